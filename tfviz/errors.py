@@ -1,0 +1,48 @@
+"""Everything tfviz raises and warns about.
+
+    TfvizError (ValueError)
+    ├── UnsupportedModelError    the model cannot be opened or explained
+    ├── UnknownLayerError        no such layer, or several of that name
+    ├── UnknownMethodError       no such method, or an option that it does not know
+    ├── InvalidImagesError       images of the wrong shape, type or content
+    ├── InvalidTargetsError      targets out of range, or of the wrong number
+    └── RuleError                a backward rule that this network has no place for
+
+    TfvizWarning (UserWarning)   the result is right but may not mean what it seems to
+
+A message says what was wrong, what was expected and what exists.
+"""
+
+from __future__ import annotations
+
+
+class TfvizError(ValueError):
+    """Base class of the errors that a user can cause."""
+
+
+class UnsupportedModelError(TfvizError):
+    """The model cannot be opened or explained."""
+
+
+class UnknownLayerError(TfvizError):
+    """No layer of that name, or several."""
+
+
+class UnknownMethodError(TfvizError):
+    """No method of that name, or an option that it does not know."""
+
+
+class InvalidImagesError(TfvizError):
+    """Images of the wrong shape, type or content."""
+
+
+class InvalidTargetsError(TfvizError):
+    """Targets out of range, or of the wrong number."""
+
+
+class RuleError(TfvizError):
+    """A backward rule that this network has no place for."""
+
+
+class TfvizWarning(UserWarning):
+    """The result is right but may not mean what it seems to."""
