@@ -1,0 +1,1 @@
+"""Any model becomes a `TracedNetwork`: sources, replay, rules, layers, scores."""

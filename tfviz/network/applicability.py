@@ -1,0 +1,107 @@
+"""Whether a rule is right for a network: rules for ReLUs are wrong where a ReLU is only part of something else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from tfviz.errors import RuleError
+from tfviz.network.program import Step, Value
+from tfviz.network.rules import Rule
+from tfviz.network.traced import TracedNetwork
+
+# The operations of nonlinearities that are no ReLU, and what a reader calls them.
+OTHER_ACTIVATIONS = {
+    "Sigmoid": "sigmoid (or SiLU)",
+    "Tanh": "tanh",
+    "Erf": "erf (GELU)",
+    "Erfc": "erf (GELU)",
+    "Elu": "ELU",
+    "Selu": "SELU",
+    "Softplus": "softplus",
+    "Softsign": "softsign",
+    "LeakyRelu": "leaky ReLU",
+}
+COMPARISONS = frozenset({"Greater", "GreaterEqual", "Less", "LessEqual"})
+# Arithmetic that a hard sigmoid does between its ReLU6 and the product that it gates.
+SCALINGS = frozenset({"Mul", "RealDiv", "AddV2", "Sub", "Identity", "Cast", "Minimum", "Maximum"})
+
+
+def check_rule(network: TracedNetwork, rule: Rule) -> list[str]:
+    """Return warnings about what the rule leaves to the plain gradient; raise where it would be wrong.
+
+    Raises
+    ------
+    RuleError
+        The rule met no operation that it changes, or one that is part of another nonlinearity: the gate of a hard
+        swish (a ReLU6 that multiplies the features), a PReLU (two ReLUs around a negation), a ReLU with a threshold (a
+        comparison that selects).
+    """
+    path = _Path(network)
+    met = [step for step in path.steps if step.type in rule.operations]
+    others = Counter(OTHER_ACTIVATIONS[step.type] for step in path.steps if step.type in OTHER_ACTIVATIONS)
+    found = ", ".join(f"{count} {name}" for name, count in others.items())
+    if not met:
+        raise RuleError(
+            f"{rule.name} changes how gradients pass ReLUs, and this network has none between its image and its score"
+            f" (its nonlinearities: {found or 'none'}); gradient, saliency and grad_cam work on any network"
+        )
+    for what, name in path.obstacles(met):
+        raise RuleError(
+            f"{rule.name} is not defined for {what} ({name}): its ReLU is part of another nonlinearity, and the result "
+            "would be neither; gradient, saliency and grad_cam work on any network"
+        )
+    return [f"{rule.name} changed {len(met)} ReLUs and left the plain gradient at {found}"] if found else []
+
+
+class _Path:
+    """The steps between a network's image and its score, those inside loops, conditions and compiled calls included."""
+
+    def __init__(self, network: TracedNetwork) -> None:
+        program = network.program
+        self._depending = program.depending_on([network.image])
+        needed = program.needed_for([network.head.logits])
+        self.steps: list[Step] = []
+        self._users: dict[Value, list[Step]] = {}
+        for step in program.steps:
+            if any(value in needed and value in self._depending for value in step.outputs):
+                self._add(step)
+
+    def _add(self, step: Step) -> None:
+        self.steps.append(step)
+        for value in step.inputs:
+            self._users.setdefault(value, []).append(step)
+        for program in step.programs:
+            self._depending |= program.depending_on(program.inputs)
+            for inner in program.steps:
+                self._add(inner)
+
+    def obstacles(self, met: list[Step]) -> Iterator[tuple[str, str]]:
+        """Yield what makes a rule for ReLUs wrong, and where."""
+        for step in met:
+            before = step.inputs[0].step
+            if before is not None and before.type == "Neg":
+                yield "a PReLU", step.name
+            if self._is_gate(step.outputs[0]):
+                yield "a hard sigmoid or hard swish", step.name
+        for step in self.steps:
+            compared = [value for value in step.inputs if value in self._depending and value.dtype.is_floating]
+            if step.type in COMPARISONS and compared and self._selects(step):
+                yield "a ReLU with a threshold", step.name
+
+    def _is_gate(self, value: Value) -> bool:
+        """Return whether a ReLU's value is scaled by constants and then multiplies other features."""
+        for step in self._users.get(value, ()):
+            others = [other for other in step.inputs if other is not value and other in self._depending]
+            if others and step.type == "Mul":
+                return True
+            if not others and step.type in SCALINGS and self._is_gate(step.outputs[0]):
+                return True
+        return False
+
+    def _selects(self, comparison: Step) -> bool:
+        """Return whether a comparison picks from, or masks, features."""
+        for step in self._users.get(comparison.outputs[0], ()):
+            if step.type in {"Select", "SelectV2", "Mul"} or (step.type == "Cast" and self._selects(step)):
+                return True
+        return False

@@ -1,0 +1,83 @@
+"""A replay follows the primitives and ignores a model's own custom gradients; this says so where it matters."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from tfviz.errors import TfvizWarning
+from tfviz.network.internals import has_gradient
+from tfviz.network.program import Value
+from tfviz.network.traced import TracedNetwork
+
+TAG = "_gradient_op_type"
+# The operations of TensorFlow's SiLU, whose custom gradient saves memory and is the gradient of just these. Knowing it
+# saves building a whole second backward pass (8 s for EfficientNetB0).
+SILU = {"Mul", "Sigmoid"}
+TRIAL_SIZE = 64  # pixels a side, where the network leaves its size open
+TOLERANCE = 1e-2  # relative L2: far above float32's own noise (up to 3e-3), far below another function's gradient
+
+
+def custom_gradients(network: TracedNetwork) -> dict[str, str]:
+    """Return the tag of every custom gradient of a network by the name of its operation, SiLU's left out."""
+    return {
+        step.name: step.operation.get_attr(TAG).decode()
+        for step in network.program.steps
+        if TAG in step.operation.node_def.attr and _types_between(step.inputs[1:], step.inputs[0]) != SILU
+    }
+
+
+def _types_between(arguments: list[Value], result: Value) -> set[str]:
+    """Return the types of the operations that make `result` from `arguments`."""
+    pending, types = [result], set()
+    while pending:
+        step = pending.pop().step
+        if step is not None and step.type != "Const":
+            types.add(step.type)
+            pending.extend(value for value in step.inputs if value not in arguments)
+    return types
+
+
+def warn_about_custom_gradients(network: TracedNetwork) -> None:
+    """Warn, naming the operations, where a custom gradient of the model differs from the gradient of its primitives.
+
+    TensorFlow's own tags (SiLU) agree with their primitives; a straight-through estimator does not. Compared is the
+    gradient of a random sum of the outputs, for one random image.
+    """
+    tagged = custom_gradients(network)
+    if not tagged or not all(map(has_gradient, tagged.values())):
+        return
+    shape = [1, *(size or TRIAL_SIZE for size in network.image_shape)]
+    image = tf.cast(tf.random.stateless_normal(shape, seed=(0, 0)), network.image.dtype)
+    difference = float(tf.function(_difference)(network, image))
+    if difference > TOLERANCE:
+        names = sorted({name.rpartition("/")[0] or name for name in tagged})
+        warnings.warn(
+            f"the model defines a gradient of its own in {', '.join(names)}, which tfviz does not follow: its "
+            f"gradients are those of the operations themselves and differ from the model's own by {difference:.0%}",
+            TfvizWarning,
+            stacklevel=3,
+        )
+
+
+def _difference(network: TracedNetwork, image: tf.Tensor) -> tf.Tensor:
+    """Return the relative L2 distance between the gradients of a replay and of the model's own function."""
+
+    def replayed(image: tf.Tensor) -> Any:
+        tensors = network.replay(image)
+        return [tensors[value] for value in network.program.outputs]
+
+    ours, theirs = _gradient(replayed, image), _gradient(network.call_original, image)
+    return tf.norm(ours - theirs) / tf.maximum(tf.norm(theirs), 1e-30)
+
+
+def _gradient(function: Callable[[tf.Tensor], Any], image: tf.Tensor) -> tf.Tensor:
+    """Return the gradient of a random, repeatable sum of a function's outputs."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(image)
+        outputs = [tf.cast(output, tf.float32) for output in tf.nest.flatten(function(image))]
+        total = tf.add_n([tf.reduce_sum(out * tf.random.stateless_normal(tf.shape(out), (0, 0))) for out in outputs])
+    return tf.cast(tape.gradient(total, image, unconnected_gradients=tf.UnconnectedGradients.ZERO), tf.float32)

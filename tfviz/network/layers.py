@@ -1,0 +1,144 @@
+"""The feature maps of a network by the names of the layers that give them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from tfviz.errors import UnknownLayerError
+from tfviz.network.program import Program, Value
+from tfviz.network.scopes import Scopes
+
+Shape = tuple[int | None, ...]
+
+# Operations that hand on the map that they are given.
+SAME_MAP = frozenset({"Identity", "IdentityN", "Cast", "StopGradient", "PreventGradient", "CheckNumerics"})
+# What lies between the last features and the head without being a place to look at.
+NO_FEATURES = SAME_MAP | {"MaxPool", "AvgPool", "Pad", "PadV2", "MirrorPad"}
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A feature map of the network: its path and its value (N, h, w, c)."""
+
+    path: str
+    value: Value
+
+    @property
+    def shape(self) -> Shape:
+        """(h, w, c), None where it follows the image."""
+        return tuple(self.value.shape[1:])
+
+
+class Layers:
+    """The layers of a program in the order in which they run.
+
+    `listed` has one layer a map. Containers, and operations inside a layer (`block1_conv1/BiasAdd`), are found by name
+    too but not listed.
+    """
+
+    def __init__(self, program: Program, image: Value, logits: Value, variables: dict[Value, str]) -> None:
+        depending = program.depending_on([image])
+        self._scopes = Scopes(program, depending, variables)
+        self._containers = {path.rpartition("/")[0] for path in self._scopes.paths.values()}
+        self.listed: list[Layer] = []
+        self._unlisted: list[Layer] = []
+        for step in program.steps:
+            for value in step.outputs:
+                if value in depending and is_map(value):
+                    self._add(value)
+        self._names = _short_names([layer.path for layer in self.listed])
+        self.default = self._find_default(program, depending, program.needed_for([logits]))
+
+    def shapes(self) -> dict[str, Shape]:
+        """Return the shape (h, w, c) of every listed layer by its name."""
+        return {self.name(layer): layer.shape for layer in self.listed}
+
+    def name(self, layer: Layer) -> str:
+        """Return the shortest end of the layer's path that no other layer shares."""
+        return self._names.get(layer.path, layer.path)
+
+    def find(self, name: str | None) -> Layer:
+        """Return the layer with that name, path or end of a path; the default layer for None."""
+        if name is None:
+            if self.default is None:
+                raise UnknownLayerError(f"this network has no layer with a map before its head; {self._existing('')}")
+            return self.default
+        for layers in (self.listed, self._unlisted):
+            found = _matching(layers, name)
+            if len(found) > 1:
+                names = ", ".join(repr(self.name(layer)) for layer in found)
+                raise UnknownLayerError(f"{name!r} names {len(found)} layers; say which: {names}")
+            if found:
+                return found[0]
+        raise UnknownLayerError(f"no layer {name!r} with a spatial map; {self._existing(name)}")
+
+    def _add(self, value: Value) -> None:
+        step = value.step
+        if step is None:
+            return
+        inside = self._scopes.around(step)
+        layers = [Layer(path, value) for path in reversed(self._scopes.giving(value))]
+        operation = Layer("/".join([*inside[-1:], step.name.rpartition("/")[2]]), value)
+        # An operation directly in a container, such as the ReLU of a residual block, is a layer of its own.
+        own = not inside or inside[-1] in self._containers
+        candidates = [*layers, operation]
+        count = 1 if layers or (own and step.type not in SAME_MAP) else 0
+        self.listed += candidates[:count]
+        self._unlisted += candidates[count:]
+
+    def _existing(self, name: str) -> str:
+        names = list(self.shapes())
+        close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        if close:
+            return f"did you mean {' or '.join(map(repr, close))}? It has {len(names)} layers"
+        last = ", ".join(map(repr, names[-5:])) or "none"
+        return f"its last layers of {len(names)} are {last}" if len(names) > 5 else f"its layers are {last}"
+
+    def _find_default(self, program: Program, depending: set[Value], needed: set[Value]) -> Layer | None:
+        """Walk back from the last flattening or global pooling over pooling, dropout and padding."""
+        for step in reversed(program.steps):
+            maps = [value for value in step.inputs if value in depending and is_map(value)]
+            leaves_maps = step.outputs[0] in depending and not any(map(is_map, step.outputs))
+            if maps and leaves_maps and step.outputs[0] in needed and step.outputs[0].dtype.is_floating:
+                listed = {layer.value: layer for layer in self.listed}
+                return next((listed[value] for value in reversed(_walk_back(maps[0])) if value in listed), None)
+        return None
+
+
+def is_map(value: Value) -> bool:
+    """Return whether a value is a float feature map (N, h, w, c) with more than one place."""
+    return bool(value.dtype.is_floating and value.shape.rank == 4 and tuple(value.shape[1:3]) != (1, 1))
+
+
+def _walk_back(value: Value) -> list[Value]:
+    """Return `value` and what it was pooled, padded or handed on from, back to the operation that made it."""
+    values = [value]
+    while values[-1].step is not None and values[-1].step.type in NO_FEATURES:
+        values.append(values[-1].step.inputs[0])
+    return values
+
+
+def _matching(layers: list[Layer], name: str) -> list[Layer]:
+    """Return the layers of that path; else those whose path ends so; else the same without the numbers of calls."""
+    named = [(layer, layer.path) for layer in layers]
+    unnumbered = [(layer, re.sub(r":\d+", "", layer.path)) for layer in layers]
+    tries = (
+        [layer for layer, path in paths if (path == name if exact else path.endswith("/" + name))]
+        for paths in (named, unnumbered)
+        for exact in (True, False)
+    )
+    return next(filter(None, tries), [])
+
+
+def _short_names(paths: list[str]) -> dict[str, str]:
+    ends = Counter(end for path in set(paths) for end in _ends(path))
+    return {path: next((end for end in _ends(path) if ends[end] == 1), path) for path in paths}
+
+
+def _ends(path: str) -> list[str]:
+    """Return the ends of a path, the shortest first."""
+    parts = path.split("/")
+    return ["/".join(parts[-length:]) for length in range(1, len(parts) + 1)]

@@ -1,0 +1,128 @@
+"""A traced function as one flat list of steps: nested calls inlined, operations that nothing needs dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import tensorflow as tf
+
+from tfviz.errors import UnsupportedModelError
+from tfviz.network.internals import function_graph
+
+CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+# Attributes that hold a function to run: both branches of a condition, both halves of a loop.
+CONDITIONS = {"If": ("then_branch", "else_branch"), "StatelessIf": ("then_branch", "else_branch")}
+LOOPS = {"While": ("cond", "body"), "StatelessWhile": ("cond", "body")}
+# TensorFlow 1 loops are cycles in the graph, which a list of steps cannot express.
+CYCLES = frozenset({"Enter", "NextIteration", "LoopCond"})
+
+
+@dataclass(eq=False)
+class Value:
+    """A tensor of a program: its static shape and type, and the step that makes it (None for an argument)."""
+
+    shape: tf.TensorShape
+    dtype: tf.DType
+    step: Step | None = None
+
+
+@dataclass(eq=False)
+class Step:
+    """One operation of a program, under its full scoped name, with the programs that it runs inside."""
+
+    operation: tf.Operation
+    name: str
+    inputs: list[Value]
+    outputs: list[Value] = field(default_factory=list)
+    programs: tuple[Program, ...] = ()
+
+    @property
+    def type(self) -> str:
+        """The operation's type, such as `Conv2D`."""
+        return str(self.operation.type)
+
+
+@dataclass(eq=False)
+class Program:
+    """Steps in an order in which they can run. `calls` are the names of the nested calls that were inlined."""
+
+    inputs: list[Value]
+    steps: list[Step]
+    outputs: list[Value]
+    calls: frozenset[str] = frozenset()
+
+    def depending_on(self, sources: Iterable[Value]) -> set[Value]:
+        """Return the values that depend on any of `sources`, those included."""
+        found = set(sources)
+        for step in self.steps:
+            if any(value in found for value in step.inputs):
+                found.update(step.outputs)
+        return found
+
+    def needed_for(self, results: Iterable[Value]) -> set[Value]:
+        """Return the values that any of `results` depends on, those included."""
+        found = set(results)
+        for step in reversed(self.steps):
+            if any(value in found for value in step.outputs):
+                found.update(step.inputs)
+        return found
+
+
+def is_compiled_call(operation: tf.Operation) -> bool:
+    """Return whether `operation` calls a function that must be compiled by XLA as a whole.
+
+    Keras wraps depthwise convolutions so on CPU: without XLA their grouped gradient has no kernel.
+    """
+    if operation.type not in CALLS:
+        return False
+    return "_XlaMustCompile" in operation.node_def.attr and bool(operation.get_attr("_XlaMustCompile"))
+
+
+def program_of(graph: tf.Graph) -> Program:
+    """Return the program of a function graph; its inputs and outputs are the graph's, in order."""
+    inputs = [_value(tensor) for tensor in graph.inputs]
+    steps: list[Step] = []
+    calls: list[str] = []
+    outputs = _inline(graph, inputs, "", steps, calls)
+    program = Program(inputs, steps, outputs, frozenset(calls))
+    needed = program.needed_for(outputs)
+    program.steps = [step for step in steps if any(value in needed for value in step.outputs)]
+    return program
+
+
+def _value(tensor: tf.Tensor, step: Step | None = None) -> Value:
+    return Value(tensor.shape, tensor.dtype, step)
+
+
+def _inline(
+    graph: tf.Graph, arguments: Sequence[Value], prefix: str, steps: list[Step], calls: list[str]
+) -> list[Value]:
+    values = {tensor.ref(): value for tensor, value in zip(graph.inputs, arguments, strict=True)}
+    for operation in graph.get_operations():
+        if operation.type in CYCLES:
+            raise UnsupportedModelError(
+                f"the model holds a TensorFlow 1 loop ({operation.name}); export it again with TensorFlow 2"
+            )
+        if operation.type == "Placeholder":
+            continue
+        name = prefix + operation.name
+        inputs = [values[tensor.ref()] for tensor in operation.inputs]
+        if operation.type in CALLS and not is_compiled_call(operation):
+            calls.append(name)
+            nested = function_graph(graph, operation.get_attr("f").name)
+            outputs = _inline(nested, inputs, name + "/", steps, calls)
+        else:
+            step = Step(operation, name, inputs, programs=_programs(graph, operation))
+            step.outputs = [_value(tensor, step) for tensor in operation.outputs]
+            steps.append(step)
+            outputs = step.outputs
+        values.update((tensor.ref(), value) for tensor, value in zip(operation.outputs, outputs, strict=True))
+    return [values[tensor.ref()] for tensor in graph.outputs]
+
+
+def _programs(graph: tf.Graph, operation: tf.Operation) -> tuple[Program, ...]:
+    attributes: tuple[str, ...] = CONDITIONS.get(operation.type) or LOOPS.get(operation.type) or ()
+    if is_compiled_call(operation):
+        attributes = ("f",)
+    return tuple(program_of(function_graph(graph, operation.get_attr(name).name)) for name in attributes)

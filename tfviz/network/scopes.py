@@ -1,0 +1,108 @@
+"""The scopes of layers, read from the names of a program's operations.
+
+Keras 3 opens the scope of a layer twice in one call, once to build it and once to run it, so the operations of the
+layer `conv1` stand under `conv1_1`, and those of its second call under `conv1_3`: exactly one number is added to every
+layer's name. Other writers of graphs open a scope once and add nothing. Which of the two a graph is follows from the
+names of the variables that are read in its scopes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+
+from tfviz.network.program import Program, Step, Value
+
+# Scopes that TensorFlow's own functions open inside one layer.
+INTERNAL_SCOPES = frozenset({"batchnorm", "moments", "Tensordot", "separable_conv2d", "clip_by_value"})
+ADDED_NUMBER = re.compile(r"(.+)_\d+")
+
+
+class Scopes:
+    """Which layers every step stands in. `paths` are the layers' paths by scope: `vgg16/block1_conv1`.
+
+    The calls of a layer that is called several times are told apart by a number: `conv1:0`, `conv1:1`.
+    """
+
+    def __init__(self, program: Program, features: set[Value], variables: dict[Value, str]) -> None:
+        """Read the scopes of the steps that make `features`, the values that depend on the image."""
+        self._operations = {step.name for step in program.steps} | program.calls
+        self._numbered = _layers_are_numbered(program, variables)
+        steps = [step for step in program.steps if step.outputs[0] in features]
+        self._around = {step.name: self._scopes_around(step) for step in steps}
+        self.paths = self._find_paths()
+        self._results = self._find_results(steps, program.outputs)
+
+    def around(self, step: Step) -> list[str]:
+        """Return the paths of the layers that the step stands in, outermost first."""
+        return [self.paths[scope] for scope in self._around[step.name]]
+
+    def giving(self, value: Value) -> list[str]:
+        """Return the paths of the layers whose result `value` is, outermost first."""
+        return [self.paths[scope] for scope in self._results.get(value, ())]
+
+    def _of(self, value: Value) -> list[str]:
+        return self._around.get(value.step.name, []) if value.step else []
+
+    def _scopes_around(self, step: Step) -> list[str]:
+        parts = step.name.split("/")[:-1]
+        scopes = ["/".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
+        return [scope for scope in scopes if self._layer_name(scope)]
+
+    def _layer_name(self, scope: str) -> str:
+        """Return the name of the layer that opened `scope`, or an empty string."""
+        name = scope.rpartition("/")[2]
+        # A scope named like an operation holds that operation's arguments, or is an inlined call.
+        if scope in self._operations or name in INTERNAL_SCOPES:
+            return ""
+        if not self._numbered:
+            return name
+        match = ADDED_NUMBER.fullmatch(name)
+        return match.group(1) if match else ""
+
+    def _find_paths(self) -> dict[str, str]:
+        parents: dict[str, str] = {}
+        for scopes in self._around.values():
+            parents.update(zip(scopes, ["", *scopes], strict=False))
+        calls = Counter((parent, self._layer_name(scope)) for scope, parent in parents.items())
+        seen: Counter[tuple[str, str]] = Counter()
+        paths: dict[str, str] = {}
+        for scope, parent in parents.items():
+            name = self._layer_name(scope)
+            call = f":{seen[parent, name]}" if calls[parent, name] > 1 else ""
+            seen[parent, name] += 1
+            paths[scope] = "/".join(filter(None, (paths.get(parent), name + call)))
+        return paths
+
+    def _find_results(self, steps: list[Step], outputs: list[Value]) -> dict[Value, list[str]]:
+        """Return for every value the scopes whose last float value to be used outside it is."""
+        leaving: defaultdict[Value, set[str]] = defaultdict(set)
+        for step in steps:
+            for value in step.inputs:
+                leaving[value].update(set(self._of(value)) - set(self._around[step.name]))
+        for value in outputs:
+            leaving[value].update(self._of(value))
+        last = {
+            scope: value
+            for step in steps
+            for value in step.outputs
+            if value.dtype.is_floating
+            for scope in leaving[value]
+        }
+        results: defaultdict[Value, list[str]] = defaultdict(list)
+        for scope in sorted(last, key=lambda scope: scope.count("/")):
+            results[last[scope]].append(scope)
+        return results
+
+
+def _layers_are_numbered(program: Program, variables: dict[Value, str]) -> bool:
+    """Return whether every layer's scope has a number added, by the variables that are read in the scopes."""
+    votes: Counter[bool] = Counter()
+    for step in program.steps:
+        parts = step.name.split("/")
+        for value in step.inputs:
+            layer = variables.get(value, "").rpartition("/")[0].rpartition("/")[2]
+            if layer:
+                votes[False] += layer in parts
+                votes[True] += any(re.fullmatch(re.escape(layer) + r"_\d+", part) for part in parts)
+    return votes[True] > votes[False]

@@ -1,0 +1,87 @@
+"""What is explained: the logits behind a softmax or sigmoid, the target of each image, and its score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from tfviz.errors import UnsupportedModelError
+from tfviz.network.program import Value
+
+# A Keras export ends in Identity, and mixed precision in Cast: they hide the softmax.
+TRANSPARENT = frozenset({"Identity", "IdentityN", "Cast", "Reshape", "Squeeze"})
+HEADS = {"Softmax": "softmax", "LogSoftmax": "softmax", "Sigmoid": "sigmoid"}
+
+CustomScore = Callable[[Any], tf.Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """Where the scores come from.
+
+    kind: `softmax` or `sigmoid` where the network ends in one and the logits are its input, `none` where the raw
+    output is taken as the logits, `custom` where the user gave the score.
+    """
+
+    kind: str
+    logits: Value
+    num_classes: int | None
+    score: CustomScore | None = None
+
+    def read(self, tensors: dict[Value, tf.Tensor], outputs: Any) -> tf.Tensor:
+        """Return the logits (N, K), or the user's scores (N, 1)."""
+        if self.score is not None:
+            scores = tf.cast(tf.convert_to_tensor(self.score(outputs)), tf.float32)
+            return tf.reshape(scores, [-1, 1])
+        logits = tf.cast(tensors[self.logits], tf.float32)
+        return tf.reshape(logits, [-1, self.logits.shape[-1]])
+
+    def predicted(self, logits: tf.Tensor) -> tf.Tensor:
+        """Return the class (N,) that the network predicts."""
+        if self.is_binary:
+            return tf.cast(logits[:, 0] > 0, tf.int32)
+        return tf.argmax(logits, axis=-1, output_type=tf.int32)
+
+    def scores(self, logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """Return the score (N,) of each image's target; a single logit is negated for class 0."""
+        if self.is_binary:
+            return tf.where(targets == 1, logits[:, 0], -logits[:, 0])
+        return tf.gather(logits, targets, axis=1, batch_dims=1)
+
+    def probabilities(self, logits: tf.Tensor) -> tf.Tensor:
+        """Return the probability (N, K) of each class: for a single logit (N, 2).
+
+        A raw output counts as logits of exclusive classes. A custom score has no probability: NaN.
+        """
+        if self.kind == "custom":
+            return tf.fill(tf.shape(logits), float("nan"))
+        if self.is_binary:
+            return tf.concat([tf.sigmoid(-logits), tf.sigmoid(logits)], axis=-1)
+        return tf.sigmoid(logits) if self.kind == "sigmoid" else tf.nn.softmax(logits)
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether one logit decides between the classes 0 and 1."""
+        return self.kind == "sigmoid" and self.logits.shape[-1] == 1
+
+
+def find_head(output: Value) -> Head:
+    """Return the head of a network whose one output is `output`."""
+    value = output
+    while value.step is not None and value.step.type in TRANSPARENT:
+        value = value.step.inputs[0]
+    kind = HEADS.get(value.step.type, "none") if value.step is not None else "none"
+    logits = value.step.inputs[0] if kind != "none" and value.step is not None else output
+    shape = tuple(output.shape)
+    if output.shape.rank is None or output.shape.rank < 2 or any(size != 1 for size in shape[1:-1]):
+        raise UnsupportedModelError(
+            f"the model's output has the shape {shape}, expected class scores (N, classes); "
+            "say what to explain with trace(model, score=lambda outputs: ...)"
+        )
+    if kind != "none" and logits.shape[-1] != shape[-1]:
+        kind, logits = "none", output
+    classes = shape[-1]
+    return Head(kind, logits, 2 if kind == "sigmoid" and classes == 1 else classes)

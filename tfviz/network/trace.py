@@ -1,0 +1,61 @@
+"""`trace`: any model becomes a `TracedNetwork`."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from typing import Any
+
+from tfviz.network.custom_gradients import warn_about_custom_gradients
+from tfviz.network.layers import Shape
+from tfviz.network.scores import CustomScore
+from tfviz.network.sources import open_source
+from tfviz.network.traced import TracedNetwork
+
+_LOCK = threading.RLock()
+# The traces of live models, with what each depends on. A model is referred to weakly, and its trace does not hold it.
+_NETWORKS: weakref.WeakKeyDictionary[Any, tuple[Any, TracedNetwork]] = weakref.WeakKeyDictionary()
+
+
+def trace(model: Any, *, score: CustomScore | None = None, image_shape: Shape | None = None) -> TracedNetwork:
+    """Open any TensorFlow image model, in place.
+
+    Parameters
+    ----------
+    model
+        A Keras model, a `.keras` or `.h5` file, a SavedModel folder, a loaded SavedModel, or a `TracedNetwork`, which
+        is returned as it is. A Keras model or loaded SavedModel that is passed again reuses its trace.
+    score
+        What to explain instead of a class: a function of the model's outputs that returns a number for each image (N,).
+        It must be made of TensorFlow operations.
+    image_shape
+        (height, width, channels), where the model itself does not say it.
+
+    Raises
+    ------
+    UnsupportedModelError
+        The model cannot be opened, takes anything but one batch of images, or has no class scores and no `score`.
+    """
+    if isinstance(model, TracedNetwork):
+        return model
+    with _LOCK:
+        reusable = score is None and image_shape is None and hasattr(model, "__weakref__")
+        structure, network = _NETWORKS.get(model, (None, None)) if reusable else (None, None)
+        if network is not None and structure == _structure(model):
+            return network.holding(model)
+        network = TracedNetwork(open_source(model, image_shape), score)
+        warn_about_custom_gradients(network)
+        if reusable:
+            _NETWORKS[model] = (_structure(model), network.without_model())
+        return network
+
+
+def _structure(model: Any) -> tuple[Any, ...]:
+    """Return what a trace depends on besides the values of the weights: layers, their activations, the variables."""
+    parts: list[Any] = []
+    pending = [model]
+    while pending:
+        layer = pending.pop()
+        parts.append((id(layer), id(getattr(layer, "activation", None))))
+        pending.extend(getattr(layer, "layers", None) or ())
+    return (*parts, *(id(variable) for variable in getattr(model, "variables", ())))

@@ -1,0 +1,136 @@
+"""A model as tfviz sees it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection
+from copy import copy
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfviz.errors import UnsupportedModelError
+from tfviz.network.batches import batches
+from tfviz.network.layers import Layer, Layers, Shape
+from tfviz.network.program import Program, Value, program_of
+from tfviz.network.replay import replay
+from tfviz.network.rules import Rule
+from tfviz.network.scores import CustomScore, Head, find_head
+from tfviz.network.sources import Source
+
+
+class TracedNetwork:
+    """A model as tfviz sees it: a program that can be run again under a tape. Made by `tfviz.trace`.
+
+    name: the model's own name. image_shape: (H, W, C), None where the model leaves it open. head: what the scores come
+    from, see `Head.kind`. compiled: the functions compiled for this network so far, by what they compute; lock: held
+    while one is compiled.
+    """
+
+    def __init__(self, source: Source, score: CustomScore | None = None) -> None:
+        self.name = source.name
+        self.function = source.function
+        self.program: Program = program_of(source.function.graph)
+        self.image: Value = self.program.inputs[source.image_index]
+        captured = source.function.captured_inputs
+        values = self.program.inputs[len(self.program.inputs) - len(captured) :]
+        self._captured: dict[Value, tf.Tensor] = dict(zip(values, captured, strict=True))
+        self.head: Head = self._find_head(score)
+        self.layer_index = Layers(self.program, self.image, self.head.logits, self._variable_names())
+        self.compiled: dict[Any, Any] = {}
+        self.lock = threading.RLock()
+        self._model = source.model
+
+    @property
+    def image_shape(self) -> Shape:
+        """(H, W, C), None where the model leaves it open."""
+        return tuple(self.image.shape[1:])
+
+    @property
+    def num_classes(self) -> int | None:
+        """The number of classes; 2 for a single sigmoid logit, None for a custom score."""
+        return self.head.num_classes
+
+    @property
+    def layers(self) -> dict[str, Shape]:
+        """The shape (h, w, c) of every layer with a spatial feature map by its name, in the order in which they run."""
+        return self.layer_index.shapes()
+
+    @property
+    def default_layer(self) -> str | None:
+        """The layer that a method looks at when none is named, None where there is none.
+
+        It is found by walking back from the last flattening or global pooling over pooling, dropout and padding.
+        """
+        default = self.layer_index.default
+        return self.layer_index.name(default) if default else None
+
+    def logits(self, images: Any, *, batch_size: int = 32) -> np.ndarray:
+        """Return the scores of images (N, H, W, C) before softmax or sigmoid, float32 (N, K)."""
+        with self.lock:
+            if "logits" not in self.compiled:
+                network = self.without_model()
+                self.compiled["logits"] = tf.function(
+                    lambda images: network.read_logits(network.replay(images)),
+                    input_signature=[tf.TensorSpec([None, *self.image_shape], tf.float32)],
+                )
+        compiled = self.compiled["logits"]
+        return np.concatenate([compiled(chunk).numpy() for chunk, _ in batches(self, images, None, batch_size)])
+
+    def find_layer(self, name: str | None) -> Layer:
+        """Return the layer of that name or path, or the default one; raise `UnknownLayerError` where there is none."""
+        return self.layer_index.find(name)
+
+    def replay(
+        self,
+        images: tf.Tensor,
+        *,
+        rule: Rule | None = None,
+        tape: tf.GradientTape | None = None,
+        watched: Collection[Value] = (),
+    ) -> dict[Value, tf.Tensor]:
+        """Run the network on float32 images (N, H, W, C) and return the tensor of every value."""
+        arguments = {**self._captured, self.image: tf.cast(images, self.image.dtype)}
+        return replay(self.program, arguments, rule=rule, tape=tape, watched=watched)
+
+    def read_logits(self, tensors: dict[Value, tf.Tensor]) -> tf.Tensor:
+        """Return the logits (N, K), or a custom score (N, 1), from the tensors of a replay."""
+        outputs = [tensors[value] for value in self.program.outputs]
+        if len(outputs) == 1:
+            return self.head.read(tensors, outputs[0])
+        return self.head.read(tensors, tf.nest.pack_sequence_as(self.function.structured_outputs, outputs))
+
+    def call_original(self, images: tf.Tensor) -> Any:
+        """Return the outputs of the model's own traced function, which is not replayed."""
+        _, named = self.function.structured_input_signature
+        return self.function(**dict.fromkeys(named, images)) if named else self.function(images)
+
+    def without_model(self) -> TracedNetwork:
+        """Return this network without its hold on the model, for caches that must not keep the model alive."""
+        network = copy(self)
+        network._model = None
+        return network
+
+    def holding(self, model: Any) -> TracedNetwork:
+        """Return this network with a hold on the model whose variables it reads."""
+        network = copy(self)
+        network._model = model
+        return network
+
+    def _find_head(self, score: CustomScore | None) -> Head:
+        outputs = self.program.outputs
+        if score is not None:
+            return Head("custom", outputs[0], None, score)
+        if len(outputs) > 1:
+            names = self.function.structured_outputs
+            found = ", ".join(map(repr, names)) if isinstance(names, dict) else str(len(outputs))
+            raise UnsupportedModelError(
+                f"the model has several outputs ({found}), expected one of class scores (N, classes); "
+                "say what to explain with trace(model, score=lambda outputs: ...)"
+            )
+        return find_head(outputs[0])
+
+    def _variable_names(self) -> dict[Value, str]:
+        names = {id(variable.handle): str(variable.name) for variable in self.function.variables}
+        return {value: names[id(tensor)] for value, tensor in self._captured.items() if id(tensor) in names}
