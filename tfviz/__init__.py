@@ -1,0 +1,84 @@
+"""tfviz shows what any TensorFlow image model looks at.
+
+TensorFlow is imported at the first use of a name that needs it, not with the package.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from tfviz.errors import (
+    InvalidImagesError,
+    InvalidTargetsError,
+    RuleError,
+    TfvizError,
+    TfvizWarning,
+    UnknownLayerError,
+    UnknownMethodError,
+    UnsupportedModelError,
+)
+
+if TYPE_CHECKING:
+    from tfviz.apps.explanation import Explanation, explain
+    from tfviz.methods import (
+        METHODS,
+        ClassVisualization,
+        Explainer,
+        class_visualization,
+        deconvnet,
+        grad_cam,
+        gradient,
+        guided_backprop,
+        guided_grad_cam,
+        input_x_gradient,
+        saliency,
+    )
+    from tfviz.network.trace import trace
+    from tfviz.network.traced import TracedNetwork
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    **dict.fromkeys(("Explanation", "explain"), "tfviz.apps.explanation"),
+    **dict.fromkeys(
+        (
+            "METHODS",
+            "ClassVisualization",
+            "Explainer",
+            "class_visualization",
+            "deconvnet",
+            "grad_cam",
+            "gradient",
+            "guided_backprop",
+            "guided_grad_cam",
+            "input_x_gradient",
+            "saliency",
+        ),
+        "tfviz.methods",
+    ),
+    "trace": "tfviz.network.trace",
+    "TracedNetwork": "tfviz.network.traced",
+}
+
+__all__ = [  # noqa: PLE0604  # the names of the lazy part are said once, in the table
+    "InvalidImagesError",
+    "InvalidTargetsError",
+    "RuleError",
+    "TfvizError",
+    "TfvizWarning",
+    "UnknownLayerError",
+    "UnknownMethodError",
+    "UnsupportedModelError",
+    *_LAZY,
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'tfviz' has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,0 +1,46 @@
+"""The methods, and what they share.
+
+Every method is a function `method(model, images, targets=None, *, batch_size=32, ...)` with its own options.
+
+model
+    Anything that `tfviz.trace` opens; the same Keras model passed again reuses its trace. It is never changed.
+images
+    Numbers (N, H, W, C) in the model's own input space (already preprocessed), channels last: an array, a tensor, or a
+    `tf.data.Dataset` of batches. One image (H, W, C) is a batch of one.
+targets
+    Class indices (N,), one index for all, one-hot rows (N, K), or None for the class that the model predicts. A network
+    with a single sigmoid logit takes 0 or 1, and the logit is negated for 0.
+batch_size
+    The number of images that are computed at once.
+
+The result is NumPy float32, signed and unnormalised, at the images' size: attributions (N, H, W, C) or maps (N, H, W).
+Scores are logits: what stands before the softmax or sigmoid. Raises `UnsupportedModelError`, `InvalidImagesError` (the
+shape, NaN), `InvalidTargetsError`, `UnknownLayerError`, `UnknownMethodError` (an option), `TfvizError` (a result that is
+not finite). An all-zero map is warned about.
+"""
+
+from tfviz.methods.cam import grad_cam
+from tfviz.methods.class_visualization import ClassVisualization, class_visualization
+from tfviz.methods.explainer import Explainer, Results, compile_methods, run_methods
+from tfviz.methods.gradients import gradient, input_x_gradient, saliency
+from tfviz.methods.guided import deconvnet, guided_backprop, guided_grad_cam
+from tfviz.methods.method import METHODS, Method, find_method
+
+__all__ = [
+    "METHODS",
+    "ClassVisualization",
+    "Explainer",
+    "Method",
+    "Results",
+    "class_visualization",
+    "compile_methods",
+    "deconvnet",
+    "find_method",
+    "grad_cam",
+    "gradient",
+    "guided_backprop",
+    "guided_grad_cam",
+    "input_x_gradient",
+    "run_methods",
+    "saliency",
+]

@@ -1,0 +1,178 @@
+"""Pictures of a class, made by gradient ascent on its score."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfviz.errors import (
+    InvalidImagesError,
+    InvalidTargetsError,
+    TfvizError,
+    TfvizWarning,
+    UnknownMethodError,
+    UnsupportedModelError,
+)
+from tfviz.methods.ascent import Recipe, State, compile_ascent, start
+from tfviz.network.batches import check_targets
+from tfviz.network.layers import Shape
+from tfviz.network.trace import trace
+from tfviz.network.traced import TracedNetwork
+from tfviz.progress import progress
+
+PRESETS = {
+    "simonyan": Recipe(start="zeros", iterations=200, rate=0.01, momentum=0.9, l2=1.0),
+    "jitter-blur": Recipe(
+        start="noise", iterations=200, rate=0.02, normalised=True, l2=1e-3, jitter=16, clamp=True, blur_every=10
+    ),
+}
+BAR_INTERVAL = 0.5  # seconds of work between two looks at the clock
+
+
+@dataclass(frozen=True)
+class ClassVisualization:
+    """Pictures of classes, in the network's own input space.
+
+    images: float32 (N, H, W, C). targets: (N,). history: (iterations, N), the score before each step, of the image as
+    it was jittered. scores: (N,), the score at the end. snapshots: images (N, H, W, C) by the number of steps done.
+    """
+
+    images: np.ndarray
+    targets: np.ndarray
+    history: np.ndarray
+    scores: np.ndarray
+    snapshots: dict[int, np.ndarray]
+
+
+def class_visualization(
+    model: Any,
+    targets: Any,
+    *,
+    pixel_range: tuple[Any, Any],
+    preset: str = "jitter-blur",
+    seed: int = 0,
+    snapshots: Sequence[int] = (),
+    image_shape: Shape | None = None,
+    **changes: Any,
+) -> ClassVisualization:
+    """Return an image for each target class that maximises s_c(I) − λ‖I‖² [1]_.
+
+    Repeatable for a seed, and an image does not depend on the others of its batch.
+
+    Parameters
+    ----------
+    model
+        Anything that `tfviz.trace` opens.
+    targets
+        Class indices (N,), or one.
+    pixel_range
+        What black and white are in the model's input space: two numbers, or two arrays (C,). Distances are measured in
+        units of this range, so that a recipe means the same under any preprocessing.
+    preset
+        `simonyan`: from the zero image, momentum SGD, L2 only [1]_. `jitter-blur`: from seeded noise, a random jitter
+        that is undone after each step, normalised steps along the gradient, L2, clamped to `pixel_range`, a Gaussian
+        blur every 10 steps [2]_.
+    seed
+        Of the noise and the jitter.
+    snapshots
+        Numbers of steps after which the images are kept.
+    image_shape
+        (H, W, C), where the model leaves it open.
+    **changes
+        Other values for the fields of the preset's `Recipe`, such as `iterations=500`.
+
+    .. [1] Simonyan, Vedaldi, Zisserman, "Deep Inside Convolutional Networks", 2013, arXiv 1312.6034, section 2.
+    .. [2] Yosinski et al., "Understanding Neural Networks Through Deep Visualization", 2015, arXiv 1506.06579; jitter:
+       Mordvintsev, Olah, Tyka, "Inceptionism", 2015.
+    """
+    network = trace(model)
+    recipe = _recipe(preset, changes)
+    classes = _classes(network, targets)
+    shape = _complete_shape(network, image_shape)
+    wrong = [step for step in snapshots if not 0 <= step <= recipe.iterations]
+    if wrong:
+        raise TfvizError(f"snapshot {wrong[0]} is out of range: expected steps from 0 to {recipe.iterations}")
+    state = start(recipe, classes, shape, _range(pixel_range, shape), seed)
+    images, history, kept = _ascend(compile_ascent(network, recipe, shape), state, recipe, seed, set(snapshots))
+    _warn_where_nothing_happened(history, classes)
+    scores = network.head.scores(tf.constant(network.logits(images)), state.targets)
+    return ClassVisualization(images, classes, history, scores.numpy(), kept)
+
+
+def _ascend(
+    ascend: Any, state: State, recipe: Recipe, seed: int, snapshots: set[int]
+) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray]]:
+    """Run the compiled loop in stretches, which end at snapshots and, when they take long, to show progress.
+
+    Returns the images, the history and the snapshots.
+    """
+    kept = {0: state.images.numpy()} if 0 in snapshots else {}
+    history = [np.empty((0, len(state.targets)), np.float32)]
+    done, stretch = 0, 10
+    with progress("class visualisation", recipe.iterations) as advance:
+        while done < recipe.iterations:
+            stop = min(done + stretch, recipe.iterations, *(step for step in snapshots if step > done))
+            started = time.monotonic()
+            state, scores = ascend(state, seed, done, stop)
+            history.append(scores.numpy())
+            stretch = max(1, int((stop - done) * BAR_INTERVAL / (time.monotonic() - started)))
+            advance(stop - done)
+            done = stop
+            if done in snapshots:
+                kept[done] = state.images.numpy()
+    return state.images.numpy(), np.concatenate(history), kept
+
+
+def _warn_where_nothing_happened(history: np.ndarray, classes: np.ndarray) -> None:
+    for target in classes[np.ptp(history, axis=0) == 0] if len(history) > 1 else ():
+        warnings.warn(
+            f"the score of class {target} never changed: nothing in the network answers to the image that the ascent "
+            "starts from (common with the zero image); try the preset jitter-blur or another seed",
+            TfvizWarning,
+            stacklevel=3,
+        )
+
+
+def _recipe(preset: str, changes: dict[str, Any]) -> Recipe:
+    if preset not in PRESETS:
+        raise UnknownMethodError(f"no preset {preset!r}; they are {', '.join(PRESETS)}")
+    known = vars(PRESETS[preset])
+    unknown = [name for name in changes if name not in known]
+    if unknown:
+        raise UnknownMethodError(f"a recipe has no {unknown[0]!r}; it has {', '.join(known)}")
+    return replace(PRESETS[preset], **changes)
+
+
+def _classes(network: TracedNetwork, targets: Any) -> np.ndarray:
+    if network.num_classes is not None and targets is None:
+        raise InvalidTargetsError(f"say which class to show: targets is None, expected 0 to {network.num_classes - 1}")
+    return np.atleast_1d(check_targets(network, targets, None)).astype(np.int32)
+
+
+def _range(pixel_range: tuple[Any, Any], shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return black and white as arrays (C,)."""
+    try:
+        low, high = (np.broadcast_to(np.asarray(end, np.float32), shape[2:]) for end in pixel_range)
+    except (TypeError, ValueError) as error:
+        raise InvalidImagesError(
+            f"pixel_range is {pixel_range!r}, expected (black, white): two numbers, or two arrays ({shape[2]},)"
+        ) from error
+    if not (low < high).all():
+        raise InvalidImagesError(f"pixel_range is {pixel_range!r}, expected (black, white) with black below white")
+    return low, high
+
+
+def _complete_shape(network: TracedNetwork, image_shape: Shape | None) -> tuple[int, ...]:
+    shape = image_shape or network.image_shape
+    fits = len(shape) == 3 and all(own in (None, size) for own, size in zip(network.image_shape, shape, strict=True))
+    if None in shape or not fits:
+        raise UnsupportedModelError(
+            f"the network takes images {network.image_shape}; say image_shape=(height, width, channels) with its sizes"
+        )
+    return tuple(size for size in shape if size is not None)

@@ -1,0 +1,144 @@
+"""Methods compiled for a network, once for all batch sizes, and run over batches."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfviz.errors import TfvizError, TfvizWarning
+from tfviz.methods.method import LAYER, Method, find_method
+from tfviz.network.applicability import check_rule
+from tfviz.network.batches import batches
+from tfviz.network.passes import Passes
+from tfviz.network.trace import trace
+from tfviz.network.traced import TracedNetwork
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """Methods compiled for one network: the function, the layer each looks at, and what must be said of the result."""
+
+    function: Any
+    layers: dict[str, str]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Results:
+    """What methods found for N images.
+
+    images: float32 (N, H, W, C). maps: the result of every method by its name. targets: (N,). scores: (N,), the logit
+    of each target. probabilities: (N, K). layers: the layer each method looked at. warnings: what was warned about.
+    """
+
+    images: np.ndarray
+    maps: dict[str, np.ndarray]
+    targets: np.ndarray
+    scores: np.ndarray
+    probabilities: np.ndarray
+    layers: dict[str, str]
+    warnings: tuple[str, ...]
+
+
+class Explainer:
+    """One method on one network, compiled once and used again.
+
+    Parameters
+    ----------
+    model
+        Anything that `tfviz.trace` opens.
+    method
+        The name of one of `tfviz.METHODS`.
+    **options
+        The method's own options.
+
+    Raises
+    ------
+    UnknownMethodError, UnknownLayerError, UnsupportedModelError, RuleError
+    """
+
+    def __init__(self, model: Any, method: str, **options: Any) -> None:
+        self.network = trace(model)
+        self.method = find_method(method).name
+        self._chosen = {self.method: options}
+        self.layer = compile_methods(self.network, self._chosen).layers.get(self.method)
+
+    def __call__(self, images: Any, targets: Any = None, *, batch_size: int = 32) -> np.ndarray:
+        """Return the method's attributions (N, H, W, C) or maps (N, H, W), as the function of its name does."""
+        results = run_methods(self.network, self._chosen, images, targets, batch_size=batch_size)
+        return results.maps[self.method]
+
+
+def compile_methods(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]]) -> Compiled:
+    """Compile the `chosen` methods with their options into one function; the network remembers it."""
+    methods = {name: find_method(name) for name in chosen}
+    options = {name: methods[name].complete(chosen[name]) for name in chosen}
+    for each in options.values():
+        if LAYER in each:
+            each[LAYER] = network.find_layer(each[LAYER]).path
+    key = tuple((name, tuple(sorted(each.items()))) for name, each in options.items())
+    with network.lock:
+        if key not in network.compiled:
+            network.compiled[key] = _compile(network.without_model(), methods, options)
+        return network.compiled[key]  # type: ignore[no-any-return]  # the network does not know of methods
+
+
+def run_methods(
+    model: Any, chosen: Mapping[str, Mapping[str, Any]], images: Any, targets: Any = None, *, batch_size: int = 32
+) -> Results:
+    """Run the `chosen` methods over all images in batches."""
+    network = trace(model)
+    compiled = compile_methods(network, chosen)
+    found = []
+    for chunk, wanted in batches(network, images, targets, batch_size):
+        outputs = compiled.function(tf.constant(chunk), tf.constant(wanted))
+        found.append({"images": chunk, **tf.nest.map_structure(lambda tensor: tensor.numpy(), outputs)})
+    joined = tf.nest.map_structure(lambda *parts: np.concatenate(parts), *found)
+    said = (*compiled.warnings, *_check_maps(joined["maps"]))
+    for message in said:
+        warnings.warn(message, TfvizWarning, stacklevel=3)
+    return Results(**joined, layers=compiled.layers, warnings=said)
+
+
+def _compile(network: TracedNetwork, methods: dict[str, Method], options: dict[str, dict[str, Any]]) -> Compiled:
+    gradients = [each for name in methods for each in methods[name].gradients_at(options[name].get(LAYER))]
+    rules = {each.rule.name: each.rule for each in gradients if each.rule}
+    said = [message for rule in rules.values() for message in check_rule(network, rule)]
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, *network.image_shape], tf.float32), tf.TensorSpec([None], tf.int32)]
+    )
+    def explain(images: tf.Tensor, targets: tf.Tensor) -> dict[str, Any]:
+        passes = Passes(network, images, targets, gradients)
+        maps = {name: method.compute(passes, **options[name]) for name, method in methods.items()}
+        probabilities = network.head.probabilities(passes.logits)
+        return {"maps": maps, "targets": passes.targets, "scores": passes.scores, "probabilities": probabilities}
+
+    layers = {name: options[name][LAYER] for name in methods if LAYER in options[name]}
+    names = {name: network.layer_index.name(network.find_layer(path)) for name, path in layers.items()}
+    return Compiled(explain, names, tuple(said))
+
+
+def _check_maps(maps: dict[str, np.ndarray]) -> list[str]:
+    """Raise where a map is not finite; return what to say of maps that are zero everywhere."""
+    said = []
+    for name, values in maps.items():
+        flat = values.reshape(len(values), -1)
+        finite = np.isfinite(flat).all(axis=1)
+        if not finite.all():
+            raise TfvizError(
+                f"{name} of image {int(np.argmin(finite))} holds NaN or infinite values: the network's own gradient "
+                "overflows there (common with float16; trace the float32 model)"
+            )
+        empty = np.flatnonzero(~flat.any(axis=1))
+        if empty.size:
+            said.append(
+                f"{name} is zero everywhere for image {', '.join(map(str, empty[:5]))}"
+                f"{' and others' if empty.size > 5 else ''}: nothing that it looks at speaks for the target"
+            )
+    return said

@@ -1,0 +1,74 @@
+"""Backward passes with another gradient for ReLUs: guided backpropagation, deconvnet, guided Grad-CAM."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from tfviz.methods.cam import cam_of_gradient, resize_to
+from tfviz.methods.gradients import ONE_PASS
+from tfviz.methods.method import LAYER
+from tfviz.methods.registry import method
+from tfviz.network.passes import IMAGES, Gradient, Passes
+from tfviz.network.rules import DECONVNET, GUIDED_BACKPROP
+
+NEEDS_RELU = "ReLUs (raises on SiLU, GELU, hard swish, PReLU)"
+
+
+@method(
+    Gradient(rule=GUIDED_BACKPROP),
+    result="attribution",
+    paper="Springenberg 2014, arXiv 1412.6806",
+    needs=NEEDS_RELU,
+    cost=ONE_PASS,
+    caution="sharp, but hardly depends on the target: it recovers the image's edges (Adebayo 2018)",
+)
+def guided_backprop(passes: Passes) -> tf.Tensor:
+    """Return the guided gradient at the image, signed, (N, H, W, C): a ReLU passes local_grad(relu(upstream)) [1]_.
+
+    Raises `RuleError` on networks without ReLUs, or whose ReLUs are part of another nonlinearity.
+
+    .. [1] Springenberg et al., "Striving for Simplicity", 2014, arXiv 1412.6806, section 3.4.
+    """
+    return passes.gradient(IMAGES, GUIDED_BACKPROP)
+
+
+@method(
+    Gradient(rule=DECONVNET),
+    result="attribution",
+    paper="Zeiler 2013, arXiv 1311.2901",
+    needs=NEEDS_RELU,
+    cost=ONE_PASS,
+    caution="hardly depends on the target; zero on many images of networks with narrow layers",
+)
+def deconvnet(passes: Passes) -> tf.Tensor:
+    """Return the deconvnet signal at the image, signed, (N, H, W, C): a ReLU passes relu(upstream) [1]_.
+
+    Networks with narrow layers give exactly zero on many images: that is the method. Raises `RuleError` on networks
+    without ReLUs, or whose ReLUs are part of another nonlinearity.
+
+    .. [1] Zeiler, Fergus, "Visualizing and Understanding Convolutional Networks", 2013, arXiv 1311.2901, section 2.1.
+    """
+    return passes.gradient(IMAGES, DECONVNET)
+
+
+@method(
+    Gradient(rule=GUIDED_BACKPROP),
+    Gradient(LAYER),
+    result="attribution",
+    paper="Selvaraju 2016, arXiv 1610.02391",
+    needs=f"{NEEDS_RELU} and a layer with a map",
+    cost="1 forward, 2 backward",
+    caution="its fine structure is guided backprop's and depends little on the target",
+)
+def guided_grad_cam(passes: Passes, layer: str | None = None) -> tf.Tensor:
+    """Return guided_backprop · grad_cam at image size, signed, (N, H, W, C) [1]_.
+
+    Parameters
+    ----------
+    layer
+        The layer of the Grad-CAM; None is `TracedNetwork.default_layer`.
+
+    .. [1] Selvaraju et al., "Grad-CAM", 2016, arXiv 1610.02391, section 3.2.
+    """
+    cam = resize_to(passes.images, cam_of_gradient(passes, layer))
+    return passes.gradient(IMAGES, GUIDED_BACKPROP) * cam[..., tf.newaxis]

@@ -1,0 +1,71 @@
+"""What a method is, and the registry of all of them."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import tensorflow as tf
+
+from tfviz.errors import UnknownMethodError
+from tfviz.network.passes import Gradient
+
+# Stands, in a method's gradients, for the layer that the user names.
+LAYER = "layer"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to explain a network: arithmetic over the passes of one batch, and what a reader should know of it.
+
+    compute
+        Takes the `Passes` of a batch and the options, returns float32 attributions (N, H, W, C) or maps (N, H, W).
+    gradients
+        Every gradient that `compute` reads, so that several methods share the passes.
+    result
+        `attribution` (N, H, W, C), or `map` (N, H, W).
+    paper, needs, cost, caution
+        The source; what the network must have; the passes for one image; when not to trust the result.
+    """
+
+    name: str
+    compute: Callable[..., tf.Tensor]
+    gradients: tuple[Gradient, ...]
+    result: Literal["attribution", "map"]
+    paper: str
+    needs: str
+    cost: str
+    caution: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The default of every option by its name."""
+        parameters = list(inspect.signature(self.compute).parameters.values())
+        return {parameter.name: parameter.default for parameter in parameters[1:]}
+
+    def complete(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return `options` with the defaults of those that are not given; raise for those that do not exist."""
+        unknown = [name for name in options if name not in self.options]
+        if unknown:
+            known = ", ".join(self.options) or "none"
+            raise UnknownMethodError(f"{self.name} does not know the option {unknown[0]!r}; its options are: {known}")
+        return {**self.options, **options}
+
+    def gradients_at(self, layer: str | None) -> list[Gradient]:
+        """Return the gradients that the method reads when it looks at `layer`."""
+        return [replace(each, at=layer) if each.at == LAYER and layer else each for each in self.gradients]
+
+
+METHODS: dict[str, Method] = {}
+
+
+def find_method(name: str) -> Method:
+    """Return the method of that name; raise `UnknownMethodError` with close matches."""
+    if name not in METHODS:
+        close = difflib.get_close_matches(str(name), METHODS, n=3)
+        hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"they are {', '.join(METHODS)}"
+        raise UnknownMethodError(f"no method {name!r}; {hint}")
+    return METHODS[name]
