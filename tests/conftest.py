@@ -1,0 +1,76 @@
+"""What the tests share: a quiet TensorFlow, and SavedModels that are written once a session."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+import keras
+import pytest
+import tensorflow as tf
+
+import model_zoo
+
+
+def pytest_configure(config):
+    # TensorFlow's own variables lack the `copy` argument that NumPy 2 asks for; saving weights meets it.
+    config.addinivalue_line("filterwarnings", "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out the slow tests unless an expression asks for them: `-m slow`."""
+    if config.option.markexpr:
+        return
+    skip = pytest.mark.skip(reason="slow: run with -m slow, as scripts/nightly does")
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def saved_folder(tmp_path_factory):
+    """Return the folder of the SavedModel of a kind of model, written when it is first asked for."""
+    root = tmp_path_factory.mktemp("saved")
+    written = {}
+
+    def write(kind):
+        folder = str(root / kind)
+        if kind == "with_signature":
+            module = model_zoo.WithSignature()
+            tf.saved_model.save(module, folder, signatures={"classify": module.predict})
+        elif kind == "with_call":
+            tf.saved_model.save(model_zoo.WithCall(), folder)
+        else:
+            model = model_zoo.nested_vgg16() if kind == "nested_vgg16" else model_zoo.model_of(kind)
+            model.export(folder, verbose=False)
+        return folder
+
+    def folder_of(kind):
+        if kind not in written:
+            written[kind] = write(kind)
+        return written[kind]
+
+    return folder_of
+
+
+@pytest.fixture(scope="session")
+def loaded(saved_folder):
+    """Return the loaded SavedModel of a kind of model."""
+    models = {}
+
+    def load(kind):
+        if kind not in models:
+            models[kind] = tf.saved_model.load(saved_folder(kind))
+        return models[kind]
+
+    return load
+
+
+@pytest.fixture(autouse=True)
+def untouched_globals():
+    """No test may leave Keras set up in another way."""
+    before = (keras.backend.floatx(), keras.backend.image_data_format(), keras.config.dtype_policy().name)
+    yield
+    assert (keras.backend.floatx(), keras.backend.image_data_format(), keras.config.dtype_policy().name) == before

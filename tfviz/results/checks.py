@@ -1,0 +1,96 @@
+"""The one place where the layer says what it accepts: maps, attributions, pictures and names."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tfviz.errors import InvalidImagesError, TfvizError
+
+Floats = NDArray[np.float32]
+Picture = NDArray[np.uint8]
+Value = TypeVar("Value")
+
+# Room for the rounding of a map that was scaled, then resized or stored, before it came here.
+TOLERANCE = 1e-4
+
+
+def check_maps(maps: ArrayLike) -> NDArray[np.float64]:
+    """Finite maps (N, H, W) or one map (H, W)."""
+    return _check_finite(maps, "map", ("H", "W"))
+
+
+def check_attributions(attributions: ArrayLike) -> NDArray[np.float64]:
+    """Finite attributions (N, H, W, C) or those of one image (H, W, C)."""
+    return _check_finite(attributions, "attribution", ("H", "W", "C"))
+
+
+def check_images(images: ArrayLike) -> NDArray[np.float64]:
+    """Finite grey or RGB images (N, H, W, 1 or 3) or one of them."""
+    values = _check_finite(images, "image", ("H", "W", "C"))
+    check_color_channels("images", values)
+    return values
+
+
+def check_color_channels(kind: str, values: NDArray[Any]) -> None:
+    """Refuse what has neither one channel (grey) nor three (RGB) on its last axis."""
+    if values.shape[-1] not in (1, 3):
+        raise InvalidImagesError(f"{kind} to be seen must have 1 or 3 channels on the last axis, got {values.shape}")
+
+
+def check_scaled(maps: ArrayLike, lowest: float) -> NDArray[np.float64]:
+    """Maps whose values lie in `lowest`..1, as `normalise` makes them."""
+    values = check_maps(maps)
+    if values.size and not lowest - TOLERANCE <= values.min() <= values.max() <= 1 + TOLERANCE:
+        raise InvalidImagesError(
+            f"map values must lie in {lowest:g}..1 here, got {values.min():g}..{values.max():g}: scale them with "
+            "`normalise` first; signed maps take the colour map 'blue_white_red'"
+        )
+    return np.clip(values, lowest, 1)
+
+
+def check_pictures(pictures: ArrayLike) -> Picture:
+    """Pictures: uint8 RGB, (N, H, W, 3) or (H, W, 3)."""
+    values = np.asarray(pictures)
+    if values.dtype != np.uint8 or values.ndim not in (3, 4) or values.shape[-1] != 3 or 0 in values.shape[-3:]:
+        raise InvalidImagesError(
+            "pictures must be uint8 RGB of shape (N, H, W, 3) or (H, W, 3), "
+            f"got {values.dtype} {values.shape}; `to_picture` makes them from other images"
+        )
+    return values
+
+
+def check_pairs(pictures: Picture, maps: ArrayLike) -> None:
+    """One map (N, H, W) a picture (N, H, W, 3), or a single one of each."""
+    if pictures.shape[:-3] != np.shape(maps)[:-2]:
+        raise InvalidImagesError(
+            f"one map a picture is needed, got maps {np.shape(maps)} for pictures {pictures.shape}"
+        )
+
+
+def pick(kind: str, name: str, choices: Mapping[str, Value]) -> Value:
+    """The choice of that name, or an error that says which there are."""
+    if name not in choices:
+        close = difflib.get_close_matches(str(name), choices, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise TfvizError(f"there is no {kind} {name!r}; {hint}there are: {', '.join(choices)}")
+    return choices[name]
+
+
+def _check_finite(values: ArrayLike, kind: str, axes: tuple[str, ...]) -> NDArray[np.float64]:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub" or array.ndim - len(axes) not in (0, 1) or 0 in array.shape[-len(axes) :]:
+        shape = ", ".join(axes)
+        raise InvalidImagesError(
+            f"{kind}s must be numbers of shape (N, {shape}) or ({shape}), got {array.dtype} {array.shape}"
+        )
+    finite = np.isfinite(array).reshape(-1, int(np.prod(array.shape[-len(axes) :])))
+    if not finite.all():
+        index = int(np.argmin(finite.all(axis=1)))
+        raise InvalidImagesError(f"the {kind} of image {index} has {np.sum(~finite[index])} NaN or infinite values")
+    # float64: the range of float32 values need not fit in float32.
+    return array.astype(np.float64)

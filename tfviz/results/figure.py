@@ -1,0 +1,138 @@
+"""The figure of images beside their explanations. The only module that needs matplotlib."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from tfviz.errors import InvalidImagesError, TfvizError
+from tfviz.results.checks import Picture, check_maps, check_pictures
+from tfviz.results.colors import DIVERGING
+from tfviz.results.pictures import gradient_picture, rounded
+from tfviz.results.render import overlay
+from tfviz.results.scale import normalise, resize
+from tfviz.results.text import wrap
+
+COLUMN_INCHES = 2.4
+TITLE_MARGIN_INCHES = 0.2
+LINE_INCHES = 0.15
+TITLE_CHARACTERS = 28
+TITLE_POINTS = 9
+
+
+class ExplanationFigure(Figure):
+    """A matplotlib figure that no backend or pyplot state knows of, and that a notebook shows all the same."""
+
+    def _repr_png_(self) -> bytes:
+        """The name by which IPython asks for a picture; it registers plain figures only after importing pyplot."""
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
+def plot(
+    images: Sequence[ArrayLike] | Picture,
+    maps: Mapping[str, ArrayLike],
+    *,
+    titles: str | Sequence[str] | None = None,
+    colormap: str = "jet",
+    blend: str = "weighted",
+    clip_percentile: float = 100.0,
+) -> Figure:
+    """Show images, a row each, beside their explanations, a column each.
+
+    Parameters
+    ----------
+    images : uint8 RGB (N, H, W, 3), a sequence of (H, W, 3) whose sizes may differ, or one (H, W, 3)
+    maps : {name: array}
+        The name becomes the column's title. Maps (N, h, w) are scaled by `normalise` and laid over the images: in
+        `colormap` as ``"positive"`` ones, or, if a value of the column is negative, in ``"blue_white_red"`` as
+        ``"signed"`` ones. Attributions (N, h, w, C) become a `gradient_picture` each. All are brought to the
+        size of their image. Pictures, uint8 (N, h, w, 3), are shown as they are. With one image (H, W, 3) the arrays
+        come without N, too.
+    titles : N strings, optional
+        For each image, such as ``"tiger cat 0.87"``. A long one is broken, then shortened before its last word.
+    colormap, blend
+        As `overlay` takes them.
+    clip_percentile : float
+        As `normalise` takes it.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InvalidImagesError
+        For images that are not uint8 RGB, or arrays that are not one map or attribution an image.
+    TfvizError
+        For titles of another number, or an unknown colour map or blend.
+    """
+    pictures, arrays = _as_batch(images, maps)
+    row_titles = [""] * len(pictures) if titles is None else [titles] if isinstance(titles, str) else titles
+    if len(row_titles) != len(pictures):
+        raise TfvizError(f"{len(pictures)} images need as many titles, got {len(row_titles)}")
+    columns = [pictures]
+    for name, array in arrays.items():
+        if array.ndim not in (3, 4) or len(array) != len(pictures):
+            raise InvalidImagesError(
+                f"{name!r} has the shape {array.shape}; {len(pictures)} images need as many maps or attributions"
+            )
+        columns.append(_explained(pictures, array, colormap, blend, clip_percentile))
+    return _draw(columns, row_titles, list(maps))
+
+
+def _as_batch(
+    images: Sequence[ArrayLike] | Picture, maps: Mapping[str, ArrayLike]
+) -> tuple[list[Picture], dict[str, NDArray[Any]]]:
+    arrays = {name: np.asarray(values) for name, values in maps.items()}
+    single = getattr(images, "ndim", 0) == 3
+    if single:
+        arrays = {name: values[np.newaxis] for name, values in arrays.items()}
+    pictures = [check_pictures(image) for image in (np.asarray(images)[np.newaxis] if single else images)]
+    if not pictures or any(picture.ndim != 3 for picture in pictures):
+        raise InvalidImagesError("a plot needs one image or more, each of shape (H, W, 3)")
+    return pictures, arrays
+
+
+def _explained(
+    pictures: list[Picture], array: NDArray[Any], colormap: str, blend: str, clip_percentile: float
+) -> list[Picture]:
+    if array.ndim == 4 and array.dtype == np.uint8:
+        return list(check_pictures(array))
+    if array.ndim == 4:
+        return [_stretched(*pair) for pair in zip(gradient_picture(array), pictures, strict=True)]
+    signed = bool(check_maps(array).min() < 0)
+    scaled = normalise(array, "signed" if signed else "positive", clip_percentile=clip_percentile)
+    colormap = DIVERGING if signed else colormap
+    return [overlay(*pair, colormap=colormap, blend=blend) for pair in zip(pictures, scaled, strict=True)]
+
+
+def _stretched(picture: Picture, model: Picture) -> Picture:
+    channels_first = np.moveaxis(picture, -1, 0)
+    return rounded(np.moveaxis(resize(channels_first, model.shape[:2]), 0, -1))
+
+
+def _draw(columns: list[list[Picture]], row_titles: Sequence[str], column_titles: list[str]) -> Figure:
+    titles = [[wrap(title, TITLE_CHARACTERS)] for title in row_titles]
+    titles[0] += [wrap(title, TITLE_CHARACTERS) for title in column_titles]
+    heights = [COLUMN_INCHES * picture.shape[0] / picture.shape[1] for picture in columns[0]]
+    room = [TITLE_MARGIN_INCHES + LINE_INCHES * max(map(len, row_of_titles)) for row_of_titles in titles]
+    size = (COLUMN_INCHES * len(columns), sum(heights) + sum(room))
+    figure = ExplanationFigure(figsize=size, layout="constrained")
+    grid = figure.subplots(len(titles), len(columns), squeeze=False, gridspec_kw={"height_ratios": heights})
+    for places, row, row_of_titles in zip(grid, zip(*columns, strict=True), titles, strict=True):
+        for place, picture in zip(places, row, strict=True):
+            place.imshow(picture)
+            place.set_axis_off()
+            # Centred pictures would move the titles after the layout has made room for them.
+            place.set_anchor("N")
+        for place, lines in zip(places, row_of_titles, strict=False):
+            # Class names may hold dollar signs, which matplotlib would read as mathematics.
+            place.set_title("\n".join(lines), fontsize=TITLE_POINTS, parse_math=False)
+    return figure

@@ -1,0 +1,131 @@
+"""Several pictures in one."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tfviz.errors import InvalidImagesError, TfvizError
+from tfviz.results.checks import Picture, check_pictures
+from tfviz.results.text import wrap
+
+WHITE = 255
+BLACK = (0, 0, 0)
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+# Below this scale OpenCV's letters run together; below this width a caption is a column of syllables.
+SMALLEST_SCALE = 0.4
+SMALLEST_CAPTION_WIDTH = 112
+WIDTH_AT_SCALE_ONE = 640
+
+
+def montage(
+    pictures: Sequence[ArrayLike] | Picture,
+    *,
+    columns: int | None = None,
+    captions: Sequence[str] | None = None,
+    padding: int = 8,
+) -> Picture:
+    """Put pictures in a grid on white, row by row.
+
+    Parameters
+    ----------
+    pictures : uint8 (N, H, W, 3), or a sequence of (H, W, 3)
+        Of sizes that differ, each is centred in a cell of the largest height and the largest width.
+    columns : int, optional
+        Pictures a row; as many as make the grid nearly square if not given.
+    captions : N strings, optional
+        Written under the pictures, in up to three lines; a longer one is shortened before its last word.
+    padding : int
+        White pixels between the cells and around them.
+
+    Returns
+    -------
+    uint8 (height, width, 3)
+
+    Raises
+    ------
+    InvalidImagesError
+        For no pictures, or such as are not uint8 RGB.
+    TfvizError
+        For fewer or more captions than pictures, no column or a negative padding.
+    """
+    checked = [check_pictures(picture) for picture in pictures]
+    if not checked or any(picture.ndim != 3 for picture in checked):
+        raise InvalidImagesError("a montage needs one picture or more, each of shape (H, W, 3)")
+    columns = math.ceil(math.sqrt(len(checked))) if columns is None else columns
+    if columns < 1 or padding < 0:
+        raise TfvizError(f"a montage needs a column or more and no negative padding, got {columns} and {padding}")
+    if captions is not None and (isinstance(captions, str) or len(captions) != len(checked)):
+        raise TfvizError(f"{len(checked)} pictures need a list of as many captions, got {captions!r}")
+    cells = _same_size(checked, SMALLEST_CAPTION_WIDTH if captions else 1)
+    rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
+    if captions is not None:
+        texts = [captions[start : start + columns] for start in range(0, len(cells), columns)]
+        rows = [_captioned(row, captions) for row, captions in zip(rows, texts, strict=True)]
+    return _grid(rows, padding)
+
+
+def _same_size(pictures: list[Picture], smallest_width: int) -> list[Picture]:
+    height = max(picture.shape[0] for picture in pictures)
+    width = max(smallest_width, *(picture.shape[1] for picture in pictures))
+    cells = [np.full((height, width, 3), WHITE, np.uint8) for _ in pictures]
+    for cell, picture in zip(cells, pictures, strict=True):
+        top, left = (height - picture.shape[0]) // 2, (width - picture.shape[1]) // 2
+        cell[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+    return cells
+
+
+def _captioned(cells: list[Picture], captions: Sequence[str]) -> list[Picture]:
+    width = cells[0].shape[1]
+    scale = max(SMALLEST_SCALE, width / WIDTH_AT_SCALE_ONE)
+    broken = [_lines(caption, width, scale) for caption in captions]
+    most = max(map(len, broken))
+    return [
+        np.concatenate([cell, _written(lines, most, width, scale)]) for cell, lines in zip(cells, broken, strict=True)
+    ]
+
+
+def _lines(caption: str, width: int, scale: float) -> list[str]:
+    """As many characters a line as fit, counted down because letters differ in width."""
+    # OpenCV 4 writes accented letters as question marks.
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", caption) if not unicodedata.combining(letter))
+    for characters in range(max(len(plain), 1), 1, -1):
+        lines = wrap(plain, characters)
+        if all(_text_size(line, scale)[0] <= width for line in lines):
+            return lines
+    return wrap(plain, 1)
+
+
+def _text_size(text: str, scale: float) -> tuple[int, int]:
+    """Width, and height with descenders, in pixels."""
+    (width, height), baseline = cv2.getTextSize(text, FONT, scale, 1)
+    return int(width), int(height + baseline)
+
+
+def _written(lines: list[str], most: int, width: int, scale: float) -> Picture:
+    """A white strip, high enough for `most` lines, with these lines centred in it."""
+    line_height = round(1.2 * _text_size("Ag", scale)[1])
+    strip = np.full((most * line_height, width, 3), WHITE, np.uint8)
+    for number, line in enumerate(lines, start=1):
+        left = (width - _text_size(line, scale)[0]) // 2
+        bottom = number * line_height - round(0.3 * line_height)
+        cv2.putText(strip, line, (left, bottom), FONT, scale, BLACK, 1, cv2.LINE_AA)
+    return strip
+
+
+def _grid(rows: list[list[Picture]], padding: int) -> Picture:
+    height = sum(row[0].shape[0] + padding for row in rows) + padding
+    width = len(rows[0]) * (rows[0][0].shape[1] + padding) + padding
+    grid = np.full((height, width, 3), WHITE, np.uint8)
+    top = padding
+    for row in rows:
+        for index, cell in enumerate(row):
+            left = padding + index * (cell.shape[1] + padding)
+            grid[top : top + cell.shape[0], left : left + cell.shape[1]] = cell
+        top += row[0].shape[0] + padding
+    return grid

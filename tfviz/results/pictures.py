@@ -1,0 +1,57 @@
+"""Images and attributions as pictures: uint8 RGB, (N, H, W, 3) or (H, W, 3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tfviz.results.checks import Picture, check_attributions, check_color_channels, check_images
+from tfviz.results.scale import normalise_gradient
+
+
+def to_picture(images: ArrayLike) -> Picture:
+    """Make pictures of any images, such as the preprocessed input of a network.
+
+    Parameters
+    ----------
+    images : (N, H, W, C) or (H, W, C), C = 1 (grey) or 3 (RGB; reverse the last axis of BGR input first)
+        uint8 images are taken as they are; others are stretched, each from its minimum (0) to its maximum (255), and a
+        constant image becomes black.
+
+    Returns
+    -------
+    uint8 (N, H, W, 3) or (H, W, 3)
+    """
+    values = check_images(images)
+    if np.asarray(images).dtype != np.uint8:
+        axes = (-3, -2, -1)
+        values = values - values.min(axis=axes, keepdims=True)
+        largest = values.max(axis=axes, keepdims=True)
+        values = np.divide(values, largest, out=np.zeros_like(values), where=largest > 0) * 255
+    return _three_channels(values)
+
+
+def gradient_picture(attributions: ArrayLike) -> Picture:
+    """Show attributions, such as guided backprop's, in their own colours around mid-grey (see `normalise_gradient`).
+
+    Parameters
+    ----------
+    attributions : (N, H, W, C) or (H, W, C), C = 1 (grey) or 3 (RGB; reverse the last axis for a BGR network first)
+
+    Returns
+    -------
+    uint8 (N, H, W, 3) or (H, W, 3)
+    """
+    check_color_channels("attributions", check_attributions(attributions))
+    return _three_channels(normalise_gradient(attributions) * 255)
+
+
+def rounded(values: NDArray[Any]) -> Picture:
+    """The nearest uint8 of values 0..255."""
+    return np.asarray(np.rint(values), np.uint8)
+
+
+def _three_channels(values: NDArray[Any]) -> Picture:
+    return rounded(np.broadcast_to(values, (*values.shape[:-1], 3)))
