@@ -1,0 +1,249 @@
+"""Image files: found, read and fitted to a network.
+
+An image is uint8 RGB ``(H, W, 3)`` here, whatever its file holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import math
+import os
+import re
+import struct
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tfviz.apps.labels import close_names
+from tfviz.errors import InvalidImagesError
+
+Image = NDArray[np.uint8]
+
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+MAXIMUM_PIXELS = 100_000_000
+"""An image of more pixels than this (0.3 GB decoded) is refused."""
+CROP_FRACTION = 0.875
+"""The part of the shorter side that "crop" keeps: 224 of 256 pixels, as ImageNet networks are evaluated."""
+WAYS_TO_FIT = ("crop", "stretch")
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_END = b"IEND\xaeB`\x82"
+_JPEG = b"\xff\xd8\xff"
+_JPEG_END = 0xD9
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Inside coded pixels, 0xFF is followed by a zero or a restart marker; before a marker it may be repeated.
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
+_SIZE_FIELDS = {_PNG: (">II", 16), b"GIF8": ("<HH", 6), b"BM": ("<ii", 18)}
+
+_stderr_lock = threading.Lock()
+
+
+def find_images(arguments: Iterable[str | Path]) -> list[Path]:
+    """The image files that `arguments` name: files, folders (with their subfolders) and glob patterns.
+
+    A file that is named is taken whatever its suffix. Folders and patterns give the files with one of `SUFFIXES`,
+    sorted, without hidden ones. A file that is named twice is returned once.
+
+    Raises:
+        InvalidImagesError: A path does not exist or cannot be read, or a folder or pattern gives no image.
+    """
+    try:
+        return list(dict.fromkeys(path for argument in arguments for path in _expand(Path(argument).expanduser())))
+    except PermissionError as error:
+        raise InvalidImagesError(f"{error.filename} cannot be read: {error.strerror}") from error
+
+
+def _expand(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        images = _images_in(path)
+    elif glob.has_magic(str(path)):
+        matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
+        images = [image for match in matches for image in (_images_in(match) if match.is_dir() else _only_image(match))]
+    else:
+        raise InvalidImagesError(f"{path} does not exist; {_what_exists(path)}")
+    if not images:
+        raise InvalidImagesError(f"no image file ({' '.join(SUFFIXES)}) in {path}; {_what_exists(path)}")
+    return images
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """Without hidden files: macOS leaves a `._photo.jpg` beside a photo, notebooks copies in `.ipynb_checkpoints`."""
+    visible = (
+        path for path in sorted(folder.rglob("*")) if not re.search(r"(^|[\\/])\.", str(path.relative_to(folder)))
+    )
+    return [image for path in visible for image in _only_image(path)]
+
+
+def _only_image(path: Path) -> list[Path]:
+    return [path] if path.suffix.lower() in SUFFIXES and path.is_file() else []
+
+
+def _what_exists(path: Path) -> str:
+    folder = next(parent for parent in (path, *path.parents) if parent.is_dir())
+    missing = path.relative_to(folder).parts[:1]
+    names = sorted(entry.name for entry in folder.iterdir())
+    if missing and (close := close_names(missing[0], names)):
+        return f"{folder} has {close}"
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return f"{folder} has {shown or 'nothing'}"
+
+
+def read_image(path: str | Path) -> Image:
+    """Read one file as uint8 RGB ``(H, W, 3)``, 0..255.
+
+    Grey, palette and CMYK colours are converted, 16 bits scaled to 8, transparent pixels laid over white. The EXIF
+    orientation of JPEG and PNG files is honoured, save where pixels are transparent.
+
+    Raises:
+        InvalidImagesError: The file cannot be read, is empty, cut off, no image, or of another pixel type than 8 or 16
+            bits; or the image has a side of one pixel or more than `MAXIMUM_PIXELS` (read from the file's header
+            in PNG, JPEG, GIF and BMP files, so that nothing large is decoded).
+    """
+    data = _read_bytes(Path(path))
+    _check_size(path, *_size_in_header(data))
+    if _is_cut_off(data):
+        raise InvalidImagesError(f"{path} is cut off: its end is missing; copy or download it again")
+    pixels = _decode(data)
+    if pixels is None:
+        raise InvalidImagesError(f"{path} is no image that OpenCV can read; save it as PNG or JPEG")
+    _check_size(path, pixels.shape[1], pixels.shape[0])
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise InvalidImagesError(f"{path} has pixels of type {pixels.dtype}; save it with 8 or 16 bits")
+    return _to_rgb(pixels)
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise InvalidImagesError(f"{path} is a folder, not an image file")
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidImagesError(f"{path} cannot be read: {error.strerror}") from error
+    if not data:
+        raise InvalidImagesError(f"{path} is empty (zero bytes); copy or download it again")
+    return data
+
+
+def _check_size(path: str | Path, width: int, height: int) -> None:
+    if width * height > MAXIMUM_PIXELS:
+        limit = f"{MAXIMUM_PIXELS // 1_000_000} million"
+        raise InvalidImagesError(f"{path} has {width}x{height} pixels, more than {limit}; make it smaller first")
+    if 1 in (width, height):
+        raise InvalidImagesError(f"{path} has {width}x{height} pixels; an image needs two or more on each side")
+
+
+def _size_in_header(data: bytes) -> tuple[int, int]:
+    """Width and height that the header states; zeros where it is of another format or too short."""
+    start = data[:32].ljust(32, b"\0")
+    for signature, (layout, offset) in _SIZE_FIELDS.items():
+        if start.startswith(signature):
+            width, height = struct.unpack_from(layout, start, offset)
+            return abs(width), abs(height)
+    for marker, offset in _jpeg_segments(data):
+        if marker in _JPEG_FRAMES:
+            height, width = struct.unpack(">HH", data[offset + 3 : offset + 7].ljust(4, b"\0"))
+            return width, height
+    return 0, 0
+
+
+def _is_cut_off(data: bytes) -> bool:
+    """OpenCV 4 fills what is missing with grey and says nothing."""
+    if data.startswith(_PNG):
+        return _PNG_END not in data
+    return data.startswith(_JPEG) and all(marker != _JPEG_END for marker, _ in _jpeg_segments(data))
+
+
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """Marker and content offset of each segment of a JPEG file, its end included."""
+    position = 2 if data.startswith(_JPEG) else len(data)
+    while found := _JPEG_MARKER.search(data, position):
+        yield found[1][0], found.end()
+        # The end marker has no length: a search behind the file's end stops the loop.
+        length = len(data) if found[1][0] == _JPEG_END else int.from_bytes(data[found.end() : found.end() + 2], "big")
+        position = found.end() + length
+
+
+def _decode(data: bytes) -> NDArray[Any] | None:
+    """Pixels as OpenCV orders them: blue, green, red and, only where the file has one, alpha."""
+    encoded = np.frombuffer(data, np.uint8)
+    with _silent_stderr(), contextlib.suppress(cv2.error):
+        # Only the unchanged pixels have an alpha channel, and only the converted ones the EXIF orientation.
+        if not data.startswith(_JPEG):
+            unchanged: NDArray[Any] | None = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
+            if unchanged is None or unchanged.shape[2:] == (4,) or unchanged.dtype not in (np.uint8, np.uint16):
+                return unchanged
+        converted: NDArray[Any] | None = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+        return converted
+    return None
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Keep out what the decoders below OpenCV write about broken files: they know no logger, only file descriptor 2."""
+    with _stderr_lock, open(os.devnull, "wb") as nowhere:
+        saved = os.dup(2)
+        try:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def _to_rgb(pixels: NDArray[Any]) -> Image:
+    if pixels.shape[2] == 4:
+        white = np.iinfo(pixels.dtype).max
+        alpha = pixels[..., 3:].astype(np.float32) / white
+        pixels = np.rint(pixels[..., :3] * alpha + white * (1 - alpha)).astype(pixels.dtype)
+    if pixels.dtype == np.uint16:
+        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return np.ascontiguousarray(pixels[..., ::-1])
+
+
+def fit_image(image: Image, size: tuple[int, int], how: str = "crop", *, crop_fraction: float = CROP_FRACTION) -> Image:
+    """Fit an image to a network's ``(height, width)``; sides shrink by area and grow by linear interpolation.
+
+    Args:
+        image: uint8 RGB ``(H, W, 3)``.
+        size: Height and width of the result in pixels.
+        how: "crop" keeps the proportions: the image is resized until `size` is `crop_fraction` of it on the tighter
+            side, and its centre is cut out. "stretch" resizes all of it, as ``keras.utils.load_img(target_size=...)``.
+        crop_fraction: Above 0, up to 1 (nothing is lost on the tighter side); for "crop" alone.
+
+    Returns:
+        uint8 RGB of `size`.
+
+    Raises:
+        InvalidImagesError: `how` is neither of `WAYS_TO_FIT`, or `crop_fraction` is not in (0, 1].
+    """
+    if how not in WAYS_TO_FIT:
+        raise InvalidImagesError(f"an image is fitted by {' or '.join(WAYS_TO_FIT)}, not by {how!r}")
+    if not 0 < crop_fraction <= 1:
+        raise InvalidImagesError(f"the crop fraction lies above 0 and up to 1, not at {crop_fraction}")
+    if how == "stretch":
+        return _resize(image, size)
+    scale = max(wanted / (crop_fraction * side) for wanted, side in zip(size, image.shape[:2], strict=True))
+    # A long strip would outgrow the memory on its way to the crop: what lies far outside of the crop goes first.
+    image = _centre(image, (math.ceil(4 * size[0] / scale), math.ceil(4 * size[1] / scale)))
+    resized = _resize(image, (round(image.shape[0] * scale), round(image.shape[1] * scale)))
+    return _centre(resized, size)
+
+
+def _resize(image: Image, size: tuple[int, int]) -> Image:
+    shrunk = (min(image.shape[0], size[0]), min(image.shape[1], size[1]))
+    smaller = cv2.resize(image, shrunk[::-1], interpolation=cv2.INTER_AREA)
+    result: Image = cv2.resize(smaller, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return result
+
+
+def _centre(image: Image, size: tuple[int, int]) -> Image:
+    top, left = (max(side - kept, 0) // 2 for side, kept in zip(image.shape[:2], size, strict=True))
+    return np.ascontiguousarray(image[top : top + size[0], left : left + size[1]])

@@ -1,0 +1,154 @@
+"""Class names: read from files, looked up by what a user types."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfviz.errors import InvalidTargetsError, TfvizWarning
+
+
+def close_names(name: str, known: Iterable[str], count: int = 3) -> str:
+    """Up to `count` of the `known` names that resemble `name`, quoted and joined by "or"; empty where none does."""
+    originals = {candidate.lower(): candidate for candidate in known}
+    found = difflib.get_close_matches(name.lower(), originals, n=count)
+    return " or ".join(repr(originals[candidate]) for candidate in found)
+
+
+def read_labels(path: str | Path, *, num_classes: int | None = None) -> list[str]:
+    """Read the class names, in the order of the classes, from a UTF-8 text file with one name a line or a JSON file.
+
+    JSON may hold a list of names, ``{"0": name}``, ``{"0": [identifier, name]}`` (as Keras' imagenet_class_index.json)
+    or ``{name: 0}`` (the ``class_indices`` of a Keras generator).
+
+    Args:
+        path: The file; its suffix says whether it is JSON.
+        num_classes: How many names the model needs; not compared where None.
+
+    Raises:
+        InvalidTargetsError: The file cannot be read, is not of one of these forms, leaves out a name, or does not
+            hold `num_classes` names.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        names = _from_json(json.loads(text)) if path.suffix.lower() == ".json" else _from_lines(text)
+    except OSError as error:
+        raise InvalidTargetsError(f"class names {path} cannot be read: {error.strerror}") from error
+    except (ValueError, TypeError, LookupError) as error:
+        raise InvalidTargetsError(f"class names {path}: {error}; expected one name a line, or a JSON list") from error
+    if num_classes not in (None, len(names)):
+        raise InvalidTargetsError(f"{path} holds {len(names)} class names, but the model has {num_classes} classes")
+    return names
+
+
+def _from_lines(text: str) -> list[str]:
+    names = [line.strip() for line in text.rstrip().splitlines()]
+    if not names:
+        raise ValueError("the file is empty")
+    if "" in names:
+        raise ValueError(f"line {names.index('') + 1} is blank")
+    return names
+
+
+def _from_json(data: Any) -> list[str]:
+    if isinstance(data, dict):
+        if all(isinstance(index, int) for index in data.values()):
+            data = {index: name for name, index in data.items()}
+        by_index = {int(index): name for index, name in data.items()}
+        missing = next((index for index in range(len(by_index)) if index not in by_index), None)
+        if missing is not None:
+            raise LookupError(f"class {missing} of {len(by_index)} has no name")
+        data = [by_index[index] for index in range(len(by_index))]
+    names = [name[1] if isinstance(name, list) else name for name in data]
+    if not names or not all(isinstance(name, str) for name in names):
+        raise TypeError("its entries are not names")
+    return names
+
+
+def imagenet_labels() -> list[str]:
+    """The 1,000 ImageNet class names as Keras decodes them, from its cached file or its download.
+
+    Warns:
+        TfvizWarning: Keras can neither find nor download its file; the names are then "class 0" to "class 999".
+    """
+    import keras
+
+    # Scores that grow with the index let the decoder list every class in reverse order.
+    scores = np.arange(1000.0)[np.newaxis]
+    try:
+        decoded = keras.applications.imagenet_utils.decode_predictions(scores, top=1000)
+    except Exception as error:  # Keras raises a plain Exception where a download fails.
+        where = f"put imagenet_class_index.json into {keras_cache()}, or use --labels FILE"
+        warnings.warn(f"no ImageNet class names ({' '.join(str(error).split())}); {where}", TfvizWarning, stacklevel=2)
+        return [f"class {index}" for index in range(1000)]
+    return [name for _, name, _ in reversed(decoded[0])]
+
+
+def keras_cache() -> Path:
+    """The folder in which Keras looks for what it would otherwise download."""
+    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
+
+
+def resolve_target(text: str, names: Sequence[str] | None, num_classes: int) -> int:
+    """The class index that a user means by an index or a class name.
+
+    A name is compared without regard to case, and a space equals an underscore or hyphen. It is a whole entry of
+    `names` or one of the entry's synonyms between commas; a whole entry comes before a synonym, and an index before a
+    name made of digits.
+
+    Args:
+        text: What the user typed.
+        names: The class names in the order of the classes; None where they are unknown.
+        num_classes: The indices allowed are 0 to `num_classes` - 1.
+
+    Raises:
+        InvalidTargetsError: The index is out of range, or the name is unknown or that of several classes.
+    """
+    if re.fullmatch(r"[+-]?\d+", text.strip()):
+        return _check_index(int(text), num_classes)
+    if names is None:
+        raise InvalidTargetsError(
+            f"no class names to find {text!r} in; give an index below {num_classes} or --labels FILE"
+        )
+    entries = [[_plain(name), *map(_plain, name.split(","))] for name in names]
+    wanted = _plain(text)
+    found = [index for index, entry in enumerate(entries) if entry[0] == wanted]
+    found = found or [index for index, entry in enumerate(entries) if wanted in entry]
+    if not found:
+        raise InvalidTargetsError(f"no class is called {text!r}; {_similar(wanted, entries)}")
+    if len(found) > 1:
+        listed = ", ".join(f"{index} ({names[index]})" for index in found)
+        raise InvalidTargetsError(f"{text!r} names several classes; give the index of one: {listed}")
+    return _check_index(found[0], num_classes)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]+", " ", name).strip().lower()
+
+
+def _check_index(index: int, num_classes: int) -> int:
+    if not 0 <= index < num_classes:
+        raise InvalidTargetsError(
+            f"target {index} is out of range: the model has {num_classes} classes, 0 to {num_classes - 1}"
+        )
+    return index
+
+
+def _similar(wanted: str, entries: list[list[str]]) -> str:
+    words = [name for entry in entries for name in entry]
+    containing = [repr(name) for name in dict.fromkeys(words) if wanted and wanted in name]
+    close = " or ".join(containing[:3]) or close_names(wanted, words)
+    return (
+        f"did you mean {close}?"
+        if close
+        else f"there are {len(entries)}, such as {entries[0][0]!r}; an index will do too"
+    )

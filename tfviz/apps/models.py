@@ -1,0 +1,113 @@
+"""What ``--model`` names, opened together with what Keras knows about it."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfviz.apps.labels import close_names, imagenet_labels, keras_cache
+from tfviz.apps.preprocessing import Preprocessing, applications, find_preprocessing, plain_name
+from tfviz.errors import UnsupportedModelError
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A model and what is known about it without being told.
+
+    Attributes:
+        model: For `tfviz.trace`: a Keras model, or the path of the user's own.
+        name: A short name for pictures and tables.
+        preprocessing: From pictures to the model's inputs; None for the user's own model.
+        class_names: In the order of the classes; None for the user's own model.
+        image_size: Height and width in pixels; None for the user's own model.
+    """
+
+    model: Any
+    name: str
+    preprocessing: Preprocessing | None = None
+    class_names: list[str] | None = None
+    image_size: tuple[int, int] | None = None
+
+
+def open_model(name: str, *, weights: str = "imagenet") -> OpenedModel:
+    """Open a model by the value of ``--model``.
+
+    Args:
+        name: ``demo`` (the network that tfviz ships), a ``keras.applications`` name such as ``vgg16`` or
+            ``mobilenet_v2``, or the path of a .keras or .h5 file or SavedModel folder. A folder called like a model is
+            meant by ``./vgg16``.
+        weights: For a ``keras.applications`` model: ``imagenet``, ``random``, or a .weights.h5, .h5 or .keras file.
+
+    Raises:
+        UnsupportedModelError: There is no such model, its weights cannot be had or do not fit, or `weights` are given
+            for a model that brings its own.
+
+    Warns:
+        TfvizWarning: The ImageNet class names cannot be had.
+    """
+    application = applications().get(plain_name(name))
+    if application is not None:
+        return _open_application(application, weights)
+    if weights != "imagenet":
+        raise UnsupportedModelError(f"weights are for a keras.applications model; {name} brings its own")
+    if name == "demo":
+        return _open_demo()
+    if not Path(name).exists():
+        raise UnsupportedModelError(_unknown(name))
+    return OpenedModel(Path(name), Path(name).name)
+
+
+def open_architecture(name: str) -> Any:
+    """Return the model that `name` stands for as `open_model` does, for questions that its weights do not answer.
+
+    The weights of a ``keras.applications`` model are not downloaded.
+    """
+    application = applications().get(plain_name(name))
+    return application(weights=None) if application is not None else open_model(name).model
+
+
+def _open_demo() -> OpenedModel:
+    from tfviz import demo
+
+    model = demo.load_network()
+    return OpenedModel(model, "demo", find_preprocessing("0..255"), list(demo.CLASS_NAMES), model.input_shape[1:3])
+
+
+def _open_application(application: Callable[..., Any], weights: str) -> OpenedModel:
+    name = plain_name(application.__name__)
+    if weights not in ("imagenet", "random") and not Path(weights).is_file():
+        raise UnsupportedModelError(f"no weights {weights!r} for {name}: expected imagenet, random or an existing file")
+    try:
+        model = application(weights=None if weights == "random" else weights)
+    except Exception as error:  # Keras raises a plain Exception where a download fails.
+        raise UnsupportedModelError(_why_not_built(name, weights, error)) from error
+    # Keras leaves the size of MobileNetV3 open; its weights were trained at 224.
+    height, width = (side or 224 for side in model.input_shape[1:3])
+    return OpenedModel(model, name, find_preprocessing(name), imagenet_labels(), (height, width))
+
+
+def _why_not_built(name: str, weights: str, error: Exception) -> str:
+    import keras
+
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        # From the call and not from the URL: Keras stores NASNet's file under another name than the server does.
+        if frame.f_code is keras.utils.get_file.__code__:
+            file, url = frame.f_locals["fname"], frame.f_locals["origin"]
+            return (
+                f"the weights of {name} could not be downloaded ({error.__context__}); "
+                f"put {file} from {url} into {keras_cache()}, or use --weights random or --weights FILE"
+            )
+    reason = " ".join(str(error).split())
+    return f"the weights {weights} do not fit {name}: {reason}"
+
+
+def _unknown(name: str) -> str:
+    folder = Path(name).parent
+    beside = [str(entry) for entry in folder.iterdir()] if folder.is_dir() else []
+    close = close_names(name, ["demo", *applications(), *beside])
+    hint = f"did you mean {close}? " if close else ""
+    kinds = "demo, a keras.applications name such as vgg16, or the path of a .keras or .h5 file or SavedModel folder"
+    return f"there is no model {name!r}; {hint}Expected {kinds}"
