@@ -27,7 +27,7 @@ from tfviz.network.traced import TracedNetwork
 from tfviz.progress import progress
 
 PRESETS = {
-    "simonyan": Recipe(start="zeros", iterations=200, rate=0.01, momentum=0.9, l2=1.0),
+    "simonyan": Recipe(start="zeros", iterations=200, rate=0.01, momentum=0.9, l2=0.1),
     "jitter-blur": Recipe(
         start="noise", iterations=200, rate=0.02, normalised=True, l2=1e-3, jitter=16, clamp=True, blur_every=10
     ),

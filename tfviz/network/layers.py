@@ -66,6 +66,8 @@ class Layers:
             if self.default is None:
                 raise UnknownLayerError(f"this network has no layer with a map before its head; {self._existing('')}")
             return self.default
+        if not isinstance(name, str):
+            raise UnknownLayerError(f"layer is {name!r}, expected the name of one layer; {self._existing('')}")
         for layers in (self.listed, self._unlisted):
             found = _matching(layers, name)
             if len(found) > 1:

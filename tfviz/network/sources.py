@@ -147,4 +147,9 @@ def _image_index(function: Any) -> int:
         raise UnsupportedModelError(
             f"expected one input of float images (N, height, width, channels), the model takes {found or 'none'}"
         )
+    if arguments[0].shape[0] is not None:
+        raise UnsupportedModelError(
+            f"the model takes batches of exactly {arguments[0].shape[0]} images, expected any number: "
+            "export it with an open batch size (None)"
+        )
     return images[0]
