@@ -44,7 +44,7 @@ def saved_folder(tmp_path_factory):
             tf.saved_model.save(model_zoo.WithCall(), folder)
         else:
             model = model_zoo.nested_vgg16() if kind == "nested_vgg16" else model_zoo.model_of(kind)
-            model.export(folder, verbose=False)
+            model.export(folder)
         return folder
 
     def folder_of(kind):

@@ -211,6 +211,8 @@ def _to_rgb(pixels: NDArray[Any]) -> Image:
 def fit_image(image: Image, size: tuple[int, int], how: str = "crop", *, crop_fraction: float = CROP_FRACTION) -> Image:
     """Fit an image to a network's ``(height, width)``; sides shrink by area and grow by linear interpolation.
 
+    An image that has that size already was made for the network, and stays as it is.
+
     Args:
         image: uint8 RGB ``(H, W, 3)``.
         size: Height and width of the result in pixels.
@@ -228,6 +230,8 @@ def fit_image(image: Image, size: tuple[int, int], how: str = "crop", *, crop_fr
         raise InvalidImagesError(f"an image is fitted by {' or '.join(WAYS_TO_FIT)}, not by {how!r}")
     if not 0 < crop_fraction <= 1:
         raise InvalidImagesError(f"the crop fraction lies above 0 and up to 1, not at {crop_fraction}")
+    if image.shape[:2] == tuple(size):
+        return image.copy()
     if how == "stretch":
         return _resize(image, size)
     scale = max(wanted / (crop_fraction * side) for wanted, side in zip(size, image.shape[:2], strict=True))

@@ -33,7 +33,7 @@ class Recipe:
     clamp: bool = False
     blur_every: int = 0
     blur: float = 0.5
-    noise: float = 0.2
+    noise: float = 0.4
 
 
 class State(NamedTuple):

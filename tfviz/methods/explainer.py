@@ -96,9 +96,9 @@ def run_methods(
     compiled = compile_methods(network, chosen)
     found = []
     for chunk, wanted in batches(network, images, targets, batch_size):
-        outputs = compiled.function(tf.constant(chunk), tf.constant(wanted))
+        outputs = compiled.function(tf.convert_to_tensor(chunk), tf.convert_to_tensor(wanted))
         found.append({"images": chunk, **tf.nest.map_structure(lambda tensor: tensor.numpy(), outputs)})
-    joined = tf.nest.map_structure(lambda *parts: np.concatenate(parts), *found)
+    joined = tf.nest.map_structure(_joined, *found)
     said = (*compiled.warnings, *_check_maps(joined["maps"]))
     for message in said:
         warnings.warn(message, TfvizWarning, stacklevel=3)
@@ -125,18 +125,23 @@ def _compile(network: TracedNetwork, methods: dict[str, Method], options: dict[s
     return Compiled(explain.get_concrete_function(), names, tuple(said))
 
 
+def _joined(*parts: np.ndarray) -> np.ndarray:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
 def _check_maps(maps: dict[str, np.ndarray]) -> list[str]:
     """Raise where a map is not finite; return what to say of maps that are zero everywhere."""
     said = []
     for name, values in maps.items():
-        flat = values.reshape(len(values), -1)
-        finite = np.isfinite(flat).all(axis=1)
+        axes = tuple(range(1, values.ndim))
+        lowest, highest = values.min(axis=axes), values.max(axis=axes)
+        finite = np.isfinite(lowest) & np.isfinite(highest)
         if not finite.all():
             raise TfvizError(
                 f"{name} of image {int(np.argmin(finite))} holds NaN or infinite values: the network's own gradient "
                 "overflows there (common with float16; trace the float32 model)"
             )
-        empty = np.flatnonzero(~flat.any(axis=1))
+        empty = np.flatnonzero((lowest == 0) & (highest == 0))
         if empty.size:
             said.append(
                 f"{name} is zero everywhere for image {', '.join(map(str, empty[:5]))}"
