@@ -1,0 +1,83 @@
+"""The public API as a tested list."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+
+import pytest
+
+import tfviz
+
+ERRORS = {
+    "InvalidImagesError",
+    "InvalidTargetsError",
+    "RuleError",
+    "TfvizError",
+    "TfvizWarning",
+    "UnknownLayerError",
+    "UnknownMethodError",
+    "UnsupportedModelError",
+}
+METHODS = {
+    "deconvnet",
+    "grad_cam",
+    "gradient",
+    "guided_backprop",
+    "guided_grad_cam",
+    "input_x_gradient",
+    "saliency",
+}
+OTHERS = {
+    "METHODS",
+    "ClassVisualization",
+    "Explainer",
+    "Explanation",
+    "TracedNetwork",
+    "class_visualization",
+    "explain",
+    "trace",
+}
+
+
+def test_the_list():
+    assert set(tfviz.__all__) == ERRORS | METHODS | OTHERS
+    assert len(tfviz.__all__) == len(set(tfviz.__all__))
+
+
+def test_every_name_leads_somewhere():
+    for name in tfviz.__all__:
+        assert getattr(tfviz, name) is not None and name in dir(tfviz)
+
+
+def test_every_method_is_public():
+    assert set(tfviz.METHODS) == METHODS
+    for name in tfviz.METHODS:
+        function = getattr(tfviz, name)
+        assert function.__name__ == name and function.__doc__
+        assert list(inspect.signature(function).parameters)[:3] == ["model", "images", "targets"]
+
+
+def test_all_errors_can_be_caught_as_one():
+    for name in ERRORS - {"TfvizWarning"}:
+        assert issubclass(getattr(tfviz, name), tfviz.TfvizError) and issubclass(tfviz.TfvizError, ValueError)
+    assert issubclass(tfviz.TfvizWarning, UserWarning)
+
+
+def test_type_checkers_see_what_is_imported_later():
+    """The imports under TYPE_CHECKING are the lazy table in other words."""
+    tree = ast.parse(Path(tfviz.__file__).read_text())
+    seen = {
+        alias.name: node.module
+        for block in tree.body
+        if isinstance(block, ast.If)
+        for node in block.body
+        for alias in node.names
+    }
+    assert seen == tfviz._LAZY
+
+
+def test_a_name_that_does_not_exist():
+    with pytest.raises(AttributeError, match="module 'tfviz' has no attribute 'grad_camm'"):
+        tfviz.grad_camm  # noqa: B018  # the look-up is the test

@@ -1,0 +1,143 @@
+"""`tfviz explain`: image files in chunks through a network, pictures and maps out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfviz.apps.command_outcome import File, Outcome, Request
+from tfviz.apps.command_setup import Setup
+from tfviz.apps.explanation import Explanation, choose, explain
+from tfviz.apps.images import Image
+from tfviz.apps.output import file_names
+from tfviz.errors import InvalidTargetsError, RuleError, TfvizError, TfvizWarning, UnknownLayerError
+from tfviz.methods import METHODS, class_visualization, compile_methods, find_method
+from tfviz.methods.method import LAYER
+from tfviz.network.traced import TracedNetwork
+from tfviz.progress import progress
+
+ALL = "all"
+USUAL_METHODS = ("saliency", "grad_cam", "guided_backprop")
+LISTED = 12  # lines of the table of classes, shared by the images
+MOST_LISTED = 5
+
+
+def find_methods(network: TracedNetwork, names: Sequence[str], layer: str | None) -> tuple[list[str], list[str]]:
+    """Return the methods to run, and what to say of those that are left out.
+
+    They are those named, or of the usual ones (or of all) those that the network has a place for.
+    """
+    if names and ALL not in names:
+        return list(dict.fromkeys(names)), []
+    if layer is not None:
+        network.find_layer(layer)
+    found, said = [], []
+    for name in METHODS if names else USUAL_METHODS:
+        try:
+            compile_methods(network, {name: {LAYER: layer} if LAYER in find_method(name).options else {}})
+            found.append(name)
+        except (RuleError, UnknownLayerError) as error:
+            said.append(f"{name} is left out: {error}")
+    return found, said
+
+
+class Run:
+    """One run of `tfviz explain`. What the methods say of the network is raised, or warned about, at once."""
+
+    def __init__(self, setup: Setup, request: Request) -> None:
+        self.outcome = Outcome(setup, request)
+        self._setup = setup
+        self._request = request
+        self._methods, left_out = find_methods(setup.network, request.methods, request.layer)
+        self._targets = setup.targets(list(request.targets))
+        classes = int(setup.network.num_classes or 0)
+        if request.top > classes:
+            raise InvalidTargetsError(f"there are no {request.top} best classes: the network has {classes}")
+        self._per_image = len(self._targets) or request.top
+        said = [*left_out, *compile_methods(setup.network, choose(self._methods, request.layer)).warnings]
+        for message in said:
+            warnings.warn(message, TfvizWarning, stacklevel=2)
+        self.outcome.warnings += [*setup.warnings, *said]
+
+    def explain_files(self, paths: Sequence[Path]) -> None:
+        """Explain images a chunk at a time, and write a picture of each."""
+        files = [File(*pair) for pair in zip(paths, file_names(paths), strict=True)]
+        size = max(1, self._request.batch_size // self._per_image)
+        with progress("explaining", len(files)) as advance:
+            for start in range(0, len(files), size):
+                chunk = files[start : start + size]
+                self._explain_chunk(chunk, min(MOST_LISTED, max(1, LISTED // len(files))))
+                advance(len(chunk))
+
+    def explain_samples(self, paths: Sequence[Path], with_class_pictures: bool) -> None:
+        """Explain images together and write one picture of all, beside the class visualisation of each if wanted."""
+        files = [File(path, path.stem) for path in paths]
+        pictures = [self._setup.read(path) for path in paths]
+        explanation, scores = self._compute(pictures)
+        columns = {"class_visualization": self._class_pictures(explanation.targets)} if with_class_pictures else {}
+        self.outcome.keep(explanation, files, pictures, self._setup.network.name, columns)
+        for row, file in enumerate(files):
+            part = explanation.select(range(row * self._per_image, (row + 1) * self._per_image))
+            self.outcome.list_classes(file, part, scores[row], LISTED // len(files))
+
+    def _explain_chunk(self, chunk: Sequence[File], listed: int) -> None:
+        pictures = {}
+        for file in chunk:
+            try:
+                pictures[file] = self._setup.read(file.path)
+            except TfvizError as error:
+                self.outcome.failed[str(file.path)] = str(error)
+        if not pictures:
+            return
+        try:
+            explanation, scores = self._compute(list(pictures.values()))
+        except TfvizError as error:
+            self._explain_singly(list(pictures), listed, error)
+            return
+        for number, (file, picture) in enumerate(pictures.items()):
+            part = explanation.select(range(number * self._per_image, (number + 1) * self._per_image))
+            self.outcome.keep(part, [file], [picture], file.name)
+            self.outcome.list_classes(file, part, scores[number], listed)
+
+    def _explain_singly(self, files: Sequence[File], listed: int, error: TfvizError) -> None:
+        """Find the image that stops its chunk, and explain the others."""
+        if len(files) == 1:
+            self.outcome.failed[str(files[0].path)] = f"{files[0].path}: {error}"
+            return
+        for file in files:
+            self._explain_chunk([file], listed)
+
+    def _compute(self, pictures: list[Image]) -> tuple[Explanation, NDArray[Any]]:
+        """Return the explanation, as many rows as targets for each picture, and the score (N, K) of every class."""
+        batch_size = self._request.batch_size
+        inputs = self._setup.preprocessing(np.stack(pictures))
+        scores = self._setup.class_scores(inputs, batch_size)
+        best = np.argsort(-scores, axis=1, kind="stable")[:, : self._request.top]
+        targets = np.tile(self._targets, (len(inputs), 1)) if self._targets else best
+        repeated = np.repeat(inputs, self._per_image, axis=0)
+        with warnings.catch_warnings():
+            # What there is to say of the network was said before, and empty maps are reported by the name of the file.
+            warnings.simplefilter("ignore", TfvizWarning)
+            explanation = explain(
+                self._setup.network,
+                repeated,
+                targets.ravel(),
+                methods=self._methods,
+                layer=self._request.layer,
+                batch_size=batch_size,
+            )
+        return explanation, scores
+
+    def _class_pictures(self, targets: NDArray[Any]) -> NDArray[np.uint8]:
+        """Return the class visualisation of each target, uint8 (N, H, W, 3)."""
+        preprocessing = self._setup.preprocessing
+        classes, rows = np.unique(targets, return_inverse=True)
+        found = class_visualization(
+            self._setup.network, classes, pixel_range=preprocessing.pixel_range, image_shape=self._setup.image_shape
+        )
+        return preprocessing.pictures(found.images)[rows]

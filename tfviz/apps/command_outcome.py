@@ -1,0 +1,135 @@
+"""What comes of `tfviz explain`: files, lines of the table of classes, entries of the manifest, failures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tfviz.apps import manifest
+from tfviz.apps.command_setup import Setup
+from tfviz.apps.explanation import Explanation, class_name
+from tfviz.apps.images import Image
+from tfviz.apps.output import PICTURE_SUFFIX, write_figure
+
+MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of `tfviz explain` that are not about the model. look: how `plot` shows maps."""
+
+    methods: Sequence[str]
+    layer: str | None
+    targets: Sequence[str]
+    top: int
+    batch_size: int
+    output: Path
+    save_maps: bool
+    look: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A line of the table: a class of an image. explained: whether it is a target."""
+
+    image: str
+    name: str
+    probability: float
+    score: float
+    explained: bool
+
+
+@dataclass(frozen=True)
+class File:
+    """An image file, and what its results are called."""
+
+    path: Path
+    name: str
+
+
+@dataclass
+class Outcome:
+    """What came of a run so far.
+
+    pictures: the files written. listed: the lines of the table. entries: what the manifest says of each image and
+    target. failed: the reason for each file that could not be explained. warnings: what must be said of the network.
+    explanation: the last one.
+    """
+
+    setup: Setup
+    request: Request
+    pictures: list[Path] = field(default_factory=list)
+    listed: list[Scored] = field(default_factory=list)
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    explanation: Explanation | None = None
+
+    def keep(
+        self,
+        explanation: Explanation,
+        files: Sequence[File],
+        pictures: Sequence[Image],
+        name: str,
+        columns: Mapping[str, ArrayLike] | None = None,
+    ) -> None:
+        """Write one picture of an explanation, whose rows are the targets of each file in turn, and maps if wanted."""
+        names, order = self.setup.class_names, self.setup.preprocessing.order
+        per_image = len(explanation.targets) // len(files)
+        path = self.request.output / f"{name}{PICTURE_SUFFIX}"
+        shown = np.repeat(np.stack(pictures), per_image, axis=0)
+        write_figure(path, explanation.plot(shown, names, order=order, columns=columns, **self.request.look))
+        self.pictures.append(path)
+        self.explanation = explanation
+        for row, target in enumerate(explanation.targets):
+            file = files[row // per_image]
+            stem = self.request.output / (file.name if per_image == 1 else f"{file.name}.class_{target}")
+            maps = explanation.save_maps(row, stem) if self.request.save_maps else {}
+            written = {"picture": path.name, "maps": maps}
+            self.entries.append(
+                manifest.entry(explanation, row, image=str(file.path), class_names=names, files=written)
+            )
+
+    def list_classes(self, file: File, explanation: Explanation, scores: NDArray[Any], most: int) -> None:
+        """Add the best classes of an image, at most so many, and those explained to the table."""
+        targets = [int(target) for target in explanation.targets]
+        best = [int(index) for index in np.argsort(-scores, kind="stable")[:most]]
+        for index in dict.fromkeys([*best, *targets]):
+            name = class_name(index, self.setup.class_names)
+            probability = float(explanation.probabilities[0, index])
+            self.listed.append(Scored(file.name, name, probability, float(scores[index]), index in targets))
+
+    def complaints(self) -> list[str]:
+        """Return what went wrong, a line each: the maps that say nothing, and the files that could not be explained."""
+        empty: dict[str, list[str]] = {}
+        for each in self.entries:
+            for method in each["zero_maps"]:
+                name = class_name(each["target"], self.setup.class_names)
+                empty.setdefault(method, []).append(f"{Path(each['image']).name} ({name})")
+        said = [
+            f"warning: {method} is zero everywhere for {', '.join(names[:MOST_NAMED])}"
+            f"{f' and {len(names) - MOST_NAMED} more' if len(names) > MOST_NAMED else ''}: "
+            "nothing that it looks at speaks for the class"
+            for method, names in empty.items()
+        ]
+        return [*said, *self.failed.values()]
+
+    def write_manifest(self) -> Path | None:
+        """Write the manifest; None where there is nothing to put into it."""
+        if self.explanation is None:
+            return None
+        setup, how = self.setup, self.setup.preprocessing
+        content = manifest.manifest(
+            self.explanation,
+            self.entries,
+            warnings=self.warnings,
+            model_path=str(setup.path.resolve()) if setup.path else None,
+            preprocessing={"name": how.name, "order": how.order, "size": setup.size, "fit": setup.fit},
+            failed=self.failed,
+        )
+        return manifest.write(self.request.output, content)

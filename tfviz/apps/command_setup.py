@@ -1,0 +1,111 @@
+"""What the options about the model come to: a traced network, its images and the names of its classes."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfviz.apps.images import Image, fit_image, read_image
+from tfviz.apps.labels import read_labels, resolve_target
+from tfviz.apps.models import OpenedModel, open_model
+from tfviz.apps.preprocessing import Preprocessing, find_preprocessing
+from tfviz.errors import TfvizWarning, UnsupportedModelError
+from tfviz.network.trace import trace
+from tfviz.network.traced import TracedNetwork
+
+ASSUMED_PREPROCESSING = "0..255"
+ASSUMED_SIZE = 224
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """The options about the model, as the user gave them."""
+
+    model: str
+    weights: str
+    preprocess: str | None
+    labels: Path | None
+    size: int | None
+    fit: str | None = None
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A network, and what is known around it.
+
+    path: of the user's own model. size: height and width of the network's images. fit: how pictures are brought to it.
+    warnings: what was assumed.
+    """
+
+    network: TracedNetwork
+    path: Path | None
+    preprocessing: Preprocessing
+    class_names: list[str] | None
+    size: tuple[int, int]
+    fit: str
+    warnings: tuple[str, ...]
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of the network's images."""
+        return *self.size, self.network.image_shape[2] or 3
+
+    def read(self, path: Path) -> Image:
+        """Return the picture in a file, fitted to the network."""
+        return fit_image(read_image(path), self.size, self.fit)
+
+    def targets(self, texts: list[str]) -> list[int]:
+        """Return the indices of the classes that the user named, each once."""
+        count = int(self.network.num_classes or 0)
+        return list(dict.fromkeys(resolve_target(text, self.class_names, count) for text in texts))
+
+    def class_scores(self, inputs: NDArray[np.float32], batch_size: int) -> NDArray[Any]:
+        """Return the score (N, K) of every class; a single logit speaks against class 0."""
+        logits = self.network.logits(inputs, batch_size=batch_size)
+        return np.concatenate([-logits, logits], axis=1) if self.network.head.is_binary else logits
+
+
+def set_up(options: ModelOptions) -> Setup:
+    """Open the model that the options name; raise as `open_model`, `trace`, `find_preprocessing` and `read_labels` do.
+
+    Warns where nothing says how the user's own model was trained.
+    """
+    opened = open_model(options.model, weights=options.weights)
+    network = trace(opened.model)
+    preprocessing, said = _preprocessing(options, opened, network)
+    for message in said:
+        warnings.warn(message, TfvizWarning, stacklevel=2)
+    labels = options.labels
+    names = read_labels(labels, num_classes=network.num_classes) if labels else opened.class_names
+    path = opened.model if isinstance(opened.model, Path) else None
+    # Keras' own networks were evaluated on the centre of photographs; its users' are mostly trained on stretched ones.
+    fit = options.fit or ("stretch" if path else "crop")
+    return Setup(network, path, preprocessing, names, _size(options.size, opened, network), fit, said)
+
+
+def _preprocessing(
+    options: ModelOptions, opened: OpenedModel, network: TracedNetwork
+) -> tuple[Preprocessing, tuple[str, ...]]:
+    """Return what makes the network's images of pictures, and what to say of it."""
+    if options.preprocess is None and opened.preprocessing is not None:
+        return opened.preprocessing, ()
+    name = options.preprocess or ASSUMED_PREPROCESSING
+    found = find_preprocessing(name, channels=network.image_shape[2] or 3)
+    assumed = f"{opened.name} gets pixels of {name} in the order {found.order}, as no --preprocess says otherwise"
+    return found, () if options.preprocess else (assumed,)
+
+
+def _size(wanted: int | None, opened: OpenedModel, network: TracedNetwork) -> tuple[int, int]:
+    height, width, _ = network.image_shape
+    if wanted is not None and {wanted} != {height or wanted, width or wanted}:
+        raise UnsupportedModelError(
+            f"the network takes images of {height or 'any'}x{width or 'any'} pixels, not of {wanted}x{wanted}; "
+            "--size is for networks that leave it open"
+        )
+    assumed = opened.image_size or (ASSUMED_SIZE, ASSUMED_SIZE)
+    return height or wanted or assumed[0], width or wanted or assumed[1]

@@ -1,0 +1,216 @@
+"""`explain`: several methods at once, and their results with what is needed to read, show and keep them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tfviz.apps import manifest
+from tfviz.apps.output import PICTURE_SUFFIX, check_folder, write_array, write_figure
+from tfviz.errors import TfvizError, UnknownMethodError
+from tfviz.methods import Results, find_method, run_methods
+from tfviz.methods.method import LAYER
+from tfviz.network.trace import trace
+from tfviz.results import plot, to_picture
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SCORED_BY = {
+    "softmax": "the logit before the softmax",
+    "sigmoid": "the logit before the sigmoid",
+    "none": "the raw output: the model ends in no softmax or sigmoid",
+    "custom": "the score that was given to trace",
+}
+ORDERS = ("rgb", "bgr", "grey")
+
+
+@dataclass(frozen=True)
+class Explanation(Results):
+    """What methods found for N images, and what is needed to read it.
+
+    Besides the attributes of `Results` (`images`, `maps`, `targets`, `scores`, `probabilities`, `layers`, `warnings`):
+
+    model: the model's name. head: what the scores come from, `softmax`, `sigmoid`, `none` (the raw output is
+    explained; its probabilities take it for logits) or `custom` (they are NaN). options: those of every method, complete.
+    """
+
+    model: str
+    head: str
+    options: dict[str, dict[str, Any]]
+
+    @property
+    def scored_by(self) -> str:
+        """What the scores are, in words."""
+        return SCORED_BY[self.head]
+
+    def select(self, rows: Sequence[int]) -> Explanation:
+        """Return the explanation of some of the images, by their indices."""
+        index = np.asarray(rows, np.intp)
+        parts = {name: getattr(self, name)[index] for name in ("images", "targets", "scores", "probabilities")}
+        return replace(self, maps={name: values[index] for name, values in self.maps.items()}, **parts)
+
+    def titles(self, class_names: Sequence[str] | None = None) -> list[str]:
+        """Return the class of each image and its probability or, where there is none, its score."""
+        return [self._title(row, class_names) for row in range(len(self.targets))]
+
+    def plot(
+        self,
+        pictures: ArrayLike | None = None,
+        class_names: Sequence[str] | None = None,
+        *,
+        order: str = "rgb",
+        columns: Mapping[str, ArrayLike] | None = None,
+        **look: Any,
+    ) -> Figure:
+        """Return a matplotlib figure of the images, a row each, beside what the methods found, a column each.
+
+        Parameters
+        ----------
+        pictures
+            The images as a person sees them, uint8 RGB (N, H, W, 3); None stretches the network's own input.
+        class_names
+            In the order of the classes, for the titles.
+        order
+            The order of the network's channels, `rgb`, `bgr` or `grey`: attributions are shown as red, green, blue.
+        columns
+            More columns, as `tfviz.results.plot` takes them.
+        **look
+            `colormap`, `blend` and `clip_percentile`, as `tfviz.results.plot` takes them.
+        """
+        if order not in ORDERS:
+            raise TfvizError(f"the order of the channels is one of {', '.join(ORDERS)}, not {order!r}")
+        step = -1 if order == "bgr" else 1
+        shown = to_picture(self.images[..., ::step]) if pictures is None else np.asarray(pictures)
+        found = {
+            self._column(name): values[..., ::step] if values.ndim == 4 else values
+            for name, values in self.maps.items()
+        }
+        return plot(shown, {**found, **(columns or {})}, titles=self.titles(class_names), **look)
+
+    def save(
+        self,
+        folder: str | Path,
+        *,
+        names: Sequence[str] | None = None,
+        pictures: ArrayLike | None = None,
+        class_names: Sequence[str] | None = None,
+        **look: Any,
+    ) -> Path:
+        """Write a picture of each image, the raw float32 maps (.npy) and `manifest.json`; return the manifest's path.
+
+        Parameters
+        ----------
+        folder
+            Made where it does not exist. Files of the same names are replaced.
+        names
+            What the files of each image are called, `image_0` and so on where None.
+        pictures, class_names, **look
+            As `plot` takes them, `order` included.
+
+        Raises
+        ------
+        TfvizError
+            The folder cannot be written, or `names` are not one for each image, all different.
+        """
+        folder = Path(folder)
+        check_folder(folder)
+        count = len(self.targets)
+        names = [f"image_{row}" for row in range(count)] if names is None else names
+        if not len(names) == len(set(names)) == count:
+            raise TfvizError(f"{count} images need as many different names, got {len(set(names))}")
+        entries = []
+        for row, name in enumerate(names):
+            shown = None if pictures is None else np.asarray(pictures)[[row]]
+            picture = folder / f"{name}{PICTURE_SUFFIX}"
+            write_figure(picture, self.select([row]).plot(shown, class_names, **look))
+            files = {"picture": picture.name, "maps": self.save_maps(row, folder / name)}
+            entries.append(manifest.entry(self, row, image=name, class_names=class_names, files=files))
+        return manifest.write(folder, manifest.manifest(self, entries, warnings=self.warnings))
+
+    def save_maps(self, row: int, stem: Path) -> dict[str, str]:
+        """Write what each method found for image `row` to `stem.METHOD.npy`; return the files' names by the method."""
+        files = {name: f"{stem.name}.{name}.npy" for name in self.maps}
+        for name, file in files.items():
+            write_array(stem.with_name(file), self.maps[name][row])
+        return files
+
+    def _title(self, row: int, class_names: Sequence[str] | None) -> str:
+        score = f"{self.scores[row]:.3g}"
+        if self.head == "custom":
+            return f"score {score}"
+        target = int(self.targets[row])
+        name = class_name(target, class_names)
+        return f"{name} raw output {score}" if self.head == "none" else f"{name} {self.probabilities[row, target]:.3f}"
+
+    def _column(self, method: str) -> str:
+        return f"{method} at {self.layers[method]}" if method in self.layers else method
+
+
+def explain(
+    model: Any,
+    images: Any,
+    targets: Any = None,
+    *,
+    methods: str | Sequence[str] = ("grad_cam", "saliency"),
+    layer: str | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    batch_size: int = 32,
+) -> Explanation:
+    """Run several methods at once, which share their passes; see `tfviz.methods` for `model`, `images` and `targets`.
+
+    Several targets for an image are explained by repeating the image.
+
+    Parameters
+    ----------
+    methods
+        Names of `tfviz.METHODS`, or one.
+    layer
+        The layer for every method that looks at one; None is `TracedNetwork.default_layer`.
+    options
+        The methods' own options by the method's name: `{"grad_cam": {"upsample": False}}`.
+    batch_size
+        The number of images that are computed at once.
+
+    Raises
+    ------
+    UnknownMethodError
+        There is no such method or option, `options` are for a method that is not run, or `layer` is for none of them.
+    UnsupportedModelError, UnknownLayerError, InvalidImagesError, InvalidTargetsError, RuleError
+    """
+    network = trace(model)
+    chosen = choose(methods, layer, options)
+    results = run_methods(network, chosen, images, targets, batch_size=batch_size)
+    complete = {name: find_method(name).complete(given) for name, given in chosen.items()}
+    for name, looked_at in results.layers.items():
+        complete[name][LAYER] = looked_at
+    return Explanation(**vars(results), model=network.name, head=network.head.kind, options=complete)
+
+
+def choose(
+    methods: str | Sequence[str], layer: str | None = None, options: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return the options that `run_methods` takes for each method; raise as `explain` does."""
+    chosen: dict[str, dict[str, Any]] = {name: {} for name in ([methods] if isinstance(methods, str) else methods)}
+    if not chosen:
+        raise UnknownMethodError("there are no methods to run; tfviz.METHODS holds them")
+    looking = [name for name in chosen if LAYER in find_method(name).options]
+    if layer is not None and not looking:
+        raise UnknownMethodError(f"a layer is given ({layer!r}), but {' and '.join(chosen)} look at none")
+    if layer is not None:
+        chosen |= {name: {LAYER: layer} for name in looking}
+    for name, given in (options or {}).items():
+        if name not in chosen:
+            raise UnknownMethodError(f"options are given for {name!r}, but the methods to run are {', '.join(chosen)}")
+        chosen[name] |= given
+    return chosen
+
+
+def class_name(target: int, class_names: Sequence[str] | None) -> str:
+    """Return what a class is called: its index where it has no name."""
+    return class_names[target] if class_names is not None and target < len(class_names) else f"class {target}"

@@ -1,0 +1,92 @@
+"""Files that are whole or not there: each is written beside its place under another name, then moved to it."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfviz.errors import TfvizError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PICTURE_SUFFIX = ".tfviz.png"
+"""How every picture that tfviz writes ends, so that none replaces a photograph or is taken for one in the next run."""
+DOTS_PER_INCH = 150
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `TfvizError` where files could not be written into a folder; nothing is made, the folder neither."""
+    existing = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    try:
+        # Asking for the permission is not enough: a read-only file system grants it to root.
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        reason = f"{existing}: {error.strerror}"
+        raise TfvizError(f"the output folder {folder} cannot be written ({reason}); choose another") from error
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file and the folders that it lies in; raise `TfvizError` where that fails."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            unfinished.write_bytes(content)
+            os.replace(unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except OSError as error:
+        raise TfvizError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def write_figure(path: Path, figure: Figure) -> None:
+    """Write a matplotlib figure as a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
+    write_file(path, buffer.getvalue())
+
+
+def write_array(path: Path, array: NDArray[Any]) -> None:
+    """Write an array as an .npy file."""
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    write_file(path, buffer.getvalue())
+
+
+def file_names(paths: Sequence[Path]) -> list[str]:
+    """A name for what is made of each file, none twice: the file's own without its suffix.
+
+    Equal ones are preceded by as many of their folders as tell them apart, and those that nothing but the suffix tells
+    apart are numbered. Capitals do not tell names apart, as they do not on every file system.
+    """
+    places = [Path(os.path.abspath(path)).with_suffix("").parts[1:] for path in paths]
+    names = {place: place[-1] for place in places}
+    for depth in range(2, max(map(len, places), default=0) + 1):
+        counts = Counter(name.casefold() for name in names.values())
+        names = {
+            place: "_".join(place[-depth:]) if counts[name.casefold()] > 1 else name for place, name in names.items()
+        }
+    return _numbered([names[place] for place in places])
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    taken = set()
+    numbered = []
+    for name in names:
+        candidate, number = name, 1
+        while candidate.casefold() in taken:
+            number += 1
+            candidate = f"{name}-{number}"
+        taken.add(candidate.casefold())
+        numbered.append(candidate)
+    return numbered
