@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tfviz.apps.images import MAXIMUM_PIXELS, find_images, fit_image, read_image
+from tfviz.apps.image_files import find_images
+from tfviz.apps.images import MAXIMUM_PIXELS, fit_image, read_image
 from tfviz.errors import InvalidImagesError
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "images"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfviz.apps.labels import close_names, imagenet_labels, keras_cache, read_labels, resolve_target
+from tfviz.apps.labels import imagenet_labels, keras_cache, read_labels, resolve_target
 from tfviz.errors import InvalidTargetsError, TfvizWarning
 
 IMAGENET = Path(__file__).parents[2] / "shared" / "models" / "imagenet_classes.txt"
@@ -184,9 +184,3 @@ def test_every_imagenet_class_can_be_named():
     for index in range(0, 1000, 9):
         if names.count(names[index]) == 1:
             assert resolve_target(names[index].upper(), names, 1000) == index
-
-
-def test_close_names_keep_their_spelling():
-    assert close_names("vgg61", ["VGG16", "VGG19", "Xception"], 1) in ("'VGG16'", "'VGG19'")
-    assert close_names("VGG1", ["vgg16", "VGG19", "xception"]) in ("'vgg16' or 'VGG19'", "'VGG19' or 'vgg16'")
-    assert close_names("zebra", ["vgg16"]) == ""

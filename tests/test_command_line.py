@@ -18,7 +18,7 @@ from model_zoo import CLASSES, SHAPE, SIZE, model_of, open_size, randomise
 import tfviz
 from tfviz import demo
 from tfviz.__main__ import main
-from tfviz.apps.commands import METHOD_NAMES
+from tfviz.apps.command.app import METHOD_NAMES
 from tfviz.methods.class_visualization import PRESETS
 
 ROOT = Path(__file__).parents[1]
@@ -436,7 +436,7 @@ def test_interrupted(run, own, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tfviz.apps.command_setup.open_model", interrupt)
+    monkeypatch.setattr("tfviz.apps.command.setup.open_model", interrupt)
     assert run(*quiet(own, own / "one.png")) == (130, "", "")
 
 

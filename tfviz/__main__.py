@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tfviz.apps.commands import app
+from tfviz.apps.command.app import app
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

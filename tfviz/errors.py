@@ -15,6 +15,9 @@ A message says what was wrong, what was expected and what exists.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class TfvizError(ValueError):
     """Base class of the errors that a user can cause."""
@@ -46,3 +49,10 @@ class RuleError(TfvizError):
 
 class TfvizWarning(UserWarning):
     """The result is right but may not mean what it seems to."""
+
+
+def resembling(name: str, known: Iterable[str], count: int = 3) -> str:
+    """Return up to `count` of the `known` names that resemble `name`, quoted and joined by "or"; empty for none."""
+    originals = {candidate.lower(): candidate for candidate in known}
+    found = difflib.get_close_matches(name.lower(), originals, n=count, cutoff=0.5)
+    return " or ".join(repr(originals[candidate]) for candidate in found)

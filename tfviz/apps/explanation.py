@@ -14,7 +14,7 @@ from tfviz.apps import manifest
 from tfviz.apps.output import PICTURE_SUFFIX, check_folder, write_array, write_figure
 from tfviz.errors import TfvizError, UnknownMethodError
 from tfviz.methods import Results, find_method, run_methods
-from tfviz.methods.method import LAYER
+from tfviz.methods.registry import LAYER
 from tfviz.network.trace import trace
 from tfviz.results import plot, to_picture
 

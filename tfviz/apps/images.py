@@ -1,4 +1,4 @@
-"""Image files: found, read and fitted to a network.
+"""Image files, read and fitted to a network.
 
 An image is uint8 RGB ``(H, W, 3)`` here, whatever its file holds.
 """
@@ -6,13 +6,10 @@ An image is uint8 RGB ``(H, W, 3)`` here, whatever its file holds.
 from __future__ import annotations
 
 import contextlib
-import glob
 import math
-import os
 import re
 import struct
-import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +17,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.apps.labels import close_names
+from tfviz.apps.quiet import silent_stderr
 from tfviz.errors import InvalidImagesError
 
 Image = NDArray[np.uint8]
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 MAXIMUM_PIXELS = 100_000_000
 """An image of more pixels than this (0.3 GB decoded) is refused."""
 CROP_FRACTION = 0.875
@@ -40,60 +36,6 @@ _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # Inside coded pixels, 0xFF is followed by a zero or a restart marker; before a marker it may be repeated.
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
 _SIZE_FIELDS = {_PNG: (">II", 16), b"GIF8": ("<HH", 6), b"BM": ("<ii", 18)}
-
-_stderr_lock = threading.Lock()
-
-
-def find_images(arguments: Iterable[str | Path]) -> list[Path]:
-    """The image files that `arguments` name: files, folders (with their subfolders) and glob patterns.
-
-    A file that is named is taken whatever its suffix. Folders and patterns give the files with one of `SUFFIXES`,
-    sorted, without hidden ones. A file that is named twice is returned once.
-
-    Raises:
-        InvalidImagesError: A path does not exist or cannot be read, or a folder or pattern gives no image.
-    """
-    try:
-        return list(dict.fromkeys(path for argument in arguments for path in _expand(Path(argument).expanduser())))
-    except PermissionError as error:
-        raise InvalidImagesError(f"{error.filename} cannot be read: {error.strerror}") from error
-
-
-def _expand(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    if path.is_dir():
-        images = _images_in(path)
-    elif glob.has_magic(str(path)):
-        matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
-        images = [image for match in matches for image in (_images_in(match) if match.is_dir() else _only_image(match))]
-    else:
-        raise InvalidImagesError(f"{path} does not exist; {_what_exists(path)}")
-    if not images:
-        raise InvalidImagesError(f"no image file ({' '.join(SUFFIXES)}) in {path}; {_what_exists(path)}")
-    return images
-
-
-def _images_in(folder: Path) -> list[Path]:
-    """Without hidden files: macOS leaves a `._photo.jpg` beside a photo, notebooks copies in `.ipynb_checkpoints`."""
-    visible = (
-        path for path in sorted(folder.rglob("*")) if not re.search(r"(^|[\\/])\.", str(path.relative_to(folder)))
-    )
-    return [image for path in visible for image in _only_image(path)]
-
-
-def _only_image(path: Path) -> list[Path]:
-    return [path] if path.suffix.lower() in SUFFIXES and path.is_file() else []
-
-
-def _what_exists(path: Path) -> str:
-    folder = next(parent for parent in (path, *path.parents) if parent.is_dir())
-    missing = path.relative_to(folder).parts[:1]
-    names = sorted(entry.name for entry in folder.iterdir())
-    if missing and (close := close_names(missing[0], names)):
-        return f"{folder} has {close}"
-    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    return f"{folder} has {shown or 'nothing'}"
 
 
 def read_image(path: str | Path) -> Image:
@@ -174,7 +116,7 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
 def _decode(data: bytes) -> NDArray[Any] | None:
     """Pixels as OpenCV orders them: blue, green, red and, only where the file has one, alpha."""
     encoded = np.frombuffer(data, np.uint8)
-    with _silent_stderr(), contextlib.suppress(cv2.error):
+    with silent_stderr(), contextlib.suppress(cv2.error):
         # Only the unchanged pixels have an alpha channel, and only the converted ones the EXIF orientation.
         if not data.startswith(_JPEG):
             unchanged: NDArray[Any] | None = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
@@ -183,19 +125,6 @@ def _decode(data: bytes) -> NDArray[Any] | None:
         converted: NDArray[Any] | None = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
         return converted
     return None
-
-
-@contextlib.contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Keep out what the decoders below OpenCV write about broken files: they know no logger, only file descriptor 2."""
-    with _stderr_lock, open(os.devnull, "wb") as nowhere:
-        saved = os.dup(2)
-        try:
-            os.dup2(nowhere.fileno(), 2)
-            yield
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
 
 
 def _to_rgb(pixels: NDArray[Any]) -> Image:

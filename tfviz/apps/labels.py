@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tfviz.errors import InvalidTargetsError, TfvizWarning
-
-
-def close_names(name: str, known: Iterable[str], count: int = 3) -> str:
-    """Up to `count` of the `known` names that resemble `name`, quoted and joined by "or"; empty where none does."""
-    originals = {candidate.lower(): candidate for candidate in known}
-    found = difflib.get_close_matches(name.lower(), originals, n=count)
-    return " or ".join(repr(originals[candidate]) for candidate in found)
+from tfviz.errors import InvalidTargetsError, TfvizWarning, resembling
 
 
 def read_labels(path: str | Path, *, num_classes: int | None = None) -> list[str]:
@@ -146,7 +138,7 @@ def _check_index(index: int, num_classes: int) -> int:
 def _similar(wanted: str, entries: list[list[str]]) -> str:
     words = [name for entry in entries for name in entry]
     containing = [repr(name) for name in dict.fromkeys(words) if wanted and wanted in name]
-    close = " or ".join(containing[:3]) or close_names(wanted, words)
+    close = " or ".join(containing[:3]) or resembling(wanted, words)
     return (
         f"did you mean {close}?"
         if close

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfviz.apps.labels import close_names, imagenet_labels, keras_cache
+from tfviz.apps.labels import imagenet_labels, keras_cache
 from tfviz.apps.preprocessing import Preprocessing, applications, find_preprocessing, plain_name
-from tfviz.errors import UnsupportedModelError
+from tfviz.errors import UnsupportedModelError, resembling
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _why_not_built(name: str, weights: str, error: Exception) -> str:
 def _unknown(name: str) -> str:
     folder = Path(name).parent
     beside = [str(entry) for entry in folder.iterdir()] if folder.is_dir() else []
-    close = close_names(name, ["demo", *applications(), *beside])
+    close = resembling(name, ["demo", *applications(), *beside])
     hint = f"did you mean {close}? " if close else ""
     kinds = "demo, a keras.applications name such as vgg16, or the path of a .keras or .h5 file or SavedModel folder"
     return f"there is no model {name!r}; {hint}Expected {kinds}"

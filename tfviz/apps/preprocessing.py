@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.apps.labels import close_names
-from tfviz.errors import InvalidImagesError, TfvizError
+from tfviz.errors import InvalidImagesError, TfvizError, resembling
 
 Picture = NDArray[np.uint8]
 Input = NDArray[np.float32]
@@ -99,7 +98,7 @@ def find_preprocessing(name: str, *, channels: int = 3) -> Preprocessing:
         return _from_options(name, channels)
     family = families().get(plain_name(name))
     if family is None:
-        close = close_names(name, [*_RANGES, *families()])
+        close = resembling(name, [*_RANGES, *families()])
         hint = f"did you mean {close}? " if close else ""
         kinds = f"{', '.join(_RANGES)}, a keras.applications family such as resnet50, or mean=...;std=...;order=..."
         raise TfvizError(f"there is no preprocessing {name!r}; {hint}Expected {kinds}")

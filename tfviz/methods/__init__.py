@@ -21,15 +21,19 @@ not finite). An all-zero map is warned about.
 
 from tfviz.methods.cam import grad_cam
 from tfviz.methods.class_visualization import ClassVisualization, class_visualization
+from tfviz.methods.decorator import method
 from tfviz.methods.explainer import Explainer, Results, compile_methods, run_methods
 from tfviz.methods.gradients import gradient, input_x_gradient, saliency
 from tfviz.methods.guided import deconvnet, guided_backprop, guided_grad_cam
-from tfviz.methods.method import METHODS, Method, find_method
+from tfviz.methods.registry import LAYER, METHODS, Method, find_method
+from tfviz.network.passes import Gradient
 
 __all__ = [
+    "LAYER",
     "METHODS",
     "ClassVisualization",
     "Explainer",
+    "Gradient",
     "Method",
     "Results",
     "class_visualization",
@@ -41,6 +45,7 @@ __all__ = [
     "guided_backprop",
     "guided_grad_cam",
     "input_x_gradient",
+    "method",
     "run_methods",
     "saliency",
 ]

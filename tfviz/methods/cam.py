@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tfviz.methods.method import LAYER
-from tfviz.methods.registry import method
+from tfviz.methods.decorator import method
+from tfviz.methods.registry import LAYER
 from tfviz.network.passes import Gradient, Passes
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import TfvizError, TfvizWarning
-from tfviz.methods.method import LAYER, Method, find_method
+from tfviz.methods.registry import LAYER, Method, find_method
 from tfviz.network.applicability import check_rule
 from tfviz.network.batches import batches
 from tfviz.network.passes import Passes

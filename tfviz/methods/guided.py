@@ -5,9 +5,9 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tfviz.methods.cam import cam_of_gradient, resize_to
+from tfviz.methods.decorator import method
 from tfviz.methods.gradients import ONE_PASS
-from tfviz.methods.method import LAYER
-from tfviz.methods.registry import method
+from tfviz.methods.registry import LAYER
 from tfviz.network.passes import IMAGES, Gradient, Passes
 from tfviz.network.rules import DECONVNET, GUIDED_BACKPROP
 

@@ -1,48 +1,70 @@
-"""The decorator that makes a method: its arithmetic becomes a public function and an entry in `METHODS`."""
+"""What a method is, and the registry of all of them."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
 import tensorflow as tf
 
-from tfviz.methods.explainer import run_methods
-from tfviz.methods.method import METHODS, Method
+from tfviz.errors import UnknownMethodError, resembling
 from tfviz.network.passes import Gradient
 
-PublicMethod = Callable[..., np.ndarray]
+# Stands, in a method's gradients, for the layer that the user names.
+LAYER = "layer"
 
 
-def method(
-    *gradients: Gradient, result: Literal["attribution", "map"], paper: str, needs: str, cost: str, caution: str
-) -> Callable[[Callable[..., tf.Tensor]], PublicMethod]:
-    """Register a method, see `Method`; its public function is called as `name(model, images, targets=None, ...)`."""
+@dataclass(frozen=True)
+class Method:
+    """A way to explain a network: arithmetic over the passes of one batch, and what a reader should know of it.
 
-    def register(compute: Callable[..., tf.Tensor]) -> PublicMethod:
-        name = compute.__name__
-        METHODS[name] = Method(name, compute, gradients, result, paper, needs, cost, caution)
+    compute
+        Takes the `Passes` of a batch and the options, returns float32 attributions (N, H, W, C) or maps (N, H, W).
+    gradients
+        Every gradient that `compute` reads, so that several methods share the passes.
+    result
+        `attribution` (N, H, W, C), or `map` (N, H, W).
+    paper, needs, cost, caution
+        The source; what the network must have; the passes for one image; when not to trust the result.
+    """
 
-        def explain(
-            model: Any, images: Any, targets: Any = None, *, batch_size: int = 32, **options: Any
-        ) -> np.ndarray:
-            return run_methods(model, {name: options}, images, targets, batch_size=batch_size).maps[name]
+    name: str
+    compute: Callable[..., tf.Tensor]
+    gradients: tuple[Gradient, ...]
+    result: Literal["attribution", "map"]
+    paper: str
+    needs: str
+    cost: str
+    caution: str
 
-        explain.__name__ = explain.__qualname__ = name
-        explain.__module__ = compute.__module__
-        explain.__doc__ = compute.__doc__
-        explain.__signature__ = _public_signature(explain, compute)  # type: ignore[attr-defined]  # read by inspect
-        return explain
+    @property
+    def options(self) -> dict[str, Any]:
+        """The default of every option by its name."""
+        parameters = list(inspect.signature(self.compute).parameters.values())
+        return {parameter.name: parameter.default for parameter in parameters[1:]}
 
-    return register
+    def complete(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return `options` with the defaults of those that are not given; raise for those that do not exist."""
+        unknown = [name for name in options if name not in self.options]
+        if unknown:
+            known = ", ".join(self.options) or "none"
+            raise UnknownMethodError(f"{self.name} does not know the option {unknown[0]!r}; its options are: {known}")
+        return {**self.options, **options}
+
+    def gradients_at(self, layer: str | None) -> list[Gradient]:
+        """Return the gradients that the method reads when it looks at `layer`."""
+        return [replace(each, at=layer) if each.at == LAYER and layer else each for each in self.gradients]
 
 
-def _public_signature(explain: Callable[..., Any], compute: Callable[..., Any]) -> inspect.Signature:
-    *shared, batch_size, _ = inspect.signature(explain).parameters.values()
-    options = [
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for parameter in list(inspect.signature(compute).parameters.values())[1:]
-    ]
-    return inspect.Signature([*shared, *options, batch_size], return_annotation=np.ndarray)
+METHODS: dict[str, Method] = {}
+
+
+def find_method(name: str) -> Method:
+    """Return the method of that name; raise `UnknownMethodError` with close matches."""
+    if name not in METHODS:
+        close = resembling(str(name), METHODS)
+        hint = f"did you mean {close}?" if close else f"they are {', '.join(METHODS)}"
+        raise UnknownMethodError(f"no method {name!r}; {hint}")
+    return METHODS[name]

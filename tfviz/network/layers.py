@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections import Counter
 from dataclasses import dataclass
 
-from tfviz.errors import UnknownLayerError
+from tfviz.errors import UnknownLayerError, resembling
 from tfviz.network.program import Program, Value
 from tfviz.network.scopes import Scopes
 
@@ -93,9 +92,9 @@ class Layers:
 
     def _existing(self, name: str) -> str:
         names = list(self.shapes())
-        close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        close = resembling(name, names)
         if close:
-            return f"did you mean {' or '.join(map(repr, close))}? It has {len(names)} layers"
+            return f"did you mean {close}? It has {len(names)} layers"
         last = ", ".join(map(repr, names[-5:])) or "none"
         return f"its last layers of {len(names)} are {last}" if len(names) > 5 else f"its layers are {last}"
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfviz.errors import InvalidImagesError, TfvizError
+from tfviz.errors import InvalidImagesError, TfvizError, resembling
 
 Floats = NDArray[np.float32]
 Picture = NDArray[np.uint8]
@@ -75,8 +74,8 @@ def check_pairs(pictures: Picture, maps: ArrayLike) -> None:
 def pick(kind: str, name: str, choices: Mapping[str, Value]) -> Value:
     """The choice of that name, or an error that says which there are."""
     if name not in choices:
-        close = difflib.get_close_matches(str(name), choices, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
+        close = resembling(str(name), choices, 1)
+        hint = f"did you mean {close}? " if close else ""
         raise TfvizError(f"there is no {kind} {name!r}; {hint}there are: {', '.join(choices)}")
     return choices[name]
 

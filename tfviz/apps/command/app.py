@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import tfviz
-from tfviz.apps.command_line import PRESETS, Group, PresetCommand, say, start_tensorflow
+from tfviz.apps.command.behaviour import PRESETS, Group, PresetCommand, say, start_tensorflow
 from tfviz.apps.output import PICTURE_SUFFIX, check_folder
 from tfviz.errors import InvalidImagesError, TfvizWarning
 
@@ -108,10 +108,10 @@ def explain(
     paths = _images(images or [])
     _check_looks(colormap, blend, fit)
     start_tensorflow()
-    from tfviz.apps.command_explain import Run
-    from tfviz.apps.command_outcome import Request
-    from tfviz.apps.command_setup import ModelOptions, set_up
-    from tfviz.apps.command_tables import print_outcome
+    from tfviz.apps.command.explain import Run
+    from tfviz.apps.command.outcome import Request
+    from tfviz.apps.command.setup import ModelOptions, set_up
+    from tfviz.apps.command.tables import print_outcome
     from tfviz.demo import sample_paths
 
     look = {"colormap": colormap, "blend": blend, "clip_percentile": CLIP_PERCENTILE}
@@ -133,7 +133,7 @@ def explain(
 def layers(model: Annotated[str, typer.Argument(help="As the --model of explain.")] = "demo") -> None:
     """List the layers that grad_cam can look at."""
     start_tensorflow()
-    from tfviz.apps.command_tables import print_layers
+    from tfviz.apps.command.tables import print_layers
     from tfviz.apps.models import open_architecture
     from tfviz.network.trace import trace
 
@@ -144,7 +144,7 @@ def layers(model: Annotated[str, typer.Argument(help="As the --model of explain.
 def methods() -> None:
     """List the methods: what they need and cost, and when not to trust them."""
     start_tensorflow()
-    from tfviz.apps.command_tables import print_methods
+    from tfviz.apps.command.tables import print_methods
 
     print_methods()
 
@@ -167,9 +167,9 @@ def visualize(
     steps = _numbers(snapshots)
     check_folder(output)
     start_tensorflow()
-    from tfviz.apps.command_setup import ModelOptions, set_up
-    from tfviz.apps.command_visualize import Recipe
-    from tfviz.apps.command_visualize import visualize as show
+    from tfviz.apps.command.setup import ModelOptions, set_up
+    from tfviz.apps.command.visualize import Recipe
+    from tfviz.apps.command.visualize import visualize as show
 
     setup = set_up(ModelOptions(model, weights, preprocess, labels, size))
     show(setup, classes, Recipe(preset, iterations, seed, steps), output)
@@ -177,7 +177,7 @@ def visualize(
 
 def _images(arguments: list[str]) -> list[Path]:
     """Return the image files that are named, without the pictures that tfviz made of others."""
-    from tfviz.apps.images import find_images
+    from tfviz.apps.image_files import find_images
 
     found = find_images(arguments)
     paths = [path for path in found if not path.name.endswith(PICTURE_SUFFIX)]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfviz.apps import manifest
-from tfviz.apps.command_setup import Setup
+from tfviz.apps.command.setup import Setup
 from tfviz.apps.explanation import Explanation, class_name
 from tfviz.apps.images import Image
 from tfviz.apps.output import PICTURE_SUFFIX, write_figure

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tfviz.apps.command_outcome import Outcome, Scored
+from tfviz.apps.command.outcome import Outcome, Scored
 from tfviz.methods import METHODS
 from tfviz.network.traced import TracedNetwork
 

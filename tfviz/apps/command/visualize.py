@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.apps.command_setup import Setup
+from tfviz.apps.command.setup import Setup
 from tfviz.apps.explanation import class_name
 from tfviz.apps.output import PICTURE_SUFFIX, write_file
 from tfviz.methods import class_visualization

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.apps.command_outcome import File, Outcome, Request
-from tfviz.apps.command_setup import Setup
+from tfviz.apps.command.outcome import File, Outcome, Request
+from tfviz.apps.command.setup import Setup
 from tfviz.apps.explanation import Explanation, choose, explain
 from tfviz.apps.images import Image
 from tfviz.apps.output import file_names
 from tfviz.errors import InvalidTargetsError, RuleError, TfvizError, TfvizWarning, UnknownLayerError
 from tfviz.methods import METHODS, class_visualization, compile_methods, find_method
-from tfviz.methods.method import LAYER
+from tfviz.methods.registry import LAYER
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import progress
 

@@ -6,13 +6,12 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from tfviz.apps.quiet import silent_stderr
 from tfviz.errors import TfvizError, TfvizWarning, UnsupportedModelError
 
 INTERRUPTED = 130
@@ -68,22 +67,8 @@ def start_tensorflow() -> None:
     for name in ("tensorflow", "absl", "matplotlib"):
         logging.getLogger(name).setLevel(logging.ERROR)
     if "tensorflow" not in sys.modules:
-        with _silent_stderr():
+        with silent_stderr():
             import tensorflow  # noqa: F401  # imported for its noise, which is made once
-
-
-@contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Send file descriptor 2 nowhere: what TensorFlow's libraries write as they load heeds no environment variable."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

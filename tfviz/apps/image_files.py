@@ -1,0 +1,64 @@
+"""The image files that a user names."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from tfviz.errors import InvalidImagesError, resembling
+
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+
+def find_images(arguments: Iterable[str | Path]) -> list[Path]:
+    """The image files that `arguments` name: files, folders (with their subfolders) and glob patterns.
+
+    A file that is named is taken whatever its suffix. Folders and patterns give the files with one of `SUFFIXES`,
+    sorted, without hidden ones. A file that is named twice is returned once.
+
+    Raises:
+        InvalidImagesError: A path does not exist or cannot be read, or a folder or pattern gives no image.
+    """
+    try:
+        return list(dict.fromkeys(path for argument in arguments for path in _expand(Path(argument).expanduser())))
+    except PermissionError as error:
+        raise InvalidImagesError(f"{error.filename} cannot be read: {error.strerror}") from error
+
+
+def _expand(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        images = _images_in(path)
+    elif glob.has_magic(str(path)):
+        matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
+        images = [image for match in matches for image in (_images_in(match) if match.is_dir() else _only_image(match))]
+    else:
+        raise InvalidImagesError(f"{path} does not exist; {_what_exists(path)}")
+    if not images:
+        raise InvalidImagesError(f"no image file ({' '.join(SUFFIXES)}) in {path}; {_what_exists(path)}")
+    return images
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """Without hidden files: macOS leaves a `._photo.jpg` beside a photo, notebooks copies in `.ipynb_checkpoints`."""
+    visible = (
+        path for path in sorted(folder.rglob("*")) if not re.search(r"(^|[\\/])\.", str(path.relative_to(folder)))
+    )
+    return [image for path in visible for image in _only_image(path)]
+
+
+def _only_image(path: Path) -> list[Path]:
+    return [path] if path.suffix.lower() in SUFFIXES and path.is_file() else []
+
+
+def _what_exists(path: Path) -> str:
+    folder = next(parent for parent in (path, *path.parents) if parent.is_dir())
+    missing = path.relative_to(folder).parts[:1]
+    names = sorted(entry.name for entry in folder.iterdir())
+    if missing and (close := resembling(missing[0], names)):
+        return f"{folder} has {close}"
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return f"{folder} has {shown or 'nothing'}"
