@@ -8,15 +8,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import keras
+import model_zoo
 import pytest
 import tensorflow as tf
-
-import model_zoo
 
 
 def pytest_configure(config):
     # TensorFlow's own variables lack the `copy` argument that NumPy 2 asks for; saving weights meets it.
-    config.addinivalue_line("filterwarnings", "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+    config.addinivalue_line(
+        "filterwarnings", "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+    )
 
 
 def pytest_collection_modifyitems(config, items):

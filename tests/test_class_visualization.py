@@ -125,7 +125,7 @@ def test_snapshots_are_the_images_on_the_way(model):
 
 
 def test_a_saved_model_gives_the_same(model, tmp_path):
-    model.export(tmp_path, verbose=False)
+    model.export(str(tmp_path))
     live, saved = (
         tfviz.class_visualization(source, 1, pixel_range=RANGE, iterations=12) for source in (model, tmp_path)
     )

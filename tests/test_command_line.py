@@ -118,7 +118,7 @@ def test_the_assumed_preprocessing_is_said(run, own, tmp_path):
 
 
 def test_images_get_the_size_of_the_network(run, own, tmp_path):
-    """Those of a model of one's own are stretched; cropped ones lose their edges; those of the size stay as they are."""
+    """Those of a model of yours are stretched, cropped ones lose their edges, those of the size stay as they are."""
     wide = np.random.default_rng(4).integers(0, 256, (2 * SIZE, 4 * SIZE, 3), np.uint8)
     cv2.imwrite("wide.png", wide)
     area = wide.reshape(SIZE, 2, SIZE, 4, 3).mean(axis=(1, 3))[..., ::-1]
@@ -543,7 +543,8 @@ def test_a_real_network(run, tmp_path):
     images = SHARED / "images"
     status, out, err = run(
         "explain", images / "tractor.jpg", images / "koala.jpg", "--model", SQUEEZENET, "--save-maps", "--method",
-        "grad_cam", "--fit", "crop", "--preprocess", "mean=104,117,123;order=bgr", "--labels", SHARED / "models" / "imagenet_classes.txt",
+        "grad_cam", "--fit", "crop", "--preprocess", "mean=104,117,123;order=bgr",
+        "--labels", SHARED / "models" / "imagenet_classes.txt",
     )  # fmt: skip
     assert (status, err) == (0, "") and "raw output" in out
     classes = [result["class"] for result in manifest_in(tmp_path / "tfviz-output")["results"]]

@@ -34,10 +34,11 @@ ORDERS = ("rgb", "bgr", "grey")
 class Explanation(Results):
     """What methods found for N images, and what is needed to read it.
 
-    Besides the attributes of `Results` (`images`, `maps`, `targets`, `scores`, `probabilities`, `layers`, `warnings`):
+    Besides the attributes of `Results`:
 
     model: the model's name. head: what the scores come from, `softmax`, `sigmoid`, `none` (the raw output is
-    explained; its probabilities take it for logits) or `custom` (they are NaN). options: those of every method, complete.
+    explained; its probabilities take it for logits) or `custom` (they are NaN). options: those of every method,
+    complete.
     """
 
     model: str
@@ -52,7 +53,9 @@ class Explanation(Results):
     def select(self, rows: Sequence[int]) -> Explanation:
         """Return the explanation of some of the images, by their indices."""
         index = np.asarray(rows, np.intp)
-        parts = {name: getattr(self, name)[index] for name in ("images", "targets", "scores", "probabilities")}
+        parts = {
+            name: getattr(self, name)[index] for name in ("images", "targets", "scores", "logits", "probabilities")
+        }
         return replace(self, maps={name: values[index] for name, values in self.maps.items()}, **parts)
 
     def titles(self, class_names: Sequence[str] | None = None) -> list[str]:

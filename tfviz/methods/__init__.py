@@ -15,8 +15,8 @@ batch_size
 
 The result is NumPy float32, signed and unnormalised, at the images' size: attributions (N, H, W, C) or maps (N, H, W).
 Scores are logits: what stands before the softmax or sigmoid. Raises `UnsupportedModelError`, `InvalidImagesError` (the
-shape, NaN), `InvalidTargetsError`, `UnknownLayerError`, `UnknownMethodError` (an option), `TfvizError` (a result that is
-not finite). An all-zero map is warned about.
+shape, NaN), `InvalidTargetsError`, `UnknownLayerError`, `UnknownMethodError` (an option), `TfvizError` (a result that
+is not finite). An all-zero map is warned about.
 """
 
 from tfviz.methods.cam import grad_cam

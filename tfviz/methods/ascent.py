@@ -73,7 +73,8 @@ def _compile(network: TracedNetwork, recipe: Recipe, shape: tuple[int, ...]) -> 
     number = tf.TensorSpec([], tf.int32)
 
     @tf.function(
-        input_signature=[State(images, images, tf.TensorSpec([None], tf.int32), color, color), number, number, number]
+        input_signature=[State(images, images, tf.TensorSpec([None], tf.int32), color, color), number, number, number],
+        autograph=False,
     )
     def ascend(state: State, seed: tf.Tensor, first: tf.Tensor, last: tf.Tensor) -> tuple[State, tf.Tensor]:
         def body(number: tf.Tensor, state: State, history: tf.TensorArray) -> Any:

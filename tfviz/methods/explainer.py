@@ -33,13 +33,15 @@ class Results:
     """What methods found for N images.
 
     images: float32 (N, H, W, C). maps: the result of every method by its name. targets: (N,). scores: (N,), the logit
-    of each target. probabilities: (N, K). layers: the layer each method looked at. warnings: what was warned about.
+    of each target. logits, probabilities: (N, K). layers: the layer each method looked at. warnings: what was warned
+    about.
     """
 
     images: np.ndarray
     maps: dict[str, np.ndarray]
     targets: np.ndarray
     scores: np.ndarray
+    logits: np.ndarray
     probabilities: np.ndarray
     layers: dict[str, str]
     warnings: tuple[str, ...]
@@ -110,14 +112,21 @@ def _compile(network: TracedNetwork, methods: dict[str, Method], options: dict[s
     rules = {each.rule.name: each.rule for each in gradients if each.rule}
     said = [message for rule in rules.values() for message in check_rule(network, rule)]
 
+    # Autograph would turn an error of tfviz into one of TensorFlow, of many lines.
     @tf.function(
-        input_signature=[tf.TensorSpec([None, *network.image_shape], tf.float32), tf.TensorSpec([None], tf.int32)]
+        input_signature=[tf.TensorSpec([None, *network.image_shape], tf.float32), tf.TensorSpec([None], tf.int32)],
+        autograph=False,
     )
     def explain(images: tf.Tensor, targets: tf.Tensor) -> dict[str, Any]:
         passes = Passes(network, images, targets, gradients)
         maps = {name: method.compute(passes, **options[name]) for name, method in methods.items()}
-        probabilities = network.head.probabilities(passes.logits)
-        return {"maps": maps, "targets": passes.targets, "scores": passes.scores, "probabilities": probabilities}
+        return {
+            "maps": maps,
+            "targets": passes.targets,
+            "scores": passes.scores,
+            "logits": passes.logits,
+            "probabilities": network.head.probabilities(passes.logits),
+        }
 
     layers = {name: options[name][LAYER] for name in methods if LAYER in options[name]}
     names = {name: network.layer_index.name(network.find_layer(path)) for name, path in layers.items()}

@@ -82,12 +82,17 @@ class _Path:
             before = step.inputs[0].step
             if before is not None and before.type == "Neg":
                 yield "a PReLU", step.name
-            if self._is_gate(step.outputs[0]):
+            if before is not None and self._adds_a_number(before) and self._is_gate(step.outputs[0]):
                 yield "a hard sigmoid or hard swish", step.name
         for step in self.steps:
             compared = [value for value in step.inputs if value in self._depending and value.dtype.is_floating]
             if step.type in COMPARISONS and compared and self._selects(step):
                 yield "a ReLU with a threshold", step.name
+
+    def _adds_a_number(self, step: Step) -> bool:
+        """Return whether a step adds one constant number to features, as a hard sigmoid does before its ReLU6."""
+        numbers = [value for value in step.inputs if value not in self._depending and value.shape.rank == 0]
+        return step.type in {"Add", "AddV2"} and bool(numbers)
 
     def _is_gate(self, value: Value) -> bool:
         """Return whether a ReLU's value is scaled by constants and then multiplies other features."""

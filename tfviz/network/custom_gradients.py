@@ -52,7 +52,7 @@ def warn_about_custom_gradients(network: TracedNetwork) -> None:
         return
     shape = [1, *(size or TRIAL_SIZE for size in network.image_shape)]
     image = tf.cast(tf.random.stateless_normal(shape, seed=(0, 0)), network.image.dtype)
-    difference = float(tf.function(_difference)(network, image))
+    difference = float(tf.function(_difference, autograph=False)(network, image))
     if difference > TOLERANCE:
         names = sorted({name.rpartition("/")[0] or name for name in tagged})
         warnings.warn(

@@ -52,7 +52,9 @@ def _run(step: Step, inputs: Tensors, rule: Rule | None) -> Tensors:
         return _run_loop(step, inputs, rule)
     if step.type in CALLS:
         # Calls that are left in a program are those that XLA must compile.
-        compiled = tf.function(lambda *tensors: _outputs(step.programs[0], tensors, rule), jit_compile=True)
+        compiled = tf.function(
+            lambda *tensors: _outputs(step.programs[0], tensors, rule), jit_compile=True, autograph=False
+        )
         return list(compiled(*inputs))
 
     def operation(*tensors: tf.Tensor) -> Tensors:

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfviz.errors import UnsupportedModelError
+from tfviz.errors import TfvizError, UnsupportedModelError
 from tfviz.network.program import Value
 
 # A Keras export ends in Identity, and mixed precision in Cast: they hide the softmax.
@@ -35,7 +35,9 @@ class Head:
         """Return the logits (N, K), or the user's scores (N, 1)."""
         if self.score is not None:
             scores = tf.cast(tf.convert_to_tensor(self.score(outputs)), tf.float32)
-            return tf.reshape(scores, [-1, 1])
+            if scores.shape.rank != 1:
+                raise TfvizError(f"the score returns the shape {tuple(scores.shape)}, expected a number an image (N,)")
+            return scores[:, tf.newaxis]
         logits = tf.cast(tensors[self.logits], tf.float32)
         return tf.reshape(logits, [-1, self.logits.shape[-1]])
 

@@ -61,7 +61,9 @@ def _load(path: Path) -> Any:
         return _explained(path, lambda: tf.saved_model.load(str(path)))
     if path.suffix in KERAS_FILES:
         return _explained(path, lambda: keras.saving.load_model(path, compile=False))
-    raise UnsupportedModelError(f"{str(path)!r} is no model; expected a folder or a file ending in {KERAS_FILES}")
+    raise UnsupportedModelError(
+        f"{str(path)!r} is no model; expected a folder or a file ending in {', '.join(KERAS_FILES)}"
+    )
 
 
 def _explained(path: Path, load: Callable[[], Any]) -> Any:
@@ -85,13 +87,21 @@ def _trace_keras(model: Any, image_shape: tuple[int | None, ...] | None) -> Any:
     def call(images: tf.Tensor) -> Any:
         return reference()(images, training=False)  # type: ignore[misc]  # the caller of the trace holds the model
 
-    inputs = getattr(model, "inputs", None)
+    inputs = _keras_inputs(model)
     dtype = inputs[0].dtype if inputs else tf.float32
     return call.get_concrete_function(tf.TensorSpec([None, *shape], dtype, "images"))
 
 
+def _keras_inputs(model: Any) -> Any:
+    # A Sequential that is not built raises ValueError in older releases of Keras 3.
+    try:
+        return getattr(model, "inputs", None)
+    except ValueError:
+        return None
+
+
 def _keras_image_shape(model: Any) -> tuple[int | None, ...]:
-    inputs = getattr(model, "inputs", None)
+    inputs = _keras_inputs(model)
     if inputs:
         if len(inputs) > 1:
             names = ", ".join(repr(tensor.name) for tensor in inputs)

@@ -74,6 +74,7 @@ class TracedNetwork:
                 self.compiled["logits"] = tf.function(
                     lambda images: network.read_logits(network.replay(images)),
                     input_signature=[tf.TensorSpec([None, *self.image_shape], tf.float32)],
+                    autograph=False,
                 )
         compiled = self.compiled["logits"]
         return np.concatenate([compiled(chunk).numpy() for chunk, _ in batches(self, images, None, batch_size)])

@@ -116,9 +116,7 @@ class Run:
         """Return the explanation, as many rows as targets for each picture, and the score (N, K) of every class."""
         batch_size = self._request.batch_size
         inputs = self._setup.preprocessing(np.stack(pictures))
-        scores = self._setup.class_scores(inputs, batch_size)
-        best = np.argsort(-scores, axis=1, kind="stable")[:, : self._request.top]
-        targets = np.tile(self._targets, (len(inputs), 1)) if self._targets else best
+        targets = self._targets_of(inputs)
         repeated = np.repeat(inputs, self._per_image, axis=0)
         with warnings.catch_warnings():
             # What there is to say of the network was said before, and empty maps are reported by the name of the file.
@@ -126,12 +124,21 @@ class Run:
             explanation = explain(
                 self._setup.network,
                 repeated,
-                targets.ravel(),
+                targets,
                 methods=self._methods,
                 layer=self._request.layer,
                 batch_size=batch_size,
             )
-        return explanation, scores
+        return explanation, self._setup.class_scores(explanation.logits[:: self._per_image])
+
+    def _targets_of(self, inputs: NDArray[np.float32]) -> NDArray[Any] | None:
+        """Return the targets of the images in turn, or None where only the predicted class is explained."""
+        if self._targets:
+            return np.tile(self._targets, len(inputs))
+        if self._request.top == 1:
+            return None
+        scores = self._setup.class_scores(self._setup.network.logits(inputs, batch_size=self._request.batch_size))
+        return np.argsort(-scores, axis=1, kind="stable")[:, : self._request.top].ravel()
 
     def _class_pictures(self, targets: NDArray[Any]) -> NDArray[np.uint8]:
         """Return the class visualisation of each target, uint8 (N, H, W, 3)."""

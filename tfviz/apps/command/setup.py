@@ -64,9 +64,8 @@ class Setup:
         count = int(self.network.num_classes or 0)
         return list(dict.fromkeys(resolve_target(text, self.class_names, count) for text in texts))
 
-    def class_scores(self, inputs: NDArray[np.float32], batch_size: int) -> NDArray[Any]:
+    def class_scores(self, logits: NDArray[np.float32]) -> NDArray[Any]:
         """Return the score (N, K) of every class; a single logit speaks against class 0."""
-        logits = self.network.logits(inputs, batch_size=batch_size)
         return np.concatenate([-logits, logits], axis=1) if self.network.head.is_binary else logits
 
 
