@@ -549,3 +549,21 @@ def test_a_real_network(run, tmp_path):
     assert (status, err) == (0, "") and "raw output" in out
     classes = [result["class"] for result in manifest_in(tmp_path / "tfviz-output")["results"]]
     assert classes[0].startswith("tractor") and classes[1].startswith("koala")
+
+
+def test_a_machine_without_the_libraries_of_opencv(tmp_path):
+    (tmp_path / "cv2.py").write_text('raise ImportError("libGL.so.1: cannot open shared object file")')
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    ran = subprocess.run(
+        [sys.executable, "-m", "tfviz", "explain"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert ran.stderr == (
+        "tfviz: OpenCV cannot start: libGL.so.1: cannot open shared object file; "
+        "on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0\n"
+    )

@@ -411,3 +411,34 @@ def test_a_model_is_traced_as_it_predicts():
     assert not np.allclose(model.predict(images, verbose=0), predicted)
     logits = tfviz.trace(model).logits(images)
     np.testing.assert_allclose(tf.nn.softmax(logits), model.predict(images, verbose=0), rtol=1e-4)
+
+
+class NoShape(keras.Model):
+    """A model that says it is built, but not for which images."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(2)
+        self.dense.build((None, 3))
+        self.built = True
+
+    def call(self, images):
+        return self.dense(tf.reduce_mean(images, axis=(1, 2)))
+
+
+def test_the_image_size_can_be_said():
+    model = NoShape()
+    with pytest.raises(tfviz.UnsupportedModelError, match="image_shape=.height, width, channels."):
+        tfviz.trace(model)
+    network = tfviz.trace(model, image_shape=(None, None, 3))
+    images = np.random.default_rng(0).normal(size=(2, 5, 8, 3)).astype(np.float32)
+    np.testing.assert_allclose(network.logits(images), model(images), rtol=1e-5)
+
+
+def test_a_fixed_batch_size_is_refused(tmp_path):
+    module = tf.Module()
+    signature = tf.TensorSpec([1, 8, 8, 3], name="images")
+    module.call = tf.function(lambda images: tf.reduce_mean(images, axis=(1, 2)), input_signature=[signature])
+    tf.saved_model.save(module, str(tmp_path), signatures=module.call)
+    with pytest.raises(tfviz.UnsupportedModelError, match="batches of exactly 1 images, expected any number"):
+        tfviz.trace(tmp_path)

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from tfviz.errors import UnknownLayerError, resembling
-from tfviz.network.program import Program, Value
+from tfviz.network.program import Program, Step, Value
 from tfviz.network.scopes import Scopes
 
 Shape = tuple[int | None, ...]
@@ -47,7 +47,7 @@ class Layers:
         for step in program.steps:
             for value in step.outputs:
                 if value in depending and is_map(value):
-                    self._add(value)
+                    self._add(step, value)
         self._names = _short_names([layer.path for layer in self.listed])
         self.default = self._find_default(program, depending, program.needed_for([logits]))
 
@@ -76,10 +76,7 @@ class Layers:
                 return found[0]
         raise UnknownLayerError(f"no layer {name!r} with a spatial map; {self._existing(name)}")
 
-    def _add(self, value: Value) -> None:
-        step = value.step
-        if step is None:
-            return
+    def _add(self, step: Step, value: Value) -> None:
         inside = self._scopes.around(step)
         layers = [Layer(path, value) for path in reversed(self._scopes.giving(value))]
         operation = Layer("/".join([*inside[-1:], step.name.rpartition("/")[2]]), value)

@@ -34,6 +34,11 @@ class Group(TyperGroup):
             except TfvizError as error:
                 say(str(error))
                 raise typer.Exit(1) from error
+            except ImportError as error:
+                if ".so" not in str(error):
+                    raise
+                say(f"OpenCV cannot start: {error}; on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0")
+                raise typer.Exit(1) from error
             except KeyboardInterrupt:
                 raise typer.Exit(INTERRUPTED) from None
 

@@ -1,0 +1,75 @@
+"""What the decorator makes of a function: a public method, an entry in the registry, shared passes."""
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfviz
+from tfviz.methods import METHODS, method
+from tfviz.network.passes import Passes
+
+ABOUT = {"paper": "none", "needs": "nothing", "cost": "1 forward", "caution": "always"}
+
+
+@pytest.fixture
+def model():
+    keras.utils.set_random_seed(1)
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((6, 7, 3)),
+            layers.Conv2D(4, 3, activation="relu", name="features"),
+            layers.Flatten(),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).normal(size=(2, 6, 7, 3)).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def registry(monkeypatch):
+    for name in ("brightness", "scaled"):
+        monkeypatch.setitem(METHODS, name, METHODS["gradient"])
+
+
+def test_a_method_may_need_no_gradient(model, images):
+    @method(result="map", **ABOUT)
+    def brightness(passes, power=1):
+        """Return the sum over channels to a power."""
+        return tf.reduce_sum(passes.images, axis=-1) ** power
+
+    np.testing.assert_allclose(brightness(model, images), images.sum(axis=-1), rtol=1e-5)
+    np.testing.assert_allclose(brightness(model, images, power=2), images.sum(axis=-1) ** 2, rtol=1e-5)
+    assert str(inspect.signature(brightness)).startswith(
+        "(model: 'Any', images: 'Any', targets: 'Any' = None, *, power=1,"
+    )
+    assert brightness.__name__ == "brightness"
+    assert brightness.__doc__ == "Return the sum over channels to a power."
+    assert METHODS["brightness"].options == {"power": 1}
+    explanation = tfviz.explain(model, images, methods=("brightness", "saliency"))
+    np.testing.assert_allclose(explanation.maps["saliency"], tfviz.saliency(model, images), rtol=1e-5)
+
+
+def test_a_method_reads_only_what_it_announces(model, images):
+    @method(result="attribution", **ABOUT)
+    def scaled(passes):
+        """Read a gradient that was not announced."""
+        return passes.gradient()
+
+    with pytest.raises(KeyError):
+        scaled(model, images)
+
+
+def test_methods_share_the_passes_of_a_call(model, images, monkeypatch):
+    runs = []
+    run = Passes._run
+    monkeypatch.setattr(Passes, "_run", lambda self, *arguments: (runs.append(arguments[1]), run(self, *arguments)))
+    tfviz.explain(model, images, methods=("saliency", "gradient", "grad_cam", "guided_backprop", "guided_grad_cam"))
+    assert [rule and rule.name for rule in runs] == [None, "guided_backprop"]
