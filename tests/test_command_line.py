@@ -247,7 +247,7 @@ def test_red_stays_red_where_the_map_is_zero(run, tmp_path):
     assert status == 0 and "its softmax" in out and "raw output: the model ends in no softmax" in out
     assert err == (
         "tfviz: warning: grad_cam is zero everywhere for red.png (class 0): "
-        "nothing that it looks at speaks for the class\n"
+        "nothing that it looks at speaks for the target\n"
     )
     picture = picture_of(tmp_path / "tfviz-output" / "red.tfviz.png").reshape(-1, 3)
     colors, counts = np.unique(picture, axis=0, return_counts=True)

@@ -73,3 +73,15 @@ def test_methods_share_the_passes_of_a_call(model, images, monkeypatch):
     monkeypatch.setattr(Passes, "_run", lambda self, *arguments: (runs.append(arguments[1]), run(self, *arguments)))
     tfviz.explain(model, images, methods=("saliency", "gradient", "grad_cam", "guided_backprop", "guided_grad_cam"))
     assert [rule and rule.name for rule in runs] == [None, "guided_backprop"]
+
+
+def test_a_zero_map_says_what_it_means_for_its_method(images):
+    """A narrow layer whose only way back is negative: deconvnet lets nothing pass, and that is no error."""
+    layers = keras.layers
+    model = keras.Sequential(
+        [keras.Input((6, 7, 3)), layers.Conv2D(1, 3, activation="relu"), layers.Flatten(), layers.Dense(2)]
+    )
+    model.layers[-1].set_weights([-np.ones((20, 2)), np.zeros(2)])
+    for name, meaning in (("deconvnet", "that is the method and no error"), ("grad_cam", "speaks for the target")):
+        with pytest.warns(tfviz.TfvizWarning, match=f"{name} is zero everywhere for image 0, 1: .*{meaning}"):
+            getattr(tfviz, name)(model, images, 1)

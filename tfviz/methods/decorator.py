@@ -17,13 +17,16 @@ PublicMethod = Callable[..., np.ndarray]
 
 
 def method(
-    *gradients: Gradient, result: Literal["attribution", "map"], paper: str, needs: str, cost: str, caution: str
+    *gradients: Gradient, result: Literal["attribution", "map"], **about: str
 ) -> Callable[[Callable[..., tf.Tensor]], PublicMethod]:
-    """Register a method, see `Method`; its public function is called as `name(model, images, targets=None, ...)`."""
+    """Register a method; its public function is called as `name(model, images, targets=None, ...)`.
+
+    `about` are the texts of a `Method`: paper, needs, cost, caution and, where it is not the usual one, when_zero.
+    """
 
     def register(compute: Callable[..., tf.Tensor]) -> PublicMethod:
         name = compute.__name__
-        METHODS[name] = Method(name, compute, gradients, result, paper, needs, cost, caution)
+        METHODS[name] = Method(name, compute, gradients, result, **about)
 
         def explain(
             model: Any, images: Any, targets: Any = None, *, batch_size: int = 32, **options: Any

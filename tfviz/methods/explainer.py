@@ -154,6 +154,6 @@ def _check_maps(maps: dict[str, np.ndarray]) -> list[str]:
         if empty.size:
             said.append(
                 f"{name} is zero everywhere for image {', '.join(map(str, empty[:5]))}"
-                f"{' and others' if empty.size > 5 else ''}: nothing that it looks at speaks for the target"
+                f"{' and others' if empty.size > 5 else ''}: {find_method(name).when_zero}"
             )
     return said

@@ -39,6 +39,7 @@ def guided_backprop(passes: Passes) -> tf.Tensor:
     needs=NEEDS_RELU,
     cost=ONE_PASS,
     caution="hardly depends on the target; zero on many images of networks with narrow layers",
+    when_zero="that is the method and no error; in networks with narrow layers no positive signal finds its way back",
 )
 def deconvnet(passes: Passes) -> tf.Tensor:
     """Return the deconvnet signal at the image, signed, (N, H, W, C): a ReLU passes relu(upstream) [1]_.

@@ -28,6 +28,8 @@ class Method:
         `attribution` (N, H, W, C), or `map` (N, H, W).
     paper, needs, cost, caution
         The source; what the network must have; the passes for one image; when not to trust the result.
+    when_zero
+        What it means when the result is zero everywhere.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Method:
     needs: str
     cost: str
     caution: str
+    when_zero: str = "nothing that it looks at speaks for the target"
 
     @property
     def options(self) -> dict[str, Any]:
