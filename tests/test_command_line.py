@@ -18,7 +18,6 @@ from model_zoo import CLASSES, SHAPE, SIZE, model_of, open_size, randomise
 import tfviz
 from tfviz import demo
 from tfviz.__main__ import main
-from tfviz.apps.command.app import METHOD_NAMES
 from tfviz.methods.class_visualization import PRESETS
 
 ROOT = Path(__file__).parents[1]
@@ -499,8 +498,7 @@ def test_visualize_of_what_does_not_exist(run, tmp_path, arguments, message):
 
 def test_help_knows_the_registry(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")
-    assert sorted(METHOD_NAMES.split(", ")) == sorted(tfviz.METHODS)
-    assert METHOD_NAMES in run("explain", "--help")[1]
+    assert all(name in run("methods")[1] for name in tfviz.METHODS)
     assert ", ".join(PRESETS) in run("visualize", "--help")[1]
 
 

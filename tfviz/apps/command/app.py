@@ -9,15 +9,10 @@ from typing import Annotated
 import typer
 
 import tfviz
+from tfviz.apps.command import options
 from tfviz.apps.command.behaviour import PRESETS, Group, PresetCommand, say, start_tensorflow
 from tfviz.apps.output import PICTURE_SUFFIX, check_folder
 from tfviz.errors import InvalidImagesError, TfvizWarning
-
-METHOD_NAMES = ", ".join(
-    name
-    for name, module in tfviz._LAZY.items()
-    if module == "tfviz.methods" and name.islower() and name != "class_visualization"
-)
 
 app = typer.Typer(
     cls=Group,
@@ -27,23 +22,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-ModelName = Annotated[
-    str,
-    typer.Option("--model", help="A .keras or .h5 file, a SavedModel folder, demo, or a keras.applications name."),
-]
-Weights = Annotated[
-    str, typer.Option(help="Of a keras.applications model: imagenet, random, or a .h5, .weights.h5 or .keras file.")
-]
-Preprocess = Annotated[
-    str | None,
-    typer.Option(
-        help="What the model was trained on: 0..1, -1..1, 0..255, a keras.applications family such as resnet50, or "
-        "mean=104,117,123;std=1,1,1;order=bgr (on the scale 0..255). Your own model gets 0..255 if nothing is said."
-    ),
-]
-Labels = Annotated[Path | None, typer.Option(help="The class names: a text file with one a line, or JSON.")]
-Size = Annotated[int | None, typer.Option(min=2, help="Pixels a side, for a network that leaves it open.")]
-Output = Annotated[Path, typer.Option(help="The folder for the files; made where it does not exist.")]
 CLIP_PERCENTILE = 99.0
 """A few pixels of a saliency map outshine the rest; pictures stop there, the written maps do not."""
 DEFAULT_OUTPUT = Path("tfviz-output")
@@ -66,40 +44,22 @@ def _common(
 
 @app.command()
 def explain(
-    images: Annotated[
-        list[str] | None, typer.Argument(help="Image files, folders and patterns; sample pictures if none is given.")
-    ] = None,
-    model: ModelName = "demo",
-    weights: Weights = "imagenet",
-    method: Annotated[
-        list[str] | None,
-        typer.Option(
-            help=f"Repeatable: {METHOD_NAMES}; or all that suit the network. "
-            "saliency, grad_cam and guided_backprop, as far as they suit it, if nothing is said."
-        ),
-    ] = None,
-    layer: Annotated[str | None, typer.Option(help="Where grad_cam looks; see tfviz layers.")] = None,
-    target: Annotated[
-        list[str] | None, typer.Option(help="Repeatable: index or name of a class to explain, not the predicted one.")
-    ] = None,
-    top: Annotated[int, typer.Option(min=1, help="Explain so many of the best classes of each image.")] = 1,
-    preprocess: Preprocess = None,
-    labels: Labels = None,
-    size: Size = None,
-    fit: Annotated[
-        str | None,
-        typer.Option(
-            help="How images get the network's size: crop keeps their proportions and centre (the default for "
-            "keras.applications), stretch all of them (for your own model, as Keras loads images)."
-        ),
-    ] = None,
-    output: Output = DEFAULT_OUTPUT,
-    save_maps: Annotated[
-        bool, typer.Option("--save-maps", help="Write the raw float32 maps (.npy) and manifest.json, too.")
-    ] = False,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images computed at once.")] = 8,
-    colormap: Annotated[str, typer.Option(help="An OpenCV colour map such as jet, turbo or viridis.")] = "jet",
-    blend: Annotated[str, typer.Option(help="How a map is laid over its image: weighted or additive.")] = "weighted",
+    images: options.Images = None,
+    model: options.ModelName = "demo",
+    weights: options.Weights = "imagenet",
+    method: options.Methods = None,
+    layer: options.Layer = None,
+    target: options.Targets = None,
+    top: options.Top = 1,
+    preprocess: options.Preprocess = None,
+    labels: options.Labels = None,
+    size: options.Size = None,
+    fit: options.Fit = None,
+    output: options.Output = DEFAULT_OUTPUT,
+    save_maps: options.SaveMaps = False,
+    batch_size: options.BatchSize = 8,
+    colormap: options.Colormap = "jet",
+    blend: options.Blend = "weighted",
 ) -> None:
     """Show what a model looks at in images."""
     if target and top > 1:
@@ -152,16 +112,16 @@ def methods() -> None:
 @app.command(cls=PresetCommand)
 def visualize(
     classes: Annotated[list[str], typer.Option("--class", help="Repeatable: index or name of a class.")],
-    model: ModelName = "demo",
-    weights: Weights = "imagenet",
-    preprocess: Preprocess = None,
-    labels: Labels = None,
-    size: Size = None,
+    model: options.ModelName = "demo",
+    weights: options.Weights = "imagenet",
+    preprocess: options.Preprocess = None,
+    labels: options.Labels = None,
+    size: options.Size = None,
     preset: Annotated[str, typer.Option(help=f"The recipe: {PRESETS}.")] = "jitter-blur",
     iterations: Annotated[int | None, typer.Option(min=1, help="Steps; the preset's own number if not given.")] = None,
     seed: Annotated[int, typer.Option(help="Of the noise and the jitter.")] = 0,
     snapshots: Annotated[str, typer.Option(help="Steps to show beside the last, such as 0,20,50.")] = "",
-    output: Output = DEFAULT_OUTPUT,
+    output: options.Output = DEFAULT_OUTPUT,
 ) -> None:
     """Make pictures that a model takes for a class, by gradient ascent on its score."""
     steps = _numbers(snapshots)

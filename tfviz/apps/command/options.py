@@ -1,0 +1,56 @@
+"""The options of the commands, each with its help. No TensorFlow is imported for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ModelName = Annotated[
+    str,
+    typer.Option("--model", help="A .keras or .h5 file, a SavedModel folder, demo, or a keras.applications name."),
+]
+Weights = Annotated[
+    str, typer.Option(help="Of a keras.applications model: imagenet, random, or a .h5, .weights.h5 or .keras file.")
+]
+Preprocess = Annotated[
+    str | None,
+    typer.Option(
+        help="What the model was trained on: 0..1, -1..1, 0..255, a keras.applications family such as resnet50, or "
+        "mean=104,117,123;std=1,1,1;order=bgr (on the scale 0..255). Your own model gets 0..255 if nothing is said."
+    ),
+]
+Labels = Annotated[Path | None, typer.Option(help="The class names: a text file with one a line, or JSON.")]
+Size = Annotated[int | None, typer.Option(min=2, help="Pixels a side, for a network that leaves it open.")]
+Output = Annotated[Path, typer.Option(help="The folder for the files; made where it does not exist.")]
+Images = Annotated[
+    list[str] | None, typer.Argument(help="Image files, folders and patterns; sample pictures if none is given.")
+]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--method",
+        help="Repeatable: a name that tfviz methods lists, or all that suit the network. "
+        "saliency, grad_cam and guided_backprop, as far as they suit it, if nothing is said.",
+    ),
+]
+Layer = Annotated[str | None, typer.Option(help="Where grad_cam looks; see tfviz layers.")]
+Targets = Annotated[
+    list[str] | None,
+    typer.Option("--target", help="Repeatable: index or name of a class to explain, not the predicted one."),
+]
+Top = Annotated[int, typer.Option(min=1, help="Explain so many of the best classes of each image.")]
+Fit = Annotated[
+    str | None,
+    typer.Option(
+        help="How images get the network's size: crop keeps their proportions and centre (the default for "
+        "keras.applications), stretch all of them (for your own model, as Keras loads images)."
+    ),
+]
+SaveMaps = Annotated[
+    bool, typer.Option("--save-maps", help="Write the raw float32 maps (.npy) and manifest.json, too.")
+]
+BatchSize = Annotated[int, typer.Option(min=1, help="Images computed at once.")]
+Colormap = Annotated[str, typer.Option(help="An OpenCV colour map such as jet, turbo or viridis.")]
+Blend = Annotated[str, typer.Option(help="How a map is laid over its image: weighted or additive.")]
