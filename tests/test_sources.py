@@ -379,7 +379,9 @@ def test_a_straight_through_estimator_in_a_saved_model(kept, tmp_path, monkeypat
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         network = tfviz.trace(str(tmp_path))
-    assert ["a gradient of its own" in str(each.message) for each in caught] == [True] * kept
+    assert ["differ" if "differ" in str(each.message) else "not saved" for each in caught] == [
+        "differ" if kept else "not saved"
+    ]
     images = random_images()
     np.testing.assert_array_equal(network.logits(images), np.rint(3 * images).mean((1, 2), dtype=np.float32))
 
@@ -428,7 +430,7 @@ class NoShape(keras.Model):
 
 def test_the_image_size_can_be_said():
     model = NoShape()
-    with pytest.raises(tfviz.UnsupportedModelError, match="image_shape=.height, width, channels."):
+    with pytest.raises(tfviz.UnsupportedModelError, match=r"image_shape=\(height, width, channels\)"):
         tfviz.trace(model)
     network = tfviz.trace(model, image_shape=(None, None, 3))
     images = np.random.default_rng(0).normal(size=(2, 5, 8, 3)).astype(np.float32)

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tfviz.errors import TfvizError
 from tfviz.network.passes import Gradient, Passes
 from tfviz.network.traced import TracedNetwork
 
@@ -34,6 +35,19 @@ class Recipe:
     blur_every: int = 0
     blur: float = 0.5
     noise: float = 0.4
+
+    def __post_init__(self) -> None:
+        """Raise `TfvizError` for a value that has no meaning."""
+        if self.start not in ("zeros", "noise"):
+            raise TfvizError(f"start is {self.start!r}, expected 'zeros' or 'noise'")
+        for name in ("iterations", "jitter", "blur_every"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 0:
+                raise TfvizError(f"{name} is {value!r}, expected a whole number of at least 0")
+        for name in ("rate", "l2", "momentum", "blur", "noise"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not 0 <= value < np.inf or (name == "blur" and value == 0):
+                raise TfvizError(f"{name} is {value!r}, expected a number of at least 0")
 
 
 class State(NamedTuple):

@@ -152,6 +152,10 @@ def _recipe(preset: str, changes: dict[str, Any]) -> Recipe:
 def _classes(network: TracedNetwork, targets: Any) -> np.ndarray:
     if network.num_classes is not None and targets is None:
         raise InvalidTargetsError(f"say which class to show: targets is None, expected 0 to {network.num_classes - 1}")
+    if network.num_classes is None and targets is None:
+        return np.zeros(1, np.int32)
+    if np.size(targets) == 0:
+        raise InvalidTargetsError("there are no targets, expected one class index or more")
     return np.atleast_1d(check_targets(network, targets, None)).astype(np.int32)
 
 

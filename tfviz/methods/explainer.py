@@ -10,13 +10,20 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfviz.errors import TfvizError, TfvizWarning
+from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning
 from tfviz.methods.registry import LAYER, Method, find_method
 from tfviz.network.applicability import check_rule
 from tfviz.network.batches import batches
+from tfviz.network.internals import forget_gradients
 from tfviz.network.passes import Passes
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
+
+
+RAW_PROBABILITIES = (
+    "the model's output looks like probabilities, but no softmax or sigmoid was found at its end: the raw output is "
+    "explained, whose gradient fades where the model is sure; trace(model, score=...) explains another number"
+)
 
 
 @dataclass(frozen=True)
@@ -93,15 +100,27 @@ def compile_methods(network: TracedNetwork, chosen: Mapping[str, Mapping[str, An
 def run_methods(
     model: Any, chosen: Mapping[str, Mapping[str, Any]], images: Any, targets: Any = None, *, batch_size: int = 32
 ) -> Results:
-    """Run the `chosen` methods over all images in batches."""
+    """Run the `chosen` methods over all images in batches.
+
+    Raises `InvalidImagesError` where the network itself refuses the images, such as too small ones.
+    """
     network = trace(model)
     compiled = compile_methods(network, chosen)
     found = []
     for chunk, wanted in batches(network, images, targets, batch_size):
-        outputs = compiled.function(tf.convert_to_tensor(chunk), tf.convert_to_tensor(wanted))
+        try:
+            outputs = compiled.function(tf.convert_to_tensor(chunk), tf.convert_to_tensor(wanted))
+        except tf.errors.InvalidArgumentError as error:
+            reason = next(line.strip() for line in reversed(error.message.splitlines()) if line.strip())
+            raise InvalidImagesError(
+                f"the network cannot take images of the shape {chunk.shape[1:]}: {reason}"
+            ) from error
         found.append({"images": chunk, **tf.nest.map_structure(lambda tensor: tensor.numpy(), outputs)})
     joined = tf.nest.map_structure(_joined, *found)
     said = (*compiled.warnings, *_check_maps(joined["maps"]))
+    if network.head.kind == "none" and _are_probabilities(joined["logits"]):
+        joined["probabilities"] = joined["logits"]
+        said += (RAW_PROBABILITIES,)
     for message in said:
         warnings.warn(message, TfvizWarning, stacklevel=3)
     return Results(**joined, layers=compiled.layers, warnings=said)
@@ -131,7 +150,14 @@ def _compile(network: TracedNetwork, methods: dict[str, Method], options: dict[s
     layers = {name: options[name][LAYER] for name in methods if LAYER in options[name]}
     names = {name: network.layer_index.name(network.find_layer(path)) for name, path in layers.items()}
     # A concrete function cannot be traced again, and is called 0.1 ms faster than a tf.function.
-    return Compiled(explain.get_concrete_function(), names, tuple(said))
+    function = explain.get_concrete_function()
+    forget_gradients(function.graph)
+    return Compiled(function, names, tuple(said))
+
+
+def _are_probabilities(outputs: np.ndarray) -> bool:
+    """Return whether every row (N, K) holds shares of one."""
+    return bool(outputs.shape[1] > 1 and (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
 
 
 def _joined(*parts: np.ndarray) -> np.ndarray:

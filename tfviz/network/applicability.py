@@ -40,6 +40,7 @@ def check_rule(network: TracedNetwork, rule: Rule) -> list[str]:
     path = _Path(network)
     met = [step for step in path.steps if step.type in rule.operations]
     others = Counter(OTHER_ACTIVATIONS[step.type] for step in path.steps if step.type in OTHER_ACTIVATIONS)
+    others.update("maximum with a number" for step in path.steps if path.is_handmade_relu(step))
     found = ", ".join(f"{count} {name}" for name, count in others.items())
     if not met:
         raise RuleError(
@@ -60,7 +61,7 @@ class _Path:
     def __init__(self, network: TracedNetwork) -> None:
         program = network.program
         self._depending = program.depending_on([network.image])
-        needed = program.needed_for([network.head.logits])
+        needed = program.needed_for(network.head.sources)
         self.steps: list[Step] = []
         self._users: dict[Value, list[Step]] = {}
         for step in program.steps:
@@ -88,6 +89,13 @@ class _Path:
             compared = [value for value in step.inputs if value in self._depending and value.dtype.is_floating]
             if step.type in COMPARISONS and compared and self._selects(step):
                 yield "a ReLU with a threshold", step.name
+
+    def is_handmade_relu(self, step: Step) -> bool:
+        """Return whether a step is a maximum of features and a number, but not the clip of a ReLU."""
+        features = [value for value in step.inputs if value in self._depending]
+        before = features[0].step if features else None
+        clips = before is not None and before.type in {"Relu", "Minimum"}
+        return step.type == "Maximum" and len(features) == 1 and not clips
 
     def _adds_a_number(self, step: Step) -> bool:
         """Return whether a step adds one constant number to features, as a hard sigmoid does before its ReLU6."""

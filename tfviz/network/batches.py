@@ -46,6 +46,8 @@ def check_images(network: TracedNetwork, images: Any) -> np.ndarray:
     """Return images as float32 (N, H, W, C), one image as a batch of one; raise `InvalidImagesError`."""
     try:
         array = np.asarray(images)
+    except NotImplementedError as error:
+        raise InvalidImagesError("images without values, as inside a tf.function; explain outside of it") from error
     except (TypeError, ValueError) as error:
         raise InvalidImagesError(
             "images of different shapes; expected one array (N, height, width, channels)"
@@ -68,7 +70,10 @@ def check_targets(network: TracedNetwork, targets: Any, count: int | None) -> An
     """Return targets as a whole number, or as int32 (N,) with N = `count` where that is known."""
     if targets is None:
         return PREDICTED
-    array = np.asarray(targets)
+    try:
+        array = np.asarray(targets)
+    except ValueError as error:
+        raise InvalidTargetsError("targets are rows of different lengths, expected class indices (N,)") from error
     if array.ndim == 2:
         array = _from_one_hot(network, array)
     if array.dtype.kind not in "iu":
@@ -106,14 +111,20 @@ def _targets_of(targets: Any, start: int, count: int) -> np.ndarray:
 
 
 def _dataset_blocks(network: TracedNetwork, dataset: tf.data.Dataset) -> Iterator[np.ndarray]:
+    shape: tuple[int, ...] = ()
     for element in dataset:
-        yield check_images(network, element[0] if isinstance(element, tuple) else element)
+        block = check_images(network, element[0] if isinstance(element, tuple) else element)
+        shape = shape or block.shape[1:]
+        if block.shape[1:] != shape:
+            raise InvalidImagesError(f"batches hold images of the shapes {shape} and {block.shape[1:]}, expected one")
+        yield block
 
 
 def _check_finite(images: np.ndarray, start: int) -> None:
     # NaN and infinity survive a sum, which is five times faster than looking at every number.
-    if np.isfinite(images.sum()):
-        return
+    with np.errstate(all="ignore"):
+        if np.isfinite(images.sum()):
+            return
     finite = np.isfinite(images).all(axis=(1, 2, 3))
     if not finite.all():
         raise InvalidImagesError(f"image {start + int(np.argmin(finite))} holds NaN or infinite values")

@@ -9,8 +9,8 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import TfvizWarning
-from tfviz.network.internals import has_gradient
-from tfviz.network.program import Value
+from tfviz.network.internals import has_gradient, is_tensorflows_own
+from tfviz.network.program import Step, Value
 from tfviz.network.traced import TracedNetwork
 
 TAG = "_gradient_op_type"
@@ -25,9 +25,15 @@ def custom_gradients(network: TracedNetwork) -> dict[str, str]:
     """Return the tag of every custom gradient of a network by the name of its operation, SiLU's left out."""
     return {
         step.name: step.operation.get_attr(TAG).decode()
-        for step in network.program.steps
-        if TAG in step.operation.node_def.attr and _types_between(step.inputs[1:], step.inputs[0]) != SILU
+        for step in network.program.all_steps()
+        if TAG in step.operation.node_def.attr and not _is_silu(step)
     }
+
+
+def _is_silu(step: Step) -> bool:
+    tag = step.operation.get_attr(TAG).decode()
+    known = not has_gradient(tag) or is_tensorflows_own(tag)
+    return known and _types_between(step.inputs[1:], step.inputs[0]) == SILU
 
 
 def _types_between(arguments: list[Value], result: Value) -> set[str]:
@@ -48,19 +54,31 @@ def warn_about_custom_gradients(network: TracedNetwork) -> None:
     gradient of a random sum of the outputs, for one random image.
     """
     tagged = custom_gradients(network)
-    if not tagged or not all(map(has_gradient, tagged.values())):
+    lost = sorted({_layer_of(name) for name, tag in tagged.items() if not has_gradient(tag)})
+    if lost:
+        warnings.warn(
+            f"the model defines a gradient of its own in {', '.join(lost)}, which was not saved with it: its gradients "
+            "are those of the operations themselves",
+            TfvizWarning,
+            stacklevel=3,
+        )
+    if not tagged or lost:
         return
     shape = [1, *(size or TRIAL_SIZE for size in network.image_shape)]
     image = tf.cast(tf.random.stateless_normal(shape, seed=(0, 0)), network.image.dtype)
     difference = float(tf.function(_difference, autograph=False)(network, image))
     if difference > TOLERANCE:
-        names = sorted({name.rpartition("/")[0] or name for name in tagged})
+        names = sorted(set(map(_layer_of, tagged)))
         warnings.warn(
             f"the model defines a gradient of its own in {', '.join(names)}, which tfviz does not follow: its "
             f"gradients are those of the operations themselves and differ from the model's own by {difference:.0%}",
             TfvizWarning,
             stacklevel=3,
         )
+
+
+def _layer_of(name: str) -> str:
+    return name.rpartition("/")[0] or name
 
 
 def _difference(network: TracedNetwork, image: tf.Tensor) -> tf.Tensor:

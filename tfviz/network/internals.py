@@ -5,6 +5,7 @@ Every use stands here with its reason, and `tests/test_internals.py` fails loudl
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import Any
 
 import tensorflow as tf
@@ -35,6 +36,31 @@ def has_gradient(tag: str) -> bool:
     except LookupError:
         return False
     return True
+
+
+def is_tensorflows_own(tag: str) -> bool:
+    """Return whether TensorFlow's own operations define the custom gradient `tag`, or it was loaded with a model.
+
+    Private because the registry holds closures: the module of the functions inside tells who wrote them.
+    """
+    pending, modules = [ops.gradient_registry.lookup(tag)], set()
+    while pending:
+        function = pending.pop()
+        modules.add(function.__module__)
+        cells = [cell.cell_contents for cell in function.__closure__ or ()]
+        pending.extend(content for content in cells if isinstance(content, FunctionType))
+    return all(module.startswith("tensorflow.") for module in modules)
+
+
+def forget_gradients(graph: tf.Graph) -> None:
+    """Take the custom gradients of a finished graph out of TensorFlow's registry.
+
+    Private because nothing public does it: the registry keeps every one for ever, and with it the graph and the weights
+    of the model that it reads. A graph whose backward pass is made needs them no more.
+    """
+    for operation in graph.get_operations():
+        if operation.type == "IdentityN" and "_gradient_op_type" in operation.node_def.attr:
+            ops.gradient_registry._registry.pop(operation.get_attr("_gradient_op_type").decode(), None)
 
 
 def operation_definition(operation_type: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tfviz.errors import UnknownLayerError, resembling
@@ -38,18 +39,19 @@ class Layers:
     too but not listed.
     """
 
-    def __init__(self, program: Program, image: Value, logits: Value, variables: dict[Value, str]) -> None:
+    def __init__(self, program: Program, image: Value, scored: Iterable[Value], variables: dict[Value, str]) -> None:
         depending = program.depending_on([image])
         self._scopes = Scopes(program, depending, variables)
         self._containers = {path.rpartition("/")[0] for path in self._scopes.paths.values()}
         self.listed: list[Layer] = []
         self._unlisted: list[Layer] = []
+        self._maps = find_maps(program, image)
         for step in program.steps:
             for value in step.outputs:
-                if value in depending and is_map(value):
+                if value in self._maps:
                     self._add(step, value)
         self._names = _short_names([layer.path for layer in self.listed])
-        self.default = self._find_default(program, depending, program.needed_for([logits]))
+        self.default = self._find_default(program, depending, program.needed_for(scored))
 
     def shapes(self) -> dict[str, Shape]:
         """Return the shape (h, w, c) of every listed layer by its name."""
@@ -98,17 +100,31 @@ class Layers:
     def _find_default(self, program: Program, depending: set[Value], needed: set[Value]) -> Layer | None:
         """Walk back from the last flattening or global pooling over pooling, dropout and padding."""
         for step in reversed(program.steps):
-            maps = [value for value in step.inputs if value in depending and is_map(value)]
-            leaves_maps = step.outputs[0] in depending and not any(map(is_map, step.outputs))
+            maps = [value for value in step.inputs if value in self._maps]
+            leaves_maps = step.outputs[0] in depending and not self._maps.intersection(step.outputs)
             if maps and leaves_maps and step.outputs[0] in needed and step.outputs[0].dtype.is_floating:
                 listed = {layer.value: layer for layer in self.listed}
                 return next((listed[value] for value in reversed(_walk_back(maps[0])) if value in listed), None)
         return None
 
 
-def is_map(value: Value) -> bool:
-    """Return whether a value is a float feature map (N, h, w, c) with more than one place."""
-    return bool(value.dtype.is_floating and value.shape.rank == 4 and tuple(value.shape[1:3]) != (1, 1))
+def find_maps(program: Program, image: Value) -> set[Value]:
+    """Return the values that are float feature maps (N, h, w, c) with more than one place.
+
+    Four axes are not enough: the heads of an attention layer have them too. What is made of a map with fewer axes (a
+    sequence of tokens) is no map until it is reshaped to a grid that was seen before.
+    """
+    spatial, grids, maps = {image}, {tuple(image.shape[1:3])}, set()
+    for step in program.steps:
+        from_map = any(value in spatial for value in step.inputs)
+        for value in step.outputs:
+            rank, grid = value.shape.rank, tuple(value.shape[1:3]) if (value.shape.rank or 0) > 3 else ()
+            if (from_map and rank is not None and rank > 3) or (rank == 4 and step.type == "Reshape" and grid in grids):
+                spatial.add(value)
+                if rank == 4 and value.dtype.is_floating and grid != (1, 1):
+                    grids.add(grid)
+                    maps.add(value)
+    return maps & program.depending_on([image])
 
 
 def _walk_back(value: Value) -> list[Value]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import tensorflow as tf
@@ -11,8 +11,9 @@ from tfviz.errors import UnsupportedModelError
 from tfviz.network.internals import function_graph
 
 CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
-# Attributes that hold a function to run: both branches of a condition, both halves of a loop.
+# Attributes that hold functions to run: the branches of a condition, both halves of a loop.
 CONDITIONS = {"If": ("then_branch", "else_branch"), "StatelessIf": ("then_branch", "else_branch")}
+CASES = {"Case": "branches", "StatelessCase": "branches"}
 LOOPS = {"While": ("cond", "body"), "StatelessWhile": ("cond", "body")}
 # TensorFlow 1 loops are cycles in the graph, which a list of steps cannot express.
 CYCLES = frozenset({"Enter", "NextIteration", "LoopCond"})
@@ -51,6 +52,13 @@ class Program:
     steps: list[Step]
     outputs: list[Value]
     calls: frozenset[str] = frozenset()
+
+    def all_steps(self) -> Iterator[Step]:
+        """Yield the steps, those of the programs inside them included."""
+        for step in self.steps:
+            yield step
+            for program in step.programs:
+                yield from program.all_steps()
 
     def depending_on(self, sources: Iterable[Value]) -> set[Value]:
         """Return the values that depend on any of `sources`, those included."""
@@ -125,4 +133,7 @@ def _programs(graph: tf.Graph, operation: tf.Operation) -> tuple[Program, ...]:
     attributes: tuple[str, ...] = CONDITIONS.get(operation.type) or LOOPS.get(operation.type) or ()
     if is_compiled_call(operation):
         attributes = ("f",)
-    return tuple(program_of(function_graph(graph, operation.get_attr(name).name)) for name in attributes)
+    functions = [operation.get_attr(name) for name in attributes]
+    if operation.type in CASES:
+        functions = operation.get_attr(CASES[operation.type])
+    return tuple(program_of(function_graph(graph, function.name)) for function in functions)

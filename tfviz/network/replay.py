@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
 from tfviz.network.internals import operation_definition
-from tfviz.network.program import CALLS, CONDITIONS, LOOPS, Program, Step, Value
+from tfviz.network.program import CALLS, CASES, CONDITIONS, LOOPS, Program, Step, Value
 from tfviz.network.rules import Rule
 
 Tensors = list[tf.Tensor]
@@ -48,6 +48,10 @@ def replay(
 def _run(step: Step, inputs: Tensors, rule: Rule | None) -> Tensors:
     if step.type in CONDITIONS:
         return _run_condition(step, inputs, rule)
+    if step.type in CASES:
+        index, *arguments = inputs
+        cases = [lambda program=program: _outputs(program, arguments, rule) for program in step.programs]
+        return list(tf.switch_case(index, cases))
     if step.type in LOOPS:
         return _run_loop(step, inputs, rule)
     if step.type in CALLS:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-Gradient = Callable[[tf.Tensor], tf.Tensor]
+Backward = Callable[[tf.Tensor], tf.Tensor]
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,13 @@ class Rule:
 
     name: str
     operations: frozenset[str]
-    backward: Callable[[tf.Tensor, Gradient], tf.Tensor]
+    backward: Callable[[tf.Tensor, Backward], tf.Tensor]
 
     def apply(self, operation: Callable[[tf.Tensor], tf.Tensor], features: tf.Tensor) -> tf.Tensor:
         """Return `operation(features)` whose gradient is this rule's."""
 
         @tf.custom_gradient
-        def changed(features: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
+        def changed(features: tf.Tensor) -> tuple[tf.Tensor, Backward]:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(features)
                 result = operation(features)

@@ -105,4 +105,6 @@ def _layers_are_numbered(program: Program, variables: dict[Value, str]) -> bool:
             if layer:
                 votes[False] += layer in parts
                 votes[True] += any(re.fullmatch(re.escape(layer) + r"_\d+", part) for part in parts)
+    if votes.total() == 0:
+        return all(ADDED_NUMBER.fullmatch(step.name.split("/")[0]) for step in program.steps if "/" in step.name)
     return votes[True] > votes[False]

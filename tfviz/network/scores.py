@@ -23,12 +23,13 @@ class Head:
     """Where the scores come from.
 
     kind: `softmax` or `sigmoid` where the network ends in one and the logits are its input, `none` where the raw
-    output is taken as the logits, `custom` where the user gave the score.
+    output is taken as the logits, `custom` where the user gave the score. sources: the values that the score is made of.
     """
 
     kind: str
     logits: Value
     num_classes: int | None
+    sources: tuple[Value, ...]
     score: CustomScore | None = None
 
     def read(self, tensors: dict[Value, tf.Tensor], outputs: Any) -> tf.Tensor:
@@ -86,4 +87,18 @@ def find_head(output: Value) -> Head:
     if kind != "none" and logits.shape[-1] != shape[-1]:
         kind, logits = "none", output
     classes = shape[-1]
-    return Head(kind, logits, 2 if kind == "sigmoid" and classes == 1 else classes)
+    if classes is None:
+        raise UnsupportedModelError(
+            "the model leaves the number of its classes open, so they cannot be told apart; "
+            "say what to explain with trace(model, score=lambda outputs: ...)"
+        )
+    return Head(kind, logits, 2 if kind == "sigmoid" and classes == 1 else classes, (logits,))
+
+
+def read_outputs(score: CustomScore, outputs: list[Value], structure: Any) -> tuple[Value, ...]:
+    """Return the outputs that a custom score is made of, found from its gradient."""
+    with tf.Graph().as_default():
+        tensors = [tf.compat.v1.placeholder(value.dtype, value.shape) for value in outputs]
+        total = score(tensors[0] if structure is None else tf.nest.pack_sequence_as(structure, tensors))
+        found = tf.gradients(tf.cast(total, tf.float32), tensors)
+    return tuple(value for value, gradient in zip(outputs, found, strict=True) if gradient is not None)

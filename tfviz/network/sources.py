@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,15 @@ KINDS = "a Keras model, a .keras or .h5 file, a SavedModel folder or a loaded Sa
 class Source:
     """A traced function with one image input, and the object whose variables it reads.
 
-    A traced function does not keep its variables alive, so whoever holds the source holds `model`.
+    A traced function does not keep its variables alive, so whoever holds the source holds `model`. structure: how its
+    outputs are nested, None where a SavedModel's dictionary holds just one.
     """
 
     function: Any
     image_index: int
     name: str
     model: Any
+    structure: Any
 
 
 def open_source(model: Any, image_shape: tuple[int | None, ...] | None = None) -> Source:
@@ -42,13 +44,14 @@ def open_source(model: Any, image_shape: tuple[int | None, ...] | None = None) -
         path = Path(model)
         loaded = _load(path)
         source = open_source(loaded, image_shape)
-        return Source(source.function, source.image_index, path.stem, loaded)
+        return replace(source, name=path.stem)
     if hasattr(model, "signatures"):
         function = _signature(model)
-        return Source(function, _image_index(function), "SavedModel", model)
-    if callable(model) and hasattr(model, "weights"):
+        structure = function.structured_outputs if len(function.outputs) > 1 else None
+        return Source(function, _image_index(function), "SavedModel", model, structure)
+    if callable(model) and hasattr(model, "weights") and not isinstance(model, type):
         function = _trace_keras(model, image_shape)
-        return Source(function, _image_index(function), str(model.name), model)
+        return Source(function, _image_index(function), str(model.name), model, function.structured_outputs)
     raise UnsupportedModelError(f"cannot open a {type(model).__name__}; expected {KINDS}")
 
 
@@ -89,7 +92,14 @@ def _trace_keras(model: Any, image_shape: tuple[int | None, ...] | None) -> Any:
 
     inputs = _keras_inputs(model)
     dtype = inputs[0].dtype if inputs else tf.float32
-    return call.get_concrete_function(tf.TensorSpec([None, *shape], dtype, "images"))
+    # The model's own code may raise anything, and TensorFlow adds its own lines around it.
+    try:
+        return call.get_concrete_function(tf.TensorSpec([None, *shape], dtype, "images"))
+    except Exception as error:
+        reason = [line.strip() for line in str(error).splitlines() if line.strip()][-1:]
+        raise UnsupportedModelError(
+            f"the model {model.name!r} cannot be traced on images {shape}: {''.join(reason) or type(error).__name__}"
+        ) from error
 
 
 def _keras_inputs(model: Any) -> Any:
@@ -113,7 +123,7 @@ def _keras_image_shape(model: Any) -> tuple[int | None, ...]:
             "call it once on a batch of images, or build it with model.build((None, height, width, channels))"
         )
     shapes = (model.get_build_config() or {}).get("input_shape")
-    if not shapes or not isinstance(shapes[0], int | None):
+    if not isinstance(shapes, list | tuple) or not all(isinstance(size, int | None) for size in shapes):
         raise UnsupportedModelError(
             f"the image size of the model {model.name!r} is not known: say it with "
             "tfviz.trace(model, image_shape=(height, width, channels))"
@@ -126,9 +136,9 @@ def _signature(model: Any) -> Any:
     if not signatures:
         functions = getattr(getattr(model, "__call__", None), "concrete_functions", [])  # noqa: B004  # a restored function
         signatures = {f"__call__ {index}": function for index, function in enumerate(functions)}
-    if "serving_default" in signatures:
-        return signatures["serving_default"]
     usable = {name: function for name, function in signatures.items() if len(_image_inputs(function)) == 1}
+    if "serving_default" in usable or ("serving_default" in signatures and not usable):
+        return signatures["serving_default"]
     if len(usable) != 1:
         raise UnsupportedModelError(
             f"the SavedModel has {len(usable)} signatures with one image input, expected one; "

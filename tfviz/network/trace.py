@@ -6,15 +6,17 @@ import threading
 import weakref
 from typing import Any
 
+from tfviz.errors import TfvizError
 from tfviz.network.custom_gradients import warn_about_custom_gradients
 from tfviz.network.layers import Shape
 from tfviz.network.scores import CustomScore
 from tfviz.network.sources import open_source
+from tfviz.network.structure import Structure
 from tfviz.network.traced import TracedNetwork
 
 _LOCK = threading.RLock()
 # The traces of live models, with what each depends on. A model is referred to weakly, and its trace does not hold it.
-_NETWORKS: weakref.WeakKeyDictionary[Any, tuple[Any, TracedNetwork]] = weakref.WeakKeyDictionary()
+_NETWORKS: weakref.WeakKeyDictionary[Any, tuple[Structure, TracedNetwork]] = weakref.WeakKeyDictionary()
 
 
 def trace(model: Any, *, score: CustomScore | None = None, image_shape: Shape | None = None) -> TracedNetwork:
@@ -37,25 +39,16 @@ def trace(model: Any, *, score: CustomScore | None = None, image_shape: Shape | 
         The model cannot be opened, takes anything but one batch of images, or has no class scores and no `score`.
     """
     if isinstance(model, TracedNetwork):
+        if score is not None or image_shape is not None:
+            raise TfvizError("this network is traced already; give score and image_shape when you trace its model")
         return model
     with _LOCK:
         reusable = score is None and image_shape is None and hasattr(model, "__weakref__")
         structure, network = _NETWORKS.get(model, (None, None)) if reusable else (None, None)
-        if network is not None and structure == _structure(model):
+        if network is not None and structure is not None and structure.still_holds(model):
             return network.holding(model)
         network = TracedNetwork(open_source(model, image_shape), score)
         warn_about_custom_gradients(network)
         if reusable:
-            _NETWORKS[model] = (_structure(model), network.without_model())
+            _NETWORKS[model] = (Structure(model), network.without_model())
         return network
-
-
-def _structure(model: Any) -> tuple[Any, ...]:
-    """Return what a trace depends on besides the values of the weights: layers, their activations, the variables."""
-    parts: list[Any] = []
-    pending = [model]
-    while pending:
-        layer = pending.pop()
-        parts.append((id(layer), id(getattr(layer, "activation", None))))
-        pending.extend(getattr(layer, "layers", None) or ())
-    return (*parts, *(id(variable) for variable in getattr(model, "variables", ())))

@@ -16,7 +16,7 @@ from tfviz.network.layers import Layer, Layers, Shape
 from tfviz.network.program import Program, Value, program_of
 from tfviz.network.replay import replay
 from tfviz.network.rules import Rule
-from tfviz.network.scores import CustomScore, Head, find_head
+from tfviz.network.scores import CustomScore, Head, find_head, read_outputs
 from tfviz.network.sources import Source
 
 
@@ -36,8 +36,9 @@ class TracedNetwork:
         captured = source.function.captured_inputs
         values = self.program.inputs[len(self.program.inputs) - len(captured) :]
         self._captured: dict[Value, tf.Tensor] = dict(zip(values, captured, strict=True))
+        self._structure = source.structure
         self.head: Head = self._find_head(score)
-        self.layer_index = Layers(self.program, self.image, self.head.logits, self._variable_names())
+        self.layer_index = Layers(self.program, self.image, self.head.sources, self._variable_names())
         self.compiled: dict[Any, Any] = {}
         self.lock = threading.RLock()
         self._model = source.model
@@ -98,9 +99,9 @@ class TracedNetwork:
     def read_logits(self, tensors: dict[Value, tf.Tensor]) -> tf.Tensor:
         """Return the logits (N, K), or a custom score (N, 1), from the tensors of a replay."""
         outputs = [tensors[value] for value in self.program.outputs]
-        if len(outputs) == 1:
+        if self._structure is None:
             return self.head.read(tensors, outputs[0])
-        return self.head.read(tensors, tf.nest.pack_sequence_as(self.function.structured_outputs, outputs))
+        return self.head.read(tensors, tf.nest.pack_sequence_as(self._structure, outputs))
 
     def call_original(self, images: tf.Tensor) -> Any:
         """Return the outputs of the model's own traced function, which is not replayed."""
@@ -122,7 +123,7 @@ class TracedNetwork:
     def _find_head(self, score: CustomScore | None) -> Head:
         outputs = self.program.outputs
         if score is not None:
-            return Head("custom", outputs[0], None, score)
+            return Head("custom", outputs[0], None, read_outputs(score, outputs, self._structure), score)
         if len(outputs) > 1:
             names = self.function.structured_outputs
             found = ", ".join(map(repr, names)) if isinstance(names, dict) else str(len(outputs))

@@ -1,0 +1,67 @@
+"""What a trace of a live model depends on besides the values of its weights."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+PLAIN = (bool, int, float, str, tuple, type(None))
+
+
+class Structure:
+    """The layers of a model, their activations, settings and constants, and its variables, as they were once.
+
+    Compared by identity, since this is done at every call (0.2 ms for 400 layers); layers are held weakly.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._contained = _contained(model)
+        self._settings = [(weakref.ref(layer), _settings(layer)) for layer in _layers_of(model)]
+
+    def still_holds(self, model: Any) -> bool:
+        """Return whether nothing that a trace depends on was replaced."""
+        return self._contained == _contained(model) and all(_are_set(*each) for each in self._settings)
+
+
+def _contained(model: Any) -> tuple[int, ...]:
+    """Return the identities of the layers and variables of a model."""
+    layers = [id(layer) for layer in getattr(model, "layers", None) or ()]
+    return (*layers, *(id(variable) for variable in getattr(model, "variables", ())))
+
+
+def _layers_of(model: Any) -> Iterator[Any]:
+    """Yield a model and the layers inside it, also those that a layer of the user's own keeps in its attributes."""
+    seen: set[int] = set()
+    pending = [model]
+    while pending:
+        layer = pending.pop()
+        if id(layer) in seen:
+            continue
+        seen.add(id(layer))
+        yield layer
+        for value in (*vars(layer).values(), getattr(layer, "layers", None)):
+            values = (
+                value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
+            )
+            pending.extend(each for each in values if isinstance(each, keras.layers.Layer))
+
+
+def _settings(layer: Any) -> dict[str, Any]:
+    """Return the public attributes of a layer that its call may read: numbers, texts, functions, constant tensors."""
+    return {
+        name: value
+        for name, value in vars(layer).items()
+        if not name.startswith("_") and (isinstance(value, (*PLAIN, tf.Tensor)) or name == "activation")
+    }
+
+
+def _are_set(reference: weakref.ref[Any], settings: dict[str, Any]) -> bool:
+    layer = reference()
+    if layer is None:
+        return False
+    current = vars(layer)
+    return all(current.get(name) is value for name, value in settings.items())
