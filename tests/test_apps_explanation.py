@@ -90,7 +90,10 @@ def test_batches_join():
     [
         ({"methods": ["grad_camm"]}, "no method 'grad_camm'; did you mean 'grad_cam'"),
         ({"methods": []}, "there are no methods to run"),
-        ({"methods": "saliency", "layer": "conv1"}, r"a layer is given \('conv1'\), but saliency look at none"),
+        (
+            {"methods": "saliency", "layer": "conv1"},
+            r"a layer is given \('conv1'\), but looked at by none of: saliency",
+        ),
         ({"options": {"deconvnet": {}}}, "options are given for 'deconvnet', but the methods to run are grad_cam, sal"),
         (
             {"options": {"grad_cam": {"size": 3}}},
@@ -119,7 +122,7 @@ def test_what_the_methods_warn_about_is_kept():
         ("softmax", CLASSES, "softmax", "bee 0."),
         ("sigmoid", CLASSES, "sigmoid", "bee 0."),
         ("sigmoid", 1, "sigmoid", "bee 0."),
-        (None, CLASSES, "none", "bee raw output "),
+        (None, CLASSES, "none", "bee raw\N{NO-BREAK SPACE}output\N{NO-BREAK SPACE}"),
     ],
 )
 def test_the_result_says_what_its_scores_are(tmp_path, activation, units, head, title):

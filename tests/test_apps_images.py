@@ -351,14 +351,14 @@ def test_the_home_folder_is_understood(tree, monkeypatch):
 @pytest.mark.parametrize(
     "argument, message",
     [
-        ("c.png", r"^c\.png does not exist; \. has 'b\.png'( or .*)?$"),
-        ("B.PNG", r"^B\.PNG does not exist; \. has 'b\.png'"),
-        ("dep/c.jpeg", r"^dep/c\.jpeg does not exist; \. has 'deep'"),
+        ("c.png", r"^c\.png does not exist; this folder has 'b\.png'( or .*)?$"),
+        ("B.PNG", r"^B\.PNG does not exist; this folder has 'b\.png'"),
+        ("dep/c.jpeg", r"^dep/c\.jpeg does not exist; this folder has 'deep'"),
         ("deep/c.jpg", r"^deep/c\.jpg does not exist; deep has 'c\.jpeg'$"),
-        ("zzzzz", r"^zzzzz does not exist; \. has .*, a\.JPG, .* and \d more$"),
+        ("zzzzz", r"^zzzzz does not exist; this folder has .*, a\.JPG, .* and \d more$"),
         ("empty", r"^no image file \(\.bmp .*\.webp\) in empty; empty has nothing$"),
         ("deep/*.bmp", r"^no image file \(.*\) in deep/\*\.bmp; deep has .*c\.jpeg"),
-        ("*.txt", r"^no image file \(.*\) in \*\.txt; \. has "),
+        ("*.txt", r"^no image file \(.*\) in \*\.txt; this folder has "),
     ],
 )
 def test_nothing_found(tree, argument, message):

@@ -156,11 +156,11 @@ def test_weights_are_for_models_of_keras_alone(tmp_path, monkeypatch, name):
     [
         (
             "vgg61",
-            "there is no model 'vgg61'; did you mean 'vgg1[69]' or 'vgg1[69]'.*Expected demo, a keras.applications",
+            "there is no model 'vgg61'; did you mean 'vgg1[69]' or 'vgg1[69]'.*expected demo, a keras.applications",
         ),
         ("demmo", "there is no model 'demmo'; did you mean 'demo'"),
-        ("models/own.h5", r"did you mean 'models/own\.keras'\? Expected .* or the path of a \.keras or \.h5 file"),
-        ("nowhere/zzz", "there is no model 'nowhere/zzz'; Expected demo"),
+        ("models/own.h5", r"did you mean 'models/own\.keras'\? expected .* or the path of a \.keras or \.h5 file"),
+        ("nowhere/zzz", "there is no model 'nowhere/zzz'; expected demo"),
     ],
 )
 def test_unknown_models(tmp_path, monkeypatch, name, message):

@@ -137,7 +137,7 @@ def test_the_families_are_those_of_keras():
         (
             "zzz",
             3,
-            r"'zzz'; Expected 0\.\.1, -1\.\.1, 0\.\.255, a keras\.applications family such as resnet50, or mean=",
+            r"'zzz'; expected 0\.\.1, -1\.\.1, 0\.\.255, a keras\.applications family such as resnet50, or mean=",
         ),
         ("vgg16", 1, "'vgg16' is for three channels, but the network has 1"),
         ("0..1", 4, "three channels or, in grey, one, but the network takes 4"),

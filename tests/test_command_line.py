@@ -362,7 +362,10 @@ BAD_INPUTS = [
     (["*.gif"], "no image file"),
     (["ONE", "--layer", "conv3"], "no layer 'conv3' with a spatial map; did you mean 'conv"),
     (["ONE", "--method", "grad_camm"], "no method 'grad_camm'; did you mean 'grad_cam'"),
-    (["ONE", "--method", "saliency", "--layer", "conv1"], "a layer is given ('conv1'), but saliency look at none"),
+    (
+        ["ONE", "--method", "saliency", "--layer", "conv1"],
+        "a layer is given ('conv1'), but looked at by none of: saliency",
+    ),
     (["ONE", "--target", "5"], "target 5 is out of range: the model has 5 classes, 0 to 4"),
     (["ONE", "--target", "bee"], "no class names to find 'bee' in"),
     (["ONE", "--top", "6"], "there are no 6 best classes: the network has 5"),

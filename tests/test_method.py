@@ -51,7 +51,8 @@ def test_a_method_may_need_no_gradient(model, images):
         "(model: 'Any', images: 'Any', targets: 'Any' = None, *, power=1,"
     )
     assert brightness.__name__ == "brightness"
-    assert brightness.__doc__ == "Return the sum over channels to a power."
+    assert brightness.__doc__.startswith("Return the sum over channels to a power.")
+    assert "see `help(tfviz.methods)`" in brightness.__doc__
     assert METHODS["brightness"].options == {"power": 1}
     explanation = tfviz.explain(model, images, methods=("brightness", "saliency"))
     np.testing.assert_allclose(explanation.maps["saliency"], tfviz.saliency(model, images), rtol=1e-5)
@@ -85,3 +86,17 @@ def test_a_zero_map_says_what_it_means_for_its_method(images):
     for name, meaning in (("deconvnet", "that is the method and no error"), ("grad_cam", "speaks for the target")):
         with pytest.warns(tfviz.TfvizWarning, match=f"{name} is zero everywhere for image 0, 1: .*{meaning}"):
             getattr(tfviz, name)(model, images, 1)
+
+
+def test_what_is_printed_of_results_is_one_line(model, images):
+    shown = {
+        repr(tfviz.explain(model, images)),
+        repr(tfviz.trace(model)),
+        repr(tfviz.trace(model).head),
+        repr(tfviz.class_visualization(model, 1, pixel_range=(0, 1), iterations=2)),
+    }
+    assert all("\n" not in text and len(text) < 250 for text in shown)
+    assert any("grad_cam (2, 6, 7)" in text and "before the softmax" in text for text in shown)
+    assert any("default_layer='features'" in text for text in shown)
+    assert "Head(kind='softmax', num_classes=3, score=None)" in shown
+    assert any("2 steps, score by class {1: " in text for text in shown)

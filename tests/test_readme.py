@@ -47,7 +47,7 @@ def test_the_examples_run(tmp_path, monkeypatch):
             patch.setitem(METHODS, name, METHODS["grad_cam"])
             exec(compile(adding, "README.md", "exec"), names)
         cam = names["hires_cam"](names["network"], names["images"], 1, layer="block5_conv3")
-        assert cam.shape == (4, 6, 6)
+        assert cam.shape == (4, 96, 96)
         assert cam.any()
 
 
@@ -63,7 +63,7 @@ def test_the_commands_exist():
     from tfviz.apps.command.app import app
 
     lines = [line for block in blocks("bash") for line in block.splitlines() if line.startswith("tfviz ")]
-    assert len(lines) == 5
+    assert len(lines) == 6
     for line in lines:
         _, command, *arguments = shlex.split(line)
         shown = typer.testing.CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output

@@ -30,7 +30,7 @@ SCORED_BY = {
 ORDERS = ("rgb", "bgr", "grey")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation(Results):
     """What methods found for N images, and what is needed to read it.
 
@@ -44,6 +44,11 @@ class Explanation(Results):
     model: str
     head: str
     options: dict[str, dict[str, Any]]
+
+    def __repr__(self) -> str:
+        """Return what was found, without the numbers."""
+        found = ", ".join(f"{name} {values.shape}" for name, values in self.maps.items())
+        return f"Explanation of {len(self.targets)} images by {self.model!r}: {found}; {self.scored_by}"
 
     @property
     def scored_by(self) -> str:
@@ -149,7 +154,11 @@ class Explanation(Results):
             return f"score {score}"
         target = int(self.targets[row])
         name = class_name(target, class_names)
-        return f"{name} raw output {score}" if self.head == "none" else f"{name} {self.probabilities[row, target]:.3f}"
+        return (
+            f"{name} raw\N{NO-BREAK SPACE}output\N{NO-BREAK SPACE}{score}"
+            if self.head == "none"
+            else f"{name} {self.probabilities[row, target]:.3f}"
+        )
 
     def _column(self, method: str) -> str:
         return f"{method} at {self.layers[method]}" if method in self.layers else method
@@ -167,7 +176,7 @@ def explain(
 ) -> Explanation:
     """Run several methods at once, which share their passes; see `tfviz.methods` for `model`, `images` and `targets`.
 
-    Several targets for an image are explained by repeating the image.
+    For several targets of one image, pass the image once for each.
 
     Parameters
     ----------
@@ -204,7 +213,7 @@ def choose(
         raise UnknownMethodError("there are no methods to run; tfviz.METHODS holds them")
     looking = [name for name in chosen if LAYER in find_method(name).options]
     if layer is not None and not looking:
-        raise UnknownMethodError(f"a layer is given ({layer!r}), but {' and '.join(chosen)} look at none")
+        raise UnknownMethodError(f"a layer is given ({layer!r}), but looked at by none of: {', '.join(chosen)}")
     if layer is not None:
         chosen |= {name: {LAYER: layer} for name in looking}
     for name, given in (options or {}).items():

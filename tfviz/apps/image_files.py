@@ -58,7 +58,8 @@ def _what_exists(path: Path) -> str:
     folder = next(parent for parent in (path, *path.parents) if parent.is_dir())
     missing = path.relative_to(folder).parts[:1]
     names = sorted(entry.name for entry in folder.iterdir())
+    place = "this folder" if folder == Path() else str(folder)
     if missing and (close := resembling(missing[0], names)):
-        return f"{folder} has {close}"
+        return f"{place} has {close}"
     shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    return f"{folder} has {shown or 'nothing'}"
+    return f"{place} has {shown or 'nothing'}"

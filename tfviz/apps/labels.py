@@ -137,7 +137,9 @@ def _check_index(index: int, num_classes: int) -> int:
 
 def _similar(wanted: str, entries: list[list[str]]) -> str:
     words = [name for entry in entries for name in entry]
-    containing = [repr(name) for name in dict.fromkeys(words) if wanted and wanted in name]
+    # Those with the word itself come first: a tiger cat before a bullfrog called rana catesbeiana.
+    names = sorted(dict.fromkeys(words), key=lambda name: wanted not in name.split())
+    containing = [repr(name) for name in names if wanted and wanted in name]
     close = " or ".join(containing[:3]) or resembling(wanted, words)
     return (
         f"did you mean {close}?"

@@ -110,4 +110,4 @@ def _unknown(name: str) -> str:
     close = resembling(name, ["demo", *applications(), *beside])
     hint = f"did you mean {close}? " if close else ""
     kinds = "demo, a keras.applications name such as vgg16, or the path of a .keras or .h5 file or SavedModel folder"
-    return f"there is no model {name!r}; {hint}Expected {kinds}"
+    return f"there is no model {name!r}; {hint}expected {kinds}"

@@ -101,7 +101,7 @@ def find_preprocessing(name: str, *, channels: int = 3) -> Preprocessing:
         close = resembling(name, [*_RANGES, *families()])
         hint = f"did you mean {close}? " if close else ""
         kinds = f"{', '.join(_RANGES)}, a keras.applications family such as resnet50, or mean=...;std=...;order=..."
-        raise TfvizError(f"there is no preprocessing {name!r}; {hint}Expected {kinds}")
+        raise TfvizError(f"there is no preprocessing {name!r}; {hint}expected {kinds}")
     if channels != 3:
         raise TfvizError(
             f"preprocessing {name!r} is for three channels, but the network has {channels}; use 0..1 or mean=..."

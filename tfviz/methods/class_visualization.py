@@ -35,7 +35,7 @@ PRESETS = {
 BAR_INTERVAL = 0.5  # seconds of work between two looks at the clock
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ClassVisualization:
     """Pictures of classes, in the network's own input space.
 
@@ -48,6 +48,11 @@ class ClassVisualization:
     history: np.ndarray
     scores: np.ndarray
     snapshots: dict[int, np.ndarray]
+
+    def __repr__(self) -> str:
+        """Return what was found, without the images."""
+        found = ", ".join(f"{target}: {score:.3g}" for target, score in zip(self.targets, self.scores, strict=True))
+        return f"ClassVisualization of {self.images.shape}, {len(self.history)} steps, score by class {{{found}}}"
 
 
 def class_visualization(

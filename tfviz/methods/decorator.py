@@ -35,7 +35,7 @@ def method(
 
         explain.__name__ = explain.__qualname__ = name
         explain.__module__ = compute.__module__
-        explain.__doc__ = compute.__doc__
+        explain.__doc__ = f"{compute.__doc__}\n    For model, images, targets and batch_size see `help(tfviz.methods)`."
         explain.__signature__ = _public_signature(explain, compute)  # type: ignore[attr-defined]  # read by inspect
         return explain
 

@@ -19,7 +19,7 @@ LOOPS = {"While": ("cond", "body"), "StatelessWhile": ("cond", "body")}
 CYCLES = frozenset({"Enter", "NextIteration", "LoopCond"})
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Value:
     """A tensor of a program: its static shape and type, and the step that makes it (None for an argument)."""
 
@@ -28,7 +28,7 @@ class Value:
     step: Step | None = None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Step:
     """One operation of a program, under its full scoped name, with the programs that it runs inside."""
 
@@ -44,7 +44,7 @@ class Step:
         return str(self.operation.type)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Program:
     """Steps in an order in which they can run. `calls` are the names of the nested calls that were inlined."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import tensorflow as tf
@@ -27,9 +27,9 @@ class Head:
     """
 
     kind: str
-    logits: Value
+    logits: Value = field(repr=False)
     num_classes: int | None
-    sources: tuple[Value, ...]
+    sources: tuple[Value, ...] = field(repr=False)
     score: CustomScore | None = None
 
     def read(self, tensors: dict[Value, tf.Tensor], outputs: Any) -> tf.Tensor:

@@ -43,6 +43,13 @@ class TracedNetwork:
         self.lock = threading.RLock()
         self._model = source.model
 
+    def __repr__(self) -> str:
+        """Return what a reader wants to know of the network."""
+        return (
+            f"TracedNetwork({self.name!r}, image_shape={self.image_shape}, num_classes={self.num_classes}, "
+            f"head={self.head.kind!r}, default_layer={self.default_layer!r})"
+        )
+
     @property
     def image_shape(self) -> Shape:
         """(H, W, C), None where the model leaves it open."""

@@ -11,8 +11,9 @@ def wrap(text: str, width: int, lines: int = 3) -> list[str]:
     """Break a text into at most `lines` lines of `width` characters.
 
     What is too long loses words before its last one, which stays: class names grow long, and the score comes last.
+    Words that belong together are joined by no-break spaces.
     """
-    words = text.split()
+    words = text.split(" ")
     for kept in range(len(words), 0, -1):
         shortened = words if kept == len(words) else [*words[: kept - 1], ELLIPSIS, words[-1]]
         broken = textwrap.wrap(" ".join(shortened), width)
