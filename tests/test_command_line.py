@@ -554,7 +554,8 @@ def test_a_real_network(run, tmp_path):
 
 def test_a_machine_without_the_libraries_of_opencv(tmp_path):
     (tmp_path / "cv2.py").write_text('raise ImportError("libGL.so.1: cannot open shared object file")')
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": path}
     ran = subprocess.run(
         [sys.executable, "-m", "tfviz", "explain"],
         capture_output=True,

@@ -19,7 +19,6 @@ from tfviz.network.passes import Passes
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
 
-
 RAW_PROBABILITIES = (
     "the model's output looks like probabilities, but no softmax or sigmoid was found at its end: the raw output is "
     "explained, whose gradient fades where the model is sure; trace(model, score=...) explains another number"

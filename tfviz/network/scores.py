@@ -23,7 +23,8 @@ class Head:
     """Where the scores come from.
 
     kind: `softmax` or `sigmoid` where the network ends in one and the logits are its input, `none` where the raw
-    output is taken as the logits, `custom` where the user gave the score. sources: the values that the score is made of.
+    output is taken as the logits, `custom` where the user gave the score. sources: the values that the score is made
+    of.
     """
 
     kind: str
