@@ -144,10 +144,9 @@ def test_a_score_of_ones_own_has_no_probability(tmp_path):
     network = tfviz.trace(ending_in("softmax"), score=lambda outputs: outputs[:, 0] - outputs[:, 1])
     found = tfviz.explain(network, random_images(1), methods="saliency")
     assert found.head == "custom" and found.titles()[0].startswith("score ")
-    saved = read_json(found.save(tmp_path))
-    assert (
-        saved["results"][0]["probability"] is None and saved["score"]["meaning"] == "the score that was given to trace"
-    )
+    saved = read_json(found.save(tmp_path, class_names=["ant", "bee", "cat", "dog"]))
+    assert [saved["results"][0][name] for name in ("target", "class", "probability")] == [None, None, None]
+    assert saved["score"]["meaning"] == "the score that was given to trace"
 
 
 def test_select(explanation):

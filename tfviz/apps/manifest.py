@@ -77,14 +77,14 @@ def entry(
 ) -> dict[str, Any]:
     """Return what the manifest says of one image and target: row `row` of an explanation.
 
-    `files` are names of files beside the manifest: the `picture`, and the `maps` by method. A class without a name and
-    the probability of a custom score are None.
+    `files` are names of files beside the manifest: the `picture`, and the `maps` by method. A class without a name, and
+    the target, class and probability of a custom score, are None.
     """
     target = int(explanation.targets[row])
     return {
         "image": image,
-        "target": target,
-        "class": dict(enumerate(class_names or ())).get(target),
+        "target": None if explanation.head == "custom" else target,
+        "class": None if explanation.head == "custom" else dict(enumerate(class_names or ())).get(target),
         "score": float(explanation.scores[row]),
         "probability": float(explanation.probabilities[row, target]),
         **files,
