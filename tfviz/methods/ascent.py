@@ -76,10 +76,7 @@ def compile_ascent(network: TracedNetwork, recipe: Recipe, shape: tuple[int, ...
 
     The scores (last − first, N) are those before each step, of the jittered images. The network remembers the function.
     """
-    with network.lock:
-        if (recipe, shape) not in network.compiled:
-            network.compiled[recipe, shape] = _compile(network.without_model(), recipe, shape)
-        return network.compiled[recipe, shape]
+    return network.remember((recipe, shape), lambda network: _compile(network, recipe, shape))
 
 
 def _compile(network: TracedNetwork, recipe: Recipe, shape: tuple[int, ...]) -> Any:

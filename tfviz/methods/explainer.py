@@ -90,10 +90,8 @@ def compile_methods(network: TracedNetwork, chosen: Mapping[str, Mapping[str, An
         if LAYER in each:
             each[LAYER] = network.find_layer(each[LAYER]).path
     key = tuple((name, tuple(sorted(each.items()))) for name, each in options.items())
-    with network.lock:
-        if key not in network.compiled:
-            network.compiled[key] = _compile(network.without_model(), methods, options)
-        return network.compiled[key]  # type: ignore[no-any-return]  # the network does not know of methods
+    compiled: Compiled = network.remember(key, lambda network: _compile(network, methods, options))
+    return compiled
 
 
 def run_methods(

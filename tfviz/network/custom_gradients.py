@@ -9,11 +9,10 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import TfvizWarning
-from tfviz.network.internals import has_gradient, is_tensorflows_own
+from tfviz.network.internals import gradient_tag, has_gradient, is_tensorflows_own
 from tfviz.network.program import Step, Value
 from tfviz.network.traced import TracedNetwork
 
-TAG = "_gradient_op_type"
 # The operations of TensorFlow's SiLU, whose custom gradient saves memory and is the gradient of just these. Knowing it
 # saves building a whole second backward pass (8 s for EfficientNetB0).
 SILU = {"Mul", "Sigmoid"}
@@ -24,14 +23,13 @@ TOLERANCE = 1e-2  # relative L2: far above float32's own noise (up to 3e-3), far
 def custom_gradients(network: TracedNetwork) -> dict[str, str]:
     """Return the tag of every custom gradient of a network by the name of its operation, SiLU's left out."""
     return {
-        step.name: step.operation.get_attr(TAG).decode()
+        step.name: tag
         for step in network.program.all_steps()
-        if TAG in step.operation.node_def.attr and not _is_silu(step)
+        if (tag := gradient_tag(step.operation)) and not _is_silu(step, tag)
     }
 
 
-def _is_silu(step: Step) -> bool:
-    tag = step.operation.get_attr(TAG).decode()
+def _is_silu(step: Step, tag: str) -> bool:
     known = not has_gradient(tag) or is_tensorflows_own(tag)
     return known and _types_between(step.inputs[1:], step.inputs[0]) == SILU
 

@@ -26,6 +26,16 @@ def function_graph(graph: tf.Graph, name: str) -> tf.Graph:
     return function_def_to_graph.function_def_to_graph(context.get_function_def(name))
 
 
+def gradient_tag(operation: tf.Operation) -> str:
+    """Return the tag of the custom gradient that an operation carries, empty for none.
+
+    Private because the name of the attribute is.
+    """
+    if operation.type != "IdentityN" or "_gradient_op_type" not in operation.node_def.attr:
+        return ""
+    return str(operation.get_attr("_gradient_op_type").decode())
+
+
 def has_gradient(tag: str) -> bool:
     """Return whether the custom gradient that the graph calls `tag` is known to this process.
 
@@ -59,8 +69,7 @@ def forget_gradients(graph: tf.Graph) -> None:
     of the model that it reads. A graph whose backward pass is made needs them no more.
     """
     for operation in graph.get_operations():
-        if operation.type == "IdentityN" and "_gradient_op_type" in operation.node_def.attr:
-            ops.gradient_registry._registry.pop(operation.get_attr("_gradient_op_type").decode(), None)
+        ops.gradient_registry._registry.pop(gradient_tag(operation), None)
 
 
 def operation_definition(operation_type: str) -> Any:

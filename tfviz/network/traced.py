@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Hashable
 from copy import copy
 from typing import Any
 
@@ -76,16 +76,15 @@ class TracedNetwork:
 
     def logits(self, images: Any, *, batch_size: int = 32) -> np.ndarray:
         """Return the scores of images (N, H, W, C) before softmax or sigmoid, float32 (N, K)."""
-        with self.lock:
-            if "logits" not in self.compiled:
-                network = self.without_model()
-                self.compiled["logits"] = tf.function(
-                    lambda images: network.read_logits(network.replay(images)),
-                    input_signature=[tf.TensorSpec([None, *self.image_shape], tf.float32)],
-                    autograph=False,
-                )
-        compiled = self.compiled["logits"]
+        compiled = self.remember("logits", _compile_logits)
         return np.concatenate([compiled(chunk).numpy() for chunk, _ in batches(self, images, None, batch_size)])
+
+    def remember(self, key: Hashable, compile_for: Callable[[TracedNetwork], Any]) -> Any:
+        """Return what `compile_for` made of this network (without its model) when it was first asked for by `key`."""
+        with self.lock:
+            if key not in self.compiled:
+                self.compiled[key] = compile_for(self.without_model())
+            return self.compiled[key]
 
     def find_layer(self, name: str | None) -> Layer:
         """Return the layer of that name or path, or the default one; raise `UnknownLayerError` where there is none."""
@@ -143,3 +142,11 @@ class TracedNetwork:
     def _variable_names(self) -> dict[Value, str]:
         names = {id(variable.handle): str(variable.name) for variable in self.function.variables}
         return {value: names[id(tensor)] for value, tensor in self._captured.items() if id(tensor) in names}
+
+
+def _compile_logits(network: TracedNetwork) -> Any:
+    return tf.function(
+        lambda images: network.read_logits(network.replay(images)),
+        input_signature=[tf.TensorSpec([None, *network.image_shape], tf.float32)],
+        autograph=False,
+    )

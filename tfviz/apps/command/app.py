@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from tfviz.apps.command import options
 from tfviz.apps.command.behaviour import PRESETS, Group, PresetCommand, say, start_tensorflow
 from tfviz.apps.output import PICTURE_SUFFIX, check_folder
 from tfviz.errors import InvalidImagesError, TfvizWarning
+
+if TYPE_CHECKING:
+    from tfviz.apps.command.outcome import Outcome
 
 app = typer.Typer(
     cls=Group,
@@ -81,12 +84,8 @@ def explain(
         run.explain_files(paths)
     else:
         run.explain_samples(sample_paths(), with_class_pictures=model == "demo" and not method)
-    written = run.outcome.write_manifest() if save_maps else None
-    print_outcome(run.outcome, written)
-    for reason in run.outcome.complaints():
-        say(reason)
-    if run.outcome.failed:
-        raise typer.Exit(1)
+    print_outcome(run.outcome, run.outcome.write_manifest() if save_maps else None)
+    _complain(run.outcome)
 
 
 @app.command()
@@ -128,11 +127,11 @@ def visualize(
     check_folder(output)
     start_tensorflow()
     from tfviz.apps.command.setup import ModelOptions, set_up
-    from tfviz.apps.command.visualize import Recipe
+    from tfviz.apps.command.visualize import VisualizeOptions
     from tfviz.apps.command.visualize import visualize as show
 
     setup = set_up(ModelOptions(model, weights, preprocess, labels, size))
-    show(setup, classes, Recipe(preset, iterations, seed, steps), output)
+    show(setup, classes, VisualizeOptions(preset, iterations, seed, steps), output)
 
 
 def _images(arguments: list[str]) -> list[Path]:
@@ -147,6 +146,14 @@ def _images(arguments: list[str]) -> list[Path]:
             raise InvalidImagesError(f"there are no other images: {message}")
         warnings.warn(message, TfvizWarning, stacklevel=2)
     return paths
+
+
+def _complain(outcome: Outcome) -> None:
+    """Say what went wrong on the way, and exit with 1 where a picture failed."""
+    for reason in outcome.complaints():
+        say(reason)
+    if outcome.failed:
+        raise typer.Exit(1)
 
 
 def _check_looks(colormap: str, blend: str, fit: str | None) -> None:

@@ -21,7 +21,7 @@ from tfviz.results import gradient_picture, montage
 
 
 @dataclass(frozen=True)
-class Recipe:
+class VisualizeOptions:
     """The options of `tfviz visualize` that are not about the model."""
 
     preset: str
@@ -30,22 +30,22 @@ class Recipe:
     snapshots: Sequence[int]
 
 
-def visualize(setup: Setup, classes: Sequence[str], recipe: Recipe, output: Path) -> None:
+def visualize(setup: Setup, classes: Sequence[str], options: VisualizeOptions, output: Path) -> None:
     """Write a picture of each class and print its score."""
     targets = setup.targets(list(classes))
-    changes = {} if recipe.iterations is None else {"iterations": recipe.iterations}
+    changes = {} if options.iterations is None else {"iterations": options.iterations}
     found = class_visualization(
         setup.network,
         targets,
         pixel_range=setup.preprocessing.pixel_range,
-        preset=recipe.preset,
-        seed=recipe.seed,
-        snapshots=recipe.snapshots,
+        preset=options.preset,
+        seed=options.seed,
+        snapshots=options.snapshots,
         image_shape=setup.image_shape,
         **changes,
     )
     stages = {**found.snapshots, len(found.history): found.images}
-    pictures = {step: _pictures(setup, recipe.preset, images) for step, images in sorted(stages.items())}
+    pictures = {step: _pictures(setup, options.preset, images) for step, images in sorted(stages.items())}
     for row, target in enumerate(targets):
         name = class_name(target, setup.class_names)
         captions = [*(f"step {step}" for step in pictures if step < len(found.history)), name]
