@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import Progress
 
 PATIENCE = 1.0  # seconds before a bar is shown
+INTERVAL = 0.5  # seconds of work between two looks at the clock
 
 
 @contextmanager
@@ -32,3 +33,22 @@ def progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
         # Stopping a bar that was never shown would print an empty line.
         if bar.live.is_started:
             bar.stop()
+
+
+def stretches(total: int, description: str, stops: Collection[int] = ()) -> Iterator[tuple[int, int]]:
+    """Yield the (first, last) of stretches of `total` steps, and show a bar as `progress` does.
+
+    The loop around it does the steps `first` to `last` - 1 in one compiled call, and may break off. A stretch is as
+    long as half a second of the last one's speed, and ends at each of the `stops`.
+    """
+    done, length = 0, 1
+    with progress(description, total) as advance:
+        while done < total:
+            last = min(done + length, total, *(stop for stop in stops if stop > done))
+            started = time.monotonic()
+            yield done, last
+            # A step can be faster than the clock's ticks.
+            seconds = max(time.monotonic() - started, 1e-6)
+            length = max(1, int((last - done) * INTERVAL / seconds))
+            advance(last - done)
+            done = last

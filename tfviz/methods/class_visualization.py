@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import (
-    InvalidImagesError,
     InvalidTargetsError,
     TfvizError,
     TfvizWarning,
@@ -20,11 +18,12 @@ from tfviz.errors import (
     UnsupportedModelError,
 )
 from tfviz.methods.ascent import Recipe, State, compile_ascent, start
+from tfviz.methods.pixels import check_pixel_range
 from tfviz.network.batches import check_targets
 from tfviz.network.layers import Shape
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
-from tfviz.progress import progress
+from tfviz.progress import stretches
 
 PRESETS = {
     "simonyan": Recipe(start="zeros", iterations=200, rate=0.01, momentum=0.9, l2=0.1),
@@ -32,7 +31,6 @@ PRESETS = {
         start="noise", iterations=200, rate=0.02, normalised=True, l2=1e-3, jitter=16, clamp=True, blur_every=10
     ),
 }
-BAR_INTERVAL = 0.5  # seconds of work between two looks at the clock
 
 
 @dataclass(frozen=True, repr=False)
@@ -103,7 +101,7 @@ def class_visualization(
     wrong = [step for step in snapshots if not 0 <= step <= recipe.iterations]
     if wrong:
         raise TfvizError(f"snapshot {wrong[0]} is out of range: expected steps from 0 to {recipe.iterations}")
-    state = start(recipe, classes, shape, _range(pixel_range, shape), seed)
+    state = start(recipe, classes, shape, check_pixel_range(pixel_range, shape), seed)
     images, history, kept = _ascend(compile_ascent(network, recipe, shape), state, recipe, seed, set(snapshots))
     _warn_where_nothing_happened(history, classes)
     scores = network.head.scores(tf.constant(network.logits(images)), state.targets)
@@ -113,24 +111,14 @@ def class_visualization(
 def _ascend(
     ascend: Any, state: State, recipe: Recipe, seed: int, snapshots: set[int]
 ) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray]]:
-    """Run the compiled loop in stretches, which end at snapshots and, when they take long, to show progress.
-
-    Returns the images, the history and the snapshots.
-    """
+    """Run the compiled loop and return the images, the history and the snapshots."""
     kept = {0: state.images.numpy()} if 0 in snapshots else {}
     history = [np.empty((0, len(state.targets)), np.float32)]
-    done, stretch = 0, 10
-    with progress("class visualisation", recipe.iterations) as advance:
-        while done < recipe.iterations:
-            stop = min(done + stretch, recipe.iterations, *(step for step in snapshots if step > done))
-            started = time.monotonic()
-            state, scores = ascend(state, seed, done, stop)
-            history.append(scores.numpy())
-            stretch = max(1, int((stop - done) * BAR_INTERVAL / (time.monotonic() - started)))
-            advance(stop - done)
-            done = stop
-            if done in snapshots:
-                kept[done] = state.images.numpy()
+    for first, last in stretches(recipe.iterations, "class visualisation", snapshots):
+        state, scores = ascend(state, seed, first, last)
+        history.append(scores.numpy())
+        if last in snapshots:
+            kept[last] = state.images.numpy()
     return state.images.numpy(), np.concatenate(history), kept
 
 
@@ -162,19 +150,6 @@ def _classes(network: TracedNetwork, targets: Any) -> np.ndarray:
     if np.size(targets) == 0:
         raise InvalidTargetsError("there are no targets, expected one class index or more")
     return np.atleast_1d(check_targets(network, targets, None)).astype(np.int32)
-
-
-def _range(pixel_range: tuple[Any, Any], shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Return black and white as arrays (C,)."""
-    try:
-        low, high = (np.broadcast_to(np.asarray(end, np.float32), shape[2:]) for end in pixel_range)
-    except (TypeError, ValueError) as error:
-        raise InvalidImagesError(
-            f"pixel_range is {pixel_range!r}, expected (black, white): two numbers, or two arrays ({shape[2]},)"
-        ) from error
-    if not (low < high).all():
-        raise InvalidImagesError(f"pixel_range is {pixel_range!r}, expected (black, white) with black below white")
-    return low, high
 
 
 def _complete_shape(network: TracedNetwork, image_shape: Shape | None) -> tuple[int, ...]:
