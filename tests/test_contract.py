@@ -16,10 +16,14 @@ from model_zoo import CLASSES, SHAPE, SIZE, build, distance, model_of, random_im
 
 import tfviz
 from tfviz.errors import TfvizError
-from tfviz.methods import METHODS, Method, run_methods
+from tfviz.methods import METHODS, run_methods
 
 # A target that nothing speaks for has a zero map, which is warned about; that is tested in test_cam.
-pytestmark = pytest.mark.filterwarnings("ignore:.*is zero everywhere:tfviz.errors.TfvizWarning")
+# So few steps miss completeness, which is tested in test_integrated_gradients.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*is zero everywhere:tfviz.errors.TfvizWarning"),
+    pytest.mark.filterwarnings("ignore:.*misses completeness:tfviz.errors.TfvizWarning"),
+]
 
 LIVE = ["functional", "sequential", "lazily_built", "nested", "subclassed", "shared_layer"]
 LIVE += ["relu_argument", "relu_layer", "relu_op", "bfloat16"]
@@ -31,7 +35,28 @@ TARGETS = np.array([3, 0, 4, 1, 2])
 ALTERNATIVES = {
     "layer": lambda network: next(name for name in network.layers if name != network.default_layer),
     "upsample": lambda network: False,
+    "max_channels": lambda network: 1,
+    "baseline": lambda network: ["blurred", 0.5],
+    "steps": lambda network: 1,
+    "of": lambda network: "saliency",
+    "samples": lambda network: 2,
+    "noise": lambda network: 0.3,
+    "patch": lambda network: 5,
+    "stride": lambda network: 3,
+    "fill": lambda network: 0.7,
+    "masks": lambda network: 7,
+    "cell_size": lambda network: 5,
+    "probability": lambda network: 0.3,
+    "seed": lambda network: 1,
 }
+# What must be set besides, for an option to matter.
+WITH = {
+    ("integrated_gradients", "seed"): {"baseline": "uniform"},
+    **{(name, "options"): {"of": "grad_cam"} for name in METHODS if METHODS[name].result == "inner"},
+}
+ALTERNATIVES["options"] = lambda network: {"layer": ALTERNATIVES["layer"](network)}
+# Fewer runs of the network than by default.
+QUICK = {"samples": 4, "steps": 5, "masks": 10, "patch": 6, "stride": 6}
 
 
 def of_every_method(test):
@@ -47,8 +72,12 @@ def model(kind, loaded):
     return loaded("nested") if kind == "saved" else model_of(kind)
 
 
+def quick(name):
+    return {option: value for option, value in QUICK.items() if option in METHODS[name].options}
+
+
 def run(name, model, images=IMAGES, targets=None, **options):
-    return getattr(tfviz, name)(model, images, targets, **options)
+    return getattr(tfviz, name)(model, images, targets, **{**quick(name), **options})
 
 
 def tolerance(kind):
@@ -56,7 +85,10 @@ def tolerance(kind):
 
 
 def shape_of(name, count):
-    return (count, *SHAPE) if METHODS[name].result == "attribution" else (count, SIZE, SIZE)
+    method = METHODS[name]
+    if method.result == "inner":
+        method = METHODS[method.options["of"]]
+    return (count, *SHAPE) if method.result == "attribution" else (count, SIZE, SIZE)
 
 
 @of_every_method
@@ -86,6 +118,10 @@ def test_results_repeat(name, model):
 @of_every_kind
 def test_another_target_gives_another_map(name, model):
     maps = [run(name, model, targets=target) for target in range(CLASSES)]
+    if not METHODS[name].of_target:
+        for other in maps[1:]:
+            np.testing.assert_array_equal(other, maps[0])
+        return
     assert sum(each.any() for each in maps) >= 2
     for first in range(CLASSES):
         for second in range(first):
@@ -95,7 +131,7 @@ def test_another_target_gives_another_map(name, model):
 @of_every_method
 @pytest.mark.parametrize("kind", ["functional", "lazily_built", "subclassed", "saved"])
 def test_one_trace_serves_all_batch_sizes(name, model, monkeypatch):
-    """Python runs the arithmetic of a method once, when it is traced."""
+    """Python runs the arithmetic of a method when it is traced, once more for its loop, and never again."""
     method, traces = METHODS[name], []
 
     @functools.wraps(method.compute)
@@ -106,10 +142,13 @@ def test_one_trace_serves_all_batch_sizes(name, model, monkeypatch):
     monkeypatch.setitem(METHODS, name, dataclasses.replace(method, compute=counted))
     network = copy.copy(tfviz.trace(model))
     network.compiled = {}
-    for count in (1, 2, 5, 1):
+    run(name, network, IMAGES[:1])
+    assert len(traces) <= 2
+    first = len(traces)
+    for count in (2, 5, 1):
         run(name, network, IMAGES[:count])
     run(name, network, targets=TARGETS, batch_size=3)
-    assert traces == [name]
+    assert len(traces) == first
 
 
 @of_every_method
@@ -124,10 +163,11 @@ def test_a_saved_model_agrees_with_the_live_one(name, kind, loaded):
 def test_every_option_changes_the_result(name, option):
     model = model_of("functional")
     value = ALTERNATIVES[option](tfviz.trace(model))
-    default = METHODS[name].options[option]
-    before = run(name, model, targets=TARGETS)
-    np.testing.assert_array_equal(run(name, model, targets=TARGETS, **{option: default}), before)
-    after = run(name, model, targets=TARGETS, **{option: value})
+    given = WITH.get((name, option), {})
+    default = {**METHODS[name].options, **quick(name), **given}[option]
+    before = run(name, model, targets=TARGETS, **given)
+    np.testing.assert_array_equal(run(name, model, targets=TARGETS, **{**given, option: default}), before)
+    after = run(name, model, targets=TARGETS, **{**given, option: value})
     assert after.shape != before.shape or not np.allclose(after, before)
 
 
@@ -176,12 +216,12 @@ def test_the_batch_size_does_not_change_the_numbers(name, batch_size):
 @of_every_method
 def test_an_explainer_is_the_function(name):
     model = model_of("functional")
-    explainer = tfviz.Explainer(model, name)
+    explainer = tfviz.Explainer(model, name, **quick(name))
     np.testing.assert_array_equal(explainer(IMAGES, TARGETS), run(name, model, targets=TARGETS))
     np.testing.assert_array_equal(explainer(IMAGES), run(name, model))
     assert distance(explainer(IMAGES, TARGETS, batch_size=2), explainer(IMAGES, TARGETS)) < 1e-5
     for option in METHODS[name].options:
-        chosen = {option: ALTERNATIVES[option](explainer.network)}
+        chosen = {**quick(name), **WITH.get((name, option), {}), option: ALTERNATIVES[option](explainer.network)}
         expected = run(name, model, targets=TARGETS, **chosen)
         np.testing.assert_array_equal(tfviz.Explainer(model, name, **chosen)(IMAGES, TARGETS), expected)
 
@@ -191,7 +231,7 @@ def test_all_methods_at_once(kind):
     """They share their passes, and must not notice."""
     model = model_of(kind)
     network = tfviz.trace(model)
-    results = run_methods(model, {name: {} for name in METHODS}, IMAGES, TARGETS, batch_size=2)
+    results = run_methods(model, {name: quick(name) for name in METHODS}, IMAGES, TARGETS, batch_size=2)
     for name in METHODS:
         expected = run(name, model, targets=TARGETS)
         np.testing.assert_allclose(results.maps[name], expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
@@ -217,8 +257,13 @@ def test_the_public_function_says_what_it_takes(name):
 @of_every_method
 def test_the_registry_says_what_a_reader_should_know(name):
     method = METHODS[name]
-    assert method.name == name and method.result in ("attribution", "map")
-    assert "rXiv" in method.paper and method.needs and "forward" in method.cost and method.caution
+    assert method.name == name and method.result in ("attribution", "map", "inner")
+    assert (
+        ("rXiv" in method.paper or "doi" in method.paper)
+        and method.needs
+        and "forward" in method.cost
+        and method.caution
+    )
     assert ".. [1]" in getattr(tfviz, name).__doc__
 
 
@@ -303,9 +348,7 @@ def broken(passes):
 @pytest.mark.parametrize("kind", ["functional", "nested", "subclassed"])
 def test_errors_leave_everything_untouched(kind, monkeypatch):
     method = METHODS["gradient"]
-    monkeypatch.setitem(
-        METHODS, "broken", Method("broken", broken, method.gradients, "map", "paper", "needs", "cost", "caution")
-    )
+    monkeypatch.setitem(METHODS, "broken", dataclasses.replace(method, name="broken", compute=broken))
     model = build(kind)
     model(IMAGES, training=False)
     expected = tfviz.gradient(model_of(kind), IMAGES)

@@ -37,13 +37,11 @@ class Explanation(Results):
     Besides the attributes of `Results`:
 
     model: the model's name. head: what the scores come from, `softmax`, `sigmoid`, `none` (the raw output is
-    explained; its probabilities take it for logits) or `custom` (they are NaN). options: those of every method,
-    complete.
+    explained; its probabilities take it for logits) or `custom` (they are NaN).
     """
 
     model: str
     head: str
-    options: dict[str, dict[str, Any]]
 
     def __repr__(self) -> str:
         """Return what was found, without the numbers."""
@@ -61,7 +59,12 @@ class Explanation(Results):
         parts = {
             name: getattr(self, name)[index] for name in ("images", "targets", "scores", "logits", "probabilities")
         }
-        return replace(self, maps={name: values[index] for name, values in self.maps.items()}, **parts)
+        diagnostics = {
+            method: {name: numbers[index] for name, numbers in found.items()}
+            for method, found in self.diagnostics.items()
+        }
+        maps = {name: values[index] for name, values in self.maps.items()}
+        return replace(self, maps=maps, diagnostics=diagnostics, **parts)
 
     def titles(self, class_names: Sequence[str] | None = None) -> list[str]:
         """Return the class of each image and its probability or, where there is none, its score."""
@@ -143,7 +146,8 @@ class Explanation(Results):
 
     def save_maps(self, row: int, stem: Path) -> dict[str, str]:
         """Write what each method found for image `row` to `stem.METHOD.npy`; return the files' names by the method."""
-        files = {name: f"{stem.name}.{name}.npy" for name in self.maps}
+        # A layer's path holds slashes.
+        files = {name: f"{stem.name}.{name.replace('/', '.')}.npy" for name in self.maps}
         for name, file in files.items():
             write_array(stem.with_name(file), self.maps[name][row])
         return files
@@ -160,8 +164,8 @@ class Explanation(Results):
             else f"{name} {self.probabilities[row, target]:.3f}"
         )
 
-    def _column(self, method: str) -> str:
-        return f"{method} at {self.layers[method]}" if method in self.layers else method
+    def _column(self, name: str) -> str:
+        return f"{name.partition('@')[0]} at {self.layers[name]}" if name in self.layers else name
 
 
 def explain(
@@ -170,7 +174,7 @@ def explain(
     targets: Any = None,
     *,
     methods: str | Sequence[str] = ("grad_cam", "saliency"),
-    layer: str | None = None,
+    layer: str | Sequence[str] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     batch_size: int = 32,
 ) -> Explanation:
@@ -183,7 +187,8 @@ def explain(
     methods
         Names of `tfviz.METHODS`, or one.
     layer
-        The layer for every method that looks at one; None is `TracedNetwork.default_layer`.
+        The layer for every method that looks at one, or several; None is `TracedNetwork.default_layer`. The maps of
+        several are kept as `grad_cam@conv1`.
     options
         The methods' own options by the method's name: `{"grad_cam": {"upsample": False}}`.
     batch_size
@@ -198,14 +203,13 @@ def explain(
     network = trace(model)
     chosen = choose(methods, layer, options)
     results = run_methods(network, chosen, images, targets, batch_size=batch_size)
-    complete = {name: find_method(name).complete(given) for name, given in chosen.items()}
-    for name, looked_at in results.layers.items():
-        complete[name][LAYER] = looked_at
-    return Explanation(**vars(results), model=network.name, head=network.head.kind, options=complete)
+    return Explanation(**vars(results), model=network.name, head=network.head.kind)
 
 
 def choose(
-    methods: str | Sequence[str], layer: str | None = None, options: Mapping[str, Mapping[str, Any]] | None = None
+    methods: str | Sequence[str],
+    layer: str | Sequence[str] | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Return the options that `run_methods` takes for each method; raise as `explain` does."""
     chosen: dict[str, dict[str, Any]] = {name: {} for name in ([methods] if isinstance(methods, str) else methods)}

@@ -78,7 +78,7 @@ def entry(
     """Return what the manifest says of one image and target: row `row` of an explanation.
 
     `files` are names of files beside the manifest: the `picture`, and the `maps` by method. A class without a name, and
-    the target, class and probability of a custom score, are None.
+    the target, class and probability of a custom score, are None. `diagnostics` are those of each method.
     """
     target = int(explanation.targets[row])
     return {
@@ -88,6 +88,10 @@ def entry(
         "score": float(explanation.scores[row]),
         "probability": float(explanation.probabilities[row, target]),
         **files,
+        "diagnostics": {
+            method: {name: float(numbers[row]) for name, numbers in found.items()}
+            for method, found in explanation.diagnostics.items()
+        },
         "zero_maps": [name for name, values in explanation.maps.items() if not values[row].any()],
     }
 

@@ -21,8 +21,9 @@ is not finite). An all-zero map is warned about.
 
 from tfviz.methods.cam import grad_cam
 from tfviz.methods.class_visualization import ClassVisualization, class_visualization
+from tfviz.methods.compiled import compile_methods
 from tfviz.methods.decorator import method
-from tfviz.methods.explainer import Explainer, Results, compile_methods, run_methods
+from tfviz.methods.explainer import Explainer, Results, run_methods
 from tfviz.methods.gradients import gradient, input_x_gradient, saliency
 from tfviz.methods.guided import deconvnet, guided_backprop, guided_grad_cam
 from tfviz.methods.registry import LAYER, METHODS, Method, find_method

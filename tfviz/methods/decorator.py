@@ -9,43 +9,41 @@ from typing import Any, Literal
 import numpy as np
 import tensorflow as tf
 
-from tfviz.methods.explainer import run_methods
+from tfviz.methods.explainer import found_by, run_methods
+from tfviz.methods.loop import Diagnosed, Loop
 from tfviz.methods.registry import METHODS, Method
 from tfviz.network.passes import Gradient
 
-PublicMethod = Callable[..., np.ndarray]
+PublicMethod = Callable[..., Any]
+SHARED = "For model, images, targets and batch_size see `help(tfviz.methods)`."
 
 
 def method(
-    *gradients: Gradient, result: Literal["attribution", "map"], **about: str
-) -> Callable[[Callable[..., tf.Tensor]], PublicMethod]:
+    *gradients: Gradient, result: Literal["attribution", "map", "inner"], **about: Any
+) -> Callable[[Callable[..., tf.Tensor | Diagnosed | Loop]], PublicMethod]:
     """Register a method; its public function is called as `name(model, images, targets=None, ...)`.
 
-    `about` are the texts of a `Method`: paper, needs, cost, caution and, where it is not the usual one, when_zero.
+    `about` are the other fields of a `Method`: paper, needs, cost, caution and, where they are not the usual ones,
+    when_zero, of_target, check and judge.
     """
 
-    def register(compute: Callable[..., tf.Tensor]) -> PublicMethod:
+    def register(compute: Callable[..., tf.Tensor | Diagnosed | Loop]) -> PublicMethod:
         name = compute.__name__
         METHODS[name] = Method(name, compute, gradients, result, **about)
 
-        def explain(
-            model: Any, images: Any, targets: Any = None, *, batch_size: int = 32, **options: Any
-        ) -> np.ndarray:
-            return run_methods(model, {name: options}, images, targets, batch_size=batch_size).maps[name]
+        def explain(model: Any, images: Any, targets: Any = None, *, batch_size: int = 32, **options: Any) -> Any:
+            return found_by(name, run_methods(model, {name: options}, images, targets, batch_size=batch_size))
 
         explain.__name__ = explain.__qualname__ = name
         explain.__module__ = compute.__module__
-        explain.__doc__ = f"{compute.__doc__}\n    For model, images, targets and batch_size see `help(tfviz.methods)`."
-        explain.__signature__ = _public_signature(explain, compute)  # type: ignore[attr-defined]  # read by inspect
+        explain.__doc__ = f"{compute.__doc__}\n    {SHARED}"
+        explain.__signature__ = _public_signature(explain, METHODS[name])  # type: ignore[attr-defined]  # for inspect
         return explain
 
     return register
 
 
-def _public_signature(explain: Callable[..., Any], compute: Callable[..., Any]) -> inspect.Signature:
+def _public_signature(explain: Callable[..., Any], method: Method) -> inspect.Signature:
     *shared, batch_size, _ = inspect.signature(explain).parameters.values()
-    options = [
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for parameter in list(inspect.signature(compute).parameters.values())[1:]
-    ]
+    options = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in method.parameters.values()]
     return inspect.Signature([*shared, *options, batch_size], return_annotation=np.ndarray)

@@ -1,4 +1,4 @@
-"""Methods compiled for a network, once for all batch sizes, and run over batches."""
+"""Methods run over batches of images."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning
-from tfviz.methods.registry import LAYER, Method, find_method
-from tfviz.network.applicability import check_rule
+from tfviz.methods.compiled import Compiled, compile_methods
+from tfviz.methods.registry import find_method
 from tfviz.network.batches import batches
-from tfviz.network.internals import forget_gradients
-from tfviz.network.passes import Passes
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
+from tfviz.progress import stretches
 
 RAW_PROBABILITIES = (
     "the model's output looks like probabilities, but no softmax or sigmoid was found at its end: the raw output is "
@@ -26,21 +25,13 @@ RAW_PROBABILITIES = (
 
 
 @dataclass(frozen=True)
-class Compiled:
-    """Methods compiled for one network: the function, the layer each looks at, and what must be said of the result."""
-
-    function: Any
-    layers: dict[str, str]
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Results:
     """What methods found for N images.
 
-    images: float32 (N, H, W, C). maps: the result of every method by its name. targets: (N,). scores: (N,), the logit
-    of each target. logits, probabilities: (N, K). layers: the layer each method looked at. warnings: what was warned
-    about.
+    images: float32 (N, H, W, C). maps: the result of every method by its name or, where it was given several layers,
+    by `name@layer`. targets: (N,). scores: (N,), the logit of each target. logits, probabilities: (N, K). options: all
+    of each method's. layers: the layer each method looked at. diagnostics: numbers (N,) by name that say how far the
+    results of a method can be trusted. warnings: what was warned about.
     """
 
     images: np.ndarray
@@ -49,7 +40,9 @@ class Results:
     scores: np.ndarray
     logits: np.ndarray
     probabilities: np.ndarray
+    options: dict[str, dict[str, Any]]
     layers: dict[str, str]
+    diagnostics: dict[str, dict[str, np.ndarray]]
     warnings: tuple[str, ...]
 
 
@@ -76,22 +69,16 @@ class Explainer:
         self._chosen = {self.method: options}
         self.layer = compile_methods(self.network, self._chosen).layers.get(self.method)
 
-    def __call__(self, images: Any, targets: Any = None, *, batch_size: int = 32) -> np.ndarray:
+    def __call__(self, images: Any, targets: Any = None, *, batch_size: int = 32) -> Any:
         """Return the method's attributions (N, H, W, C) or maps (N, H, W), as the function of its name does."""
-        results = run_methods(self.network, self._chosen, images, targets, batch_size=batch_size)
-        return results.maps[self.method]
+        return found_by(self.method, run_methods(self.network, self._chosen, images, targets, batch_size=batch_size))
 
 
-def compile_methods(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]]) -> Compiled:
-    """Compile the `chosen` methods with their options into one function; the network remembers it."""
-    methods = {name: find_method(name) for name in chosen}
-    options = {name: methods[name].complete(chosen[name]) for name in chosen}
-    for each in options.values():
-        if LAYER in each:
-            each[LAYER] = network.find_layer(each[LAYER]).path
-    key = tuple((name, tuple(sorted(each.items()))) for name, each in options.items())
-    compiled: Compiled = network.remember(key, lambda network: _compile(network, methods, options))
-    return compiled
+def found_by(method: str, results: Results) -> Any:
+    """Return what one method found: an array or, where it was given several layers, one by the name of each."""
+    if method in results.maps:
+        return results.maps[method]
+    return {results.layers[key]: values for key, values in results.maps.items()}
 
 
 def run_methods(
@@ -105,51 +92,52 @@ def run_methods(
     compiled = compile_methods(network, chosen)
     found = []
     for chunk, wanted in batches(network, images, targets, batch_size):
+        for run in compiled.runs.values():
+            run.check(chunk.shape[1:])
         try:
-            outputs = compiled.function(tf.convert_to_tensor(chunk), tf.convert_to_tensor(wanted))
+            found.append(_run_batch(network, compiled, chunk, wanted, batch_size))
         except tf.errors.InvalidArgumentError as error:
             reason = next(line.strip() for line in reversed(error.message.splitlines()) if line.strip())
             raise InvalidImagesError(
                 f"the network cannot take images of the shape {chunk.shape[1:]}: {reason}"
             ) from error
-        found.append({"images": chunk, **tf.nest.map_structure(lambda tensor: tensor.numpy(), outputs)})
     joined = tf.nest.map_structure(_joined, *found)
-    said = (*compiled.warnings, *_check_maps(joined["maps"]))
+    said = (*compiled.warnings, *_check_maps(compiled, joined["maps"]), *_judge(compiled, joined["diagnostics"]))
     if network.head.kind == "none" and _are_probabilities(joined["logits"]):
         joined["probabilities"] = joined["logits"]
         said += (RAW_PROBABILITIES,)
     for message in said:
         warnings.warn(message, TfvizWarning, stacklevel=3)
-    return Results(**joined, layers=compiled.layers, warnings=said)
+    options = {name: run.named(network) for name, run in compiled.runs.items()}
+    return Results(**joined, options=options, layers=compiled.layers, warnings=said)
 
 
-def _compile(network: TracedNetwork, methods: dict[str, Method], options: dict[str, dict[str, Any]]) -> Compiled:
-    gradients = [each for name in methods for each in methods[name].gradients_at(options[name].get(LAYER))]
-    rules = {each.rule.name: each.rule for each in gradients if each.rule}
-    said = [message for rule in rules.values() for message in check_rule(network, rule)]
+def _run_batch(
+    network: TracedNetwork, compiled: Compiled, images: np.ndarray, targets: np.ndarray, batch_size: int
+) -> dict[str, Any]:
+    """Return, as NumPy arrays, what was found for the images of a batch."""
+    tensor = tf.convert_to_tensor(images)
+    outputs = dict(compiled.function(tensor, tf.convert_to_tensor(targets)))
+    found, states = dict(outputs.pop("found")), outputs.pop("states")
+    for name, (items, state) in states.items():
+        at_once = min(batch_size, network.affordable(images.shape[1:]))
+        found[name] = _gather(name, compiled.loops[name], (tensor, outputs["targets"]), (items, state), at_once)
+    ordered = {name: found[name] for name in compiled.runs}
+    parts = {
+        "maps": {name: result for name, (result, _) in ordered.items()},
+        "diagnostics": {name: numbers for name, (_, numbers) in ordered.items() if numbers},
+    }
+    return {"images": images, **tf.nest.map_structure(lambda each: each.numpy(), {**outputs, **parts})}
 
-    # Autograph would turn an error of tfviz into one of TensorFlow, of many lines.
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, *network.image_shape], tf.float32), tf.TensorSpec([None], tf.int32)],
-        autograph=False,
-    )
-    def explain(images: tf.Tensor, targets: tf.Tensor) -> dict[str, Any]:
-        passes = Passes(network, images, targets, gradients)
-        maps = {name: method.compute(passes, **options[name]) for name, method in methods.items()}
-        return {
-            "maps": maps,
-            "targets": passes.targets,
-            "scores": passes.scores,
-            "logits": passes.logits,
-            "probabilities": network.head.probabilities(passes.logits),
-        }
 
-    layers = {name: options[name][LAYER] for name in methods if LAYER in options[name]}
-    names = {name: network.layer_index.name(network.find_layer(path)) for name, path in layers.items()}
-    # A concrete function cannot be traced again, and is called 0.1 ms faster than a tf.function.
-    function = explain.get_concrete_function()
-    forget_gradients(function.graph)
-    return Compiled(function, names, tuple(said))
+def _gather(name: str, loop: Any, batch: tuple[Any, Any], start: tuple[Any, Any], at_once: int) -> Any:
+    """Run a compiled loop over all its items, and return its result."""
+    items, state, found = int(start[0]), start[1], None
+    # Whole chunks in each stretch, so that how fast the machine is does not change the order of the sums.
+    chunk = max(1, at_once // len(batch[0]))
+    for first, last in stretches(-(-items // chunk), name):
+        state, found = loop(*batch, state, *map(tf.constant, (first * chunk, min(last * chunk, items), at_once)))
+    return found
 
 
 def _are_probabilities(outputs: np.ndarray) -> bool:
@@ -161,7 +149,11 @@ def _joined(*parts: np.ndarray) -> np.ndarray:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _check_maps(maps: dict[str, np.ndarray]) -> list[str]:
+def _judge(compiled: Compiled, diagnostics: dict[str, dict[str, np.ndarray]]) -> list[str]:
+    return [said for name, numbers in diagnostics.items() for said in compiled.runs[name].method.judge(numbers)]
+
+
+def _check_maps(compiled: Compiled, maps: dict[str, np.ndarray]) -> list[str]:
     """Raise where a map is not finite; return what to say of maps that are zero everywhere."""
     said = []
     for name, values in maps.items():
@@ -176,7 +168,11 @@ def _check_maps(maps: dict[str, np.ndarray]) -> list[str]:
         empty = np.flatnonzero((lowest == 0) & (highest == 0))
         if empty.size:
             said.append(
-                f"{name} is zero everywhere for image {', '.join(map(str, empty[:5]))}"
-                f"{' and others' if empty.size > 5 else ''}: {find_method(name).when_zero}"
+                f"{name} is zero everywhere for image {name_images(empty)}: {compiled.runs[name].method.when_zero}"
             )
     return said
+
+
+def name_images(indices: np.ndarray) -> str:
+    """Return the first of the images at `indices`, in words."""
+    return ", ".join(map(str, indices[:5])) + (" and others" if indices.size > 5 else "")

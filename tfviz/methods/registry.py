@@ -7,13 +7,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import UnknownMethodError, resembling
+from tfviz.methods.loop import Diagnosed, Loop
 from tfviz.network.passes import Gradient
 
 # Stands, in a method's gradients, for the layer that the user names.
 LAYER = "layer"
+# The options that name another method, which this one runs, and that one's options.
+INNER, INNER_OPTIONS = "of", "options"
+
+Check = Callable[[tuple[int, ...], Mapping[str, Any]], None]
+Judge = Callable[[Mapping[str, np.ndarray]], list[str]]
 
 
 @dataclass(frozen=True)
@@ -21,40 +28,60 @@ class Method:
     """A way to explain a network: arithmetic over the passes of one batch, and what a reader should know of it.
 
     compute
-        Takes the `Passes` of a batch and the options, returns float32 attributions (N, H, W, C) or maps (N, H, W).
+        Takes the `Passes` of a batch and the options; returns float32 attributions (N, H, W, C) or maps (N, H, W),
+        `Diagnosed` ones, or a `Loop` that gathers them.
     gradients
-        Every gradient that `compute` reads, so that several methods share the passes.
+        Every gradient of the batch itself that `compute` reads, so that several methods share the passes.
     result
-        `attribution` (N, H, W, C), or `map` (N, H, W).
+        `attribution` (N, H, W, C), `map` (N, H, W), or `inner`: as the method that it is composed with.
     paper, needs, cost, caution
         The source; what the network must have; the passes for one image; when not to trust the result.
     when_zero
         What it means when the result is zero everywhere.
+    of_target
+        Whether the result depends on the target.
+    check
+        Raises where the options do not fit images of a shape (H, W, C).
+    judge
+        Returns what to say of the diagnostics.
     """
 
     name: str
-    compute: Callable[..., tf.Tensor]
+    compute: Callable[..., tf.Tensor | Diagnosed | Loop]
     gradients: tuple[Gradient, ...]
-    result: Literal["attribution", "map"]
+    result: Literal["attribution", "map", "inner"]
     paper: str
     needs: str
     cost: str
     caution: str
     when_zero: str = "nothing that it looks at speaks for the target"
+    of_target: bool = True
+    check: Check = lambda shape, options: None
+    judge: Judge = lambda diagnostics: []
 
     @property
     def options(self) -> dict[str, Any]:
         """The default of every option by its name."""
-        parameters = list(inspect.signature(self.compute).parameters.values())
-        return {parameter.name: parameter.default for parameter in parameters[1:]}
+        return {name: parameter.default for name, parameter in self.parameters.items()}
+
+    @property
+    def parameters(self) -> dict[str, inspect.Parameter]:
+        """Every option as the method's signature has it."""
+        return dict(list(inspect.signature(self.compute).parameters.items())[1:])
 
     def complete(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return `options` with the defaults of those that are not given; raise for those that do not exist."""
+        """Return `options`, and those of an inner method, with the defaults of those that are not given.
+
+        Raises `UnknownMethodError` for those that do not exist.
+        """
         unknown = [name for name in options if name not in self.options]
         if unknown:
             known = ", ".join(self.options) or "none"
             raise UnknownMethodError(f"{self.name} does not know the option {unknown[0]!r}; its options are: {known}")
-        return {**self.options, **options}
+        complete = {**self.options, **options}
+        if INNER in complete:
+            complete[INNER_OPTIONS] = find_method(complete[INNER]).complete(complete[INNER_OPTIONS] or {})
+        return complete
 
     def gradients_at(self, layer: str | None) -> list[Gradient]:
         """Return the gradients that the method reads when it looks at `layer`."""

@@ -66,10 +66,13 @@ def forget_gradients(graph: tf.Graph) -> None:
     """Take the custom gradients of a finished graph out of TensorFlow's registry.
 
     Private because nothing public does it: the registry keeps every one for ever, and with it the graph and the weights
-    of the model that it reads. A graph whose backward pass is made needs them no more.
+    of the model that it reads. A graph whose backward pass is made needs them no more, nor do the functions it calls.
     """
     for operation in graph.get_operations():
         ops.gradient_registry._registry.pop(gradient_tag(operation), None)
+        for attribute in operation.node_def.attr.values():
+            if attribute.HasField("func"):
+                forget_gradients(function_graph(graph, attribute.func.name))
 
 
 def operation_definition(operation_type: str) -> Any:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
 import tensorflow as tf
 
+from tfviz.network.applicability import check_rule
+from tfviz.network.layers import Layer
+from tfviz.network.program import Value
+from tfviz.network.replay import NOTHING, Change
 from tfviz.network.rules import Rule
 from tfviz.network.traced import TracedNetwork
 
@@ -25,22 +29,64 @@ class Gradient:
 class Passes:
     """What a method works with, inside the compiled function.
 
-    images: float32 (N, H, W, C). logits: (N, K). targets: int32 (N,). scores: (N,), the logit of each target.
+    images: float32 (N, H, W, C). logits: (N, K). targets: int32 (N,). scores: (N,), the logit of each target. at_once:
+    the number of images that a method may run the network on at once. warnings: what must be said of the result.
     """
 
     def __init__(
-        self, network: TracedNetwork, images: tf.Tensor, targets: tf.Tensor, gradients: Iterable[Gradient]
+        self,
+        network: TracedNetwork,
+        images: tf.Tensor,
+        targets: tf.Tensor,
+        gradients: Iterable[Gradient] = (),
+        *,
+        at_once: tf.Tensor | int = 1,
+        changed: Mapping[Value, Change] = NOTHING,
     ) -> None:
         """Run a forward and a backward pass for each rule in `gradients`; a target below 0 is the predicted class."""
         self.images = images
+        self.at_once = at_once
+        self.warnings: list[str] = []
         self._network = network
+        self._changed = changed
         self._features: dict[str, tf.Tensor] = {}
+        self._values: dict[str, tf.Tensor] = {}
         self._gradients: dict[Gradient, tf.Tensor] = {}
         wanted = sorted(set(gradients), key=lambda each: each.rule.name if each.rule else "")
         for rule, group in groupby(wanted, key=lambda each: each.rule):
+            if rule is not None:
+                self.warnings += check_rule(network, rule)
             self._run(targets, rule, list(group))
         if not wanted:
             self._run(targets, None, [])
+
+    def again(self, images: tf.Tensor, targets: tf.Tensor, gradients: Iterable[Gradient] = ()) -> Passes:
+        """Return the passes of other images (M, H, W, C) and their targets (M,)."""
+        passes = Passes(self._network, images, targets, gradients, at_once=self.at_once)
+        self.warnings += [message for message in passes.warnings if message not in self.warnings]
+        return passes
+
+    def with_channels(self, layer: str | None, factors: tf.Tensor) -> Passes:
+        """Return the passes of every image with the channels of a layer multiplied by each of `factors` (N, k, c).
+
+        The k passes of an image follow each other. The layer's gradient was announced, and what lies before the layer
+        is not run again.
+        """
+        found, count = self._network.find_layer(layer), tf.shape(factors)[1]
+        before = self._values[found.path]
+        ones = tf.ones(len(before.shape) - 2, tf.int32)
+        shape = tf.concat([tf.shape(before)[:1] * count, ones, tf.shape(factors)[2:]], axis=0)
+        scaled = tf.repeat(before, count, axis=0) * tf.cast(tf.reshape(factors, shape), before.dtype)
+        images, targets = tf.repeat(self.images, count, axis=0), tf.repeat(self.targets, count)
+        return Passes(self._network, images, targets, changed={found.value: lambda _: scaled})
+
+    @property
+    def probabilities(self) -> tf.Tensor:
+        """The probability (N,) of each target; a custom score has none and stands for itself."""
+        head = self._network.head
+        if head.kind == "custom":
+            return self.scores
+        return tf.gather(head.probabilities(self.logits), self.targets, axis=1, batch_dims=1)
 
     def gradient(self, at: str | None = IMAGES, rule: Rule | None = None) -> tf.Tensor:
         """Return ∂scores/∂(the images, or a layer; None is the default layer) in float32, if it was announced."""
@@ -52,16 +98,23 @@ class Passes:
 
     def _run(self, targets: tf.Tensor, rule: Rule | None, wanted: list[Gradient]) -> None:
         network = self._network
-        layers = {each.at: network.find_layer(each.at).value for each in wanted if each.at != IMAGES}
+        layers = {each.at: network.find_layer(each.at) for each in wanted if each.at != IMAGES}
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             if any(each.at == IMAGES for each in wanted):
                 tape.watch(self.images)
-            tensors = network.replay(self.images, rule=rule, tape=tape, watched=set(layers.values()))
+            watched = {layer.value for layer in layers.values()}
+            tensors = network.replay(self.images, rule=rule, tape=tape, watched=watched, changed=self._changed)
             self.logits = network.read_logits(tensors)
             self.targets = tf.where(targets < 0, network.head.predicted(self.logits), targets)
             self.scores = network.head.scores(self.logits, self.targets)
-        places = {IMAGES: self.images, **{path: tensors[value] for path, value in layers.items()}}
-        sources = [places[each.at] for each in wanted]
+        sources = [self.images if each.at == IMAGES else tensors[layers[each.at].value] for each in wanted]
         found = tape.gradient(self.scores, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        self._gradients.update(zip(wanted, (tf.cast(gradient, tf.float32) for gradient in found), strict=True))
-        self._features.update({path: tf.cast(places[path], tf.float32) for path in layers})
+        for each, gradient in zip(wanted, found, strict=True):
+            self._gradients[each] = _as_map(layers.get(each.at), gradient)
+        for path, layer in layers.items():
+            self._values[path] = tensors[layer.value]
+            self._features[path] = _as_map(layer, tensors[layer.value])
+
+
+def _as_map(layer: Layer | None, tensor: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tensor, tf.float32)

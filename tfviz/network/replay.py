@@ -15,6 +15,8 @@ from tfviz.network.program import CALLS, CASES, CONDITIONS, LOOPS, Program, Step
 from tfviz.network.rules import Rule
 
 Tensors = list[tf.Tensor]
+Change = Callable[[tf.Tensor], tf.Tensor]
+NOTHING: Mapping[Value, Change] = {}
 
 
 def replay(
@@ -24,16 +26,19 @@ def replay(
     rule: Rule | None = None,
     tape: tf.GradientTape | None = None,
     watched: Collection[Value] = (),
+    changed: Mapping[Value, Change] = NOTHING,
 ) -> dict[Value, tf.Tensor]:
     """Run `program` and return the tensor of every value.
 
     Operations that `rule` names get its backward pass. The `tape` watches each value of `watched` as it appears, so
-    that what lies before it is not differentiated.
+    that what lies before it is not differentiated. A value in `changed` goes on as what its function makes of it.
     """
     tensors = dict(arguments)
 
     def watch(values: Sequence[Value]) -> None:
         for value in values:
+            if value in changed:
+                tensors[value] = changed[value](tensors[value])
             if tape is not None and value in watched:
                 tape.watch(tensors[value])
 

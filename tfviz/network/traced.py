@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from copy import copy
 from typing import Any
 
@@ -14,10 +14,12 @@ from tfviz.errors import UnsupportedModelError
 from tfviz.network.batches import batches
 from tfviz.network.layers import Layer, Layers, Shape
 from tfviz.network.program import Program, Value, program_of
-from tfviz.network.replay import replay
+from tfviz.network.replay import NOTHING, Change, replay
 from tfviz.network.rules import Rule
 from tfviz.network.scores import CustomScore, Head, find_head, read_outputs
 from tfviz.network.sources import Source
+
+AFFORDED = 400_000_000
 
 
 class TracedNetwork:
@@ -97,10 +99,11 @@ class TracedNetwork:
         rule: Rule | None = None,
         tape: tf.GradientTape | None = None,
         watched: Collection[Value] = (),
+        changed: Mapping[Value, Change] = NOTHING,
     ) -> dict[Value, tf.Tensor]:
-        """Run the network on float32 images (N, H, W, C) and return the tensor of every value."""
+        """Run the network on float32 images (N, H, W, C) and return the tensor of every value; see `replay`."""
         arguments = {**self._captured, self.image: tf.cast(images, self.image.dtype)}
-        return replay(self.program, arguments, rule=rule, tape=tape, watched=watched)
+        return replay(self.program, arguments, rule=rule, tape=tape, watched=watched, changed=changed)
 
     def read_logits(self, tensors: dict[Value, tf.Tensor]) -> tf.Tensor:
         """Return the logits (N, K), or a custom score (N, 1), from the tensors of a replay."""
@@ -108,6 +111,25 @@ class TracedNetwork:
         if self._structure is None:
             return self.head.read(tensors, outputs[0])
         return self.head.read(tensors, tf.nest.pack_sequence_as(self._structure, outputs))
+
+    def affordable(self, shape: Sequence[int]) -> int:
+        """Return how many images (H, W, C) of a shape can be run at once, forward and backward, in `AFFORDED` bytes."""
+        needed: int = self.remember(("bytes", *shape), lambda network: network._bytes(tuple(shape)))
+        return max(1, AFFORDED // max(1, needed))
+
+    def _bytes(self, shape: tuple[int, ...]) -> int:
+        """Return the size of all values of one image (H, W, C)."""
+        depending = self.program.depending_on([self.image])
+        shapes = {value: value.shape for value in depending}
+        if None in self.image_shape:
+            # What the model leaves open shows when it is traced for this size.
+            spec = tf.TensorSpec([1, *shape], tf.float32)
+            measure = tf.function(
+                lambda images: shapes.update({value: each.shape for value, each in self.replay(images).items()}),
+                autograph=False,
+            )
+            measure.get_concrete_function(spec)
+        return sum(value.dtype.size * (shapes[value][1:].num_elements() or 0) for value in depending)
 
     def call_original(self, images: tf.Tensor) -> Any:
         """Return the outputs of the model's own traced function, which is not replayed."""

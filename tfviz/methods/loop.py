@@ -1,0 +1,67 @@
+"""Results that take many runs of the network: gathered a chunk at a time, with accumulators instead of stacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class Diagnosed:
+    """A result, with numbers (N,) by name that say how far each image's can be trusted."""
+
+    result: tf.Tensor
+    diagnostics: dict[str, tf.Tensor]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A result of N images that is gathered from `items` of something: samples, masks, channels, positions.
+
+    start: the state before the first item, nested tensors. gather: takes the state and the numbers (k,) of the next
+    items, and returns the state with those items of every image. finish: makes the result of the last state.
+    """
+
+    items: tf.Tensor | int
+    start: Any
+    gather: Callable[[Any, tf.Tensor], Any]
+    finish: Callable[[Any], tf.Tensor | Diagnosed]
+
+    def advance(self, state: Any, first: tf.Tensor | int, last: tf.Tensor | int, chunk: tf.Tensor) -> Any:
+        """Return the state after the items from `first` up to `last`, so many at a time."""
+
+        def body(done: tf.Tensor, state: Any) -> Any:
+            stop = tf.minimum(done + chunk, last)
+            gathered = self.gather(state, tf.range(done, stop))
+            return stop, tf.nest.map_structure(lambda new, old: tf.ensure_shape(new, old.shape), gathered, state)
+
+        # One iteration after the other: several at once would multiply the memory.
+        _, state = tf.while_loop(lambda done, _: done < last, body, (first, state), parallel_iterations=1)
+        return state
+
+    def run(self, at_once: tf.Tensor | int, count: tf.Tensor) -> tf.Tensor | Diagnosed:
+        """Return the result of `count` images, with at most `at_once` of them (times items) run at once."""
+        return self.finish(self.advance(self.start, 0, self.items, items_at_once(at_once, count)))
+
+
+def items_at_once(at_once: tf.Tensor | int, count: tf.Tensor) -> tf.Tensor:
+    """Return how many items of each of `count` images are run at once."""
+    return tf.maximum(1, at_once // count)
+
+
+def each_repeated(tensor: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+    """Return every row of a tensor (N, ...) once for each of k items, those of a row together: (N · k, ...)."""
+    return tf.repeat(tensor, tf.size(items), axis=0)
+
+
+def joined(tensor: tf.Tensor) -> tf.Tensor:
+    """Return a tensor (N, k, ...) as (N · k, ...)."""
+    return tf.reshape(tensor, tf.concat([[-1], tf.shape(tensor)[2:]], axis=0))
+
+
+def split(tensor: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+    """Return a tensor (N · k, ...) as (N, k, ...)."""
+    return tf.reshape(tensor, tf.concat([[-1, tf.size(items)], tf.shape(tensor)[1:]], axis=0))
