@@ -21,13 +21,26 @@ ERRORS = {
     "UnsupportedModelError",
 }
 METHODS = {
+    "ablation_cam",
     "deconvnet",
+    "eigen_cam",
     "grad_cam",
+    "grad_cam_plus_plus",
     "gradient",
     "guided_backprop",
     "guided_grad_cam",
+    "hires_cam",
     "input_x_gradient",
+    "integrated_gradients",
+    "layer_cam",
+    "occlusion",
+    "rise",
     "saliency",
+    "score_cam",
+    "smooth_grad",
+    "square_grad",
+    "var_grad",
+    "xgrad_cam",
 }
 OTHERS = {
     "METHODS",

@@ -19,13 +19,18 @@ shape, NaN), `InvalidTargetsError`, `UnknownLayerError`, `UnknownMethodError` (a
 is not finite). An all-zero map is warned about.
 """
 
-from tfviz.methods.cam import grad_cam
+from tfviz.methods.cam import eigen_cam, grad_cam, grad_cam_plus_plus, hires_cam, layer_cam, xgrad_cam
 from tfviz.methods.class_visualization import ClassVisualization, class_visualization
 from tfviz.methods.compiled import compile_methods
 from tfviz.methods.decorator import method
 from tfviz.methods.explainer import Explainer, Results, run_methods
+from tfviz.methods.gradient_free_cam import ablation_cam, score_cam
 from tfviz.methods.gradients import gradient, input_x_gradient, saliency
 from tfviz.methods.guided import deconvnet, guided_backprop, guided_grad_cam
+from tfviz.methods.integrated_gradients import integrated_gradients
+from tfviz.methods.loop import Diagnosed, Loop
+from tfviz.methods.noise import smooth_grad, square_grad, var_grad
+from tfviz.methods.perturbation import occlusion, rise
 from tfviz.methods.registry import LAYER, METHODS, Method, find_method
 from tfviz.network.passes import Gradient
 
@@ -33,20 +38,35 @@ __all__ = [
     "LAYER",
     "METHODS",
     "ClassVisualization",
+    "Diagnosed",
     "Explainer",
     "Gradient",
+    "Loop",
     "Method",
     "Results",
+    "ablation_cam",
     "class_visualization",
     "compile_methods",
     "deconvnet",
+    "eigen_cam",
     "find_method",
     "grad_cam",
+    "grad_cam_plus_plus",
     "gradient",
     "guided_backprop",
     "guided_grad_cam",
+    "hires_cam",
     "input_x_gradient",
+    "integrated_gradients",
+    "layer_cam",
     "method",
+    "occlusion",
+    "rise",
     "run_methods",
     "saliency",
+    "score_cam",
+    "smooth_grad",
+    "square_grad",
+    "var_grad",
+    "xgrad_cam",
 ]

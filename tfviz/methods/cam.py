@@ -8,13 +8,16 @@ from tfviz.methods.decorator import method
 from tfviz.methods.registry import LAYER
 from tfviz.network.passes import Gradient, Passes
 
+NEEDS_LAYER = "a layer with a map"
+ONE_PASS_TO_LAYER = "1 forward, 1 backward from the score to the layer"
+
 
 @method(
     Gradient(LAYER),
     result="map",
     paper="Selvaraju 2016, arXiv 1610.02391",
-    needs="a layer with a map",
-    cost="1 forward, 1 backward from the score to the layer",
+    needs=NEEDS_LAYER,
+    cost=ONE_PASS_TO_LAYER,
     caution="coarse; on layers far from the head its averaged weights say little",
 )
 def grad_cam(passes: Passes, layer: str | None = None, upsample: bool = True) -> tf.Tensor:
@@ -23,20 +26,135 @@ def grad_cam(passes: Passes, layer: str | None = None, upsample: bool = True) ->
     Parameters
     ----------
     layer
-        The layer whose map A, after its activation, is looked at; None is `TracedNetwork.default_layer`.
+        The layer whose map A, after its activation, is looked at; None is `TracedNetwork.default_layer`. For a list of
+        layers, the maps of each are returned by its name.
     upsample
         Whether the map is resized (bilinear, half-pixel centres) to the image; else it is returned raw, (N, h, w).
 
     .. [1] Selvaraju et al., "Grad-CAM", 2016, arXiv 1610.02391, equations 1 and 2.
     """
-    cam = cam_of_gradient(passes, layer)
-    return resize_to(passes.images, cam) if upsample else cam
+    return resize_if(upsample, passes, cam_of_gradient(passes, layer))
+
+
+@method(
+    Gradient(LAYER),
+    result="map",
+    paper="Chattopadhay 2017, arXiv 1710.11063",
+    needs=NEEDS_LAYER,
+    cost=ONE_PASS_TO_LAYER,
+    caution="coarse; its weights are never negative, so that evidence against the target is marked too",
+)
+def grad_cam_plus_plus(passes: Passes, layer: str | None = None, upsample: bool = True) -> tf.Tensor:
+    """Return relu(Σ_k w_k A_k), (N, H, W), at least 0, with w_k = Σ_ij α relu(g_k), of an exponential score [1]_.
+
+    α = g_k² / (2 g_k² + Σ_ij A_k · g_k³), and 0 where the denominator is 0. `layer` and `upsample` are as those of
+    `grad_cam`.
+
+    .. [1] Chattopadhay et al., "Grad-CAM++", 2017, arXiv 1710.11063, equations 11 and 19.
+    """
+    gradient, features = passes.gradient(layer), passes.features(layer)
+    total = tf.reduce_sum(features, axis=(1, 2), keepdims=True)
+    # Divided by g², so that neither small gradients underflow nor large ones overflow when cubed.
+    alpha = tf.math.divide_no_nan(tf.cast(gradient != 0, tf.float32), 2 + total * gradient)
+    weights = tf.reduce_sum(alpha * tf.nn.relu(gradient), axis=(1, 2), keepdims=True)
+    return resize_if(upsample, passes, weighted(weights, features))
+
+
+@method(
+    Gradient(LAYER),
+    result="map",
+    paper="Draelos 2020, arXiv 2011.08891",
+    needs=NEEDS_LAYER,
+    cost=ONE_PASS_TO_LAYER,
+    caution="coarse; faithful where the layer is followed by pooling and a dense layer, spotty further away",
+)
+def hires_cam(passes: Passes, layer: str | None = None, upsample: bool = True) -> tf.Tensor:
+    """Return relu(Σ_k g_k ⊙ A_k), (N, H, W), at least 0, in units of the logit [1]_.
+
+    `layer` and `upsample` are as those of `grad_cam`.
+
+    .. [1] Draelos, Carin, "Use HiResCAM instead of Grad-CAM", 2020, arXiv 2011.08891, equation 4.
+    """
+    return resize_if(upsample, passes, weighted(passes.gradient(layer), passes.features(layer)))
+
+
+@method(
+    Gradient(LAYER),
+    result="map",
+    paper="Jiang 2021, IEEE TIP",
+    needs=NEEDS_LAYER,
+    cost=ONE_PASS_TO_LAYER,
+    caution="fine on early layers, but there it marks edges of everything",
+)
+def layer_cam(passes: Passes, layer: str | None = None, upsample: bool = True) -> tf.Tensor:
+    """Return relu(Σ_k relu(g_k) ⊙ A_k), (N, H, W), at least 0, in units of the logit [1]_.
+
+    `layer` and `upsample` are as those of `grad_cam`; `tfviz.results.fuse` joins the maps of several layers.
+
+    .. [1] Jiang et al., "LayerCAM", IEEE Transactions on Image Processing, 2021, doi 10.1109/TIP.2021.3089943,
+       equations 6 and 7.
+    """
+    return resize_if(upsample, passes, weighted(tf.nn.relu(passes.gradient(layer)), passes.features(layer)))
+
+
+@method(
+    Gradient(LAYER),
+    result="map",
+    paper="Fu 2020, arXiv 2008.02312",
+    needs=NEEDS_LAYER,
+    cost=ONE_PASS_TO_LAYER,
+    caution="coarse; a channel whose sum is near 0 gets an arbitrary weight",
+)
+def xgrad_cam(passes: Passes, layer: str | None = None, upsample: bool = True) -> tf.Tensor:
+    """Return relu(Σ_k w_k A_k), (N, H, W), at least 0, with w_k = Σ_ij(g_k ⊙ A_k) / Σ_ij A_k, 0 for a sum of 0 [1]_.
+
+    `layer` and `upsample` are as those of `grad_cam`.
+
+    .. [1] Fu et al., "Axiom-based Grad-CAM", 2020, arXiv 2008.02312, equation 8.
+    """
+    features = passes.features(layer)
+    share = tf.reduce_sum(passes.gradient(layer) * features, axis=(1, 2), keepdims=True)
+    weights = tf.math.divide_no_nan(share, tf.reduce_sum(features, axis=(1, 2), keepdims=True))
+    return resize_if(upsample, passes, weighted(weights, features))
+
+
+@method(
+    Gradient(LAYER),
+    result="map",
+    paper="Muhammad 2020, arXiv 2008.00299",
+    needs=NEEDS_LAYER,
+    cost="1 forward, 1 singular value decomposition",
+    caution="does not depend on the target: it marks what stands out to the layer",
+    of_target=False,
+)
+def eigen_cam(passes: Passes, layer: str | None = None, upsample: bool = True) -> tf.Tensor:
+    """Return the projection of A (h·w, c) on its first right singular vector, signed, (N, H, W) [1]_.
+
+    The sign is fixed so that the sum over the map is positive. `layer` and `upsample` are as those of `grad_cam`.
+
+    .. [1] Muhammad, Yeasin, "Eigen-CAM", 2020, arXiv 2008.00299, equations 2 to 4.
+    """
+    features = passes.features(layer)
+    shape = tf.shape(features)
+    values, left, _ = tf.linalg.svd(tf.reshape(features, [shape[0], shape[1] * shape[2], shape[3]]))
+    cam = tf.reshape(values[:, :1] * left[:, :, 0], shape[:3])
+    cam *= tf.where(tf.reduce_sum(cam, axis=(1, 2), keepdims=True) < 0, -1.0, 1.0)
+    return resize_if(upsample, passes, cam)
 
 
 def cam_of_gradient(passes: Passes, layer: str | None) -> tf.Tensor:
     """Return the raw Grad-CAM map (N, h, w) of a layer."""
-    weights = tf.reduce_mean(passes.gradient(layer), axis=(1, 2), keepdims=True)
-    return tf.nn.relu(tf.reduce_sum(weights * passes.features(layer), axis=-1))
+    return weighted(tf.reduce_mean(passes.gradient(layer), axis=(1, 2), keepdims=True), passes.features(layer))
+
+
+def weighted(weights: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
+    """Return relu(Σ_k w_k ⊙ A_k), (N, h, w)."""
+    return tf.nn.relu(tf.reduce_sum(weights * features, axis=-1))
+
+
+def resize_if(upsample: bool, passes: Passes, maps: tf.Tensor) -> tf.Tensor:
+    """Return maps (N, h, w), resized to the image where `upsample` says so."""
+    return resize_to(passes.images, maps) if upsample else maps
 
 
 def resize_to(images: tf.Tensor, maps: tf.Tensor) -> tf.Tensor:

@@ -1,0 +1,126 @@
+"""Integrated gradients: the gradient along the way from a baseline to the image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfviz.errors import InvalidImagesError, TfvizError, resembling
+from tfviz.methods.blur import gaussian_blur
+from tfviz.methods.checks import whole
+from tfviz.methods.decorator import method
+from tfviz.methods.explainer import name_images
+from tfviz.methods.loop import Diagnosed, Loop, each_repeated, joined, split
+from tfviz.network.passes import Gradient, Passes
+
+GAP = "completeness_gap"
+TOLERATED_GAP = 0.05
+BASELINES = ("zeros", "blurred", "uniform")
+BLUR = 0.1  # of the shorter side: what is left are the colours of large areas
+
+
+def _check(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
+    for each in _as_list(options["baseline"]):
+        if isinstance(each, str):
+            if each not in BASELINES:
+                close = resembling(each, BASELINES)
+                hint = f"did you mean {close}? " if close else ""
+                raise TfvizError(f"no baseline {each!r}; {hint}expected {', '.join(BASELINES)}, a colour or an image")
+            continue
+        array = np.asarray(each)
+        if array.dtype.kind not in "fiu" or array.shape not in ((), shape[2:], shape):
+            raise InvalidImagesError(
+                f"the baseline has the shape {array.shape} and the type {array.dtype}; expected a number, a colour "
+                f"{shape[2:]} or an image {shape}, in the space of the images"
+            )
+        if not np.isfinite(array).all():
+            raise InvalidImagesError("the baseline holds NaN or infinite values")
+
+
+def _judge(diagnostics: Mapping[str, np.ndarray]) -> list[str]:
+    wide = np.flatnonzero(diagnostics[GAP] > TOLERATED_GAP)
+    if not wide.size:
+        return []
+    return [
+        f"integrated_gradients misses completeness by up to {diagnostics[GAP].max():.0%} for image "
+        f"{name_images(wide)}: its sum is not the score's rise from the baseline; take more steps"
+    ]
+
+
+@method(
+    result="attribution",
+    paper="Sundararajan 2017, arXiv 1703.01365",
+    needs="any differentiable network; a baseline that means nothing there",
+    cost="1 forward, 1 backward for each step and baseline",
+    caution="depends on the baseline: what has its colour gets nothing",
+    check=_check,
+    judge=_judge,
+)
+def integrated_gradients(passes: Passes, baseline: Any = "zeros", steps: int = 50, seed: int = 0) -> Loop:
+    """Return (x − b) · the mean of ∂s_c/∂x at midpoints on the way from b to x, signed, (N, H, W, C) [1]_.
+
+    In units of the logit. The gap of completeness, |Σ − (s_c(x) − s_c(b))| / |s_c(x) − s_c(b)|, is among the
+    diagnostics of `explain` as `completeness_gap` and is warned about above 5 %.
+
+    Parameters
+    ----------
+    baseline
+        What stands for nothing there: `zeros`; `blurred`, the image under a Gaussian of a tenth of its shorter side;
+        `uniform`, noise between the image's minimum and maximum, the same for every image; a number or a colour (C,);
+        an image (H, W, C), in the network's input space. The results of a list of them are averaged.
+    steps
+        The number of intervals on the way, for each baseline.
+    seed
+        Of the uniform noise.
+
+    .. [1] Sundararajan, Taly, Yan, "Axiomatic Attribution for Deep Networks", 2017, arXiv 1703.01365, sections 3 and 5.
+    """
+    images, steps = passes.images, whole("steps", steps)
+    baselines = tf.stack(
+        [_image(each, images, whole("seed", seed, 0) + number) for number, each in enumerate(_as_list(baseline))],
+        axis=1,
+    )
+    count = baselines.shape[1]
+    numbers = tf.range(count)
+    at_baselines = split(passes.again(joined(baselines), each_repeated(passes.targets, numbers)).scores, numbers)
+    rise = passes.scores - tf.reduce_mean(at_baselines, axis=1)
+
+    def gather(total: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+        start = tf.gather(baselines, items // steps, axis=1)
+        share = (tf.cast(items % steps, tf.float32) + 0.5) / steps
+        way = images[:, tf.newaxis] - start
+        places = start + share[:, tf.newaxis, tf.newaxis, tf.newaxis] * way
+        found = passes.again(joined(places), each_repeated(passes.targets, items), [Gradient()]).gradient()
+        return total + tf.reduce_sum(way * split(found, items), axis=1) / (steps * count)
+
+    def finish(total: tf.Tensor) -> Diagnosed:
+        gap = tf.math.divide_no_nan(tf.abs(tf.reduce_sum(total, axis=(1, 2, 3)) - rise), tf.abs(rise))
+        return Diagnosed(total, {GAP: gap})
+
+    return Loop(steps * count, tf.zeros_like(images), gather, finish)
+
+
+def _as_list(baseline: Any) -> list[Any]:
+    if not isinstance(baseline, list | tuple):
+        return [baseline]
+    if not baseline:
+        raise TfvizError(
+            f"there are no baselines; expected one or more of {', '.join(BASELINES)}, a colour or an image"
+        )
+    return list(baseline)
+
+
+def _image(baseline: Any, images: tf.Tensor, seed: int) -> tf.Tensor:
+    """Return the baseline (N, H, W, C) of every image."""
+    if not isinstance(baseline, str):
+        return tf.zeros_like(images) + tf.constant(np.asarray(baseline, np.float32))
+    if baseline == "blurred":
+        shorter = tf.reduce_min(tf.shape(images)[1:3])
+        return gaussian_blur(images, BLUR * tf.cast(shorter, tf.float32))
+    if baseline == "uniform":
+        lowest, highest = (reduce(images, axis=(1, 2, 3), keepdims=True) for reduce in (tf.reduce_min, tf.reduce_max))
+        return lowest + (highest - lowest) * tf.random.stateless_uniform(tf.shape(images)[1:], [seed, 0])
+    return tf.zeros_like(images)

@@ -1,0 +1,172 @@
+"""Any method, averaged over noisy copies of the image: the mean, the variance, the mean square."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from tfviz.methods.checks import number, whole
+from tfviz.methods.decorator import method
+from tfviz.methods.loop import Diagnosed, Loop, each_repeated, joined, split
+from tfviz.methods.registry import INNER, INNER_OPTIONS, LAYER, Method, find_method
+from tfviz.network.passes import Gradient, Passes
+
+SMILKOV = "Smilkov 2017, arXiv 1706.03825"
+NEEDS = "whatever the inner method needs"
+COST = "the inner method's for each sample"
+
+
+class Moments(NamedTuple):
+    """The count, the mean and the sum of the squared distances from it of what was seen so far."""
+
+    count: tf.Tensor
+    mean: tf.Tensor
+    squares: tf.Tensor
+
+
+@method(
+    result="inner",
+    paper=SMILKOV,
+    needs=NEEDS,
+    cost=COST,
+    caution="smooth, which is not the same as faithful: the noise decides what is left",
+)
+def smooth_grad(
+    passes: Passes,
+    of: str = "gradient",
+    samples: int = 25,
+    noise: float = 0.15,
+    seed: int = 0,
+    options: Mapping[str, Any] | None = None,
+) -> Loop:
+    """Return the mean of a method's results over noisy copies of the image [1]_.
+
+    Parameters
+    ----------
+    of
+        The name of any method of `tfviz.METHODS`; the result has its shape and unit.
+    samples
+        The number of noisy copies.
+    noise
+        The standard deviation of the noise, in units of the range (maximum − minimum) of each image.
+    seed
+        Of the noise, which is the same for every image.
+    options
+        The inner method's own options: `{"layer": "block5_conv3"}`.
+
+    .. [1] Smilkov et al., "SmoothGrad", 2017, arXiv 1706.03825, section 3.
+    """
+    return _over_noise(passes, of, (samples, noise, seed), options, lambda seen: seen.mean)
+
+
+@method(
+    result="inner",
+    paper="Adebayo 2018, arXiv 1810.03307",
+    needs=NEEDS,
+    cost=COST,
+    caution="large where the method is unsteady, which need not be where it is large",
+)
+def var_grad(
+    passes: Passes,
+    of: str = "gradient",
+    samples: int = 25,
+    noise: float = 0.15,
+    seed: int = 0,
+    options: Mapping[str, Any] | None = None,
+) -> Loop:
+    """Return the variance of a method's results over noisy copies of the image, at least 0, in its squared unit [1]_.
+
+    The options are those of `smooth_grad`.
+
+    .. [1] Adebayo et al., "Local Explanation Methods for Deep Neural Networks Lack Sensitivity to Parameter Values",
+       2018, arXiv 1810.03307, section 2.
+    """
+    return _over_noise(passes, of, (samples, noise, seed), options, lambda seen: seen.squares / seen.count)
+
+
+@method(
+    result="inner",
+    paper="Hooker 2018, arXiv 1806.10758",
+    needs=NEEDS,
+    cost=COST,
+    caution="without sign; the square lets few pixels outshine all others",
+)
+def square_grad(
+    passes: Passes,
+    of: str = "gradient",
+    samples: int = 25,
+    noise: float = 0.15,
+    seed: int = 0,
+    options: Mapping[str, Any] | None = None,
+) -> Loop:
+    """Return the mean square of a method's results over noisy copies, at least 0, in its squared unit [1]_.
+
+    The options are those of `smooth_grad`.
+
+    .. [1] Hooker et al., "A Benchmark for Interpretability Methods in Deep Neural Networks", 2018, arXiv 1806.10758,
+       section 3 (SmoothGrad-Squared).
+    """
+    return _over_noise(
+        passes, of, (samples, noise, seed), options, lambda seen: seen.mean**2 + seen.squares / seen.count
+    )
+
+
+def _over_noise(
+    passes: Passes,
+    of: str,
+    sampling: tuple[int, float, int],
+    options: Mapping[str, Any] | None,
+    finish: Callable[[Moments], tf.Tensor],
+) -> Loop:
+    """Return the loop over noisy copies, where the moments of the method's results are gathered."""
+    inner, completed = find_method(of), find_method(of).complete(options or {})
+    samples, noise, seed = whole("samples", sampling[0]), number("noise", sampling[1], 0), whole("seed", sampling[2], 0)
+    images = passes.images
+    span = tf.reduce_max(images, axis=(1, 2, 3)) - tf.reduce_min(images, axis=(1, 2, 3))
+    deviation = noise * span[:, tf.newaxis, tf.newaxis, tf.newaxis, tf.newaxis]
+
+    def evaluate(images: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        found = inner.compute(
+            again := passes.again(images, targets, inner.gradients_at(completed.get(LAYER))), **completed
+        )
+        if isinstance(found, Loop):
+            found = found.run(again.at_once, tf.shape(images)[0])
+        return found.result if isinstance(found, Diagnosed) else found
+
+    def gather(seen: Moments, numbers: tf.Tensor) -> Moments:
+        shape = tf.shape(images)[1:]
+        drawn = tf.map_fn(
+            lambda sample: tf.random.stateless_normal(shape, [seed, sample]), numbers, fn_output_signature=tf.float32
+        )
+        noisy = images[:, tf.newaxis] + deviation * drawn
+        found = split(evaluate(joined(noisy), each_repeated(passes.targets, numbers)), numbers)
+        return _merged(seen, found)
+
+    empty = tf.zeros(_shape(passes, inner, completed))
+    return Loop(samples, Moments(tf.zeros([]), empty, empty), gather, finish)
+
+
+def _shape(passes: Passes, method: Method, options: Mapping[str, Any]) -> tf.Tensor:
+    """Return the shape of what a method makes of the images."""
+    if INNER in options:
+        return _shape(passes, find_method(options[INNER]), options[INNER_OPTIONS])
+    if not options.get("upsample", True):
+        announced = [Gradient(options[LAYER])]
+        return tf.shape(passes.again(passes.images, passes.targets, announced).features(options[LAYER]))[:3]
+    shape = tf.shape(passes.images)
+    return shape if method.result == "attribution" else shape[:3]
+
+
+def _merged(seen: Moments, values: tf.Tensor) -> Moments:
+    """Return the moments with more values (N, k, ...): updated, since a difference of sums loses small variances."""
+    count = tf.cast(tf.shape(values)[1], tf.float32)
+    mean = tf.reduce_mean(values, axis=1)
+    squares = tf.reduce_sum(tf.square(values - mean[:, tf.newaxis]), axis=1)
+    total, apart = seen.count + count, mean - seen.mean
+    return Moments(
+        total,
+        seen.mean + apart * count / total,
+        seen.squares + squares + tf.square(apart) * seen.count * count / total,
+    )

@@ -1,0 +1,141 @@
+"""Methods that hide parts of the image and watch the probability: forward passes only, so for any network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from tfviz.errors import TfvizError
+from tfviz.methods.checks import number, whole
+from tfviz.methods.decorator import method
+from tfviz.methods.loop import Loop, each_repeated, joined, split
+from tfviz.network.passes import Passes
+
+MEAN = "mean"
+
+
+def _check_patch(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
+    patch, stride = options["patch"], options["stride"]
+    if patch is not None and whole("patch", patch) > min(shape[:2]):
+        raise TfvizError(f"patch is {patch}, larger than the image of {shape[0]}x{shape[1]} pixels")
+    side = max(1, min(shape[:2]) // 7) if patch is None else patch
+    if stride is not None and whole("stride", stride) > side:
+        raise TfvizError(f"stride is {stride}, larger than the patch of {side} pixels: it would leave pixels out")
+
+
+def _check_cell(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
+    cell = options["cell_size"]
+    if cell is not None and whole("cell_size", cell) > min(shape[:2]):
+        raise TfvizError(f"cell_size is {cell}, larger than the image of {shape[0]}x{shape[1]} pixels")
+
+
+@method(
+    result="map",
+    paper="Zeiler 2013, arXiv 1311.2901",
+    needs="any network",
+    cost="1 forward for each place of the patch, 196 by default",
+    caution="sees what one patch can hide; the patch itself is something that the network was not trained on",
+    check=_check_patch,
+)
+def occlusion(passes: Passes, patch: int | None = None, stride: int | None = None, fill: float | str = MEAN) -> Loop:
+    """Return how far the probability of the target falls under a sliding patch, signed, (N, H, W), in −1..1 [1]_.
+
+    Each pixel gets the mean over the patches that hide it. A custom score is taken as it is.
+
+    Parameters
+    ----------
+    patch
+        Height and width of the patch in pixels; None is a seventh of the image's shorter side.
+    stride
+        Pixels between two places of the patch; None is half the patch. The last row and column of places end at the
+        image's edge.
+    fill
+        What the patch shows: a number in the network's input space, or `mean`, the mean colour of the image.
+
+    .. [1] Zeiler, Fergus, "Visualizing and Understanding Convolutional Networks", 2013, arXiv 1311.2901, section 4.2.
+    """
+    images, before = passes.images, passes.probabilities
+    size = tf.shape(images)[1:3]
+    side = tf.maximum(1, tf.reduce_min(size) // 7) if patch is None else tf.constant(whole("patch", patch))
+    step = tf.maximum(1, side // 2) if stride is None else tf.constant(whole("stride", stride))
+    if isinstance(fill, str) and fill != MEAN:
+        raise TfvizError(f"fill is {fill!r}, expected a number or {MEAN!r}")
+    mean = tf.reduce_mean(images, axis=(1, 2), keepdims=True)[:, tf.newaxis]
+    shown = mean if fill == MEAN else tf.fill([1, 1, 1, 1, 1], number("fill", fill))
+    # How many places there are along each axis, the last one at the edge.
+    places = 1 + -(-(size - side) // step)
+
+    def patches(items: tf.Tensor) -> tf.Tensor:
+        """Return which pixels (k, H, W) the patches hide: 1, else 0."""
+        inside = []
+        for axis, place in enumerate((items // places[1], items % places[1])):
+            start = tf.minimum(place * step, size[axis] - side)[:, tf.newaxis]
+            pixel = tf.range(size[axis])[tf.newaxis]
+            inside.append(tf.cast((pixel >= start) & (pixel < start + side), tf.float32))
+        return inside[0][:, :, tf.newaxis] * inside[1][:, tf.newaxis, :]
+
+    def gather(state: tuple[tf.Tensor, tf.Tensor], items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        hidden = patches(items)
+        mask = hidden[tf.newaxis, ..., tf.newaxis]
+        occluded = images[:, tf.newaxis] * (1 - mask) + shown * mask
+        after = passes.again(joined(occluded), each_repeated(passes.targets, items)).probabilities
+        drop = before[:, tf.newaxis] - split(after, items)
+        return state[0] + tf.einsum("nk,khw->nhw", drop, hidden), state[1] + tf.reduce_sum(hidden, axis=0)
+
+    start = tf.zeros(tf.shape(images)[:3]), tf.zeros(size)
+    return Loop(places[0] * places[1], start, gather, lambda state: state[0] / state[1])
+
+
+@method(
+    result="map",
+    paper="Petsiuk 2018, arXiv 1806.07421",
+    needs="any network",
+    cost="1 forward for each mask",
+    caution="grainy with few masks; its background is the mean probability, not zero",
+    check=_check_cell,
+)
+def rise(
+    passes: Passes, masks: int = 1000, cell_size: int | None = None, probability: float = 0.5, seed: int = 0
+) -> Loop:
+    """Return the mean of p_c(x ⊙ M) M / `probability` over random masks M, (N, H, W), at least 0 [1]_.
+
+    p_c is the probability of the target; a custom score is taken as it is.
+
+    Parameters
+    ----------
+    masks
+        Their number; the paper takes 4000 to 8000.
+    cell_size
+        Pixels between two points of the coarse grid that a mask is interpolated from; None is a seventh of the image's
+        shorter side.
+    probability
+        That a point of the grid is shown, above 0 and below 1.
+    seed
+        Of the masks, which are the same for every image.
+
+    .. [1] Petsiuk, Das, Saenko, "RISE", 2018, arXiv 1806.07421, equation 6 and section 3.2.
+    """
+    images, size = passes.images, tf.shape(passes.images)[1:3]
+    if number("probability", probability, 0, below=1) == 0:
+        raise TfvizError("probability is 0, which shows nothing; expected a number above 0 and below 1")
+    seed = whole("seed", seed, 0)
+    cell = tf.maximum(1, tf.reduce_min(size) // 7) if cell_size is None else tf.constant(whole("cell_size", cell_size))
+    cells = -(-size // cell)
+
+    def mask(item: tf.Tensor) -> tf.Tensor:
+        grid = tf.random.stateless_uniform(cells + 1, [seed, 2 * item])
+        shown = tf.cast(grid < probability, tf.float32)[tf.newaxis, ..., tf.newaxis]
+        large = tf.image.resize(shown, (cells + 1) * cell)[0, ..., 0]
+        shift = tf.random.stateless_uniform([2], [seed, 2 * item + 1], 0, cell, tf.int32)
+        return tf.slice(large, shift, size)
+
+    def gather(total: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+        drawn = tf.map_fn(mask, items, fn_output_signature=tf.float32)
+        masked = images[:, tf.newaxis] * drawn[tf.newaxis, ..., tf.newaxis]
+        found = split(passes.again(joined(masked), each_repeated(passes.targets, items)).probabilities, items)
+        return total + tf.einsum("nk,khw->nhw", found, drawn)
+
+    count = whole("masks", masks)
+    return Loop(count, tf.zeros(tf.shape(images)[:3]), gather, lambda total: total / (count * probability))
