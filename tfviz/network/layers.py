@@ -50,7 +50,7 @@ class Layers:
             for value in step.outputs:
                 if value in self._maps:
                     self._add(step, value)
-        self._names = _short_names([layer.path for layer in self.listed])
+        self._names = short_names([layer.path for layer in self.listed])
         self.default = self._find_default(program, depending, program.needed_for(scored))
 
     def shapes(self) -> dict[str, Shape]:
@@ -77,6 +77,10 @@ class Layers:
             if found:
                 return found[0]
         raise UnknownLayerError(f"no layer {name!r} with a spatial map; {self._existing(name)}")
+
+    def path_around(self, step: Step) -> str:
+        """Return the path of the innermost layer that a step of features stands in, empty for none."""
+        return "".join(self._scopes.around(step)[-1:])
 
     def _add(self, step: Step, value: Value) -> None:
         inside = self._scopes.around(step)
@@ -147,7 +151,8 @@ def _matching(layers: list[Layer], name: str) -> list[Layer]:
     return next(filter(None, tries), [])
 
 
-def _short_names(paths: list[str]) -> dict[str, str]:
+def short_names(paths: list[str]) -> dict[str, str]:
+    """Return for each path its shortest end that is no end of another one."""
     ends = Counter(end for path in set(paths) for end in _ends(path))
     return {path: next((end for end in _ends(path) if ends[end] == 1), path) for path in paths}
 

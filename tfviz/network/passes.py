@@ -9,6 +9,7 @@ from itertools import groupby
 import tensorflow as tf
 
 from tfviz.network.applicability import check_rule
+from tfviz.network.biases import BiasTerm, find_biases
 from tfviz.network.layers import Layer
 from tfviz.network.program import Value
 from tfviz.network.replay import NOTHING, Change
@@ -16,11 +17,12 @@ from tfviz.network.rules import Rule
 from tfviz.network.traced import TracedNetwork
 
 IMAGES = "images"
+BIASES = "biases"
 
 
 @dataclass(frozen=True)
 class Gradient:
-    """∂scores/∂(what is `at`: the images, or a layer by its path), under a rule or none."""
+    """∂scores/∂(what is `at`: the images, a layer by its path, or every bias), under a rule or none."""
 
     at: str = IMAGES
     rule: Rule | None = None
@@ -30,7 +32,8 @@ class Passes:
     """What a method works with, inside the compiled function.
 
     images: float32 (N, H, W, C). logits: (N, K). targets: int32 (N,). scores: (N,), the logit of each target. at_once:
-    the number of images that a method may run the network on at once. warnings: what must be said of the result.
+    the number of images that a method may run the network on at once. biases: every bias with its gradient, if
+    `Gradient(BIASES)` was announced. warnings: what must be said of the result.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Passes:
         """Run a forward and a backward pass for each rule in `gradients`; a target below 0 is the predicted class."""
         self.images = images
         self.at_once = at_once
+        self.biases: list[BiasTerm] = []
         self.warnings: list[str] = []
         self._network = network
         self._changed = changed
@@ -98,23 +102,25 @@ class Passes:
 
     def _run(self, targets: tf.Tensor, rule: Rule | None, wanted: list[Gradient]) -> None:
         network = self._network
+        biases = find_biases(network) if any(each.at == BIASES for each in wanted) else ()
+        wanted = [each for each in wanted if each.at != BIASES]
         layers = {each.at: network.find_layer(each.at) for each in wanted if each.at != IMAGES}
+        watched = {layer.value for layer in layers.values()}.union(bias.value for bias in biases)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             if any(each.at == IMAGES for each in wanted):
                 tape.watch(self.images)
-            watched = {layer.value for layer in layers.values()}
             tensors = network.replay(self.images, rule=rule, tape=tape, watched=watched, changed=self._changed)
             self.logits = network.read_logits(tensors)
             self.targets = tf.where(targets < 0, network.head.predicted(self.logits), targets)
             self.scores = network.head.scores(self.logits, self.targets)
-        sources = [self.images if each.at == IMAGES else tensors[layers[each.at].value] for each in wanted]
-        found = tape.gradient(self.scores, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        for each, gradient in zip(wanted, found, strict=True):
-            self._gradients[each] = _as_map(layers.get(each.at), gradient)
+        places = [self.images if each.at == IMAGES else tensors[layers[each.at].value] for each in wanted]
+        places += [tensors[bias.value] for bias in biases]
+        found = tape.gradient(self.scores, places, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        found = [tf.cast(gradient, tf.float32) for gradient in found]
+        for each, gradient in zip(wanted, found, strict=False):
+            self._gradients[each] = gradient if each.at == IMAGES else layers[each.at].to_map(gradient)
+        for bias, gradient in zip(biases, found[len(wanted) :], strict=True):
+            self.biases.append(BiasTerm(bias, tf.cast(bias.tensor(tensors), tf.float32), gradient))
         for path, layer in layers.items():
             self._values[path] = tensors[layer.value]
-            self._features[path] = _as_map(layer, tensors[layer.value])
-
-
-def _as_map(layer: Layer | None, tensor: tf.Tensor) -> tf.Tensor:
-    return tf.cast(tensor, tf.float32)
+            self._features[path] = layer.to_map(tf.cast(tensors[layer.value], tf.float32))

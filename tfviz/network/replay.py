@@ -67,7 +67,7 @@ def _run(step: Step, inputs: Tensors, rule: Rule | None) -> Tensors:
         return list(compiled(*inputs))
 
     def operation(*tensors: tf.Tensor) -> Tensors:
-        return _raw_operation(step.operation, list(tensors))
+        return run_operation(step, tensors)
 
     if rule is not None and step.type in rule.operations:
         return [rule.apply(lambda tensor: operation(tensor)[0], inputs[0])]
@@ -97,8 +97,10 @@ def _run_loop(step: Step, inputs: Tensors, rule: Rule | None) -> Tensors:
     )
 
 
-def _raw_operation(operation: tf.Operation, inputs: Tensors) -> Tensors:
-    function, names = _raw_signature(operation.type)
+def run_operation(step: Step, inputs: Sequence[tf.Tensor]) -> Tensors:
+    """Run the operation of a step that holds no program, on other inputs."""
+    operation = step.operation
+    function, names = _raw_signature(step.type)
     definition = operation.op_def
     remaining = iter(inputs)
     arguments: dict[str, Any] = {}

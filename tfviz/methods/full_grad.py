@@ -1,0 +1,171 @@
+"""FullGrad: the score as what the image and every bias of the network give to it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfviz.errors import TfvizWarning
+from tfviz.methods.cam import resize_to
+from tfviz.methods.decorator import method
+from tfviz.methods.gradients import ONE_PASS
+from tfviz.network.batches import batches
+from tfviz.network.internals import forget_gradients
+from tfviz.network.passes import BIASES, Gradient, Passes
+from tfviz.network.trace import trace
+from tfviz.network.traced import TracedNetwork
+
+SRINIVAS = "Srinivas 2019, arXiv 1905.00780"
+TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, repr=False)
+class Decomposition:
+    """The scores of N images as sums of one term for the image and one for each bias, float64.
+
+    input_term: (N,), the sum of x · ∂s_c/∂x. bias_terms: (N,), the sum of b · ∂s_c/∂b, by the name of the bias, in the
+    order in which they are added. scores: (N,), the logit of each target. targets: (N,).
+    """
+
+    input_term: np.ndarray
+    bias_terms: dict[str, np.ndarray]
+    scores: np.ndarray
+    targets: np.ndarray
+
+    @property
+    def completeness_error(self) -> np.ndarray:
+        """|s_c − sum of all terms| / |s_c|, (N,)."""
+        gap = np.abs(self.scores - self.input_term - np.sum(list(self.bias_terms.values()), axis=0))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(gap == 0, 0.0, gap / np.abs(self.scores))
+
+    def __repr__(self) -> str:
+        """Return what was decomposed, without the terms."""
+        return (
+            f"Decomposition of {len(self.scores)} scores into the input and {len(self.bias_terms)} biases, "
+            f"completeness error up to {self.completeness_error.max():.1e}"
+        )
+
+
+def full_grad_decomposition(model: Any, images: Any, targets: Any = None, *, batch_size: int = 32) -> Decomposition:
+    """Return the score of each image as x · ∂s_c/∂x + Σ_biases b · ∂s_c/∂b, which is exact for ReLU networks [1]_.
+
+    The biases are found by dependence on the image: additions, batch normalisation in either form, constants of the
+    preprocessing, and the bounds of clips such as ReLU6 where they hold. A smooth nonlinearity (SiLU, GELU, attention,
+    squeeze-and-excite) belongs to no term, and warns where the terms miss the score by more than 0.1 %.
+
+    For model, images, targets and batch_size see `help(tfviz.methods)`.
+
+    .. [1] Srinivas, Fleuret, "Full-Gradient Representation for Neural Network Visualization", 2019, arXiv 1905.00780,
+       equation 3.
+    """
+    network = trace(model)
+    decompose = network.remember("full_grad_decomposition", _compile)
+    found = [
+        tf.nest.map_structure(lambda tensor: tensor.numpy(), decompose(tf.constant(chunk), tf.constant(wanted)))
+        for chunk, wanted in batches(network, images, targets, batch_size)
+    ]
+    decomposition = Decomposition(**tf.nest.map_structure(lambda *parts: np.concatenate(parts), *found))
+    _warn_of_gaps(decomposition.completeness_error)
+    return decomposition
+
+
+@method(
+    Gradient(),
+    Gradient(BIASES),
+    result="map",
+    paper=SRINIVAS,
+    needs="any differentiable network; complete for piecewise linear ones",
+    cost=ONE_PASS,
+    caution="unsigned, and every layer counts the same however little it gives to the score",
+)
+def full_grad(passes: Passes) -> tf.Tensor:
+    """Return ψ(x · ∂s_c/∂x) + Σ_biases ψ(b · ∂s_c/∂b), (N, H, W), at least 0, without unit [1]_.
+
+    ψ takes the absolute value, scales it to 0..1 over the places and channels of an image, sums over channels and
+    resizes to the image, bilinear. Biases without a map (Dense) have no place in it; `full_grad_decomposition` has all.
+
+    .. [1] Srinivas, Fleuret, "Full-Gradient Representation for Neural Network Visualization", 2019, arXiv 1905.00780,
+       equation 6.
+    """
+    # Where a bias is infinite, as a padding with −∞ before a maximum, its gradient is zero.
+    terms = [tf.math.multiply_no_nan(term.tensor, term.gradient) for term in passes.biases if term.bias.is_map]
+    return _sum_of_maps(passes, [passes.images * passes.gradient(), *terms])
+
+
+@method(
+    Gradient(),
+    Gradient(BIASES),
+    result="map",
+    paper=SRINIVAS,
+    needs="any differentiable network",
+    cost=ONE_PASS,
+    caution="unsigned, and every layer counts the same; its parts do not add up to the score",
+)
+def simple_full_grad(passes: Passes) -> tf.Tensor:
+    """Return ψ(x · ∂s_c/∂x) + Σ_biases ψ(∂s_c/∂b), (N, H, W), at least 0, without unit [1]_.
+
+    The authors' SimpleFullGrad: `full_grad` without the factor b, and without the bounds of clips.
+
+    .. [1] Srinivas, Fleuret, "Full-Gradient Representation for Neural Network Visualization", 2019, arXiv 1905.00780,
+       and its authors' code.
+    """
+    terms = [term.gradient for term in passes.biases if term.bias.is_map and not term.bias.is_clip]
+    return _sum_of_maps(passes, [passes.images * passes.gradient(), *terms])
+
+
+def _sum_of_maps(passes: Passes, attributions: Iterable[tf.Tensor]) -> tf.Tensor:
+    """Return Σ ψ(attribution), (N, H, W), of attributions (N, h, w, c)."""
+    return tf.add_n([resize_to(passes.images, tf.reduce_sum(_scaled(each), axis=-1)) for each in attributions])
+
+
+def _scaled(attributions: tf.Tensor) -> tf.Tensor:
+    """Return absolute values (N, h, w, c), scaled to 0..1 for each image; zero where they are all the same."""
+    sizes = tf.abs(attributions)
+    lowest, highest = (reduce(sizes, axis=(1, 2, 3), keepdims=True) for reduce in (tf.reduce_min, tf.reduce_max))
+    return tf.math.divide_no_nan(sizes - lowest, highest - lowest)
+
+
+def _compile(network: TracedNetwork) -> Any:
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, *network.image_shape], tf.float32), tf.TensorSpec([None], tf.int32)],
+        autograph=False,
+    )
+    def decompose(images: tf.Tensor, targets: tf.Tensor) -> dict[str, Any]:
+        passes = Passes(network, images, targets, [Gradient(), Gradient(BIASES)])
+        return {
+            "input_term": _sum_of_products(images, images, passes.gradient()),
+            "bias_terms": {
+                term.bias.name: _sum_of_products(images, term.tensor, term.gradient) for term in passes.biases
+            },
+            "scores": tf.cast(passes.scores, tf.float64),
+            "targets": passes.targets,
+        }
+
+    function = decompose.get_concrete_function()
+    forget_gradients(function.graph)
+    return function
+
+
+def _sum_of_products(images: tf.Tensor, tensor: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
+    """Return the sum (N,) of b · ∂s/∂b over each image, in float64: float32 would lose what the sum is checked to."""
+    products = tf.math.multiply_no_nan(tf.cast(tensor, tf.float64), tf.cast(gradient, tf.float64))
+    return tf.reduce_sum(tf.reshape(products, [tf.shape(images)[0], -1]), axis=1)
+
+
+def _warn_of_gaps(errors: np.ndarray) -> None:
+    incomplete = np.flatnonzero(~(errors <= TOLERANCE))
+    if incomplete.size:
+        worst = int(np.argmax(errors))
+        warnings.warn(
+            f"the terms of {incomplete.size} of {errors.size} scores do not add up, those of image {worst} miss it by "
+            f"{errors[worst]:.2%}: the network is not piecewise linear (SiLU, GELU, attention, products of features) "
+            "or computes in half precision, and that part of the score belongs to neither the image nor a bias",
+            TfvizWarning,
+            stacklevel=3,
+        )
