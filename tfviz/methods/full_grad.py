@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfviz.errors import TfvizWarning
+from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.methods.cam import resize_to
 from tfviz.methods.decorator import method
 from tfviz.methods.gradients import ONE_PASS
@@ -44,19 +44,14 @@ class Decomposition:
     @property
     def completeness_error(self) -> np.ndarray:
         """|s_c − sum of all terms| / |s_c|, (N,)."""
-        gap = np.abs(self.scores - np.sum(self._terms, axis=0))
+        gap = np.abs(self.scores - self._terms.sum(axis=0))
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(gap == 0, 0.0, gap / np.abs(self.scores))
+            errors: np.ndarray = np.where(gap == 0, 0.0, gap / np.abs(self.scores))
+        return errors
 
     @property
-    def cancellation(self) -> np.ndarray:
-        """Sum of all absolute terms / |s_c|, (N,): where it is large, float32 leaves little of the score."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.sum(np.abs(self._terms), axis=0) / np.abs(self.scores)
-
-    @property
-    def _terms(self) -> list[np.ndarray]:
-        return [self.input_term, *self.bias_terms.values()]
+    def _terms(self) -> np.ndarray:
+        return np.array([self.input_term, *self.bias_terms.values()])
 
     def __repr__(self) -> str:
         """Return what was decomposed, without the terms."""
@@ -86,7 +81,7 @@ def full_grad_decomposition(model: Any, images: Any, targets: Any = None, *, bat
         for chunk, wanted in batches(network, images, targets, batch_size)
     ]
     decomposition = Decomposition(**tf.nest.map_structure(lambda *parts: np.concatenate(parts), *found))
-    _warn_of_gaps(decomposition)
+    _check(decomposition)
     return decomposition
 
 
@@ -173,22 +168,28 @@ def _sum_of_products(images: tf.Tensor, tensor: tf.Tensor, gradient: tf.Tensor) 
     return tf.reduce_sum(tf.reshape(products, [tf.shape(images)[0], -1]), axis=1)
 
 
-def _warn_of_gaps(decomposition: Decomposition) -> None:
-    errors = decomposition.completeness_error
-    incomplete = np.flatnonzero(~(errors <= TOLERANCE))
-    if not incomplete.size:
+def _check(decomposition: Decomposition) -> None:
+    """Raise where a term is not finite; warn where the terms are not the score, and say why."""
+    terms, errors = decomposition._terms, decomposition.completeness_error
+    finite = np.isfinite(terms).all(axis=0)
+    if not finite.all():
+        raise TfvizError(
+            f"the terms of image {int(np.argmin(finite))} are NaN or infinite: the network's own gradient overflows "
+            "there (common with float16; trace the float32 model)"
+        )
+    if errors.max() <= TOLERANCE:
         return
     worst = int(np.argmax(errors))
-    cancellation = decomposition.cancellation[worst]
+    size, score = np.abs(terms[:, worst]).sum(), decomposition.scores[worst]
     reason = (
         "the network is not piecewise linear (SiLU, GELU, attention, products of features), adds numbers inside loops "
         "or compiled calls, or computes in half precision, and that part of the score belongs to no term"
     )
-    if errors[worst] <= ROUNDING * cancellation:
-        reason = f"they are {cancellation:.0f} times as large as the score and cancel, which float32 cannot resolve"
+    if abs(score - terms[:, worst].sum()) <= ROUNDING * size:
+        reason = f"their sizes add up to {size:.3g} where the score is {score:.3g}, which float32 cannot resolve"
     warnings.warn(
-        f"the terms of {incomplete.size} of {errors.size} scores do not add up, those of image {worst} miss it by "
-        f"{errors[worst]:.2%}: {reason}",
+        f"the terms of {(errors > TOLERANCE).sum()} of {errors.size} scores do not add up, those of image {worst} "
+        f"miss it by {errors[worst]:.2%}: {reason}",
         TfvizWarning,
         stacklevel=3,
     )

@@ -36,7 +36,7 @@ AFFINE: dict[str, Zeros] = {
 CLIPS = frozenset({"Relu6", "Minimum", "Maximum", "ClipByValue"})
 # Operations that take the image in and hand no gradient back: to a derivative their results are constants, as are all
 # results that are not floating-point numbers, such as shapes and comparisons.
-CONSTANTS = frozenset({"OnesLike", "ZerosLike", "StopGradient"})
+CONSTANTS = frozenset({"OnesLike", "StopGradient"})
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -137,7 +137,7 @@ def _has_bias(step: Step, reached: frozenset[Value]) -> bool:
 def _is_zero(value: Value) -> bool:
     """Return whether a value is zero by construction, as the offset of a `Rescaling` layer that has none."""
     if value.step is None or value.step.type != "Const":
-        return value.step is not None and value.step.type == "ZerosLike"
+        return False
     return not tf.get_static_value(value.step.operation.outputs[0]).any()
 
 
