@@ -49,24 +49,24 @@ def test_rules_leave_nothing_in_the_registry_of_tensorflow(images):
 def vision_transformer():
     inputs = keras.Input((16, 16, 3))
     patches = layers.Conv2D(8, 4, strides=4, name="patches")(inputs)
-    tokens = layers.Reshape((16, 8))(patches)
-    tokens = layers.Add()([tokens, layers.MultiHeadAttention(2, 4, name="attention")(tokens, tokens)])
+    tokens = layers.Reshape((16, 8), name="tokens")(patches)
+    tokens = layers.Add(name="sum")([tokens, layers.MultiHeadAttention(2, 4, name="attention")(tokens, tokens)])
     return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling1D()(tokens)))
 
 
 def test_the_heads_of_an_attention_layer_are_no_map():
     network = tfviz.trace(vision_transformer())
-    assert list(network.layers) == ["patches"]
-    assert network.default_layer == "patches"
+    assert list(network.layers) == ["patches", "tokens", "attention_output", "sum"]
+    assert network.default_layer == "sum"
 
 
 def test_tokens_that_become_a_grid_again_are_a_map():
     inputs = keras.Input((16, 16, 3))
     features = layers.Conv2D(8, 4, strides=4, name="patches")(inputs)
-    tokens = layers.Dense(8)(layers.Reshape((16, 8))(features))
+    tokens = layers.Dense(8, name="dense")(layers.Reshape((16, 8), name="tokens")(features))
     grid = layers.Conv2D(5, 1, name="after")(layers.Reshape((4, 4, 8), name="grid")(tokens))
     network = tfviz.trace(keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(grid))))
-    assert list(network.layers) == ["patches", "grid", "after"]
+    assert list(network.layers) == ["patches", "tokens", "dense", "grid", "after"]
     assert network.default_layer == "after"
 
 

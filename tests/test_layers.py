@@ -190,6 +190,12 @@ def test_squeeze_and_excitation_is_not_the_last_pooling():
     assert set(network.layers) == {"features", "gated"}  # a gate of 1 x 1 is no map
 
 
+def test_a_layer_of_one_place_is_said_to_have_no_map():
+    network = tfviz.trace(with_end(layers.GlobalAveragePooling2D(keepdims=True, name="one"), layers.Flatten()))
+    with pytest.raises(UnknownLayerError, match=r"^'one' has no spatial map \(its shape is \(1, 1, 4\)\); its layers"):
+        network.find_layer("one")
+
+
 def test_a_network_without_maps():
     model = keras.Sequential([layers.Input(SHAPE), layers.Flatten(), layers.Dense(CLASSES, activation="softmax")])
     network = tfviz.trace(model)
@@ -221,7 +227,8 @@ def test_a_graph_that_keras_did_not_write(loaded):
     [
         ("block5_conv4", "no layer 'block5_conv4' with a spatial map; did you mean .*'block5_conv3'.*It has 19 layers"),
         ("zzz", "no layer 'zzz' with a spatial map; its last layers of 19 are 'block4_pool', .*'block5_pool'"),
-        ("scores", "no layer 'scores' with a spatial map"),
+        ("scores", r"'scores' has no spatial map \(its shape is \(5,\)\); its last layers of 19 are 'block4_pool'"),
+        ("pool", r"'pool' has no spatial map \(its shape is \(512,\)\); did you mean 'block._pool'"),
         ("conv3", "no layer 'conv3' with a spatial map"),
         ("lock5_conv3", "did you mean 'block5_conv3'"),
         ("", "no layer '' with a spatial map"),

@@ -1,15 +1,19 @@
-"""The feature maps of a network by the names of the layers that give them."""
+"""The feature maps of a network, and its tokens as maps, by the names of the layers that give them."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
+import tensorflow as tf
+
 from tfviz.errors import UnknownLayerError, resembling
+from tfviz.network.patches import Arrangement, TokensToMap
 from tfviz.network.program import Program, Step, Value
 from tfviz.network.scopes import Scopes
+from tfviz.network.tokens import Tokens
 
 Shape = tuple[int | None, ...]
 
@@ -21,15 +25,20 @@ NO_FEATURES = SAME_MAP | {"MaxPool", "AvgPool", "Pad", "PadV2", "MirrorPad"}
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A feature map of the network: its path and its value (N, h, w, c)."""
+    """A feature map of the network: its path and its value, (N, h, w, c) or tokens (N, T, D) with an arrangement."""
 
     path: str
     value: Value
+    arrangement: Arrangement | None = None
 
     @property
     def shape(self) -> Shape:
-        """(h, w, c), None where it follows the image."""
-        return tuple(self.value.shape[1:])
+        """(h, w, c) of the map, None where it follows the image."""
+        return tuple(self.value.shape[1:]) if self.arrangement is None else self.arrangement.shape
+
+    def to_map(self, tensor: tf.Tensor) -> tf.Tensor:
+        """Return the map (N, h, w, c) of what the layer gives, or of its gradient."""
+        return tensor if self.arrangement is None else self.arrangement.to_map(tensor)
 
 
 class Layers:
@@ -39,19 +48,28 @@ class Layers:
     too but not listed.
     """
 
-    def __init__(self, program: Program, image: Value, scored: Iterable[Value], variables: dict[Value, str]) -> None:
+    def __init__(
+        self,
+        program: Program,
+        image: Value,
+        scored: Collection[Value],
+        variables: dict[Value, str],
+        tokens_to_map: TokensToMap | None = None,
+    ) -> None:
         depending = program.depending_on([image])
         self._scopes = Scopes(program, depending, variables)
         self._containers = {path.rpartition("/")[0] for path in self._scopes.paths.values()}
         self.listed: list[Layer] = []
         self._unlisted: list[Layer] = []
+        self._without_map: list[Layer] = []
         self._maps = find_maps(program, image)
+        self._tokens = Tokens(program, image, self._maps, tokens_to_map)
         for step in program.steps:
             for value in step.outputs:
-                if value in self._maps:
+                if value in depending:
                     self._add(step, value)
         self._names = short_names([layer.path for layer in self.listed])
-        self.default = self._find_default(program, depending, program.needed_for(scored))
+        self.default = self._find_default(program, depending, scored)
 
     def shapes(self) -> dict[str, Shape]:
         """Return the shape (h, w, c) of every listed layer by its name."""
@@ -76,6 +94,10 @@ class Layers:
                 raise UnknownLayerError(f"{name!r} names {len(found)} layers; say which: {names}")
             if found:
                 return found[0]
+        if flat := _matching(self._without_map, name):
+            raise UnknownLayerError(
+                f"{name!r} has no spatial map{self._reason(flat[-1].value)}; {self._existing(name)}"
+            )
         raise UnknownLayerError(f"no layer {name!r} with a spatial map; {self._existing(name)}")
 
     def path_around(self, step: Step) -> str:
@@ -84,8 +106,12 @@ class Layers:
 
     def _add(self, step: Step, value: Value) -> None:
         inside = self._scopes.around(step)
-        layers = [Layer(path, value) for path in reversed(self._scopes.giving(value))]
-        operation = Layer("/".join([*inside[-1:], step.name.rpartition("/")[2]]), value)
+        arrangement = self._tokens.arrangements.get(value)
+        layers = [Layer(path, value, arrangement) for path in reversed(self._scopes.giving(value))]
+        operation = Layer("/".join([*inside[-1:], step.name.rpartition("/")[2]]), value, arrangement)
+        if value not in self._maps and arrangement is None:
+            self._without_map += [*layers, operation]
+            return
         # An operation directly in a container, such as the ReLU of a residual block, is a layer of its own.
         own = not inside or inside[-1] in self._containers
         candidates = [*layers, operation]
@@ -101,13 +127,26 @@ class Layers:
         last = ", ".join(map(repr, names[-5:])) or "none"
         return f"its last layers of {len(names)} are {last}" if len(names) > 5 else f"its layers are {last}"
 
-    def _find_default(self, program: Program, depending: set[Value], needed: set[Value]) -> Layer | None:
-        """Walk back from the last flattening or global pooling over pooling, dropout and padding."""
+    def _reason(self, value: Value) -> str:
+        """Return the shape of a value that is no map, and what would make a map of tokens."""
+        shape = f" (its shape is {tuple(value.shape[1:])})" if value.shape.rank is not None else ""
+        unless = ", unless trace(model, tokens_to_map=...) says how its tokens become one"
+        return shape + unless * self._tokens.may_be_tokens(value)
+
+    def _find_default(self, program: Program, depending: set[Value], scored: Collection[Value]) -> Layer | None:
+        """Walk back from the last flattening or global pooling over pooling, dropout and padding.
+
+        Where the score is made of tokens after that, it is the last tokens that the patches' evidence comes through.
+        """
+        needed, spatial = program.needed_for(scored), self._maps | self._tokens.unfollowed
+        listed = {layer.value: layer for layer in self.listed}
+        evidence = self._tokens.last_evidence(scored, needed, listed)
         for step in reversed(program.steps):
-            maps = [value for value in step.inputs if value in self._maps]
-            leaves_maps = step.outputs[0] in depending and not self._maps.intersection(step.outputs)
+            if evidence is not None and step is evidence[0]:
+                return listed[evidence[1]]
+            maps = [value for value in step.inputs if value in spatial]
+            leaves_maps = step.outputs[0] in depending and not spatial.intersection(step.outputs)
             if maps and leaves_maps and step.outputs[0] in needed and step.outputs[0].dtype.is_floating:
-                listed = {layer.value: layer for layer in self.listed}
                 return next((listed[value] for value in reversed(_walk_back(maps[0])) if value in listed), None)
         return None
 

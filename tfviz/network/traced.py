@@ -13,6 +13,7 @@ import tensorflow as tf
 from tfviz.errors import UnsupportedModelError
 from tfviz.network.batches import batches
 from tfviz.network.layers import Layer, Layers, Shape
+from tfviz.network.patches import TokensToMap
 from tfviz.network.program import Program, Value, program_of
 from tfviz.network.replay import NOTHING, Change, replay
 from tfviz.network.rules import Rule
@@ -30,7 +31,9 @@ class TracedNetwork:
     while one is compiled.
     """
 
-    def __init__(self, source: Source, score: CustomScore | None = None) -> None:
+    def __init__(
+        self, source: Source, score: CustomScore | None = None, tokens_to_map: TokensToMap | None = None
+    ) -> None:
         self.name = source.name
         self.function = source.function
         self.program: Program = program_of(source.function.graph)
@@ -40,7 +43,7 @@ class TracedNetwork:
         self._captured: dict[Value, tf.Tensor] = dict(zip(values, captured, strict=True))
         self._structure = source.structure
         self.head: Head = self._find_head(score)
-        self.layer_index = Layers(self.program, self.image, self.head.sources, self._variable_names())
+        self.layer_index = Layers(self.program, self.image, self.head.sources, self._variable_names(), tokens_to_map)
         self.compiled: dict[Any, Any] = {}
         self.lock = threading.RLock()
         self._model = source.model
@@ -64,14 +67,19 @@ class TracedNetwork:
 
     @property
     def layers(self) -> dict[str, Shape]:
-        """The shape (h, w, c) of every layer with a spatial feature map by its name, in the order in which they run."""
+        """The shape (h, w, c) of every layer with a spatial feature map by its name, in the order in which they run.
+
+        Tokens that stand for the patches of a map count as that map.
+        """
         return self.layer_index.shapes()
 
     @property
     def default_layer(self) -> str | None:
         """The layer that a method looks at when none is named, None where there is none.
 
-        It is found by walking back from the last flattening or global pooling over pooling, dropout and padding.
+        It is found by walking back from the last flattening or global pooling over pooling, dropout and padding. In a
+        vision transformer it is the last layer of tokens, or, where the head reads a class token alone, the last before
+        an attention told that token of the others.
         """
         default = self.layer_index.default
         return self.layer_index.name(default) if default else None

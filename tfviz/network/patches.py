@@ -1,0 +1,120 @@
+"""How tokens (N, T, D) become a map (N, h, w, c): by the patch that each token is, or as the user says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import tensorflow as tf
+
+from tfviz.errors import TfvizError
+
+# Makes a map (N, h, w, c) of tokens (N, T, D).
+TokensToMap = Callable[[tf.Tensor], tf.Tensor]
+# What stands along an axis of tokens and is no patch: class, distillation and register tokens.
+NO_PATCH = -1
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """How tokens make a map: the shape of the map (h, w, c), and the function that makes it."""
+
+    shape: tuple[int, ...]
+    to_map: TokensToMap
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What stands along an axis: for each place the number of a patch, row by row, or `NO_PATCH`."""
+
+    height: int
+    width: int
+    places: tuple[int, ...]
+
+    @property
+    def patches(self) -> list[int]:
+        """The numbers of the patches that stand there, in ascending order."""
+        return sorted(place for place in self.places if place != NO_PATCH)
+
+    def moved(self, places: tuple[int, ...]) -> Grid:
+        """Return what stands along an axis that has these places of this one, -1 for none of them."""
+        found = tuple(NO_PATCH if place < 0 else self.places[place] for place in places)
+        return Grid(self.height, self.width, found)
+
+    def joined(self, other: Grid | None) -> Grid:
+        """Return what stands along an axis that is joined of two, each without patches where the other has them."""
+        if other is None:
+            return self
+        pairs = zip(self.places, other.places, strict=True)
+        return Grid(self.height, self.width, tuple(theirs if own == NO_PATCH else own for own, theirs in pairs))
+
+    def arrangement(self, depth: int) -> Arrangement | None:
+        """Return how tokens of that depth make a map, None where a patch is missing or stands there twice."""
+        if self.patches != list(range(self.height * self.width)):
+            return None
+        return Arrangement((self.height, self.width, depth), self._to_map)
+
+    def _to_map(self, tokens: tf.Tensor) -> tf.Tensor:
+        order = np.argsort(self.places)[-self.height * self.width :]
+        return tf.reshape(tf.gather(tokens, order, axis=1), [-1, self.height, self.width, tokens.shape[-1]])
+
+
+class Given:
+    """The user's own function from tokens to a map, tried on every sequence of tokens.
+
+    It is tried on numbered tokens of one image, which shows the map's shape and which token becomes which patch. A
+    sequence that it raises at, or makes anything but one map with several places of, is not for it.
+    """
+
+    def __init__(self, function: TokensToMap) -> None:
+        self._function = function
+        self._tried: dict[tuple[int, ...], tf.Tensor | None] = {}
+        self._refusal = "this network has no sequence of tokens (N, T, D) of known length"
+
+    def check(self) -> None:
+        """Raise where the function took no sequence at all."""
+        if all(result is None for result in self._tried.values()):
+            raise TfvizError(f"tokens_to_map makes no map here: {self._refusal}")
+
+    def arrangement(self, rows: Fraction, length: int, depth: int) -> Arrangement | None:
+        """Return how it makes a map of tokens (rows for each image, length, depth), None where it does not."""
+        result = self._try(int(rows), length, depth)
+        return None if result is None else Arrangement(tuple(result.shape[1:]), self._function)
+
+    def grid(self, rows: Fraction, length: int, depth: int) -> Grid | None:
+        """Return which token it makes which patch, None where it does more than put tokens into their places."""
+        result = self._try(int(rows), length, depth)
+        if result is None or rows != 1:
+            return None
+        tokens = np.round(result[0, :, :, 0].numpy().ravel()).astype(int) - 1
+        if not np.array_equal(np.unique(tokens), np.sort(tokens)) or tokens.min() < 0 or tokens.max() >= length:
+            return None
+        places = np.full(length, NO_PATCH)
+        places[tokens] = np.arange(tokens.size)
+        return Grid(result.shape[1], result.shape[2], tuple(map(int, places)))
+
+    def _try(self, *shape: int) -> tf.Tensor | None:
+        if shape not in self._tried:
+            self._tried[shape] = self._run(shape)
+        return self._tried[shape]
+
+    def _run(self, shape: tuple[int, ...]) -> tf.Tensor | None:
+        rows, length, _ = shape
+        if rows < 1 or length < 2:
+            return None
+        # A network may be traced inside of a function that is being traced.
+        with tf.init_scope():
+            numbered = tf.broadcast_to(tf.range(1.0, length + 1)[:, tf.newaxis], shape)
+            # The user's function may raise anything.
+            try:
+                result = tf.convert_to_tensor(self._function(numbered))
+            except Exception as error:
+                self._refusal = f"of tokens {shape}: {' '.join(str(error).split())[:200]}"
+                return None
+        if result.shape.rank != 4:
+            raise TfvizError(
+                f"tokens_to_map returns the shape {tuple(result.shape)} for tokens {shape}, expected a map (N, h, w, c)"
+            )
+        return result if result.shape[0] == 1 and tuple(result.shape[1:3]) != (1, 1) else None
