@@ -24,6 +24,7 @@ METHODS = {
     "ablation_cam",
     "deconvnet",
     "eigen_cam",
+    "full_grad",
     "grad_cam",
     "grad_cam_plus_plus",
     "gradient",
@@ -37,6 +38,8 @@ METHODS = {
     "rise",
     "saliency",
     "score_cam",
+    "simple_full_grad",
+    "smooth_full_grad",
     "smooth_grad",
     "square_grad",
     "var_grad",
@@ -45,11 +48,13 @@ METHODS = {
 OTHERS = {
     "METHODS",
     "ClassVisualization",
+    "Decomposition",
     "Explainer",
     "Explanation",
     "TracedNetwork",
     "class_visualization",
     "explain",
+    "full_grad_decomposition",
     "trace",
 }
 

@@ -150,7 +150,9 @@ def test_a_saved_model_has_the_same_terms(kind, loaded):
 
 
 def test_a_single_logit():
-    model = randomise(keras.Sequential([layers.Input(SHAPE), layers.Flatten(), layers.Dense(1, activation="sigmoid")]))
+    model = randomise(
+        keras.Sequential([layers.Input(SHAPE), layers.Flatten(), layers.Dense(1, activation="sigmoid", name="dense")])
+    )
     logits = tfviz.trace(model).logits(IMAGES)[:, 0]
     for target, sign in ((0, -1), (1, 1)):
         found = full_grad_decomposition(model, IMAGES, target)

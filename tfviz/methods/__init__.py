@@ -24,6 +24,13 @@ from tfviz.methods.class_visualization import ClassVisualization, class_visualiz
 from tfviz.methods.compiled import compile_methods
 from tfviz.methods.decorator import method
 from tfviz.methods.explainer import Explainer, Results, run_methods
+from tfviz.methods.full_grad import (
+    Decomposition,
+    full_grad,
+    full_grad_decomposition,
+    simple_full_grad,
+    smooth_full_grad,
+)
 from tfviz.methods.gradient_free_cam import ablation_cam, score_cam
 from tfviz.methods.gradients import gradient, input_x_gradient, saliency
 from tfviz.methods.guided import deconvnet, guided_backprop, guided_grad_cam
@@ -38,6 +45,7 @@ __all__ = [
     "LAYER",
     "METHODS",
     "ClassVisualization",
+    "Decomposition",
     "Diagnosed",
     "Explainer",
     "Gradient",
@@ -50,6 +58,8 @@ __all__ = [
     "deconvnet",
     "eigen_cam",
     "find_method",
+    "full_grad",
+    "full_grad_decomposition",
     "grad_cam",
     "grad_cam_plus_plus",
     "gradient",
@@ -65,6 +75,8 @@ __all__ = [
     "run_methods",
     "saliency",
     "score_cam",
+    "simple_full_grad",
+    "smooth_full_grad",
     "smooth_grad",
     "square_grad",
     "var_grad",

@@ -107,7 +107,7 @@ def _compile(network: TracedNetwork, runs: dict[str, Run]) -> Compiled:
     said: list[str] = []
 
     # Autograph would turn an error of tfviz into one of TensorFlow, of many lines.
-    @tf.function(input_signature=_specs(network), autograph=False)
+    @tf.function(input_signature=batch_specs(network), autograph=False)
     def explain(images: tf.Tensor, targets: tf.Tensor) -> dict[str, Any]:
         passes = Passes(network, images, targets, gradients)
         computed = {name: run.compute(passes) for name, run in runs.items()}
@@ -123,7 +123,7 @@ def _compile(network: TracedNetwork, runs: dict[str, Run]) -> Compiled:
             "probabilities": network.head.probabilities(passes.logits),
         }
 
-    function = _concrete(explain)
+    function = concrete(explain)
     loops = {name: _compile_loop(network, runs[name], state, said) for name, state in states.items()}
     layers = {name: network.find_layer(run.layer) for name, run in runs.items() if run.layer}
     names = {name: network.layer_index.name(layer) for name, layer in layers.items()}
@@ -134,7 +134,7 @@ def _compile_loop(network: TracedNetwork, run: Run, state: Any, said: list[str])
     """Return the compiled loop of a run whose state is specified; add what must be said of its result."""
     number = tf.TensorSpec([], tf.int32)
 
-    @tf.function(input_signature=[*_specs(network), state, number, number, number], autograph=False)
+    @tf.function(input_signature=[*batch_specs(network), state, number, number, number], autograph=False)
     def advance(
         images: tf.Tensor, targets: tf.Tensor, state: Any, first: tf.Tensor, last: tf.Tensor, at_once: tf.Tensor
     ) -> Any:
@@ -144,19 +144,20 @@ def _compile_loop(network: TracedNetwork, run: Run, state: Any, said: list[str])
         said.extend(passes.warnings)
         return state, _parts(loop.finish(state))
 
-    return _concrete(advance)
+    return concrete(advance)
 
 
-def _specs(network: TracedNetwork) -> list[tf.TensorSpec]:
-    """Return what images and targets are."""
+def batch_specs(network: TracedNetwork) -> list[tf.TensorSpec]:
+    """Return what the images and targets of a batch are to a compiled function."""
     return [tf.TensorSpec([None, *network.image_shape], tf.float32), tf.TensorSpec([None], tf.int32)]
 
 
-def _concrete(function: Any) -> Any:
+def concrete(function: Any) -> Any:
+    """Return the one concrete function of a tf.function with an input signature."""
     # A concrete function cannot be traced again, and is called 0.1 ms faster than a tf.function.
-    concrete = function.get_concrete_function()
-    forget_gradients(concrete.graph)
-    return concrete
+    found = function.get_concrete_function()
+    forget_gradients(found.graph)
+    return found
 
 
 def _parts(found: tf.Tensor | Diagnosed) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:

@@ -12,15 +12,18 @@ import tensorflow as tf
 
 from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.methods.cam import resize_to
+from tfviz.methods.compiled import batch_specs, concrete
 from tfviz.methods.decorator import method
 from tfviz.methods.gradients import ONE_PASS
+from tfviz.methods.loop import Loop
+from tfviz.methods.noise import over_noise
 from tfviz.network.batches import batches
-from tfviz.network.internals import forget_gradients
 from tfviz.network.passes import BIASES, Gradient, Passes
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
 
 SRINIVAS = "Srinivas 2019, arXiv 1905.00780"
+NEEDS_PIECEWISE_LINEAR = "any differentiable network; complete for piecewise linear ones"
 # Of the score. Float32 alone reached 8e-5 where the terms were 300 times as large as the score, float16 9e-4; the least
 # that was left out by what is not piecewise linear was 4e-2.
 TOLERANCE = 1e-3
@@ -90,7 +93,7 @@ def full_grad_decomposition(model: Any, images: Any, targets: Any = None, *, bat
     Gradient(BIASES),
     result="map",
     paper=SRINIVAS,
-    needs="any differentiable network; complete for piecewise linear ones",
+    needs=NEEDS_PIECEWISE_LINEAR,
     cost=ONE_PASS,
     caution="unsigned, and every layer counts the same however little it gives to the score",
 )
@@ -129,6 +132,24 @@ def simple_full_grad(passes: Passes) -> tf.Tensor:
     return _sum_of_maps(passes, [passes.images * passes.gradient(), *terms])
 
 
+@method(
+    result="map",
+    paper=SRINIVAS,
+    needs=NEEDS_PIECEWISE_LINEAR,
+    cost="1 forward, 1 backward for each sample",
+    caution="as full_grad, smoother; the noise decides what is left",
+)
+def smooth_full_grad(passes: Passes, samples: int = 25, noise: float = 0.15, seed: int = 0) -> Loop:
+    """Return the mean of `full_grad` over noisy copies of the image, (N, H, W), at least 0, without unit [1]_.
+
+    The authors' SmoothFullGrad; the options are those of `smooth_grad`.
+
+    .. [1] Srinivas, Fleuret, "Full-Gradient Representation for Neural Network Visualization", 2019, arXiv 1905.00780,
+       and its authors' code.
+    """
+    return over_noise(passes, "full_grad", (samples, noise, seed), None, lambda seen: seen.mean)
+
+
 def _sum_of_maps(passes: Passes, attributions: Iterable[tf.Tensor]) -> tf.Tensor:
     """Return Σ ψ(attribution), (N, H, W), of attributions (N, h, w, c)."""
     return tf.add_n([resize_to(passes.images, tf.reduce_sum(_scaled(each), axis=-1)) for each in attributions])
@@ -142,10 +163,7 @@ def _scaled(attributions: tf.Tensor) -> tf.Tensor:
 
 
 def _compile(network: TracedNetwork) -> Any:
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, *network.image_shape], tf.float32), tf.TensorSpec([None], tf.int32)],
-        autograph=False,
-    )
+    @tf.function(input_signature=batch_specs(network), autograph=False)
     def decompose(images: tf.Tensor, targets: tf.Tensor) -> dict[str, Any]:
         passes = Passes(network, images, targets, [Gradient(), Gradient(BIASES)])
         return {
@@ -157,9 +175,7 @@ def _compile(network: TracedNetwork) -> Any:
             "targets": passes.targets,
         }
 
-    function = decompose.get_concrete_function()
-    forget_gradients(function.graph)
-    return function
+    return concrete(decompose)
 
 
 def _sum_of_products(images: tf.Tensor, tensor: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:

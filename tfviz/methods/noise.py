@@ -58,7 +58,7 @@ def smooth_grad(
 
     .. [1] Smilkov et al., "SmoothGrad", 2017, arXiv 1706.03825, section 3.
     """
-    return _over_noise(passes, of, (samples, noise, seed), options, lambda seen: seen.mean)
+    return over_noise(passes, of, (samples, noise, seed), options, lambda seen: seen.mean)
 
 
 @method(
@@ -83,7 +83,7 @@ def var_grad(
     .. [1] Adebayo et al., "Local Explanation Methods for Deep Neural Networks Lack Sensitivity to Parameter Values",
        2018, arXiv 1810.03307, section 2.
     """
-    return _over_noise(passes, of, (samples, noise, seed), options, lambda seen: seen.squares / seen.count)
+    return over_noise(passes, of, (samples, noise, seed), options, lambda seen: seen.squares / seen.count)
 
 
 @method(
@@ -108,12 +108,12 @@ def square_grad(
     .. [1] Hooker et al., "A Benchmark for Interpretability Methods in Deep Neural Networks", 2018, arXiv 1806.10758,
        section 3 (SmoothGrad-Squared).
     """
-    return _over_noise(
+    return over_noise(
         passes, of, (samples, noise, seed), options, lambda seen: seen.mean**2 + seen.squares / seen.count
     )
 
 
-def _over_noise(
+def over_noise(
     passes: Passes,
     of: str,
     sampling: tuple[int, float, int],
