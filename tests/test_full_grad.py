@@ -228,7 +228,7 @@ def test_one_forward_and_one_backward_serve_all_terms():
     network = tfviz.trace(build("functional"))
     full_grad_decomposition(network, IMAGES)
     (function,) = network.compiled.values()
-    types = [operation.type for operation in function.graph.get_operations()]
+    types = [operation.type for operation in function.get_concrete_function().graph.get_operations()]
     assert types.count("Conv2D") == 2 and types.count("Conv2DBackpropInput") == 2
 
 
@@ -251,6 +251,20 @@ def test_what_is_the_same_everywhere_has_no_map():
     np.testing.assert_allclose(full_grad(model, IMAGES, 1), slow_psi(IMAGES * at_image), rtol=1e-3, atol=1e-4)
     with pytest.warns(TfvizWarning, match="zero everywhere"):
         assert not full_grad(model, 0 * IMAGES, 1).any()
+
+
+def test_the_smallest_value_of_a_term_counts_as_nothing():
+    """A linear model: ψ(x · w) alone, all of it far from zero; and of a constant, nothing."""
+    model, images = linear(), 1 + np.abs(random_images(2, (4, 4, 3)))
+    kernel, bias = model.get_weights()
+    model.set_weights([1 + np.abs(kernel), bias])
+    sizes = images * model.get_weights()[0][:, 2].reshape(4, 4, 3)
+    low, high = sizes.min((1, 2, 3), keepdims=True), sizes.max((1, 2, 3), keepdims=True)
+    assert low.min() > 0.3
+    np.testing.assert_allclose(full_grad(model, images, 2), ((sizes - low) / (high - low)).sum(-1), rtol=1e-4)
+    model.set_weights([np.ones_like(kernel), bias])
+    with pytest.warns(TfvizWarning, match="zero everywhere"):
+        assert not full_grad(model, np.ones_like(images), 2).any()
 
 
 def test_an_infinite_padding_belongs_to_no_place():
