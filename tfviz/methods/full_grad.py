@@ -74,8 +74,7 @@ def full_grad_decomposition(model: Any, images: Any, targets: Any = None, *, bat
 
     For model, images, targets and batch_size see `help(tfviz.methods)`.
 
-    .. [1] Srinivas, Fleuret, "Full-Gradient Representation for Neural Network Visualization", 2019, arXiv 1905.00780,
-       equation 3.
+    .. [1] Srinivas, Fleuret, "Full-Gradient Representation for Neural Network Visualization", 2019, arXiv 1905.00780.
     """
     network = trace(model)
     decompose = network.remember("full_grad_decomposition", _compile)
@@ -103,8 +102,7 @@ def full_grad(passes: Passes) -> tf.Tensor:
     ψ takes the absolute value, scales it to 0..1 over the places and channels of an image, sums over channels and
     resizes to the image, bilinear. Biases without a map (Dense) have no place in it; `full_grad_decomposition` has all.
 
-    .. [1] Srinivas, Fleuret, "Full-Gradient Representation for Neural Network Visualization", 2019, arXiv 1905.00780,
-       equation 6.
+    .. [1] Srinivas, Fleuret, "Full-Gradient Representation for Neural Network Visualization", 2019, arXiv 1905.00780.
     """
     # Where a bias is infinite, as a padding with −∞ before a maximum, its gradient is zero.
     terms = [tf.math.multiply_no_nan(term.tensor, term.gradient) for term in passes.biases if term.bias.is_map]
