@@ -6,25 +6,56 @@ from typing import TYPE_CHECKING, Any
 
 from tfviz.results.colors import COLORMAPS
 from tfviz.results.grid import montage
+from tfviz.results.localize import (
+    box_mask,
+    component_boxes,
+    grabcut_mask,
+    largest_box,
+    largest_component,
+    threshold_mask,
+)
+from tfviz.results.metrics import (
+    BoxAccuracy,
+    box_iou,
+    energy_inside,
+    mask_iou,
+    max_box_accuracy,
+    pointing_game,
+)
+from tfviz.results.outline import outline
 from tfviz.results.pictures import gradient_picture, to_picture
 from tfviz.results.render import heatmap, mask, overlay
-from tfviz.results.scale import collapse, normalise, normalise_gradient, resize
+from tfviz.results.scale import collapse, fuse, normalise, normalise_gradient, resize
 
 if TYPE_CHECKING:
     from tfviz.results.figure import plot
 
 __all__ = [
     "COLORMAPS",
+    "BoxAccuracy",
+    "box_iou",
+    "box_mask",
     "collapse",
+    "component_boxes",
+    "energy_inside",
+    "fuse",
+    "grabcut_mask",
     "gradient_picture",
     "heatmap",
+    "largest_box",
+    "largest_component",
     "mask",
+    "mask_iou",
+    "max_box_accuracy",
     "montage",
     "normalise",
     "normalise_gradient",
+    "outline",
     "overlay",
     "plot",
+    "pointing_game",
     "resize",
+    "threshold_mask",
     "to_picture",
 ]
 

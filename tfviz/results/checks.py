@@ -12,6 +12,7 @@ from tfviz.errors import InvalidImagesError, TfvizError, resembling
 
 Floats = NDArray[np.float32]
 Picture = NDArray[np.uint8]
+Masks = NDArray[np.bool_]
 Value = TypeVar("Value")
 
 # Room for the rounding of a map that was scaled, then resized or stored, before it came here.
@@ -68,6 +69,43 @@ def check_pairs(pictures: Picture, maps: ArrayLike) -> None:
     if pictures.shape[:-3] != np.shape(maps)[:-2]:
         raise InvalidImagesError(
             f"one map a picture is needed, got maps {np.shape(maps)} for pictures {pictures.shape}"
+        )
+
+
+def check_masks(masks: ArrayLike) -> Masks:
+    """Masks: bool (N, H, W) or (H, W)."""
+    values = np.asarray(masks)
+    if values.dtype != bool or values.ndim not in (2, 3) or 0 in values.shape[-2:]:
+        raise InvalidImagesError(
+            f"masks must be bool of shape (N, H, W) or (H, W), got {values.dtype} {values.shape}; "
+            "`masks > 0` makes them of numbers"
+        )
+    return values
+
+
+def check_boxes(boxes: ArrayLike) -> NDArray[np.float64]:
+    """Boxes (..., 4) whose edges are finite and in order; an empty list is none, (0, 4)."""
+    values = np.asarray(boxes)
+    if values.shape == (0,):
+        return np.empty((0, 4))
+    if values.dtype.kind not in "fiu" or values.shape[-1:] != (4,) or not np.isfinite(values).all():
+        raise InvalidImagesError(
+            f"boxes must be finite numbers (left, top, right, bottom), got {values.dtype} {values.shape}"
+        )
+    edges = values.reshape(-1, 4).astype(np.float64)
+    wrong = (edges[:, 2:] < edges[:, :2]).any(axis=1)
+    if wrong.any():
+        raise InvalidImagesError(
+            f"a box is (left, top, right, bottom), right and bottom not below left and top, got {edges[wrong][0]}"
+        )
+    return edges.reshape(values.shape)
+
+
+def check_same_shape(first: NDArray[Any], second: NDArray[Any]) -> None:
+    """Maps and masks, or masks and masks, of one shape."""
+    if first.shape != second.shape:
+        raise InvalidImagesError(
+            f"one mask an image is needed, of the same height and width, got {first.shape} and {second.shape}"
         )
 
 

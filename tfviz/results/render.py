@@ -69,7 +69,7 @@ def overlay(pictures: ArrayLike, maps: ArrayLike, *, colormap: str = "jet", blen
     """
     mix = pick("blend", blend, BLENDS)
     base = check_pictures(pictures)
-    heat = heatmap(_fit(base, maps), colormap)
+    heat = heatmap(fit_maps(base, maps), colormap)
     return rounded(mix(base.astype(np.float64), heat.astype(np.float64)))
 
 
@@ -87,7 +87,7 @@ def mask(pictures: ArrayLike, maps: ArrayLike) -> Picture:
     uint8, the shape of `pictures`
     """
     base = check_pictures(pictures)
-    return rounded(base * check_scaled(_fit(base, maps), 0)[..., np.newaxis])
+    return rounded(base * check_scaled(fit_maps(base, maps), 0)[..., np.newaxis])
 
 
 def _weighted(base: NDArray[np.float64], heat: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -107,7 +107,8 @@ BLENDS: dict[str, Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[n
 }
 
 
-def _fit(pictures: Picture, maps: ArrayLike) -> ArrayLike:
+def fit_maps(pictures: Picture, maps: ArrayLike) -> ArrayLike:
+    """Maps, one a picture, at the size of the pictures."""
     check_pairs(pictures, maps)
     size = pictures.shape[-3:-1]
     return maps if np.shape(maps)[-2:] == size else resize(maps, size)

@@ -1,4 +1,4 @@
-"""Numbers for the eye: scaling, collapsing channels, resizing. Each image of a batch is treated by itself.
+"""Numbers for the eye: scaling, collapsing channels, resizing, fusing. Each image of a batch is treated by itself.
 
 *Maps* are (N, H, W) or one (H, W), *attributions* (N, H, W, C) or one (H, W, C), of any finite numbers; the result is
 float32 and has the batch axis that the argument had. Every function raises `InvalidImagesError` for other shapes and
@@ -7,13 +7,13 @@ for NaN or infinite values, naming the image.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfviz.errors import TfvizError
+from tfviz.errors import InvalidImagesError, TfvizError
 from tfviz.results.checks import Floats, check_attributions, check_maps, pick
 
 Doubles = NDArray[np.float64]
@@ -153,3 +153,42 @@ def resize(maps: ArrayLike, size: tuple[int, int]) -> Floats:
     for source, target in zip(values.reshape(-1, *values.shape[-2:]), resized.reshape(-1, height, width), strict=True):
         target[...] = cv2.resize(source, (width, height), interpolation=cv2.INTER_LINEAR)
     return resized
+
+
+def fuse(maps: Sequence[ArrayLike], how: str = "maximum", *, size: tuple[int, int] | None = None) -> Floats:
+    """Make one map of several layers' maps of the same images (Jiang 2021, LayerCAM).
+
+    Parameters
+    ----------
+    maps : sequence of (N, h, w) or of (h, w)
+        The layers may differ in height and width. Each map is scaled by `normalise` (``"positive"``) first.
+    how : str
+        ``"maximum"`` or ``"mean"``, pixel by pixel.
+    size : (height, width) in pixels, optional
+        The largest height and the largest width of the layers if not given.
+
+    Returns
+    -------
+    float32 (N, height, width) or (height, width), in 0..1
+
+    Raises
+    ------
+    InvalidImagesError
+        For no maps, or maps of other numbers of images.
+    TfvizError
+        For an unknown way.
+    """
+    fusion = pick("way to fuse", how, FUSIONS)
+    layers = [normalise(layer) for layer in maps]
+    if len({layer.shape[:-2] for layer in layers}) != 1:
+        shapes = ", ".join(str(layer.shape) for layer in layers) or "none"
+        raise InvalidImagesError(f"maps to fuse must be those of the same images, one layer or more, got {shapes}")
+    sides = [layer.shape[-2:] for layer in layers]
+    largest = (max(height for height, _ in sides), max(width for _, width in sides))
+    return fusion(np.stack([resize(layer, size or largest) for layer in layers]))
+
+
+FUSIONS: dict[str, Callable[[Floats], Floats]] = {
+    "maximum": lambda layers: layers.max(axis=0),
+    "mean": lambda layers: layers.mean(axis=0),
+}
