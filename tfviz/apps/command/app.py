@@ -89,6 +89,58 @@ def explain(
 
 
 @app.command()
+def localize(
+    images: options.Images = None,
+    model: options.ModelName = "demo",
+    weights: options.Weights = "imagenet",
+    method: options.MapMethods = None,
+    layer: options.Layer = None,
+    how: options.How = "grabcut",
+    foreground: options.Foreground = None,
+    background: options.Background = None,
+    smoothing: options.Smoothing = None,
+    threshold: options.Threshold = None,
+    target: options.Targets = None,
+    top: options.Top = 1,
+    preprocess: options.Preprocess = None,
+    labels: options.Labels = None,
+    size: options.Size = None,
+    fit: options.Fit = None,
+    output: options.Output = DEFAULT_OUTPUT,
+    save_maps: options.SaveScaledMaps = False,
+    batch_size: options.BatchSize = 8,
+) -> None:
+    """Find the place in images that a model's maps mark: a mask and a box."""
+    from tfviz.apps.places import Finder
+
+    quantiles = {"foreground": foreground, "background": background, "smoothing": smoothing}
+    finder = Finder(how, {**quantiles, "threshold": threshold})
+    if target and top > 1:
+        raise typer.BadParameter("--target and --top both say what to explain; give one of them")
+    check_folder(output)
+    paths = _images(images or [])
+    start_tensorflow()
+    from tfviz.apps.command.explain import Run
+    from tfviz.apps.command.localize import Localized
+    from tfviz.apps.command.outcome import Request
+    from tfviz.apps.command.setup import ModelOptions, set_up
+    from tfviz.apps.command.tables import print_places
+    from tfviz.demo import sample_paths
+
+    methods = method or ["saliency"]
+    request = Request(
+        methods, layer, target or [], top, batch_size, output, save_maps, {"clip_percentile": CLIP_PERCENTILE}
+    )
+    run = Run(set_up(ModelOptions(model, weights, preprocess, labels, size, fit)), request, Localized.by(finder))
+    if paths:
+        run.explain_files(paths)
+    else:
+        run.explain_samples(sample_paths(), with_class_pictures=False)
+    print_places(run.outcome, run.outcome.write_manifest())
+    _complain(run.outcome)
+
+
+@app.command()
 def layers(model: Annotated[str, typer.Argument(help="As the --model of explain.")] = "demo") -> None:
     """List the layers that grad_cam can look at."""
     start_tensorflow()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +47,13 @@ def find_methods(network: TracedNetwork, names: Sequence[str], layer: str | None
 
 
 class Run:
-    """One run of `tfviz explain`. What the methods say of the network is raised, or warned about, at once."""
+    """One run of `tfviz explain`, or of what else comes of maps: `outcome` makes what keeps them.
 
-    def __init__(self, setup: Setup, request: Request) -> None:
-        self.outcome = Outcome(setup, request)
+    What the methods say of the network is raised, or warned about, at once.
+    """
+
+    def __init__(self, setup: Setup, request: Request, outcome: Callable[[Setup, Request], Outcome] = Outcome) -> None:
+        self.outcome = outcome(setup, request)
         self._setup = setup
         self._request = request
         self._methods, left_out = find_methods(setup.network, request.methods, request.layer)

@@ -35,6 +35,30 @@ Methods = Annotated[
         "saliency, grad_cam and guided_backprop, as far as they suit it, if nothing is said.",
     ),
 ]
+MapMethods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--method",
+        help="Repeatable: a name that tfviz methods lists, or all that suit the network. saliency otherwise.",
+    ),
+]
+How = Annotated[
+    str,
+    typer.Option(
+        help="grabcut grows the highest values of the map along the colours of the picture (Simonyan 2013); threshold "
+        "takes the map alone (as for Grad-CAM). Both keep the largest connected part."
+    ),
+]
+Foreground = Annotated[
+    float | None, typer.Option(help="Of grabcut: the quantile of the map above which all is foreground.")
+]
+Background = Annotated[
+    float | None, typer.Option(help="Of grabcut: the quantile of the map up to which all is background.")
+]
+Smoothing = Annotated[
+    float | None, typer.Option(help="Of grabcut: the blur of the map, in parts of the picture's shorter side.")
+]
+Threshold = Annotated[float | None, typer.Option(help="Of threshold: the part of the map's maximum that counts.")]
 Layer = Annotated[str | None, typer.Option(help="Where grad_cam looks; see tfviz layers.")]
 Targets = Annotated[
     list[str] | None,
@@ -50,6 +74,10 @@ Fit = Annotated[
 ]
 SaveMaps = Annotated[
     bool, typer.Option("--save-maps", help="Write the raw float32 maps (.npy) and manifest.json, too.")
+]
+SaveScaledMaps = Annotated[
+    bool,
+    typer.Option("--save-maps", help="Write the maps, scaled to 0..1 as benchmarks read them, and the masks (.npy)."),
 ]
 BatchSize = Annotated[int, typer.Option(min=1, help="Images computed at once.")]
 Colormap = Annotated[str, typer.Option(help="An OpenCV colour map such as jet, turbo or viridis.")]

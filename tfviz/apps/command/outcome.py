@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,20 +81,28 @@ class Outcome:
     ) -> None:
         """Write one picture of an explanation, whose rows are the targets of each file in turn, and maps if wanted."""
         names, order = self.setup.class_names, self.setup.preprocessing.order
-        per_image = len(explanation.targets) // len(files)
         path = self.request.output / f"{name}{PICTURE_SUFFIX}"
-        shown = np.repeat(np.stack(pictures), per_image, axis=0)
+        shown = repeat_pictures(pictures, explanation)
         write_figure(path, explanation.plot(shown, names, order=order, columns=columns, **self.request.look))
         self.pictures.append(path)
         self.explanation = explanation
-        for row, target in enumerate(explanation.targets):
-            file = files[row // per_image]
-            stem = self.request.output / (file.name if per_image == 1 else f"{file.name}.class_{target}")
-            maps = explanation.save_maps(row, stem) if self.request.save_maps else {}
+        for row, (file, stem) in enumerate(self.stems(explanation, files)):
+            maps = self.save_maps(explanation, row, stem) if self.request.save_maps else {}
             written = {"picture": path.name, "maps": maps}
             self.entries.append(
                 manifest.entry(explanation, row, image=str(file.path), class_names=names, files=written)
             )
+
+    def save_maps(self, explanation: Explanation, row: int, stem: Path) -> dict[str, str]:
+        """Write the maps of a row to files that begin with `stem`; return their names by the method."""
+        return explanation.save_maps(row, stem)
+
+    def stems(self, explanation: Explanation, files: Sequence[File]) -> Iterator[tuple[File, Path]]:
+        """Yield for each row of an explanation its file, and how the files that are made of it begin."""
+        per_image = len(explanation.targets) // len(files)
+        for row, target in enumerate(explanation.targets):
+            file = files[row // per_image]
+            yield file, self.request.output / (file.name if per_image == 1 else f"{file.name}.class_{target}")
 
     def list_classes(self, file: File, explanation: Explanation, scores: NDArray[Any], most: int) -> None:
         """Add the best classes of an image, at most so many, and those explained to the table."""
@@ -122,15 +130,21 @@ class Outcome:
 
     def write_manifest(self) -> Path | None:
         """Write the manifest; None where there is nothing to put into it."""
-        if self.explanation is None:
-            return None
+        return None if self.explanation is None else manifest.write(self.request.output, self.content(self.explanation))
+
+    def content(self, explanation: Explanation) -> dict[str, Any]:
+        """Return what the manifest says of the run, whose model and methods are those of `explanation`."""
         setup, how = self.setup, self.setup.preprocessing
-        content = manifest.manifest(
-            self.explanation,
+        return manifest.manifest(
+            explanation,
             self.entries,
             warnings=self.warnings,
             model_path=str(setup.path.resolve()) if setup.path else None,
             preprocessing={"name": how.name, "order": how.order, "size": setup.size, "fit": setup.fit},
             failed=self.failed,
         )
-        return manifest.write(self.request.output, content)
+
+
+def repeat_pictures(pictures: Sequence[Image], explanation: Explanation) -> NDArray[np.uint8]:
+    """Return the picture of each row of an explanation of `pictures`: each once for each of its targets."""
+    return np.repeat(np.stack(pictures), len(explanation.targets) // len(pictures), axis=0)

@@ -11,32 +11,41 @@ from rich.table import Table
 from rich.text import Text
 
 from tfviz.apps.command.outcome import Outcome, Scored
+from tfviz.apps.explanation import class_name
 from tfviz.methods import METHODS
 from tfviz.network.traced import TracedNetwork
 
 MOST_LINES = 40
 MOST_FILES = 10
 MARK = "*"
+EDGES = ("left", "top", "right", "bottom")
 
 
 def print_outcome(outcome: Outcome, manifest: Path | None) -> None:
     """Print the classes of the images, what was explained and where the files are."""
-    explanation = outcome.explanation
-    if explanation is None:
+    if outcome.explanation is None:
         return
-    is_raw = explanation.head == "none"
-    Console().print(_classes_table(outcome.listed, is_raw))
-    hidden = len(outcome.listed) - MOST_LINES
-    more = f" ({hidden} more lines are not shown)" if hidden > 0 else ""
-    lines = [f"{MARK} explained; the score is {explanation.scored_by}{more}"]
-    for layer in dict.fromkeys(explanation.layers.values()):
-        methods = " and ".join(name for name, looked_at in explanation.layers.items() if looked_at == layer)
-        default = ", the default" if layer == outcome.setup.network.default_layer else ""
-        lines.append(f"{methods}: layer {layer}{default}")
-    written = [str(path) for path in outcome.pictures]
-    if len(written) > MOST_FILES:
-        written = [f"{len(written)} pictures in {outcome.request.output}"]
-    print(*lines, *written, *([str(manifest)] if manifest else []), sep="\n")
+    Console().print(_classes_table(outcome.listed, outcome.explanation.head == "none"))
+    said = f"{MARK} explained; the score is {outcome.explanation.scored_by}{_hidden(outcome.listed)}"
+    _print_files(outcome, said, manifest)
+
+
+def print_places(outcome: Outcome, manifest: Path | None) -> None:
+    """Print the boxes that the methods mark for the targets of the images, and where the files are."""
+    lines = [(entry, *found) for entry in outcome.entries for found in entry["boxes"].items()]
+    if not lines:
+        return
+    table = _table("image", "class", "method", *EDGES)
+    for column in table.columns[3:]:
+        column.justify = "right"
+    for entry, method, edges in lines[:MOST_LINES]:
+        name = "" if entry["target"] is None else class_name(entry["target"], outcome.setup.class_names)
+        shown = map(str, edges or ["none"])
+        table.add_row(Text(Path(entry["image"]).stem, overflow="fold"), Text(name), method, *shown)
+    Console().print(table)
+    height, width = outcome.setup.size
+    said = f"pixels of the picture of {height}x{width} that the network sees; right and bottom are the first outside"
+    _print_files(outcome, f"{said}{_hidden(lines)}", manifest)
 
 
 def print_layers(network: TracedNetwork) -> None:
@@ -58,6 +67,24 @@ def print_methods() -> None:
             f"{method.name}\n{method.result}", f"{method.needs}\n{method.cost}", f"{method.paper}\n{method.caution}"
         )
     Console().print(table)
+
+
+def _hidden(lines: Sequence[object]) -> str:
+    return f" ({len(lines) - MOST_LINES} more lines are not shown)" if len(lines) > MOST_LINES else ""
+
+
+def _print_files(outcome: Outcome, said: str, manifest: Path | None) -> None:
+    """Print what there is to say of a table, the layers that were looked at, and where the files are."""
+    layers = outcome.explanation.layers if outcome.explanation else {}
+    lines = [said]
+    for layer in dict.fromkeys(layers.values()):
+        methods = " and ".join(name for name, looked_at in layers.items() if looked_at == layer)
+        default = ", the default" if layer == outcome.setup.network.default_layer else ""
+        lines.append(f"{methods}: layer {layer}{default}")
+    written = [str(path) for path in outcome.pictures]
+    if len(written) > MOST_FILES:
+        written = [f"{len(written)} pictures in {outcome.request.output}"]
+    print(*lines, *written, *([str(manifest)] if manifest else []), sep="\n")
 
 
 def _classes_table(listed: Sequence[Scored], is_raw: bool) -> Table:
