@@ -47,6 +47,7 @@ METHODS = {
 }
 OTHERS = {
     "METHODS",
+    "Adversarial",
     "ClassVisualization",
     "Decomposition",
     "Explainer",
@@ -54,7 +55,10 @@ OTHERS = {
     "TracedNetwork",
     "class_visualization",
     "explain",
+    "fgsm",
+    "fooling_image",
     "full_grad_decomposition",
+    "pgd",
     "trace",
 }
 

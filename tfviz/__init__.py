@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tfviz.apps.explanation import Explanation, explain
     from tfviz.methods import (
         METHODS,
+        Adversarial,
         ClassVisualization,
         Decomposition,
         Explainer,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
         class_visualization,
         deconvnet,
         eigen_cam,
+        fgsm,
+        fooling_image,
         full_grad,
         full_grad_decomposition,
         grad_cam,
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
         integrated_gradients,
         layer_cam,
         occlusion,
+        pgd,
         rise,
         saliency,
         score_cam,
@@ -62,6 +66,7 @@ _LAZY = {
     **dict.fromkeys(
         (
             "METHODS",
+            "Adversarial",
             "ClassVisualization",
             "Decomposition",
             "Explainer",
@@ -69,6 +74,8 @@ _LAZY = {
             "class_visualization",
             "deconvnet",
             "eigen_cam",
+            "fgsm",
+            "fooling_image",
             "full_grad",
             "full_grad_decomposition",
             "grad_cam",
@@ -81,6 +88,7 @@ _LAZY = {
             "integrated_gradients",
             "layer_cam",
             "occlusion",
+            "pgd",
             "rise",
             "saliency",
             "score_cam",

@@ -56,6 +56,14 @@ def write_figure(path: Path, figure: Figure) -> None:
     write_file(path, buffer.getvalue())
 
 
+def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
+    """Write a picture, uint8 RGB (H, W, 3), as a PNG file, which loses nothing."""
+    import cv2  # here, because the help of the commands imports this module and needs no OpenCV
+
+    encoded: Any = cv2.imencode(".png", picture[..., ::-1])[1]
+    write_file(path, bytes(encoded))
+
+
 def write_array(path: Path, array: NDArray[Any]) -> None:
     """Write an array as an .npy file."""
     buffer = io.BytesIO()

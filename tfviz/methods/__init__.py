@@ -19,6 +19,7 @@ shape, NaN), `InvalidTargetsError`, `UnknownLayerError`, `UnknownMethodError` (a
 is not finite). An all-zero map is warned about.
 """
 
+from tfviz.methods.adversarial import Adversarial, fgsm, fooling_image, pgd
 from tfviz.methods.cam import eigen_cam, grad_cam, grad_cam_plus_plus, hires_cam, layer_cam, xgrad_cam
 from tfviz.methods.class_visualization import ClassVisualization, class_visualization
 from tfviz.methods.compiled import compile_methods
@@ -44,6 +45,7 @@ from tfviz.network.passes import Gradient
 __all__ = [
     "LAYER",
     "METHODS",
+    "Adversarial",
     "ClassVisualization",
     "Decomposition",
     "Diagnosed",
@@ -57,7 +59,9 @@ __all__ = [
     "compile_methods",
     "deconvnet",
     "eigen_cam",
+    "fgsm",
     "find_method",
+    "fooling_image",
     "full_grad",
     "full_grad_decomposition",
     "grad_cam",
@@ -71,6 +75,7 @@ __all__ = [
     "layer_cam",
     "method",
     "occlusion",
+    "pgd",
     "rise",
     "run_methods",
     "saliency",

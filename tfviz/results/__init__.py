@@ -23,7 +23,7 @@ from tfviz.results.metrics import (
     pointing_game,
 )
 from tfviz.results.outline import outline
-from tfviz.results.pictures import gradient_picture, to_picture
+from tfviz.results.pictures import difference_picture, gradient_picture, to_picture
 from tfviz.results.render import heatmap, mask, overlay
 from tfviz.results.scale import collapse, fuse, normalise, normalise_gradient, resize
 
@@ -37,6 +37,7 @@ __all__ = [
     "box_mask",
     "collapse",
     "component_boxes",
+    "difference_picture",
     "energy_inside",
     "fuse",
     "grabcut_mask",

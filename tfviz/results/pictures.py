@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from tfviz.results.checks import Picture, check_attributions, check_color_channels, check_images
 from tfviz.results.scale import normalise_gradient
 
+MIDDLE = 127.5  # of a picture's values, 0..255
+
 
 def to_picture(images: ArrayLike) -> Picture:
     """Make pictures of any images, such as the preprocessed input of a network.
@@ -46,6 +48,26 @@ def gradient_picture(attributions: ArrayLike) -> Picture:
     """
     check_color_channels("attributions", check_attributions(attributions))
     return _three_channels(normalise_gradient(attributions) * 255)
+
+
+def difference_picture(differences: ArrayLike, magnification: float = 10.0) -> Picture:
+    """Show how two pictures differ: mid-grey where they do not, brighter where the second is brighter.
+
+    Parameters
+    ----------
+    differences : (N, H, W, C) or (H, W, C), C = 1 (grey) or 3 (RGB; reverse the last axis for a BGR network first)
+        The second picture minus the first, in units of 255, as `Adversarial.differences`. Those above 127.5 divided by
+        `magnification` become black or white.
+    magnification : float
+        What each is multiplied by.
+
+    Returns
+    -------
+    uint8 (N, H, W, 3) or (H, W, 3)
+    """
+    values = check_attributions(differences)
+    check_color_channels("differences", values)
+    return _three_channels(np.clip(MIDDLE + magnification * values, 0, 2 * MIDDLE))
 
 
 def rounded(values: NDArray[Any]) -> Picture:

@@ -10,7 +10,7 @@ import typer
 
 import tfviz
 from tfviz.apps.command import options
-from tfviz.apps.command.behaviour import PRESETS, Group, PresetCommand, say, start_tensorflow
+from tfviz.apps.command.behaviour import PRESETS, AttackCommand, Group, PresetCommand, say, start_tensorflow
 from tfviz.apps.output import PICTURE_SUFFIX, check_folder
 from tfviz.errors import InvalidImagesError, TfvizWarning
 
@@ -184,6 +184,46 @@ def visualize(
 
     setup = set_up(ModelOptions(model, weights, preprocess, labels, size))
     show(setup, classes, VisualizeOptions(preset, iterations, seed, steps), output)
+
+
+@app.command(cls=AttackCommand)
+def fool(
+    image: Annotated[str, typer.Argument(help="An image file.")],
+    target: Annotated[str | None, typer.Option(help="The class to reach: its index or name.")] = None,
+    away_from: Annotated[str | None, typer.Option(help="Without a target: the class to leave; the predicted.")] = None,
+    method: Annotated[str, typer.Option(help="fooling_image, fgsm or pgd.")] = "fooling_image",
+    epsilon: Annotated[float | None, typer.Option(help="Bound on the change, in units of 255.")] = None,
+    norm: Annotated[str | None, typer.Option(help="Of the bound: linf or l2.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="Length of a step, in units of 255; of pgd, 2.5 epsilon / iterations.")
+    ] = None,
+    iterations: Annotated[int | None, typer.Option(help="The most steps.")] = None,
+    objective: Annotated[str | None, typer.Option(help="What is climbed: logit or log_odds.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the random start.")] = None,
+    model: options.ModelName = "demo",
+    weights: options.Weights = "imagenet",
+    preprocess: options.Preprocess = None,
+    labels: options.Labels = None,
+    size: options.Size = None,
+    fit: options.Fit = None,
+    output: options.Output = DEFAULT_OUTPUT,
+    save_array: Annotated[bool, typer.Option("--save-array", help="Write the float32 input (.npy), too.")] = False,
+) -> None:
+    """Change an image a little, so that a model takes it for another class."""
+    given = {"epsilon": epsilon, "norm": norm, "rate": rate, "iterations": iterations, "objective": objective}
+    chosen = {name: value for name, value in {**given, "seed": seed}.items() if value is not None}
+    check_folder(output)
+    paths = _images([image])
+    if len(paths) > 1:
+        raise typer.BadParameter(f"{image} holds {len(paths)} images; give one of them")
+    start_tensorflow()
+    from tfviz.apps.command.fool import FoolOptions
+    from tfviz.apps.command.fool import fool as change
+    from tfviz.apps.command.setup import ModelOptions, set_up
+
+    setup = set_up(ModelOptions(model, weights, preprocess, labels, size, fit))
+    if not change(setup, paths[0], FoolOptions(method, target, away_from, chosen, save_array), output):
+        raise typer.Exit(1)
 
 
 def _images(arguments: list[str]) -> list[Path]:

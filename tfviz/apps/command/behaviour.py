@@ -56,6 +56,22 @@ class PresetCommand(TyperCommand):
         super().format_help(ctx, formatter)
 
 
+class AttackCommand(TyperCommand):
+    """A command whose help gives the attacks that an option belongs to, each with its default."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help."""
+        start_tensorflow()
+        from tfviz.methods.adversarial import ATTACKS, defaults
+
+        for parameter in self.params:
+            values = {name: defaults(name).get(parameter.name) for name in ATTACKS}
+            said = ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+            if said:
+                parameter.help = f"{parameter.help} Default: {said}."  # type: ignore[attr-defined]  # options have one
+        super().format_help(ctx, formatter)
+
+
 def say(message: str) -> None:
     """Write one line about what went wrong to the standard error."""
     print(f"tfviz: {' '.join(message.split())}", file=sys.stderr)

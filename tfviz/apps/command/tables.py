@@ -87,6 +87,16 @@ def _print_files(outcome: Outcome, said: str, manifest: Path | None) -> None:
     print(*lines, *written, *([str(manifest)] if manifest else []), sep="\n")
 
 
+def print_rows(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table of texts; the columns after the second hold numbers."""
+    table = _table(*headers)
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console().print(table)
+
+
 def _classes_table(listed: Sequence[Scored], is_raw: bool) -> Table:
     table = _table("image", "class", *(("raw output", "its softmax") if is_raw else ("logit", "probability")), "")
     for column in table.columns[2:4]:

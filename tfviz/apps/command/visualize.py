@@ -6,15 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from tfviz.apps.command.setup import Setup
 from tfviz.apps.explanation import class_name
-from tfviz.apps.output import PICTURE_SUFFIX, write_file
+from tfviz.apps.output import PICTURE_SUFFIX, write_picture
 from tfviz.methods import class_visualization
 from tfviz.methods.class_visualization import PRESETS
 from tfviz.results import gradient_picture, montage
@@ -50,7 +48,7 @@ def visualize(setup: Setup, classes: Sequence[str], options: VisualizeOptions, o
         name = class_name(target, setup.class_names)
         captions = [*(f"step {step}" for step in pictures if step < len(found.history)), name]
         path = output / f"{_slug(name)}{PICTURE_SUFFIX}"
-        write_file(path, _png(montage([each[row] for each in pictures.values()], captions=captions)))
+        write_picture(path, montage([each[row] for each in pictures.values()], captions=captions))
         print(f"{name}: score {found.history[:1, row].sum():.2f} -> {found.scores[row]:.2f}, {path}")
 
 
@@ -64,8 +62,3 @@ def _pictures(setup: Setup, preset: str, images: NDArray[np.float32]) -> NDArray
 
 def _slug(name: str) -> str:
     return re.sub(r"\W+", "_", name).strip("_")[:80]
-
-
-def _png(picture: NDArray[np.uint8]) -> bytes:
-    encoded: Any = cv2.imencode(".png", picture[..., ::-1])[1]
-    return bytes(encoded)

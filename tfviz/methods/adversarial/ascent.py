@@ -1,0 +1,174 @@
+"""Steps that change what a network predicts, the whole loop compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from tfviz.errors import TfvizError, resembling
+from tfviz.network.scores import Head
+from tfviz.network.traced import TracedNetwork
+
+NORMS = ("linf", "l2")
+WHITE = 255.0  # distances are in units of a picture, where black is 0 and white is this
+
+
+def log_odds(head: Head, logits: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+    """Return log(p / (1 − p)) of the probability p of each image's class, (N,).
+
+    Its gradient has the direction of the cross-entropy's, whose own vanishes in float32 where p is nearly 1.
+    """
+    scores = head.scores(logits, classes)
+    if head.kind == "sigmoid":
+        return scores
+    others = tf.where(tf.one_hot(classes, tf.shape(logits)[1], True, False, dtype=tf.bool), float("-inf"), logits)
+    return scores - tf.reduce_logsumexp(others, axis=1)
+
+
+OBJECTIVES: dict[str, Callable[[Head, tf.Tensor, tf.Tensor], tf.Tensor]] = {"logit": Head.scores, "log_odds": log_odds}
+
+
+@dataclass(frozen=True)
+class Attack:
+    """What the steps climb. Distances are in pixel units, see `Bounds`.
+
+    name: what the user calls it. objective: the `logit` of the class, or its `log_odds`. norm: `linf` or `l2`, of the
+    steps and of the bound. towards: whether the class is to be predicted, or to be left.
+    """
+
+    name: str = field(compare=False)  # fgsm and pgd share their compiled loop
+    objective: str
+    norm: str
+    towards: bool
+
+    def __post_init__(self) -> None:
+        """Raise `TfvizError` for an unknown objective or norm."""
+        for kind, known in (("objective", OBJECTIVES), ("norm", NORMS)):
+            value = getattr(self, kind)
+            if value not in known:
+                close = resembling(str(value), known)
+                hint = f"did you mean {close}? " if close else ""
+                raise TfvizError(f"no {kind} {value!r}; {hint}there are {' and '.join(known)}")
+
+    def is_reached(self, predicted: Any, classes: Any) -> Any:
+        """Return whether the predicted classes (N,) are what was wanted."""
+        return (predicted == classes) == self.towards
+
+    def increased(self, head: Head, logits: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+        """Return what the steps increase, (N,)."""
+        value = OBJECTIVES[self.objective](head, logits, classes)
+        return value if self.towards else -value
+
+    def direction(self, gradient: tf.Tensor) -> tf.Tensor:
+        """Return the step of length 1 in the norm that increases the objective most; zero for a gradient of zero."""
+        if self.norm == "linf":
+            return tf.sign(gradient)
+        return tf.math.divide_no_nan(gradient, _length(gradient))
+
+    def within(self, difference: tf.Tensor, epsilon: tf.Tensor) -> tf.Tensor:
+        """Return the nearest differences of a norm of at most epsilon."""
+        if self.norm == "linf":
+            return tf.clip_by_value(difference, -epsilon, epsilon)
+        return difference * tf.minimum(1.0, tf.math.divide_no_nan(epsilon, _length(difference)))
+
+    def noise(self, shape: tf.TensorShape, seed: int) -> tf.Tensor:
+        """Return a difference (H, W, C) drawn evenly from those of a norm of at most 1."""
+        if self.norm == "linf":
+            return tf.random.stateless_uniform(shape, (seed, 0), -1, 1)
+        direction = self.direction(tf.random.stateless_normal((1, *shape), (seed, 0)))[0]
+        radius = tf.random.stateless_uniform((), (seed, 1)) ** (1 / shape.num_elements())
+        return direction * radius
+
+
+class State(NamedTuple):
+    """The images (N, H, W, C) on their way, which of them are still going (N,), and the steps each has done (N,)."""
+
+    images: tf.Tensor
+    going: tf.Tensor
+    steps: tf.Tensor
+
+
+class Bounds(NamedTuple):
+    """What the steps keep to: the original images and the class of each (N,), black and white (C,), rate and epsilon.
+
+    A pixel unit is the distance from black to white over 255.
+    """
+
+    originals: tf.Tensor
+    classes: tf.Tensor
+    low: tf.Tensor
+    high: tf.Tensor
+    rate: tf.Tensor
+    epsilon: tf.Tensor
+
+    @property
+    def unit(self) -> tf.Tensor:
+        """What a pixel unit is in the network's input space, (C,)."""
+        return (self.high - self.low) / WHITE
+
+
+def start(attack: Attack, bounds: Bounds, going: tf.Tensor, seed: int | None) -> State:
+    """Return where the loop begins: at the originals or, with a seed, at the same noise around each within epsilon."""
+    images = bounds.originals
+    if seed is not None:
+        noise = bounds.epsilon * attack.noise(images.shape[1:], seed)
+        noisy = tf.clip_by_value(images + bounds.unit * noise, bounds.low, bounds.high)
+        images = tf.where(_per_image(going), noisy, images)
+    return State(images, going, tf.zeros_like(bounds.classes))
+
+
+def compile_attack(network: TracedNetwork, attack: Attack) -> Any:
+    """Return the compiled loop `(state, bounds, first, last) -> state`; the network remembers it.
+
+    It ends early where no image is going any more. Only the images that are going change.
+    """
+    return network.remember(attack, lambda network: _compile(network, attack))
+
+
+def _compile(network: TracedNetwork, attack: Attack) -> Any:
+    images, color = tf.TensorSpec([None, *network.image_shape]), tf.TensorSpec(network.image_shape[2:])
+    classes, number, step = tf.TensorSpec([None], tf.int32), tf.TensorSpec([]), tf.TensorSpec([], tf.int32)
+    state = State(images, tf.TensorSpec([None], tf.bool), classes)
+
+    @tf.function(
+        input_signature=[state, Bounds(images, classes, color, color, number, number), step, step], autograph=False
+    )
+    def run(state: State, bounds: Bounds, first: tf.Tensor, last: tf.Tensor) -> State:
+        def continues(number: tf.Tensor, state: State) -> tf.Tensor:
+            return (number < last) & tf.reduce_any(state.going)
+
+        def body(number: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
+            return number + 1, _step(network, attack, state, bounds)
+
+        _, state = tf.while_loop(continues, body, (first, state))
+        return state
+
+    return run
+
+
+def _step(network: TracedNetwork, attack: Attack, state: State, bounds: Bounds) -> State:
+    """Stop the images that are there, and move the others."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(state.images)
+        logits = network.read_logits(network.replay(state.images))
+        value = attack.increased(network.head, logits, bounds.classes)
+    gradient = tape.gradient(value, state.images, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    going = state.going & ~attack.is_reached(network.head.predicted(logits), bounds.classes)
+    # Per unit of a pixel, so that a step does not depend on the preprocessing.
+    moved = state.images + bounds.unit * bounds.rate * attack.direction(gradient * bounds.unit)
+    difference = attack.within((moved - bounds.originals) / bounds.unit, bounds.epsilon)
+    moved = tf.clip_by_value(bounds.originals + bounds.unit * difference, bounds.low, bounds.high)
+    images = tf.ensure_shape(tf.where(_per_image(going), moved, state.images), state.images.shape)
+    return State(images, going, state.steps + tf.cast(going, tf.int32))
+
+
+def _per_image(values: tf.Tensor) -> tf.Tensor:
+    return values[:, tf.newaxis, tf.newaxis, tf.newaxis]
+
+
+def _length(values: tf.Tensor) -> tf.Tensor:
+    """Return the L2 norm of each image's values, (N, 1, 1, 1)."""
+    return tf.sqrt(tf.reduce_sum(tf.square(values), axis=(1, 2, 3), keepdims=True))

@@ -1,0 +1,186 @@
+"""Attacks run over batches, and what comes of them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, TfvizWarning
+from tfviz.methods.adversarial.ascent import WHITE, Attack, Bounds, compile_attack, start
+from tfviz.methods.pixels import check_pixel_range
+from tfviz.network.batches import PREDICTED
+from tfviz.network.traced import TracedNetwork
+from tfviz.progress import stretches
+
+TOLERANCE = 0.01  # pixel units by which images may leave the pixel range, as the rounding of a preprocessing makes them
+MOST_NAMED = 5
+
+
+@dataclass(frozen=True, repr=False)
+class Adversarial:
+    """Changed images, and what the change did, for N images.
+
+    images: float32 (N, H, W, C), in the network's own input space. differences: float32 (N, H, W, C), the images minus
+    the originals in pixel units (of 255), signed. targets: (N,), the class that was to be reached or, where none was
+    given, left. steps: (N,), those done. success: (N,), whether the network predicts what was wanted.
+    predictions_before, predictions_after: (N,), classes. probabilities_before, probabilities_after: (N, K), of each
+    class, as far as the network's output has any.
+    """
+
+    images: np.ndarray
+    differences: np.ndarray
+    targets: np.ndarray
+    steps: np.ndarray
+    success: np.ndarray
+    predictions_before: np.ndarray
+    predictions_after: np.ndarray
+    probabilities_before: np.ndarray
+    probabilities_after: np.ndarray
+
+    @property
+    def l2(self) -> np.ndarray:
+        """The L2 distance (N,) of each image from its original, in pixel units."""
+        return np.asarray(np.sqrt(np.square(self.differences, dtype=np.float64).sum(axis=(1, 2, 3))))
+
+    @property
+    def linf(self) -> np.ndarray:
+        """The L-infinity distance (N,) of each image from its original, in pixel units."""
+        return np.asarray(np.abs(self.differences).max(axis=(1, 2, 3)))
+
+    def __repr__(self) -> str:
+        """Return what was found, without the images."""
+        return (
+            f"Adversarial of {self.images.shape}, {np.sum(self.success)} of {len(self.success)} reached, "
+            f"{self.steps.max()} steps, L2 up to {self.l2.max():.3g}, L-infinity up to {self.linf.max():.3g} of 255"
+        )
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far and how long. rate and epsilon: in pixel units; epsilon None: no bound; seed None: no random start."""
+
+    iterations: int
+    epsilon: float | None = None
+    rate: float | None = None
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raise `TfvizError` for a value that has no meaning."""
+        if not _is_number(self.iterations, whole=True) or self.iterations < 1:
+            raise TfvizError(f"iterations is {self.iterations!r}, expected a whole number of at least 1")
+        for name in ("epsilon", "rate"):
+            value = getattr(self, name)
+            if value is not None and not (_is_number(value) and 0 < value < np.inf):
+                raise TfvizError(f"{name} is {value!r}, expected a number above 0, in pixel units (of 255)")
+        if self.seed is not None and not _is_number(self.seed, whole=True):
+            raise TfvizError(f"seed is {self.seed!r}, expected a whole number, or None for no random start")
+
+    def bounds(self, images: np.ndarray, classes: np.ndarray, low: np.ndarray, high: np.ndarray) -> Bounds:
+        """Return what the steps keep to, as tensors."""
+        epsilon = np.inf if self.epsilon is None else self.epsilon
+        rate = 2.5 * epsilon / self.iterations if self.rate is None else self.rate
+        return Bounds(*map(tf.constant, (images, classes, low, high, np.float32(rate), np.float32(epsilon))))
+
+
+def run(
+    network: TracedNetwork,
+    attack: Attack,
+    limits: Limits,
+    given: Iterable[tuple[np.ndarray, np.ndarray]],
+    pixel_range: tuple[Any, Any],
+) -> Adversarial:
+    """Attack the images of every batch; what is wrong with one of them is said before the first is attacked."""
+    if network.num_classes is None or network.num_classes < 2:
+        what = "it was traced with a score of your own" if network.num_classes is None else "it has one output"
+        raise InvalidTargetsError(f"{attack.name} needs a network that tells two classes or more apart: {what}")
+    prepared: list[tuple[Bounds, np.ndarray]] = []
+    count = 0
+    for images, wanted in given:
+        colors = check_pixel_range(pixel_range, images.shape[1:])
+        _check_inside(images, *colors, count)
+        logits = network.logits(images, batch_size=len(images))
+        classes = _classes(network, attack, logits, wanted, count)
+        prepared.append((limits.bounds(images, classes, *colors), logits))
+        count += len(images)
+    found = [_run_batch(network, attack, limits, *batch) for batch in prepared]
+    joined = {
+        field.name: np.concatenate([getattr(part, field.name) for part in found]) for field in fields(Adversarial)
+    }
+    result = Adversarial(**joined)
+    _warn_of_failures(result, attack, limits)
+    return result
+
+
+def _classes(network: TracedNetwork, attack: Attack, logits: np.ndarray, wanted: np.ndarray, first: int) -> np.ndarray:
+    """Return the class (N,) that each image is to reach or leave; raise where one is reached already."""
+    predicted = network.head.predicted(logits).numpy()
+    classes = np.where(wanted == PREDICTED, predicted, wanted)
+    there = np.flatnonzero(classes == predicted)
+    if attack.towards and there.size:
+        raise InvalidTargetsError(
+            f"image {first + there[0]} is taken for its target, class {classes[there[0]]}, already: expected another"
+        )
+    return classes
+
+
+def _run_batch(
+    network: TracedNetwork, attack: Attack, limits: Limits, bounds: Bounds, before: np.ndarray
+) -> Adversarial:
+    head, advance = network.head, compile_attack(network, attack)
+    predicted = head.predicted(before)
+    state = start(attack, bounds, ~attack.is_reached(predicted, bounds.classes), limits.seed)
+    for first, last in stretches(limits.iterations, attack.name):
+        state = advance(state, bounds, first, last)
+        if not state.going.numpy().any():
+            break
+    images = state.images.numpy()
+    if not np.isfinite(images).all():
+        raise TfvizError(
+            f"{attack.name} met NaN or infinite values: the network's own gradient overflows (common with float16; "
+            "trace the float32 model)"
+        )
+    after = network.logits(images, batch_size=len(images))
+    return Adversarial(
+        images=images,
+        differences=((state.images - bounds.originals) / bounds.unit).numpy(),
+        targets=bounds.classes.numpy(),
+        steps=state.steps.numpy(),
+        success=attack.is_reached(head.predicted(after), bounds.classes).numpy(),
+        predictions_before=predicted.numpy(),
+        predictions_after=head.predicted(after).numpy(),
+        probabilities_before=head.probabilities(before).numpy(),
+        probabilities_after=head.probabilities(after).numpy(),
+    )
+
+
+def _check_inside(images: np.ndarray, low: np.ndarray, high: np.ndarray, first: int) -> None:
+    slack = TOLERANCE / WHITE * (high - low)
+    outside = ((images < low - slack) | (images > high + slack)).any(axis=(1, 2, 3))
+    if outside.any():
+        index = int(np.argmax(outside))
+        raise InvalidImagesError(
+            f"image {first + index} holds values from {images[index].min():g} to {images[index].max():g}, outside of "
+            f"pixel_range ({low.tolist()} for black, {high.tolist()} for white)"
+        )
+
+
+def _warn_of_failures(result: Adversarial, attack: Attack, limits: Limits) -> None:
+    failed = np.flatnonzero(~result.success)
+    if failed.size:
+        warnings.warn(
+            f"{attack.name} did not {'reach' if attack.towards else 'leave'} the class of image "
+            f"{', '.join(map(str, failed[:MOST_NAMED]))}{' and others' if failed.size > MOST_NAMED else ''} in "
+            f"{limits.iterations} steps (success is False there)",
+            TfvizWarning,
+            stacklevel=4,
+        )
+
+
+def _is_number(value: Any, whole: bool = False) -> bool:
+    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
+    return isinstance(value, kinds) and not isinstance(value, bool)
