@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import keras
 import numpy as np
+import PIL.Image
 import pytest
 from keras import layers
 from model_zoo import CLASSES, SHAPE, SIZE, model_of, open_size, randomise
@@ -18,7 +19,17 @@ from model_zoo import CLASSES, SHAPE, SIZE, model_of, open_size, randomise
 import tfviz
 from tfviz import demo
 from tfviz.__main__ import main
-from tfviz.methods.class_visualization import PRESETS
+from tfviz.apps.command import options as command_options
+from tfviz.methods.visualization import (
+    PRESETS,
+    Channel,
+    Class,
+    Direction,
+    Layer,
+    Neuron,
+    color_statistics,
+    feature_visualization,
+)
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
@@ -222,7 +233,7 @@ def test_photographs_beside_the_results_stay_and_results_are_no_photographs(run,
     assert run(*quiet(own, "cat.png", "--output", "."))[0] == 0
     assert (tmp_path / "cat.png").read_bytes() == before and (tmp_path / "cat.tfviz.png").exists()
     status, _, err = run(*quiet(own, ".", "--output", "."))
-    assert (status, err) == (0, "tfviz: warning: 1 pictures that tfviz wrote (*.tfviz.png) are left out\n")
+    assert (status, err) == (0, "tfviz: warning: 1 pictures that tfviz wrote (*.tfviz.png, *.tfviz.gif) are left out\n")
     assert not (tmp_path / "cat.tfviz.tfviz.png").exists()
     status, _, err = run(*quiet(own, "cat.tfviz.png"))
     assert status == 1 and err.startswith("tfviz: there are no other images: 1 pictures that tfviz wrote")
@@ -462,26 +473,95 @@ def test_methods(run, monkeypatch, width):
             assert all(word in words for word in text.split())
 
 
+def demo_colors():
+    return color_statistics(demo.generate(64, seed=0).images)
+
+
+def enlarged(image):
+    """A picture of 128 pixels, three times as large."""
+    picture = np.rint(np.clip(image, 0, 255)).astype(np.uint8)
+    return cv2.resize(picture, (384, 384), interpolation=cv2.INTER_CUBIC)
+
+
 def test_visualize(run, tmp_path):
     arguments = ["visualize", "--class", "red striped circle", "--class", 8, "--iterations", 4, "--snapshots", "0,2"]
     status, out, err = run(*arguments)
     assert (status, err) == (0, "")
-    found = tfviz.class_visualization(demo.load_network(), [0, 8], pixel_range=(0, 255), iterations=4, snapshots=[0])
+    options = {"pixel_range": (0, 255), "iterations": 4, "snapshots": [0], "color_statistics": demo_colors()}
+    found = tfviz.class_visualization(demo.load_network(), [0, 8], **options)
     for row, target in enumerate((0, 8)):
         name = demo.CLASS_NAMES[target]
         assert f"{name}: score {found.history[0, row]:.2f} -> {found.scores[row]:.2f}" in out
         picture = picture_of(tmp_path / "tfviz-output" / f"{name.replace(' ', '_')}.tfviz.png")
-        # Three pictures of 128 pixels in a grid of two columns, the first at the top left within a margin of 8.
-        np.testing.assert_array_equal(
-            picture[8:136, 8:136], np.rint(np.clip(found.snapshots[0][row], 0, 255)).astype(np.uint8)
-        )
+        # Three pictures in a row, within a margin of 8.
+        assert picture.shape[1] == 3 * 384 + 4 * 8
+        first, last = picture[8:392, 8:392].astype(int), picture[8:392, -392:-8].astype(int)
+        assert np.abs(first - enlarged(found.snapshots[0][row])).max() <= 1
+        assert np.abs(last - enlarged(found.images[row])).mean() < 1
+    assert not list(tmp_path.rglob("*.gif"))
 
 
 def test_visualize_without_clamping_is_shown_around_its_mean(run, tmp_path):
     status, _, err = run("visualize", "--class", 0, "--preset", "simonyan", "--iterations", 3)
     assert (status, err) == (0, "")
-    shown = picture_of(next((tmp_path / "tfviz-output").iterdir()))[8:136, 8:136]
+    shown = picture_of(next((tmp_path / "tfviz-output").iterdir()))[8:392, 8:392]
     assert 110 < shown.mean() < 145 and shown.std() > 10
+
+
+def test_visualize_every_objective(run, tmp_path):
+    vector = np.arange(8.0)
+    np.save(tmp_path / "vector.npy", vector)
+    channel, layer = Channel("block2_conv1", 3), Layer("block1_conv2")
+    expected = {
+        "class:green dotted square": Class(4),
+        "channel:block2_conv1:3": channel,
+        "neuron:block2_conv1:7": Neuron("block2_conv1", 7),
+        "neuron:block2_conv1:7:5,6": Neuron("block2_conv1", 7, 5, 6),
+        "direction:block1_conv2:vector.npy": Direction("block1_conv2", vector),
+        "2*channel:block2_conv1:3 + layer:block1_conv2+-0.5*class:4": 2 * channel + layer + -0.5 * Class(4),
+    }
+    arguments = [part for text in expected for part in ("--objective", text)]
+    status, out, err = run("visualize", *arguments, "--iterations", 2, "--seed", 5)
+    assert (status, err) == (0, "")
+    options = {"pixel_range": (0, 255), "iterations": 2, "seed": 5, "color_statistics": demo_colors()}
+    found = feature_visualization(demo.load_network(), list(expected.values()), **options)
+    for line, text, row in zip(out.splitlines(), expected, range(len(expected)), strict=True):
+        name = text.removeprefix("class:")
+        assert line.startswith(f"{name}: score {found.history[0, row]:.2f} -> {found.scores[row]:.2f}, ")
+        picture = picture_of(tmp_path / line.rpartition(", ")[2])
+        assert np.abs(picture[8:392, 8:392].astype(int) - enlarged(found.images[row])).mean() < 1
+
+
+def test_visualize_from_a_picture(run, tmp_path):
+    """The start is the picture, and few small steps leave it recognisable; the GIF shows them all."""
+    path = demo.sample_paths()[0]
+    start = ["visualize", "--image", path, "--objective", "layer:block2_conv2", "--iterations", 3]
+    status, out, err = run(*start, "--snapshots", "0", "--gif", "--colors", path)
+    assert (status, err) == (0, "")
+    still, moving = map(Path, out.strip().split(", ")[1:])
+    picture = enlarged(cv2.imread(str(path))[..., ::-1])
+    strip = picture_of(tmp_path / still)
+    assert np.abs(strip[8:392, 8:392].astype(int) - picture).max() <= 2
+    assert np.abs(strip[8:392, 400:784].astype(int) - picture).mean() > 1
+    with PIL.Image.open(tmp_path / moving) as animation:
+        assert (animation.n_frames, animation.size, animation.info["loop"]) == (4, (384, 384), 0)
+        frames = []
+        for number in range(4):
+            animation.seek(number)
+            frames.append((np.array(animation.convert("RGB")).astype(int), animation.info["duration"]))
+    assert [duration for _, duration in frames] == [80, 80, 80, 1500]
+    assert np.abs(frames[0][0] - picture).mean() < 8
+    assert np.abs(frames[3][0] - strip[8:392, 400:784]).mean() < 8
+    # The colours of one picture, and not the demo's.
+    run(*start, "--output", "other")
+    other = picture_of(next((tmp_path / "other").iterdir()))[8:392, 8:392]
+    assert np.abs(strip[8:392, 400:784].astype(int) - other).max() > 3
+
+
+def test_what_visualize_writes_is_not_explained(run, tmp_path):
+    run("visualize", "--class", 0, "--iterations", 1, "--gif")
+    status, _, err = run("explain", tmp_path / "tfviz-output")
+    assert status == 1 and err.startswith("tfviz: there are no other images: 2 pictures that tfviz wrote")
 
 
 @pytest.mark.parametrize(
@@ -491,6 +571,14 @@ def test_visualize_without_clamping_is_shown_around_its_mean(run, tmp_path):
         (["--class", "red"], "no class is called 'red'; did you mean 'red"),
         (["--class", "0", "--preset", "deep"], "no preset 'deep'; they are simonyan, jitter-blur"),
         (["--class", "0", "--iterations", "3", "--snapshots", "5"], "snapshot 5 is out of range"),
+        (["--objective", "block1_conv1"], "'block1_conv1' is no objective; expected class:NAME, channel:LAYER:NUMBER"),
+        (["--objective", "channel:block1_conv1"], "'block1_conv1' says no layer, or nothing of it; expected class:"),
+        (["--objective", "channel:block1_conv1:x"], "'x' is no number; expected class:"),
+        (["--objective", "channel:block1_conv1:8"], "channel 8 is out of range: block1_conv1 has 8, 0 to 7"),
+        (["--objective", "layer:block1"], "no layer 'block1' with a spatial map; did you mean"),
+        (["--objective", "direction:block1_conv1:no.npy"], "the direction 'no.npy' cannot be read as an .npy file"),
+        (["--class", "0", "--image", "no.png"], "no.png cannot be read: No such file"),
+        (["--class", "0", "--colors", "no.png"], "no.png does not exist"),
     ],
 )
 def test_visualize_of_what_does_not_exist(run, tmp_path, arguments, message):
@@ -502,6 +590,7 @@ def test_visualize_of_what_does_not_exist(run, tmp_path, arguments, message):
 def test_help_knows_the_registry(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")
     assert all(name in run("methods")[1] for name in tfviz.METHODS)
+    assert tuple(PRESETS) == command_options.PRESETS
     assert ", ".join(PRESETS) in run("visualize", "--help")[1]
 
 
@@ -520,7 +609,7 @@ def in_a_process(*arguments, folder, code=None):
 def test_help_needs_no_tensorflow(tmp_path):
     code = (
         "import sys, time; started = time.monotonic(); from tfviz.__main__ import main\n"
-        "for arguments in (['--help'], ['explain', '--help'], ['--version']):\n"
+        "for arguments in (['--help'], ['explain', '--help'], ['visualize', '--help'], ['--version']):\n"
         "    try: main(arguments)\n"
         "    except SystemExit as ended: assert not ended.code\n"
         "print(sorted({'tensorflow', 'keras', 'cv2', 'matplotlib'} & set(sys.modules)))"

@@ -46,6 +46,17 @@ METHODS = {
     "xgrad_cam",
 }
 OTHERS = {
+    "feature_visualization",
+    "color_statistics",
+    "Recipe",
+    "Objective",
+    "Neuron",
+    "Layer",
+    "FeatureVisualization",
+    "Direction",
+    "ColorStatistics",
+    "Class",
+    "Channel",
     "METHODS",
     "Adversarial",
     "ClassVisualization",

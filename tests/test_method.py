@@ -99,4 +99,4 @@ def test_what_is_printed_of_results_is_one_line(model, images):
     assert any("grad_cam (2, 6, 7)" in text and "before the softmax" in text for text in shown)
     assert any("default_layer='features'" in text for text in shown)
     assert "Head(kind='softmax', num_classes=3, score=None)" in shown
-    assert any("2 steps, score by class {1: " in text for text in shown)
+    assert any("2 steps, scores {class 1: " in text for text in shown)

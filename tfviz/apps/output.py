@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PICTURE_SUFFIX = ".tfviz.png"
 """How every picture that tfviz writes ends, so that none replaces a photograph or is taken for one in the next run."""
+ANIMATION_SUFFIX = ".tfviz.gif"
 DOTS_PER_INCH = 150
 
 

@@ -21,8 +21,7 @@ is not finite). An all-zero map is warned about.
 
 from tfviz.methods.adversarial import Adversarial, fgsm, fooling_image, pgd
 from tfviz.methods.cam import eigen_cam, grad_cam, grad_cam_plus_plus, hires_cam, layer_cam, xgrad_cam
-from tfviz.methods.class_visualization import ClassVisualization, class_visualization
-from tfviz.methods.compiled import compile_methods
+from tfviz.methods.compiled import compile_methods, plan_methods
 from tfviz.methods.decorator import method
 from tfviz.methods.explainer import Explainer, Results, run_methods
 from tfviz.methods.full_grad import (
@@ -40,25 +39,51 @@ from tfviz.methods.loop import Diagnosed, Loop
 from tfviz.methods.noise import smooth_grad, square_grad, var_grad
 from tfviz.methods.perturbation import occlusion, rise
 from tfviz.methods.registry import LAYER, METHODS, Method, find_method
+from tfviz.methods.visualization import (
+    Channel,
+    Class,
+    ClassVisualization,
+    ColorStatistics,
+    Direction,
+    FeatureVisualization,
+    Layer,
+    Neuron,
+    Objective,
+    Recipe,
+    class_visualization,
+    color_statistics,
+    feature_visualization,
+)
 from tfviz.network.passes import Gradient
 
 __all__ = [
     "LAYER",
     "METHODS",
     "Adversarial",
+    "Channel",
+    "Class",
     "ClassVisualization",
+    "ColorStatistics",
     "Decomposition",
     "Diagnosed",
+    "Direction",
     "Explainer",
+    "FeatureVisualization",
     "Gradient",
+    "Layer",
     "Loop",
     "Method",
+    "Neuron",
+    "Objective",
+    "Recipe",
     "Results",
     "ablation_cam",
     "class_visualization",
+    "color_statistics",
     "compile_methods",
     "deconvnet",
     "eigen_cam",
+    "feature_visualization",
     "fgsm",
     "find_method",
     "fooling_image",
@@ -76,6 +101,7 @@ __all__ = [
     "method",
     "occlusion",
     "pgd",
+    "plan_methods",
     "rise",
     "run_methods",
     "saliency",

@@ -6,9 +6,9 @@ import tensorflow as tf
 
 
 def gaussian_blur(images: tf.Tensor, deviation: tf.Tensor | float) -> tf.Tensor:
-    """Return images (N, H, W, C) under a Gaussian of `deviation` pixels, cut off at three; the edges are reflected."""
+    """Return images (N, H, W, C) under a Gaussian of `deviation` pixels, cut off at three deviations; the edges are reflected."""
     deviation = tf.cast(deviation, tf.float32)
-    radius = tf.maximum(1, tf.cast(tf.math.ceil(3 * deviation), tf.int32))
+    radius = tf.maximum(1, tf.cast(tf.round(3 * deviation), tf.int32))
     # A reflection cannot reach further than the image.
     radius = tf.minimum(radius, tf.reduce_min(tf.shape(images)[1:3]))
     offsets = tf.cast(tf.range(-radius, radius + 1), tf.float32)

@@ -67,7 +67,7 @@ def compile_methods(network: TracedNetwork, chosen: Mapping[str, Mapping[str, An
 
     A method that is given several layers runs once for each, in the same passes.
     """
-    runs = {key: run for name, options in chosen.items() for key, run in _runs(network, name, options).items()}
+    runs = plan_methods(network, chosen)
     sizes = tuple(size for size in network.image_shape if size is not None)
     for run in runs.values() if len(sizes) == len(network.image_shape) else ():
         run.check(sizes)
@@ -75,6 +75,11 @@ def compile_methods(network: TracedNetwork, chosen: Mapping[str, Mapping[str, An
         _frozen({key: run.options for key, run in runs.items()}), lambda network: _compile(network, runs)
     )
     return compiled
+
+
+def plan_methods(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]]) -> dict[str, Run]:
+    """Return the runs of the `chosen` methods by the names of their results, without compiling them."""
+    return {key: run for name, options in chosen.items() for key, run in _runs(network, name, options).items()}
 
 
 def _runs(network: TracedNetwork, name: str, options: Mapping[str, Any]) -> dict[str, Run]:

@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from tfviz.network.applicability import check_rule
 from tfviz.network.biases import BiasTerm, find_biases
-from tfviz.network.layers import Layer
 from tfviz.network.program import Value
 from tfviz.network.replay import NOTHING, Change
 from tfviz.network.rules import Rule
@@ -57,9 +56,8 @@ class Passes:
         self._values: dict[str, tf.Tensor] = {}
         self._gradients: dict[Gradient, tf.Tensor] = {}
         wanted = sorted(set(gradients), key=lambda each: each.rule.name if each.rule else "")
+        self.warnings += check_rules(network, wanted)
         for rule, group in groupby(wanted, key=lambda each: each.rule):
-            if rule is not None:
-                self.warnings += check_rule(network, rule)
             self._run(targets, rule, list(group))
         if not wanted:
             self._run(targets, None, [])
@@ -124,3 +122,9 @@ class Passes:
         for path, layer in layers.items():
             self._values[path] = tensors[layer.value]
             self._features[path] = layer.to_map(tf.cast(tensors[layer.value], tf.float32))
+
+
+def check_rules(network: TracedNetwork, gradients: Iterable[Gradient]) -> list[str]:
+    """Return warnings about the rules of the gradients; raise `RuleError` where one would be wrong."""
+    rules = {each.rule.name: each.rule for each in gradients if each.rule is not None}
+    return [message for rule in rules.values() for message in check_rule(network, rule)]

@@ -41,3 +41,18 @@ RELUS = frozenset({"Relu", "Relu6"})
 
 GUIDED_BACKPROP = Rule("guided_backprop", RELUS, lambda upstream, local: local(tf.nn.relu(upstream)))
 DECONVNET = Rule("deconvnet", RELUS, lambda upstream, local: tf.nn.relu(upstream))
+
+
+def _redirect(upstream: tf.Tensor, local: Backward) -> tf.Tensor:
+    """Let the ascending part of the upstream gradient through for the images of which all units block it.
+
+    Where nothing comes through, the units that are active have no upstream gradient, so all that is let through goes to
+    units that are not.
+    """
+    gradient = local(upstream)
+    comes_through = tf.reduce_any(tf.not_equal(gradient, 0), axis=range(1, upstream.shape.rank), keepdims=True)
+    return tf.where(comes_through, gradient, tf.nn.relu(upstream))
+
+
+# Olah, Mordvintsev, Schubert, "Feature Visualization", Distill 2017: an image that wakes no unit is no dead end.
+REDIRECTED = Rule("redirected", RELUS, _redirect)

@@ -1,4 +1,4 @@
-"""How the command behaves: one line for an error or a warning, a quiet TensorFlow, and help that asks the registry."""
+"""How the command behaves: one line for an error or a warning, and a quiet TensorFlow."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ import warnings
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 
 from tfviz.apps.quiet import silent_stderr
 from tfviz.errors import TfvizError, TfvizWarning, UnsupportedModelError
 
 INTERRUPTED = 130
-PRESETS = "{presets}"
-"""Stands in a help text for the names of the presets, which are known once TensorFlow is imported."""
 
 
 class Group(TyperGroup):
@@ -41,35 +39,6 @@ class Group(TyperGroup):
                 raise typer.Exit(1) from error
             except KeyboardInterrupt:
                 raise typer.Exit(INTERRUPTED) from None
-
-
-class PresetCommand(TyperCommand):
-    """A command whose help lists the presets."""
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help."""
-        start_tensorflow()
-        from tfviz.methods.class_visualization import PRESETS as KNOWN
-
-        for parameter in self.params:
-            parameter.help = (parameter.help or "").replace(PRESETS, ", ".join(KNOWN))  # type: ignore[attr-defined]  # options have one
-        super().format_help(ctx, formatter)
-
-
-class AttackCommand(TyperCommand):
-    """A command whose help gives the attacks that an option belongs to, each with its default."""
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help."""
-        start_tensorflow()
-        from tfviz.methods.adversarial import ATTACKS, defaults
-
-        for parameter in self.params:
-            values = {name: defaults(name).get(parameter.name) for name in ATTACKS}
-            said = ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
-            if said:
-                parameter.help = f"{parameter.help} Default: {said}."  # type: ignore[attr-defined]  # options have one
-        super().format_help(ctx, formatter)
 
 
 def say(message: str) -> None:

@@ -16,8 +16,9 @@ from tfviz.apps.explanation import Explanation, choose, explain
 from tfviz.apps.images import Image
 from tfviz.apps.output import file_names
 from tfviz.errors import InvalidTargetsError, RuleError, TfvizError, TfvizWarning, UnknownLayerError
-from tfviz.methods import METHODS, class_visualization, compile_methods, find_method
+from tfviz.methods import METHODS, class_visualization, compile_methods, plan_methods
 from tfviz.methods.registry import LAYER
+from tfviz.network.passes import check_rules
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import progress
 
@@ -27,23 +28,26 @@ LISTED = 12  # lines of the table of classes, shared by the images
 MOST_LISTED = 5
 
 
-def find_methods(network: TracedNetwork, names: Sequence[str], layer: str | None) -> tuple[list[str], list[str]]:
-    """Return the methods to run, and what to say of those that are left out.
+def find_methods(network: TracedNetwork, request: Request) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Return the methods to run with their options, and what to say of those that are left out.
 
     They are those named, or of the usual ones (or of all) those that the network has a place for.
     """
+    names = request.methods
     if names and ALL not in names:
-        return list(dict.fromkeys(names)), []
-    if layer is not None:
-        network.find_layer(layer)
-    found, said = [], []
-    for name in METHODS if names else USUAL_METHODS:
+        return choose(list(dict.fromkeys(names)), request.options), []
+    if LAYER in request.options:
+        plan_methods(network, choose("grad_cam", {LAYER: request.options[LAYER]}))
+    chosen = choose(list(METHODS if names else USUAL_METHODS), request.options)
+    said = []
+    for name in list(chosen):
         try:
-            compile_methods(network, {name: {LAYER: layer} if LAYER in find_method(name).options else {}})
-            found.append(name)
+            for run in plan_methods(network, {name: chosen[name]}).values():
+                check_rules(network, run.method.gradients)
         except (RuleError, UnknownLayerError) as error:
             said.append(f"{name} is left out: {error}")
-    return found, said
+            del chosen[name]
+    return chosen, said
 
 
 class Run:
@@ -56,13 +60,13 @@ class Run:
         self.outcome = outcome(setup, request)
         self._setup = setup
         self._request = request
-        self._methods, left_out = find_methods(setup.network, request.methods, request.layer)
+        self._methods, left_out = find_methods(setup.network, request)
         self._targets = setup.targets(list(request.targets))
         classes = int(setup.network.num_classes or 0)
         if request.top > classes:
             raise InvalidTargetsError(f"there are no {request.top} best classes: the network has {classes}")
         self._per_image = len(self._targets) or request.top
-        said = [*left_out, *compile_methods(setup.network, choose(self._methods, request.layer)).warnings]
+        said = [*left_out, *compile_methods(setup.network, self._methods).warnings]
         for message in said:
             warnings.warn(message, TfvizWarning, stacklevel=2)
         self.outcome.warnings += [*setup.warnings, *said]
@@ -128,8 +132,8 @@ class Run:
                 self._setup.network,
                 repeated,
                 targets,
-                methods=self._methods,
-                layer=self._request.layer,
+                methods=list(self._methods),
+                options=self._methods,
                 batch_size=batch_size,
             )
         return explanation, self._setup.class_scores(explanation.logits[:: self._per_image])

@@ -59,7 +59,9 @@ Smoothing = Annotated[
     float | None, typer.Option(help="Of grabcut: the blur of the map, in parts of the picture's shorter side.")
 ]
 Threshold = Annotated[float | None, typer.Option(help="Of threshold: the part of the map's maximum that counts.")]
-Layer = Annotated[str | None, typer.Option(help="Where grad_cam looks; see tfviz layers.")]
+Layer = Annotated[
+    list[str] | None, typer.Option(help="Repeatable: where grad_cam and the like look; see tfviz layers.")
+]
 Targets = Annotated[
     list[str] | None,
     typer.Option("--target", help="Repeatable: index or name of a class to explain, not the predicted one."),
@@ -82,3 +84,39 @@ SaveScaledMaps = Annotated[
 BatchSize = Annotated[int, typer.Option(min=1, help="Images computed at once.")]
 Colormap = Annotated[str, typer.Option(help="An OpenCV colour map such as jet, turbo or viridis.")]
 Blend = Annotated[str, typer.Option(help="How a map is laid over its image: weighted or additive.")]
+
+PRESETS = ("simonyan", "jitter-blur", "fourier", "deep-dream")
+"""The names in `tfviz.methods.visualization.PRESETS`, which lies behind TensorFlow; a test keeps them equal."""
+
+Objectives = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--objective",
+        help="Repeatable, a picture each: class:NAME, channel:LAYER:NUMBER, neuron:LAYER:NUMBER (in the centre) or "
+        "neuron:LAYER:NUMBER:ROW,COLUMN, direction:LAYER:FILE.npy, layer:LAYER, or a sum such as "
+        "2*channel:LAYER:3+layer:LAYER.",
+    ),
+]
+Classes = Annotated[
+    list[str] | None,
+    typer.Option("--class", help="Repeatable: index or name of a class, short for --objective class:…"),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(help=f"The recipe: {', '.join(PRESETS)}. fourier if not given, deep-dream with --image."),
+]
+Iterations = Annotated[int | None, typer.Option(min=1, help="Steps; the preset's own number if not given.")]
+Seed = Annotated[int, typer.Option(help="Of the noise, and of how the picture is moved about.")]
+StartImage = Annotated[
+    Path | None, typer.Option("--image", help="Start from this picture; with layer:LAYER it is deep dream.")
+]
+ColorImages = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--colors",
+        help="Repeatable: files, folders or patterns of pictures such as the model knows, whose colours are taken; the "
+        "demo's own if none is given.",
+    ),
+]
+Snapshots = Annotated[str, typer.Option(help="Steps to show beside the last, such as 0,20,50.")]
+Gif = Annotated[bool, typer.Option("--gif", help="Write how each picture comes about as an animated GIF, too.")]

@@ -22,10 +22,13 @@ MOST_NAMED = 5
 
 @dataclass(frozen=True)
 class Request:
-    """The options of `tfviz explain` that are not about the model. look: how `plot` shows maps."""
+    """The options of `tfviz explain` that are not about the model.
+
+    options: those of the methods, for each that knows them. look: how `plot` shows maps.
+    """
 
     methods: Sequence[str]
-    layer: str | None
+    options: dict[str, Any]
     targets: Sequence[str]
     top: int
     batch_size: int

@@ -1,64 +1,121 @@
-"""`tfviz visualize`: pictures of classes."""
+"""`tfviz visualize`: pictures of what a network looks for."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tfviz.apps.animation import encode_gif
+from tfviz.apps.command.objectives import read_objective
 from tfviz.apps.command.setup import Setup
-from tfviz.apps.explanation import class_name
-from tfviz.apps.output import PICTURE_SUFFIX, write_picture
-from tfviz.methods import class_visualization
-from tfviz.methods.class_visualization import PRESETS
+from tfviz.apps.images import Image, fit_image, read_image
+from tfviz.apps.output import ANIMATION_SUFFIX, PICTURE_SUFFIX, file_names, write_file, write_picture
+from tfviz.demo import generate
+from tfviz.methods.visualization import (
+    ColorStatistics,
+    Recipe,
+    color_statistics,
+    feature_visualization,
+)
+from tfviz.methods.visualization.recipe import find_recipe
 from tfviz.results import gradient_picture, montage
+
+TILE = 384
+"""Pixels: a picture with a shorter side is enlarged, by a whole number, to at least so many."""
+FRAMES = 32
+COLOR_PICTURES = 64
+COLOR_SIZE = (64, 64)
+"""How many of the demo's pictures tell how colours go together, and the size at which any picture does."""
 
 
 @dataclass(frozen=True)
 class VisualizeOptions:
-    """The options of `tfviz visualize` that are not about the model."""
+    """The options of `tfviz visualize` that are not about the model.
+
+    image: the picture that the ascent starts from. color_paths: pictures whose colours are taken, the demo's if none.
+    """
 
     preset: str
     iterations: int | None
     seed: int
     snapshots: Sequence[int]
+    gif: bool
+    image: Path | None
+    color_paths: Sequence[Path]
 
 
-def visualize(setup: Setup, classes: Sequence[str], options: VisualizeOptions, output: Path) -> None:
-    """Write a picture of each class and print its score."""
-    targets = setup.targets(list(classes))
+def visualize(setup: Setup, objectives: Sequence[str], options: VisualizeOptions, output: Path) -> None:
+    """Write a picture of each objective and print its score."""
+    named = [read_objective(text, setup) for text in dict.fromkeys(objectives)]
     changes = {} if options.iterations is None else {"iterations": options.iterations}
-    found = class_visualization(
+    recipe = find_recipe(options.preset, changes)
+    frames = [round(step) for step in np.linspace(0, recipe.iterations, FRAMES)] if options.gif else []
+    found = feature_visualization(
         setup.network,
-        targets,
+        [each.objective for each in named],
         pixel_range=setup.preprocessing.pixel_range,
         preset=options.preset,
         seed=options.seed,
-        snapshots=options.snapshots,
+        snapshots=[*options.snapshots, *frames],
         image_shape=setup.image_shape,
+        images=None if options.image is None else setup.preprocessing(setup.read(options.image)),
+        color_statistics=_color_statistics(setup, options.color_paths),
         **changes,
     )
-    stages = {**found.snapshots, len(found.history): found.images}
-    pictures = {step: _pictures(setup, options.preset, images) for step, images in sorted(stages.items())}
-    for row, target in enumerate(targets):
-        name = class_name(target, setup.class_names)
-        captions = [*(f"step {step}" for step in pictures if step < len(found.history)), name]
-        path = output / f"{_slug(name)}{PICTURE_SUFFIX}"
-        write_picture(path, montage([each[row] for each in pictures.values()], captions=captions))
-        print(f"{name}: score {found.history[:1, row].sum():.2f} -> {found.scores[row]:.2f}, {path}")
+    # By the number of steps done, each uint8 (N, H, W, 3).
+    stages = {
+        step: _pictures(setup, recipe, images)
+        for step, images in sorted({**found.snapshots, recipe.iterations: found.images}.items())
+    }
+    files = file_names([Path(re.sub(r"\W+", "_", each.name).strip("_")[:80]) for each in named])
+    for row, (each, file) in enumerate(zip(named, files, strict=True)):
+        stages_of_one = {step: _enlarged(pictures[row]) for step, pictures in stages.items()}
+        paths = _write(output / file, each.name, stages_of_one, options)
+        scores = f"score {found.history[:1, row].sum():.2f} -> {found.scores[row]:.2f}"
+        print(f"{each.name}: {scores}, {', '.join(map(str, paths))}")
 
 
-def _pictures(setup: Setup, preset: str, images: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _write(stem: Path, name: str, stages: dict[int, Image], options: VisualizeOptions) -> list[Path]:
+    """Write the picture of one objective, and its GIF if it is wanted; return what was written."""
+    last = max(stages)
+    shown = [step for step in stages if step in options.snapshots and step < last]
+    captions = [*(f"step {step}" for step in shown), name]
+    strip = montage([stages[step] for step in [*shown, last]], columns=len(captions), captions=captions)
+    paths = [stem.with_name(stem.name + PICTURE_SUFFIX)]
+    write_picture(paths[0], strip)
+    if options.gif:
+        paths.append(stem.with_name(stem.name + ANIMATION_SUFFIX))
+        write_file(paths[1], encode_gif(list(stages.values())))
+    return paths
+
+
+def _color_statistics(setup: Setup, paths: Sequence[Path]) -> ColorStatistics:
+    if paths:
+        pictures = np.stack([fit_image(read_image(path), COLOR_SIZE) for path in paths])
+    else:
+        pictures = generate(COLOR_PICTURES, seed=0).images
+    return color_statistics(setup.preprocessing(pictures), setup.preprocessing.pixel_range)
+
+
+def _pictures(setup: Setup, recipe: Recipe, images: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return images as a person sees them, uint8 (N, H, W, 3)."""
-    if PRESETS[preset].clamp:
+    if recipe.is_bounded:
         return setup.preprocessing.pictures(images)
     # Nothing keeps these values among those of pixels: they are shown around their mean.
     return gradient_picture(images[..., :: -1 if setup.preprocessing.order == "bgr" else 1])
 
 
-def _slug(name: str) -> str:
-    return re.sub(r"\W+", "_", name).strip("_")[:80]
+def _enlarged(picture: Image) -> Image:
+    """Return a small picture enlarged, smoothly: squares would hide what is drawn."""
+    factor = math.ceil(TILE / min(picture.shape[:2]))
+    if factor == 1:
+        return picture
+    larger: Image = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    return larger

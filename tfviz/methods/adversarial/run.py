@@ -101,7 +101,7 @@ def run(
     prepared: list[tuple[Bounds, np.ndarray]] = []
     count = 0
     for images, wanted in given:
-        colors = check_pixel_range(pixel_range, images.shape[1:])
+        colors = check_pixel_range(pixel_range, images.shape[3])
         _check_inside(images, *colors, count)
         logits = network.logits(images, batch_size=len(images))
         classes = _classes(network, attack, logits, wanted, count)

@@ -1,0 +1,23 @@
+"""Pictures that follow each other, as an animated GIF. Pillow, which comes with matplotlib, is imported here alone."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+FRAME_MILLISECONDS = 80
+LAST_MILLISECONDS = 1500
+"""How long the last frame stays before the first is shown again."""
+
+
+def encode_gif(frames: Sequence[NDArray[np.uint8]]) -> bytes:
+    """Return the GIF file of frames uint8 RGB (H, W, 3) of one size, which runs again and again."""
+    first, *others = (Image.fromarray(frame) for frame in frames)
+    durations = [FRAME_MILLISECONDS] * len(others) + [LAST_MILLISECONDS]
+    buffer = io.BytesIO()
+    first.save(buffer, format="GIF", save_all=True, append_images=others, duration=durations, loop=0)
+    return buffer.getvalue()

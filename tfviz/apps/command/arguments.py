@@ -1,0 +1,49 @@
+"""What the arguments of commands come to, checked before TensorFlow is imported."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import typer
+
+from tfviz.apps.output import ANIMATION_SUFFIX, PICTURE_SUFFIX
+from tfviz.errors import InvalidImagesError, TfvizWarning
+
+DEFAULT_OUTPUT = Path("tfviz-output")
+
+
+def find_pictures(arguments: list[str]) -> list[Path]:
+    """Return the image files that are named, without the pictures that tfviz made of others."""
+    from tfviz.apps.image_files import find_images
+
+    found = find_images(arguments)
+    paths = [path for path in found if not path.name.endswith((PICTURE_SUFFIX, ANIMATION_SUFFIX))]
+    if len(paths) < len(found):
+        message = (
+            f"{len(found) - len(paths)} pictures that tfviz wrote (*{PICTURE_SUFFIX}, *{ANIMATION_SUFFIX}) are left out"
+        )
+        if not paths:
+            raise InvalidImagesError(f"there are no other images: {message}")
+        warnings.warn(message, TfvizWarning, stacklevel=2)
+    return paths
+
+
+def check_looks(colormap: str, blend: str, fit: str | None) -> None:
+    """Raise where one is unknown, before the work that they would show."""
+    import numpy as np
+
+    from tfviz.apps.images import WAYS_TO_FIT, fit_image
+    from tfviz.results import overlay
+
+    picture = np.zeros((2, 2, 3), np.uint8)
+    overlay(picture, np.zeros((2, 2)), colormap=colormap, blend=blend)
+    fit_image(picture, (2, 2), fit or WAYS_TO_FIT[0])
+
+
+def read_numbers(text: str) -> list[int]:
+    """Return whole numbers with commas between."""
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise typer.BadParameter(f"--snapshots takes whole numbers with commas between, not {text!r}") from error

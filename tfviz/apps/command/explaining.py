@@ -1,0 +1,126 @@
+"""`tfviz explain` and `tfviz localize`: what a model looks at in images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tfviz.apps.command import options
+from tfviz.apps.command.arguments import DEFAULT_OUTPUT, check_looks, find_pictures
+from tfviz.apps.command.behaviour import say, start_tensorflow
+from tfviz.apps.command.flags import chosen
+from tfviz.apps.output import check_folder
+
+if TYPE_CHECKING:
+    from tfviz.apps.command.outcome import Outcome
+
+CLIP_PERCENTILE = 99.0
+"""A few pixels of a saliency map outshine the rest; pictures stop there, the written maps do not."""
+
+
+def explain(
+    context: typer.Context,
+    images: options.Images = None,
+    model: options.ModelName = "demo",
+    weights: options.Weights = "imagenet",
+    method: options.Methods = None,
+    layer: options.Layer = None,
+    target: options.Targets = None,
+    top: options.Top = 1,
+    preprocess: options.Preprocess = None,
+    labels: options.Labels = None,
+    size: options.Size = None,
+    fit: options.Fit = None,
+    output: options.Output = DEFAULT_OUTPUT,
+    save_maps: options.SaveMaps = False,
+    batch_size: options.BatchSize = 8,
+    colormap: options.Colormap = "jet",
+    blend: options.Blend = "weighted",
+) -> None:
+    """Show what a model looks at in images."""
+    if target and top > 1:
+        raise typer.BadParameter("--target and --top both say what to explain; give one of them")
+    check_folder(output)
+    paths = find_pictures(images or [])
+    check_looks(colormap, blend, fit)
+    start_tensorflow()
+    from tfviz.apps.command.explain import Run
+    from tfviz.apps.command.outcome import Request
+    from tfviz.apps.command.setup import ModelOptions, set_up
+    from tfviz.apps.command.tables import print_outcome
+    from tfviz.demo import sample_paths
+
+    look = {"colormap": colormap, "blend": blend, "clip_percentile": CLIP_PERCENTILE}
+    request = Request(method or [], _shared(context, layer), target or [], top, batch_size, output, save_maps, look)
+    run = Run(set_up(ModelOptions(model, weights, preprocess, labels, size, fit)), request)
+    if paths:
+        run.explain_files(paths)
+    else:
+        run.explain_samples(sample_paths(), with_class_pictures=model == "demo" and not method)
+    print_outcome(run.outcome, run.outcome.write_manifest() if save_maps else None)
+    _complain(run.outcome)
+
+
+def localize(
+    context: typer.Context,
+    images: options.Images = None,
+    model: options.ModelName = "demo",
+    weights: options.Weights = "imagenet",
+    method: options.MapMethods = None,
+    layer: options.Layer = None,
+    how: options.How = "grabcut",
+    foreground: options.Foreground = None,
+    background: options.Background = None,
+    smoothing: options.Smoothing = None,
+    threshold: options.Threshold = None,
+    target: options.Targets = None,
+    top: options.Top = 1,
+    preprocess: options.Preprocess = None,
+    labels: options.Labels = None,
+    size: options.Size = None,
+    fit: options.Fit = None,
+    output: options.Output = DEFAULT_OUTPUT,
+    save_maps: options.SaveScaledMaps = False,
+    batch_size: options.BatchSize = 8,
+) -> None:
+    """Find the place in images that a model's maps mark: a mask and a box."""
+    from tfviz.apps.places import Finder
+
+    quantiles = {"foreground": foreground, "background": background, "smoothing": smoothing}
+    finder = Finder(how, {**quantiles, "threshold": threshold})
+    if target and top > 1:
+        raise typer.BadParameter("--target and --top both say what to explain; give one of them")
+    check_folder(output)
+    paths = find_pictures(images or [])
+    start_tensorflow()
+    from tfviz.apps.command.explain import Run
+    from tfviz.apps.command.localize import Localized
+    from tfviz.apps.command.outcome import Request
+    from tfviz.apps.command.setup import ModelOptions, set_up
+    from tfviz.apps.command.tables import print_places
+    from tfviz.demo import sample_paths
+
+    methods, shared, look = method or ["saliency"], _shared(context, layer), {"clip_percentile": CLIP_PERCENTILE}
+    request = Request(methods, shared, target or [], top, batch_size, output, save_maps, look)
+    run = Run(set_up(ModelOptions(model, weights, preprocess, labels, size, fit)), request, Localized.by(finder))
+    if paths:
+        run.explain_files(paths)
+    else:
+        run.explain_samples(sample_paths(), with_class_pictures=False)
+    print_places(run.outcome, run.outcome.write_manifest())
+    _complain(run.outcome)
+
+
+def _shared(context: typer.Context, layers: list[str] | None) -> dict[str, Any]:
+    """Return the options for every method that knows them; one layer gives a method's own name to its result."""
+    named = {} if not layers else {"layer": layers[0] if len(layers) == 1 else layers}
+    return {**named, **chosen(context)}
+
+
+def _complain(outcome: Outcome) -> None:
+    """Say what went wrong on the way, and exit with 1 where a picture failed."""
+    for reason in outcome.complaints():
+        say(reason)
+    if outcome.failed:
+        raise typer.Exit(1)

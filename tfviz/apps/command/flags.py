@@ -1,0 +1,133 @@
+"""Flags that nobody typed: one for every option of some functions, read from their signatures and docstrings."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import typer
+from typer.core import TyperCommand
+
+from tfviz.apps.command.behaviour import start_tensorflow
+
+CHOSEN = "tfviz.chosen"
+DOCUMENTED = re.compile(r"^ {4}(\w+)\n((?: {8}.*\n|\n)+)", re.MULTILINE)
+# What the commands have options of their own for, or take from the image file and the model.
+OWN = frozenset({"model", "images", "targets", "pixel_range", "batch_size", "layer", "options", "away_from"})
+
+
+class SignatureCommand(TyperCommand):
+    """A command that takes the options of some functions as flags.
+
+    TensorFlow, which the functions need, is imported for them when a flag is none of the command's own, as in --help.
+    """
+
+    panel: ClassVar[str]
+
+    def functions(self) -> Mapping[str, Callable[..., Any]]:
+        """Return the functions by their names."""
+        raise NotImplementedError
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments."""
+        own = {name for parameter in self.params for name in (*parameter.opts, *parameter.secondary_opts)}
+        if any(each.startswith("--") and each.partition("=")[0] not in own for each in args):
+            start_tensorflow()
+            self.params = [*self.params, *_parameters(self.functions(), self.panel)]
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; what was chosen by the flags is given to it by `chosen`."""
+        expected = inspect.signature(self.callback).parameters if self.callback is not None else {}
+        names = [name for name in ctx.params if name not in expected]
+        given = {name: ctx.params.pop(name) for name in names}
+        ctx.meta[CHOSEN] = {name: _value(text) for name, text in given.items() if text is not None}
+        return super().invoke(ctx)
+
+
+class MethodCommand(SignatureCommand):
+    """A command that takes the options of every method."""
+
+    panel = "Options of the methods"
+
+    def functions(self) -> Mapping[str, Callable[..., Any]]:
+        """Return the methods."""
+        from tfviz.methods import METHODS
+
+        return {name: method.compute for name, method in METHODS.items()}
+
+
+class AttackCommand(SignatureCommand):
+    """A command that takes the options of every attack."""
+
+    panel = "Options of the attacks"
+
+    def functions(self) -> Mapping[str, Callable[..., Any]]:
+        """Return the attacks."""
+        from tfviz.methods.adversarial import ATTACKS
+
+        return ATTACKS
+
+
+def chosen(ctx: typer.Context) -> dict[str, Any]:
+    """Return the options of functions that were given as flags."""
+    return dict(ctx.meta[CHOSEN])
+
+
+def _parameters(functions: Mapping[str, Callable[..., Any]], panel: str) -> list[Any]:
+    """Return the parameters of a command with a flag for every option of the functions."""
+    owners: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+    said: dict[str, str] = {}
+    for name, function in functions.items():
+        documented = dict(DOCUMENTED.findall(inspect.getdoc(function) and function.__doc__ or ""))
+        for option, parameter in list(inspect.signature(function).parameters.items())[1:]:
+            if option not in OWN:
+                owners[option][name] = parameter.default
+                said.setdefault(option, " ".join(documented.get(option, "").split()))
+    options = {}
+    for option, defaults in owners.items():
+        shown = typer.Option(help=_help(said[option], defaults), rich_help_panel=panel, metavar="VALUE")
+        is_switch = all(isinstance(each, bool) for each in defaults.values())
+        options[option] = Annotated[bool | None, shown] if is_switch else Annotated[str | None, shown]
+
+    def take(**_: Any) -> None:
+        pass
+
+    # typer reads both, and makes parameters as its own release has them.
+    take.__annotations__ = dict(options)
+    take.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # read by inspect
+        [
+            inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+            for option, annotation in options.items()
+        ]
+    )
+    donor = typer.Typer(add_completion=False)
+    donor.command()(take)
+    return list(typer.main.get_command(donor).params)
+
+
+def _help(said: str, defaults: Mapping[str, Any]) -> str:
+    """Return the help of an option: what its docstring says, its default where it is not None, and whose it is."""
+    values = dict.fromkeys(str(value) for value in defaults.values() if value is not None)
+    default = f" Default: {', '.join(values)}." if values else ""
+    return f"{said.replace('`', '')}{default} Of {', '.join(defaults)}."
+
+
+def _value(text: Any) -> Any:
+    """Return what a text on the command line stands for: a number, a colour (numbers with commas), a list, a word."""
+    if not isinstance(text, str):
+        return text
+    if "," in text:
+        parts = [_value(part.strip()) for part in text.split(",")]
+        return np.array(parts) if all(isinstance(part, int | float) for part in parts) else parts
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

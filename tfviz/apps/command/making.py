@@ -1,0 +1,78 @@
+"""`tfviz visualize` and `tfviz fool`: images made from the network."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tfviz.apps.command import options
+from tfviz.apps.command.arguments import DEFAULT_OUTPUT, find_pictures, read_numbers
+from tfviz.apps.command.behaviour import start_tensorflow
+from tfviz.apps.command.flags import chosen
+from tfviz.apps.output import check_folder
+
+
+def visualize(
+    objectives: options.Objectives = None,
+    classes: options.Classes = None,
+    model: options.ModelName = "demo",
+    weights: options.Weights = "imagenet",
+    preprocess: options.Preprocess = None,
+    labels: options.Labels = None,
+    size: options.Size = None,
+    fit: options.Fit = None,
+    preset: options.Preset = None,
+    iterations: options.Iterations = None,
+    seed: options.Seed = 0,
+    image: options.StartImage = None,
+    colors: options.ColorImages = None,
+    snapshots: options.Snapshots = "",
+    gif: options.Gif = False,
+    output: options.Output = DEFAULT_OUTPUT,
+) -> None:
+    """Make pictures of what a model looks for: a class, a channel, a neuron, a direction or a layer."""
+    wanted = [*(f"class:{name}" for name in classes or []), *(objectives or [])]
+    if not wanted:
+        raise typer.BadParameter("say what to show: --class, or --objective such as channel:LAYER:7")
+    recipe = preset or ("fourier" if image is None else "deep-dream")
+    steps = read_numbers(snapshots)
+    check_folder(output)
+    color_paths = find_pictures(colors or [])
+    start_tensorflow()
+    from tfviz.apps.command.setup import ModelOptions, set_up
+    from tfviz.apps.command.visualize import VisualizeOptions
+    from tfviz.apps.command.visualize import visualize as show
+
+    setup = set_up(ModelOptions(model, weights, preprocess, labels, size, fit))
+    show(setup, wanted, VisualizeOptions(recipe, iterations, seed, steps, gif, image, color_paths), output)
+
+
+def fool(
+    context: typer.Context,
+    image: Annotated[str, typer.Argument(help="An image file.")],
+    target: Annotated[str | None, typer.Option(help="The class to reach: its index or name.")] = None,
+    away_from: Annotated[str | None, typer.Option(help="Without a target: the class to leave; the predicted.")] = None,
+    method: Annotated[str, typer.Option(help="fooling_image, fgsm or pgd.")] = "fooling_image",
+    model: options.ModelName = "demo",
+    weights: options.Weights = "imagenet",
+    preprocess: options.Preprocess = None,
+    labels: options.Labels = None,
+    size: options.Size = None,
+    fit: options.Fit = None,
+    output: options.Output = DEFAULT_OUTPUT,
+    save_array: Annotated[bool, typer.Option("--save-array", help="Write the float32 input (.npy), too.")] = False,
+) -> None:
+    """Change an image a little, so that a model takes it for another class."""
+    check_folder(output)
+    paths = find_pictures([image])
+    if len(paths) > 1:
+        raise typer.BadParameter(f"{image} holds {len(paths)} images; give one of them")
+    start_tensorflow()
+    from tfviz.apps.command.fool import FoolOptions
+    from tfviz.apps.command.fool import fool as change
+    from tfviz.apps.command.setup import ModelOptions, set_up
+
+    setup = set_up(ModelOptions(model, weights, preprocess, labels, size, fit))
+    if not change(setup, paths[0], FoolOptions(method, target, away_from, chosen(context), save_array), output):
+        raise typer.Exit(1)

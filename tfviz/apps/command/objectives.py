@@ -1,0 +1,109 @@
+"""Objectives as they are written on the command line: `class:tabby`, or `2*channel:conv:3+layer:conv2`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from tfviz.apps.command.setup import Setup
+from tfviz.apps.explanation import class_name
+from tfviz.errors import InvalidTargetsError
+from tfviz.methods.visualization import Channel, Class, Direction, Layer, Neuron, Objective
+
+Number = TypeVar("Number", int, float)
+
+_TERM = r"(?:(?P<weight>[-+]?[0-9.]+(?:e[-+]?[0-9]+)?)\s*\*\s*)?(?P<kind>class|channel|neuron|direction|layer):"
+# A plus between terms; names of classes and layers may hold others.
+_PLUS = re.compile(r"\s*\+\s*(?=" + re.sub(r"\?P<\w+>", "?:", _TERM) + ")")
+FORMS = (
+    "class:NAME, channel:LAYER:NUMBER, neuron:LAYER:NUMBER or neuron:LAYER:NUMBER:ROW,COLUMN, "
+    "direction:LAYER:FILE.npy, layer:LAYER, or a sum such as 2*channel:LAYER:3+layer:LAYER"
+)
+
+
+@dataclass(frozen=True)
+class NamedObjective:
+    """An objective, and what it is called in pictures and names of files."""
+
+    name: str
+    objective: Objective
+
+
+def read_objective(text: str, setup: Setup) -> NamedObjective:
+    """Return the objective that a user wrote; raise `InvalidTargetsError` where it is none."""
+    terms = [_read_term(part, setup) for part in _PLUS.split(text.strip())]
+    (objective, *others) = terms
+    if not others and isinstance(objective, Class) and objective.target is not None:
+        return NamedObjective(class_name(objective.target, setup.class_names), objective)
+    return NamedObjective(text.strip(), reduce(add, others, objective))
+
+
+def _read_term(text: str, setup: Setup) -> Objective:
+    found = re.match(_TERM, text)
+    if not found:
+        raise InvalidTargetsError(f"{text!r} is no objective; expected {FORMS}")
+    term = _KINDS[found["kind"]](text[found.end() :], setup)
+    return term if found["weight"] is None else _number(found["weight"], float) * term
+
+
+def _read_class(text: str, setup: Setup) -> Objective:
+    return Class(setup.targets([text])[0])
+
+
+def _read_channel(text: str, setup: Setup) -> Objective:
+    layer, number = _split(text)
+    return Channel(layer, _number(number, int))
+
+
+def _read_neuron(text: str, setup: Setup) -> Objective:
+    layer, number = _split(text)
+    if "," not in number:
+        return Neuron(layer, _number(number, int))
+    row, _, column = number.partition(",")
+    layer, number = _split(layer)
+    return Neuron(layer, _number(number, int), _number(row, int), _number(column, int))
+
+
+def _read_direction(text: str, setup: Setup) -> Objective:
+    layer, path = _split(text)
+    try:
+        return Direction(layer, np.load(Path(path).expanduser(), allow_pickle=False))
+    except (OSError, ValueError, EOFError) as error:
+        if isinstance(error, InvalidTargetsError):
+            raise
+        raise InvalidTargetsError(f"the direction {path!r} cannot be read as an .npy file: {error}") from error
+
+
+def _read_layer(text: str, setup: Setup) -> Objective:
+    return Layer(text)
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Return a layer, whose name may hold colons, and what stands behind it."""
+    layer, _, last = text.rpartition(":")
+    if not layer or not last:
+        raise InvalidTargetsError(f"{text!r} says no layer, or nothing of it; expected {FORMS}")
+    return layer, last
+
+
+def _number(text: str, kind: Callable[[str], Number]) -> Number:
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise InvalidTargetsError(f"{text!r} is no number; expected {FORMS}") from error
+
+
+_KINDS: dict[str, Callable[[str, Setup], Objective]] = {
+    "class": _read_class,
+    "channel": _read_channel,
+    "neuron": _read_neuron,
+    "direction": _read_direction,
+    "layer": _read_layer,
+}

@@ -1,0 +1,127 @@
+"""Gradient ascent on images, the whole loop compiled."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from tfviz.methods.visualization.colors import Colors
+from tfviz.methods.visualization.optimizers import OPTIMIZERS, Slots
+from tfviz.methods.visualization.parametrization import PARAMETRIZATIONS
+from tfviz.methods.visualization.readout import Place, Share, read_out
+from tfviz.methods.visualization.recipe import Recipe
+from tfviz.methods.visualization.regularizers import constrain, penalty
+from tfviz.methods.visualization.transformations import transform
+from tfviz.network.rules import REDIRECTED
+from tfviz.network.traced import TracedNetwork
+
+
+class Plan(NamedTuple):
+    """What an ascent is compiled for: its recipe, the shape (H, W, C) of an image, and the places that are read."""
+
+    recipe: Recipe
+    shape: tuple[int, ...]
+    places: tuple[Place, ...]
+
+
+class State(NamedTuple):
+    """The parameters of the images on their way, and what the optimizer keeps between steps."""
+
+    parameters: tf.Tensor
+    slots: Slots
+
+
+class Setting(NamedTuple):
+    """What stays as it is: the share of each image in each place, and the colours of the images."""
+
+    shares: tuple[Share, ...]
+    colors: Colors
+
+
+def start(plan: Plan, colors: Colors, seed: int, images: tf.Tensor, *, given: bool) -> State:
+    """Return where the ascent begins: at the `images` (N, H, W, C) if `given`, else where the recipe says."""
+    recipe, parametrization = plan.recipe, PARAMETRIZATIONS[plan.recipe.parametrization]
+    parameters = parametrization.encode(images, colors)
+    if not given and recipe.start == "zeros":
+        parameters = tf.zeros_like(parameters)
+    elif not given:
+        parameters += recipe.noise * tf.random.stateless_normal(parameters.shape[1:], (seed, -1))
+    return State(parameters, (tf.zeros_like(parameters),) * OPTIMIZERS[recipe.optimizer].slots)
+
+
+def decode(plan: Plan, state: State, colors: Colors) -> tf.Tensor:
+    """Return the images (N, H, W, C) of a state, in the network's input space."""
+    return PARAMETRIZATIONS[plan.recipe.parametrization].decode(state.parameters, colors, plan.shape)
+
+
+def compile_ascent(network: TracedNetwork, plan: Plan, state: State, setting: Setting) -> Any:
+    """Return the compiled loop `(state, setting, seed, first, last) -> (state, values)`, for any number of images.
+
+    The values (last − first, N) are those of the objectives before each step, of the images as they were moved about.
+    The network remembers the function.
+    """
+    return network.remember(plan, lambda network: _compile(network, plan, state, setting))
+
+
+def compile_values(network: TracedNetwork, plan: Plan, setting: Setting) -> Any:
+    """Return the compiled function `(images, shares) -> values` (N,) of the objectives; the network remembers it."""
+    signature = [tf.TensorSpec([None, *plan.shape]), _specification(setting.shares)]
+    return network.remember(
+        ("values", plan.shape, plan.places),
+        lambda network: tf.function(
+            lambda images, shares: read_out(network, network.replay(images), plan.places, shares),
+            input_signature=signature,
+            autograph=False,
+        ),
+    )
+
+
+def _specification(per_image: Any) -> Any:
+    return tf.nest.map_structure(lambda each: tf.TensorSpec([None, *each.shape[1:]], each.dtype), per_image)
+
+
+def _compile(network: TracedNetwork, plan: Plan, state: State, setting: Setting) -> Any:
+    colors = tf.nest.map_structure(lambda each: tf.TensorSpec(each.shape, each.dtype), setting.colors)
+    number = tf.TensorSpec([], tf.int32)
+    fixed = Setting(_specification(setting.shares), colors)
+
+    @tf.function(input_signature=[_specification(state), fixed, number, number, number], autograph=False)
+    def ascend(
+        state: State, setting: Setting, seed: tf.Tensor, first: tf.Tensor, last: tf.Tensor
+    ) -> tuple[State, tf.Tensor]:
+        def body(number: tf.Tensor, state: State, history: tf.TensorArray) -> Any:
+            state, values = _step(network, plan, state, setting, (seed, number))
+            return number + 1, state, history.write(number - first, values)
+
+        history = tf.TensorArray(tf.float32, last - first, element_shape=[None])
+        _, state, history = tf.while_loop(lambda number, *_: number < last, body, (first, state, history))
+        return state, history.stack()
+
+    return ascend
+
+
+def _step(
+    network: TracedNetwork, plan: Plan, state: State, setting: Setting, draw: tuple[tf.Tensor, tf.Tensor]
+) -> tuple[State, tf.Tensor]:
+    """Return the state after one step, and the values of the objectives before it; `draw` is seed and step."""
+    recipe, colors = plan.recipe, setting.colors
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(state.parameters)
+        images = decode(plan, state, colors)
+        shown = transform(images, recipe, colors.middle, draw)
+        tensors = network.replay(shown, rule=REDIRECTED if recipe.redirect else None)
+        values = read_out(network, tensors, plan.places, setting.shares)
+        height = values - penalty(images, recipe, colors)
+    gradient = tape.gradient(height, state.parameters)
+    if recipe.normalised:
+        axes = range(1, gradient.shape.rank)
+        size = tf.sqrt(tf.reduce_mean(tf.square(gradient), axis=axes, keepdims=True))
+        gradient = tf.math.divide_no_nan(gradient, size)
+    step, slots = OPTIMIZERS[recipe.optimizer].step(gradient, state.slots, draw[1], recipe)
+    changed = State(state.parameters + step, slots)
+    if recipe.clamp or recipe.blur_every:
+        images = constrain(decode(plan, changed, colors), recipe, colors, draw[1])
+        parameters = PARAMETRIZATIONS[recipe.parametrization].encode(images, colors)
+        changed = changed._replace(parameters=tf.ensure_shape(parameters, state.parameters.shape))
+    return changed, values

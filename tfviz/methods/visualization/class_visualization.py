@@ -1,0 +1,59 @@
+"""Pictures of a class, made by gradient ascent on its score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tfviz.errors import InvalidTargetsError
+from tfviz.methods.visualization.feature_visualization import FeatureVisualization, feature_visualization
+from tfviz.methods.visualization.objectives import Class
+from tfviz.network.batches import check_targets
+from tfviz.network.trace import trace
+from tfviz.network.traced import TracedNetwork
+
+
+@dataclass(frozen=True, repr=False)
+class ClassVisualization(FeatureVisualization):
+    """Pictures of classes, a `FeatureVisualization` that knows them. targets: (N,)."""
+
+    targets: np.ndarray
+
+
+def class_visualization(
+    model: Any, targets: Any, *, pixel_range: tuple[Any, Any], preset: str = "fourier", **options: Any
+) -> ClassVisualization:
+    """Return an image for each target class that maximises s_c(I), less what the recipe subtracts.
+
+    It is `feature_visualization` of the objectives `Class`, and takes all of its options.
+
+    Parameters
+    ----------
+    model
+        Anything that `tfviz.trace` opens.
+    targets
+        Class indices (N,), or one; None where the network was traced with a score of your own.
+    pixel_range
+        What black and white are in the model's input space: two numbers, or two arrays (C,).
+    preset
+        One of `PRESETS`, see `feature_visualization`.
+    **options
+        `seed`, `snapshots`, `image_shape`, `images`, `color_statistics`, and the fields of the preset's `Recipe`.
+    """
+    network = trace(model)
+    classes = _classes(network, targets)
+    objectives = [Class(None if targets is None else int(each)) for each in classes]
+    found = feature_visualization(network, objectives, pixel_range=pixel_range, preset=preset, **options)
+    return ClassVisualization(**vars(found), targets=classes)
+
+
+def _classes(network: TracedNetwork, targets: Any) -> np.ndarray:
+    if network.num_classes is not None and targets is None:
+        raise InvalidTargetsError(f"say which class to show: targets is None, expected 0 to {network.num_classes - 1}")
+    if targets is None:
+        return np.zeros(1, np.int32)
+    if np.size(targets) == 0:
+        raise InvalidTargetsError("there are no targets, expected one class index or more")
+    return np.atleast_1d(check_targets(network, targets, None)).astype(np.int32)

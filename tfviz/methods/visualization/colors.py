@@ -1,0 +1,85 @@
+"""The colours of pictures: what black and white are to a network, and how the channels of a pixel go together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tfviz.errors import InvalidImagesError
+from tfviz.methods.pixels import check_pixel_range
+
+SMALLEST_SHARE = 1e-3
+"""Of the largest variance: colours that pictures (grey ones) lack get so much, or the root had no inverse."""
+
+
+@dataclass(frozen=True)
+class ColorStatistics:
+    """Mean (C,) and covariance (C, C) of the colours of pixels, black as 0 and white as 1."""
+
+    mean: np.ndarray
+    covariance: np.ndarray
+
+    @property
+    def root(self) -> np.ndarray:
+        """The symmetric square root (C, C) of the covariance."""
+        variances, axes = np.linalg.eigh(self.covariance)
+        deviations = np.sqrt(np.maximum(variances, SMALLEST_SHARE * variances.max()))
+        return np.asarray((axes * deviations) @ axes.T, np.float32)
+
+
+class Colors(NamedTuple):
+    """The input of black and of white (C,), the mean colour (C,) in 0..1, and the root (C, C) of the covariance."""
+
+    low: tf.Tensor
+    high: tf.Tensor
+    mean: tf.Tensor
+    root: tf.Tensor
+
+    @property
+    def span(self) -> tf.Tensor:
+        """The pixel range (C,)."""
+        return self.high - self.low
+
+    @property
+    def middle(self) -> tf.Tensor:
+        """The input (C,) of the mean colour."""
+        return self.low + self.span * self.mean
+
+
+def color_statistics(images: Any, pixel_range: tuple[Any, Any] = (0, 255)) -> ColorStatistics:
+    """Return the statistics of the colours in images (N, H, W, C), as `feature_visualization` takes them.
+
+    Parameters
+    ----------
+    images
+        Pictures of the kind that the network was trained on, with the channels in the network's order: uint8, or its
+        preprocessed input.
+    pixel_range
+        What black and white are in these images: two numbers, or two arrays (C,).
+    """
+    values = np.asarray(images)
+    if values.ndim != 4 or values.size == 0:
+        raise InvalidImagesError(f"images have the shape {values.shape}, expected (N, height, width, channels)")
+    low, high = check_pixel_range(pixel_range, values.shape[3])
+    colors = (values.reshape(-1, values.shape[3]).astype(np.float64) - low) / (high - low)
+    if not np.isfinite(colors).all() or colors.min() < -0.01 or colors.max() > 1.01:
+        raise InvalidImagesError(f"the images hold values outside of the pixel range {pixel_range!r}")
+    covariance = np.atleast_2d(np.cov(colors, rowvar=False))
+    if not covariance.any():
+        raise InvalidImagesError("the images are all of one colour, which has no statistics")
+    return ColorStatistics(colors.mean(axis=0), covariance)
+
+
+def find_colors(pixel_range: tuple[Any, Any], channels: int, statistics: ColorStatistics | None) -> Colors:
+    """Return the colours of a network's images; without statistics the channels have nothing to do with each other."""
+    low, high = check_pixel_range(pixel_range, channels)
+    # The variance of evenly distributed numbers in 0..1 is 1/12.
+    statistics = statistics or ColorStatistics(np.full(channels, 0.5), np.eye(channels) / 12)
+    if statistics.covariance.shape != (channels, channels):
+        raise InvalidImagesError(
+            f"the color statistics are of {len(statistics.mean)} channels, the network's images have {channels}"
+        )
+    return Colors(*(tf.constant(each, tf.float32) for each in (low, high, statistics.mean, statistics.root)))

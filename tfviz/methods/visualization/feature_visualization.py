@@ -1,0 +1,171 @@
+"""Images of what a network looks for, made by gradient ascent on any objective."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, TfvizWarning, UnsupportedModelError
+from tfviz.methods.visualization.ascent import Plan, Setting, State, compile_ascent, compile_values, decode, start
+from tfviz.methods.visualization.colors import ColorStatistics, find_colors
+from tfviz.methods.visualization.objectives import Objective
+from tfviz.methods.visualization.readout import lay_out
+from tfviz.methods.visualization.recipe import find_recipe
+from tfviz.network.batches import batches
+from tfviz.network.layers import Shape
+from tfviz.network.trace import trace
+from tfviz.network.traced import TracedNetwork
+from tfviz.progress import stretches
+
+
+@dataclass(frozen=True, repr=False)
+class FeatureVisualization:
+    """Images of objectives, in the network's own input space.
+
+    images: float32 (N, H, W, C). objectives: N. history: (iterations, N), the value of the objective before each step,
+    of the image as it was moved about. scores: (N,), the value at the end. snapshots: images (N, H, W, C) by the number
+    of steps done.
+    """
+
+    images: np.ndarray
+    objectives: tuple[Objective, ...]
+    history: np.ndarray
+    scores: np.ndarray
+    snapshots: dict[int, np.ndarray]
+
+    def __repr__(self) -> str:
+        """Return what was found, without the images."""
+        found = ", ".join(f"{name}: {score:.3g}" for name, score in zip(self.objectives, self.scores, strict=True))
+        return f"{type(self).__name__} of {self.images.shape}, {len(self.history)} steps, scores {{{found}}}"
+
+
+def feature_visualization(
+    model: Any,
+    objectives: Objective | Sequence[Objective],
+    *,
+    pixel_range: tuple[Any, Any],
+    preset: str = "fourier",
+    seed: int = 0,
+    snapshots: Sequence[int] = (),
+    image_shape: Shape | None = None,
+    images: Any = None,
+    color_statistics: ColorStatistics | None = None,
+    **changes: Any,
+) -> FeatureVisualization:
+    """Return an image for each objective that makes it large [1]_.
+
+    Repeatable for a seed, and an image does not depend on the others of its batch.
+
+    Parameters
+    ----------
+    model
+        Anything that `tfviz.trace` opens.
+    objectives
+        One or more of `Class`, `Channel`, `Neuron`, `Direction` and `Layer`, or what they add up to:
+        `2 * Channel("conv3", 12) + Class(281)`.
+    pixel_range
+        What black and white are in the model's input space: two numbers, or two arrays (C,). Distances are measured in
+        units of this range, so that a recipe means the same under any preprocessing.
+    preset
+        `fourier`: the spectrum of decorrelated colours is changed by Adam, and the image is turned, scaled and moved
+        before each step [1]_. `deep-dream`: the same with fewer and shorter steps, for a start from `images` [4]_.
+        `jitter-blur`: from seeded noise, a random jitter that is undone after each step,
+        normalised steps along the gradient, L2, clamped to `pixel_range`, a Gaussian blur every 10 steps [2]_.
+        `simonyan`: from the zero image, momentum SGD, L2 only [3]_.
+    seed
+        Of the noise and of how the image is moved.
+    snapshots
+        Numbers of steps after which the images are kept.
+    image_shape
+        (H, W, C), where the model leaves it open and no `images` say it.
+    images
+        Where the ascent starts, in the model's input space: one image for all objectives, or one for each. With the
+        objective `Layer` this is deep dream [4]_.
+    color_statistics
+        How colours go together in the pictures that the network knows, see `tfviz.color_statistics`; without, its
+        channels are independent.
+    **changes
+        Other values for the fields of the preset's `Recipe`, such as `iterations=500`.
+
+    .. [1] Olah, Mordvintsev, Schubert, "Feature Visualization", Distill 2017, doi 10.23915/distill.00007.
+    .. [2] Yosinski et al., "Understanding Neural Networks Through Deep Visualization", 2015, arXiv 1506.06579.
+    .. [3] Simonyan, Vedaldi, Zisserman, "Deep Inside Convolutional Networks", 2013, arXiv 1312.6034, section 2.
+    .. [4] Mordvintsev, Olah, Tyka, "Inceptionism", 2015.
+    """
+    network = trace(model)
+    recipe = find_recipe(preset, changes)
+    wanted = _check_objectives(objectives)
+    given = None if images is None else np.concatenate([chunk for chunk, _ in batches(network, images, None, 32)])
+    shape = _complete_shape(network, image_shape if given is None else given.shape[1:])
+    wrong = [step for step in snapshots if not 0 <= step <= recipe.iterations]
+    if wrong:
+        raise TfvizError(f"snapshot {wrong[0]} is out of range: expected steps from 0 to {recipe.iterations}")
+    colors = find_colors(pixel_range, shape[2], color_statistics)
+    if given is not None:
+        wanted, given = _paired(wanted, given)
+    places, shares = lay_out(network, wanted, shape)
+    plan, setting = Plan(recipe, shape, places), Setting(shares, colors)
+    first = tf.broadcast_to(colors.middle, (len(wanted), *shape)) if given is None else tf.constant(given)
+    state = start(plan, colors, seed, first, given=given is not None)
+    made, history, kept = _ascend(network, plan, setting, state, seed, set(snapshots))
+    scores = compile_values(network, plan, setting)(made, shares).numpy()
+    _warn_where_nothing_happened([*history, scores], wanted)
+    return FeatureVisualization(made.numpy(), wanted, history, scores, kept)
+
+
+def _ascend(
+    network: TracedNetwork, plan: Plan, setting: Setting, state: State, seed: int, snapshots: set[int]
+) -> tuple[tf.Tensor, np.ndarray, dict[int, np.ndarray]]:
+    """Run the compiled loop and return the images, the history and the snapshots."""
+    ascend = compile_ascent(network, plan, state, setting)
+    kept = {0: decode(plan, state, setting.colors).numpy()} if 0 in snapshots else {}
+    history = [np.empty((0, len(state.parameters)), np.float32)]
+    for first, last in stretches(plan.recipe.iterations, "visualisation", snapshots):
+        state, values = ascend(state, setting, seed, first, last)
+        history.append(values.numpy())
+        if last in snapshots:
+            kept[last] = decode(plan, state, setting.colors).numpy()
+    return decode(plan, state, setting.colors), np.concatenate(history), kept
+
+
+def _warn_where_nothing_happened(values: Sequence[np.ndarray], objectives: Sequence[Objective]) -> None:
+    unchanged = np.ptp(values, axis=0) == 0 if len(values) > 2 else np.zeros(len(objectives))
+    for objective in (each for each, still in zip(objectives, unchanged, strict=True) if still):
+        warnings.warn(
+            f"the score of {objective} never changed: nothing in the network answers to the image that the "
+            "ascent starts from (common with the zero image); try more steps, the preset fourier or another seed",
+            TfvizWarning,
+            stacklevel=3,
+        )
+
+
+def _check_objectives(objectives: Any) -> tuple[Objective, ...]:
+    several = [objectives] if isinstance(objectives, Objective) else objectives
+    if not isinstance(several, Sequence) or not several or not all(isinstance(each, Objective) for each in several):
+        raise InvalidTargetsError(f"objectives are {objectives!r}, expected one such as Class(281) or more")
+    return tuple(several)
+
+
+def _paired(objectives: tuple[Objective, ...], images: np.ndarray) -> tuple[tuple[Objective, ...], np.ndarray]:
+    """Return as many objectives as images, where there was one of either."""
+    count = max(len(objectives), len(images))
+    if {len(objectives), len(images)} - {1, count}:
+        raise InvalidImagesError(
+            f"there are {len(images)} images to start from for {len(objectives)} objectives; expected one, or as many"
+        )
+    return objectives * (count // len(objectives)), np.repeat(images, count // len(images), axis=0)
+
+
+def _complete_shape(network: TracedNetwork, image_shape: Shape | None) -> tuple[int, ...]:
+    shape = image_shape or network.image_shape
+    fits = len(shape) == 3 and all(own in (None, size) for own, size in zip(network.image_shape, shape, strict=True))
+    if None in shape or not fits:
+        raise UnsupportedModelError(
+            f"the network takes images {network.image_shape}; say image_shape=(height, width, channels) with its sizes"
+        )
+    return tuple(size for size in shape if size is not None)

@@ -1,0 +1,207 @@
+"""What an image is made for: a class, a channel, a neuron, a direction or a layer, added and weighted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow as tf
+
+from tfviz.errors import InvalidTargetsError, TfvizError
+from tfviz.network.batches import check_targets
+from tfviz.network.traced import TracedNetwork
+
+
+class Objective:
+    """A number that a network computes of an image: `2 * Channel("conv1", 3) + Class(281)` is one, too."""
+
+    # Else a NumPy number on the left would make an array of its product with an objective.
+    __array_ufunc__: ClassVar[None] = None
+
+    @property
+    def weighted(self) -> tuple[tuple[float, Term], ...]:
+        """The terms that are added, each with its weight."""
+        raise NotImplementedError
+
+    def __add__(self, other: Any) -> Objective:
+        """Return the sum."""
+        return Sum((*self.weighted, *other.weighted)) if isinstance(other, Objective) else NotImplemented
+
+    def __mul__(self, weight: Any) -> Objective:
+        """Return the objective times a number; what has one below 0 is made small."""
+        if not isinstance(weight, int | float | np.number) or not np.isfinite(weight):
+            raise TfvizError(f"the weight of an objective is {weight!r}, expected a finite number")
+        return Sum(tuple((float(weight) * own, term) for own, term in self.weighted))
+
+    __rmul__ = __mul__
+
+
+@dataclass(frozen=True)
+class Sum(Objective):
+    """Weighted terms, added."""
+
+    weighted: tuple[tuple[float, Term], ...] = ()
+
+    def __str__(self) -> str:
+        """Return what a reader calls it."""
+        return " + ".join(str(term) if weight == 1 else f"{weight:g} × {term}" for weight, term in self.weighted)
+
+
+class Term(Objective):
+    """An objective that is no sum. Those with a `layer` (a name as `TracedNetwork.layers` has them) look at its map."""
+
+    @property
+    def weighted(self) -> tuple[tuple[float, Term], ...]:
+        """Itself, once."""
+        return ((1.0, self),)
+
+    def numbers(self, network: TracedNetwork, shape: Sequence[int]) -> np.ndarray:
+        """Return the numbers (k,) that `read` needs; raise `InvalidTargetsError` where a map (h, w, c) has no such."""
+        raise NotImplementedError
+
+    @staticmethod
+    def read(network: TracedNetwork, features: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+        """Return the number (N,) that is maximised: of features (N, h, w, c), by the `numbers` (N, k) of each image."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Class(Term):
+    """The logit of the class with the index `target`; a custom score has no classes, and the target None."""
+
+    target: int | None = None
+
+    def __str__(self) -> str:
+        """Return what a reader calls it."""
+        return "the score" if self.target is None else f"class {self.target}"
+
+    def numbers(self, network: TracedNetwork, shape: Sequence[int]) -> np.ndarray:
+        """Return the index."""
+        if network.num_classes is None and self.target is None:
+            return np.zeros(1, np.int32)
+        if self.target is None or np.ndim(self.target):
+            raise InvalidTargetsError(
+                f"the target of an objective is {self.target!r}, expected 0 to {(network.num_classes or 1) - 1}"
+            )
+        return np.reshape(check_targets(network, self.target, None), 1)
+
+    @staticmethod
+    def read(network: TracedNetwork, features: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+        """Return the scores, of the logits (N, K)."""
+        return network.head.scores(features, numbers[:, 0])
+
+
+@dataclass(frozen=True)
+class Channel(Term):
+    """The mean of a channel over all places of a layer."""
+
+    layer: str
+    channel: int
+
+    def __str__(self) -> str:
+        """Return what a reader calls it."""
+        return f"channel {self.channel} of {self.layer}"
+
+    def numbers(self, network: TracedNetwork, shape: Sequence[int]) -> np.ndarray:
+        """Return the channel."""
+        return np.array([_index("channel", self.channel, shape[2], self.layer)], np.int32)
+
+    @staticmethod
+    def read(network: TracedNetwork, features: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+        """Return the mean."""
+        return tf.gather(tf.reduce_mean(features, axis=(1, 2)), numbers[:, 0], axis=1, batch_dims=1)
+
+
+@dataclass(frozen=True)
+class Neuron(Term):
+    """A channel at one place of a layer, at its centre where no row or column is given."""
+
+    layer: str
+    channel: int
+    row: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        """Return what a reader calls it."""
+        places = {name: at for name, at in (("row", self.row), ("column", self.column)) if at is not None}
+        where = ", ".join(f"{name} {at}" for name, at in places.items()) or "the centre"
+        return f"neuron {self.channel} of {self.layer} at {where}"
+
+    def numbers(self, network: TracedNetwork, shape: Sequence[int]) -> np.ndarray:
+        """Return row, column and channel."""
+        row, column = (
+            size // 2 if at is None else at for at, size in zip((self.row, self.column), shape, strict=False)
+        )
+        wanted = {"row": row, "column": column, "channel": self.channel}
+        sizes = zip(wanted.items(), shape, strict=True)
+        return np.array([_index(name, index, size, self.layer) for (name, index), size in sizes], np.int32)
+
+    @staticmethod
+    def read(network: TracedNetwork, features: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+        """Return the neuron's value."""
+        return tf.gather_nd(features, numbers, batch_dims=1)
+
+
+@dataclass(frozen=True)
+class Direction(Term):
+    """The mean over all places of a layer of its features' component along `vector` (c,), whose length is no matter."""
+
+    layer: str
+    vector: Sequence[float]
+
+    def __post_init__(self) -> None:
+        """Raise `InvalidTargetsError` for a vector that has no direction."""
+        vector = np.asarray(self.vector, np.float32)
+        if vector.ndim != 1 or not np.isfinite(vector).all() or not vector.any():
+            raise InvalidTargetsError(
+                f"a direction has the shape {vector.shape}, expected finite numbers (channels,), not all of them zero"
+            )
+        object.__setattr__(self, "vector", tuple(map(float, vector)))
+
+    def __str__(self) -> str:
+        """Return what a reader calls it."""
+        return f"direction in {self.layer}"
+
+    def numbers(self, network: TracedNetwork, shape: Sequence[int]) -> np.ndarray:
+        """Return the unit vector."""
+        if len(self.vector) != shape[2]:
+            raise InvalidTargetsError(
+                f"the direction has {len(self.vector)} numbers, expected one for each of the {shape[2]} channels of "
+                f"{self.layer}"
+            )
+        vector = np.asarray(self.vector, np.float32)
+        return np.asarray(vector / np.linalg.norm(vector), np.float32)
+
+    @staticmethod
+    def read(network: TracedNetwork, features: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+        """Return the mean component."""
+        return tf.einsum("nc,nc->n", tf.reduce_mean(features, axis=(1, 2)), numbers)
+
+
+@dataclass(frozen=True)
+class Layer(Term):
+    """The mean of a layer's squared features: what is there already is made stronger, as in deep dream."""
+
+    layer: str
+
+    def __str__(self) -> str:
+        """Return what a reader calls it."""
+        return f"layer {self.layer}"
+
+    def numbers(self, network: TracedNetwork, shape: Sequence[int]) -> np.ndarray:
+        """Return none."""
+        return np.zeros(0, np.int32)
+
+    @staticmethod
+    def read(network: TracedNetwork, features: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+        """Return the mean square."""
+        return tf.reduce_mean(tf.square(features), axis=(1, 2, 3))
+
+
+def _index(what: str, index: Any, size: int, layer: str) -> int:
+    """Return an index below `size`, which may be counted from the end only by positive numbers."""
+    if not isinstance(index, int | np.integer) or not 0 <= index < size:
+        raise InvalidTargetsError(f"{what} {index} is out of range: {layer} has {size}, 0 to {size - 1}")
+    return int(index)

@@ -1,0 +1,86 @@
+"""What the ascent changes, and how it becomes an image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from tfviz.methods.visualization.colors import Colors
+
+SMALLEST = 1e-3
+"""Black becomes this and white one minus it, or a sigmoid would have to reach infinity for them."""
+
+
+@dataclass(frozen=True)
+class Parametrization:
+    """Parameters of images, as data.
+
+    shape: of the parameters of an image (H, W, C). decode(parameters, colors, shape): the images (N, H, W, C) in the
+    network's input space. encode(images, colors): their parameters.
+    """
+
+    shape: Callable[[Sequence[int]], tuple[int, ...]]
+    decode: Callable[[tf.Tensor, Colors, Sequence[int]], tf.Tensor]
+    encode: Callable[[tf.Tensor, Colors], tf.Tensor]
+
+
+def frequencies(height: int, width: int) -> np.ndarray:
+    """Return the spatial frequency (H, W // 2 + 1) in cycles a pixel of each number in a half spectrum.
+
+    The mean of the image counts as the lowest frequency there is.
+    """
+    lengths = np.hypot(np.fft.fftfreq(height)[:, np.newaxis], np.fft.rfftfreq(width))
+    return np.asarray(np.maximum(lengths, 1 / max(height, width)))
+
+
+def amplitudes(height: int, width: int) -> np.ndarray:
+    """Return the deviation (H, W // 2 + 1) that a number of a half spectrum has in pictures of variance 1.
+
+    It falls as 1/frequency, as in natural pictures (Field 1987): a spectrum of unit normal numbers, times this, is a
+    picture whose pixels have the variance 1.
+    """
+    falling = 1 / frequencies(height, width)
+    # Columns that have a mirror column in the full spectrum stand for two of its numbers.
+    own_mirror = np.isin(np.arange(falling.shape[1]), (0, width / 2))
+    total = np.sum(np.square(falling) * np.where(own_mirror, 1, 2))
+    # A column that is its own mirror loses half of its variance when the image is made real.
+    return np.asarray(falling * np.where(own_mirror, np.sqrt(2), 1) * height * width / np.sqrt(2 * total))
+
+
+def _decode_spectrum(spectrum: tf.Tensor, colors: Colors, shape: Sequence[int]) -> tf.Tensor:
+    height, width, _ = shape
+    scaled = spectrum * tf.constant(amplitudes(height, width)[..., np.newaxis], tf.float32)
+    planes = tf.signal.irfft2d(tf.complex(scaled[..., 0], scaled[..., 1]), [height, width])
+    deviations = tf.einsum("nchw,cd->nhwd", planes, colors.root)
+    # The slope of the sigmoid at the mean is mean · (1 − mean): small deviations stay what they are.
+    middle = tf.math.log(colors.mean / (1 - colors.mean))
+    return colors.low + colors.span * tf.sigmoid(middle + deviations / (colors.mean * (1 - colors.mean)))
+
+
+def _encode_spectrum(images: tf.Tensor, colors: Colors) -> tf.Tensor:
+    shares = tf.clip_by_value((images - colors.low) / colors.span, SMALLEST, 1 - SMALLEST)
+    middle = tf.math.log(colors.mean / (1 - colors.mean))
+    deviations = (tf.math.log(shares / (1 - shares)) - middle) * colors.mean * (1 - colors.mean)
+    spectrum = tf.signal.rfft2d(tf.einsum("nhwd,dc->nchw", deviations, tf.linalg.inv(colors.root)))
+    scaled = tf.stack([tf.math.real(spectrum), tf.math.imag(spectrum)], axis=-1)
+    height, width = images.shape[1:3]
+    return scaled / tf.constant(amplitudes(height, width)[..., np.newaxis], tf.float32)
+
+
+PARAMETRIZATIONS = {
+    # The image itself, in units of the pixel range.
+    "pixels": Parametrization(
+        shape=tuple,
+        decode=lambda pixels, colors, shape: pixels * colors.span,
+        encode=lambda images, colors: images / colors.span,
+    ),
+    # Real and imaginary parts (C, H, W // 2 + 1, 2) of the spectra of decorrelated colours, in units of `amplitudes`.
+    "fourier": Parametrization(
+        shape=lambda shape: (shape[2], shape[0], shape[1] // 2 + 1, 2),
+        decode=_decode_spectrum,
+        encode=_encode_spectrum,
+    ),
+}

@@ -1,0 +1,81 @@
+"""The objectives of a batch, one for each image, as a compiled function takes them.
+
+Which layers are looked at is compiled; which class or channel of them, and how much it weighs, is given to each call,
+so that one compiled function serves all channels of a layer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tfviz.methods.visualization.objectives import Objective, Term
+from tfviz.network.program import Value
+from tfviz.network.traced import TracedNetwork
+
+
+class Place(NamedTuple):
+    """What a kind of term reads: the layer of that path, None for the logits. `number` counts equal ones."""
+
+    kind: type[Term]
+    path: str | None
+    number: int
+
+
+class Share(NamedTuple):
+    """What each image has of a place: its weights (N,), 0 for none, and the numbers (N, k) of its terms."""
+
+    weights: np.ndarray | tf.Tensor
+    numbers: np.ndarray | tf.Tensor
+
+
+def lay_out(
+    network: TracedNetwork, objectives: Sequence[Objective], image_shape: Sequence[int]
+) -> tuple[tuple[Place, ...], tuple[Share, ...]]:
+    """Return the places that the objectives read, and what each objective has of them."""
+    shares: dict[Place, Share] = {}
+    shapes: dict[str | None, Sequence[int]] = {None: ()}
+    for row, objective in enumerate(objectives):
+        taken: Counter[tuple[type[Term], str | None]] = Counter()
+        for weight, term in objective.weighted:
+            path = None
+            if hasattr(term, "layer"):
+                path = network.find_layer(term.layer).path
+                shapes[path] = shapes.get(path) or _map_shape(network, path, image_shape)
+            numbers = term.numbers(network, shapes[path])
+            place = Place(type(term), path, taken[type(term), path])
+            taken[type(term), path] += 1
+            if place not in shares:
+                empty = np.zeros((len(objectives), *numbers.shape), numbers.dtype)
+                shares[place] = Share(np.zeros(len(objectives), np.float32), empty)
+            shares[place].weights[row] = weight
+            shares[place].numbers[row] = numbers
+    return tuple(shares), tuple(shares.values())
+
+
+def read_out(
+    network: TracedNetwork, tensors: dict[Value, tf.Tensor], places: Sequence[Place], shares: Sequence[Share]
+) -> tf.Tensor:
+    """Return the value (N,) of each image's objective from the tensors of a replay."""
+    total = 0.0
+    for place, share in zip(places, shares, strict=True):
+        if place.path is None:
+            features = network.read_logits(tensors)
+        else:
+            features = tf.cast(tensors[network.find_layer(place.path).value], tf.float32)
+        total += share.weights * place.kind.read(network, features, share.numbers)
+    return total
+
+
+def _map_shape(network: TracedNetwork, path: str, image_shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the shape (h, w, c) of a layer's map for images of a shape."""
+    layer = network.find_layer(path)
+    if None in layer.shape:
+        images = tf.TensorSpec([None, *image_shape])
+        trace = tf.function(lambda images: network.replay(images)[layer.value], autograph=False)
+        return tuple(trace.get_concrete_function(images).output_shapes[1:])
+    return tuple(size for size in layer.shape if size is not None)
