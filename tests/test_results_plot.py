@@ -165,7 +165,7 @@ def test_the_users_arrays_are_not_changed():
 
 @pytest.mark.parametrize("shape", [(3, 6, 8), (6, 8), (2,), (2, 1, 6, 8, 3), (1, 6, 8, 3)])
 def test_each_method_needs_a_result_an_image(shape):
-    with pytest.raises(InvalidImagesError, match=r"'grad_cam' has the shape .*; 2 images need"):
+    with pytest.raises(InvalidImagesError, match=r"'grad_cam': the array has the shape .*; 2 images need"):
         plot(random_pictures(), {"grad_cam": np.zeros(shape)})
 
 

@@ -26,6 +26,7 @@ from tfviz.results.outline import outline
 from tfviz.results.pictures import difference_picture, gradient_picture, to_picture
 from tfviz.results.render import heatmap, mask, overlay
 from tfviz.results.scale import collapse, fuse, normalise, normalise_gradient, resize
+from tfviz.results.tiles import tiles
 
 if TYPE_CHECKING:
     from tfviz.results.figure import plot
@@ -57,6 +58,7 @@ __all__ = [
     "pointing_game",
     "resize",
     "threshold_mask",
+    "tiles",
     "to_picture",
 ]
 

@@ -11,12 +11,9 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from tfviz.errors import InvalidImagesError, TfvizError
-from tfviz.results.checks import Picture, check_maps, check_pictures
-from tfviz.results.colors import DIVERGING
-from tfviz.results.pictures import gradient_picture, rounded
-from tfviz.results.render import overlay
-from tfviz.results.scale import normalise, resize
+from tfviz.results.checks import Picture, check_pictures
 from tfviz.results.text import wrap
+from tfviz.results.tiles import tiles
 
 COLUMN_INCHES = 2.4
 TITLE_MARGIN_INCHES = 0.2
@@ -50,17 +47,12 @@ def plot(
     ----------
     images : uint8 RGB (N, H, W, 3), a sequence of (H, W, 3) whose sizes may differ, or one (H, W, 3)
     maps : {name: array}
-        The name becomes the column's title. Maps (N, h, w) are scaled by `normalise` and laid over the images: in
-        `colormap` as ``"positive"`` ones, or, if a value of the column is negative, in ``"blue_white_red"`` as
-        ``"signed"`` ones. Attributions (N, h, w, C) become a `gradient_picture` each. All are brought to the
-        size of their image. Pictures, uint8 (N, h, w, 3), are shown as they are. With one image (H, W, 3) the arrays
-        come without N, too.
+        The name becomes the column's title, the array is shown as by `tiles`. With one image (H, W, 3) the arrays come
+        without N, too.
     titles : N strings, optional
         For each image, such as ``"tiger cat 0.87"``. A long one is broken, then shortened before its last word.
-    colormap, blend
-        As `overlay` takes them.
-    clip_percentile : float
-        As `normalise` takes it.
+    colormap, blend, clip_percentile
+        As `tiles` takes them.
 
     Returns
     -------
@@ -79,11 +71,10 @@ def plot(
         raise TfvizError(f"{len(pictures)} images need as many titles, got {len(row_titles)}")
     columns = [pictures]
     for name, array in arrays.items():
-        if array.ndim not in (3, 4) or len(array) != len(pictures):
-            raise InvalidImagesError(
-                f"{name!r} has the shape {array.shape}; {len(pictures)} images need as many maps or attributions"
-            )
-        columns.append(_explained(pictures, array, colormap, blend, clip_percentile))
+        try:
+            columns.append(tiles(pictures, array, colormap=colormap, blend=blend, clip_percentile=clip_percentile))
+        except InvalidImagesError as error:
+            raise InvalidImagesError(f"{name!r}: {error}") from error
     return _draw(columns, row_titles, list(maps))
 
 
@@ -98,24 +89,6 @@ def _as_batch(
     if not pictures or any(picture.ndim != 3 for picture in pictures):
         raise InvalidImagesError("a plot needs one image or more, each of shape (H, W, 3)")
     return pictures, arrays
-
-
-def _explained(
-    pictures: list[Picture], array: NDArray[Any], colormap: str, blend: str, clip_percentile: float
-) -> list[Picture]:
-    if array.ndim == 4 and array.dtype == np.uint8:
-        return list(check_pictures(array))
-    if array.ndim == 4:
-        return [_stretched(*pair) for pair in zip(gradient_picture(array), pictures, strict=True)]
-    signed = bool(check_maps(array).min() < 0)
-    scaled = normalise(array, "signed" if signed else "positive", clip_percentile=clip_percentile)
-    colormap = DIVERGING if signed else colormap
-    return [overlay(*pair, colormap=colormap, blend=blend) for pair in zip(pictures, scaled, strict=True)]
-
-
-def _stretched(picture: Picture, model: Picture) -> Picture:
-    channels_first = np.moveaxis(picture, -1, 0)
-    return rounded(np.moveaxis(resize(channels_first, model.shape[:2]), 0, -1))
 
 
 def _draw(columns: list[list[Picture]], row_titles: Sequence[str], column_titles: list[str]) -> Figure:

@@ -1,0 +1,89 @@
+"""Draw what every method finds in the same images, side by side.
+
+On the embedded network and its sample pictures, or on a model and images of yours (options as of `tfviz explain`):
+
+    python scripts/gallery.py photo.jpg --model vgg16 --output gallery.png
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from tfviz.apps.command.explain import find_methods
+from tfviz.apps.command.outcome import Request
+from tfviz.apps.command.setup import ModelOptions, Setup, set_up
+from tfviz.apps.explanation import Explanation, class_name, explain
+from tfviz.apps.output import write_picture
+from tfviz.demo import sample_paths
+from tfviz.errors import TfvizWarning
+from tfviz.results import montage, tiles
+
+COLUMNS = 6
+CLIP_PERCENTILE = 99.0
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("images", nargs="*", type=Path, help="sample pictures of the embedded network if none is given")
+    parser.add_argument("--model", default="demo")
+    parser.add_argument("--weights", default="imagenet")
+    parser.add_argument("--preprocess")
+    parser.add_argument("--labels", type=Path)
+    parser.add_argument("--size", type=int)
+    parser.add_argument("--fit")
+    parser.add_argument("--layer", help="for all methods that look at one")
+    parser.add_argument("--target", help="the class to explain, instead of the predicted one")
+    parser.add_argument("--output", type=Path, default=Path("gallery.tfviz.png"))
+    return parser.parse_args()
+
+
+def run_all(setup: Setup, inputs: np.ndarray, options: argparse.Namespace) -> Explanation:
+    """Run every method that suits the network, one by one, and print how long each took."""
+    shared = {"layer": options.layer} if options.layer else {}
+    request = Request(["all"], shared, [], 1, 32, options.output.parent, save_maps=False, look={})
+    chosen, left_out = find_methods(setup.network, request)
+    print(*left_out, sep="\n")
+    targets = setup.targets([options.target])[0] if options.target else None
+    found = {}
+    for name, given in chosen.items():
+        started = time.perf_counter()
+        found[name] = explain(setup.network, inputs, targets, methods=name, options={name: given})
+        print(f"{name}: {time.perf_counter() - started:.1f} s")
+    last = found[name]
+    last.maps.update({name: each.maps[name] for name, each in found.items()})
+    return last
+
+
+def main() -> None:
+    options = arguments()
+    warnings.simplefilter("ignore", TfvizWarning)
+    setup = set_up(
+        ModelOptions(
+            options.model, options.weights, options.preprocess, options.labels, options.size, options.fit
+        )
+    )
+    pictures = np.stack([setup.read(path) for path in options.images or sample_paths()])
+    explanation = run_all(setup, setup.preprocessing(pictures), options)
+    order = slice(None, None, -1 if setup.preprocessing.order == "bgr" else 1)
+    drawn = {
+        name: tiles(pictures, values[..., order] if values.ndim == 4 else values, clip_percentile=CLIP_PERCENTILE)
+        for name, values in explanation.maps.items()
+    }
+    rows, names = [], []
+    for row, picture in enumerate(pictures):
+        rows += [picture, *(each[row] for each in drawn.values())]
+        names += [class_name(int(explanation.targets[row]), setup.class_names), *drawn]
+        missing = -len(rows) % COLUMNS
+        rows += [np.full_like(picture, 255)] * missing
+        names += [" "] * missing
+    write_picture(options.output, montage(rows, columns=COLUMNS, captions=names))
+    print(options.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""What methods found, each image's as a picture of its size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tfviz.errors import InvalidImagesError
+from tfviz.results.checks import Picture, check_maps, check_pictures
+from tfviz.results.colors import DIVERGING
+from tfviz.results.pictures import gradient_picture, rounded
+from tfviz.results.render import overlay
+from tfviz.results.scale import normalise, resize
+
+
+def tiles(
+    pictures: Sequence[Picture] | Picture,
+    found: ArrayLike,
+    *,
+    colormap: str = "jet",
+    blend: str = "weighted",
+    clip_percentile: float = 100.0,
+) -> list[Picture]:
+    """Show what a method found, as a picture for each image.
+
+    Parameters
+    ----------
+    pictures : uint8 RGB (N, H, W, 3), or a sequence of (H, W, 3) whose sizes may differ
+    found : array
+        Maps (N, h, w) are scaled by `normalise` and laid over the pictures: in `colormap` as ``"positive"`` ones, or,
+        if a value is negative, in ``"blue_white_red"`` as ``"signed"`` ones. Attributions (N, h, w, C) become a
+        `gradient_picture` each. All are brought to the size of their picture. Pictures, uint8 (N, h, w, 3), are
+        returned as they are.
+    colormap, blend
+        As `overlay` takes them.
+    clip_percentile : float
+        As `normalise` takes it.
+
+    Returns
+    -------
+    N pictures, uint8 (H, W, 3)
+
+    Raises
+    ------
+    InvalidImagesError
+        For an array that is not one map or attribution a picture.
+    TfvizError
+        For an unknown colour map or blend.
+    """
+    array = np.asarray(found)
+    if array.ndim not in (3, 4) or len(array) != len(pictures):
+        raise InvalidImagesError(
+            f"the array has the shape {array.shape}; {len(pictures)} images need as many maps or attributions"
+        )
+    if array.ndim == 4 and array.dtype == np.uint8:
+        return list(check_pictures(array))
+    if array.ndim == 4:
+        return [_stretched(*pair) for pair in zip(gradient_picture(array), pictures, strict=True)]
+    signed = bool(check_maps(array).min() < 0)
+    scaled = normalise(array, "signed" if signed else "positive", clip_percentile=clip_percentile)
+    colormap = DIVERGING if signed else colormap
+    return [overlay(*pair, colormap=colormap, blend=blend) for pair in zip(pictures, scaled, strict=True)]
+
+
+def _stretched(picture: Picture, model: NDArray[Any]) -> Picture:
+    channels_first = np.moveaxis(picture, -1, 0)
+    return rounded(np.moveaxis(resize(channels_first, model.shape[:2]), 0, -1))
