@@ -521,7 +521,7 @@ def test_visualize_every_objective(run, tmp_path):
         "2*channel:block2_conv1:3 + layer:block1_conv2+-0.5*class:4": 2 * channel + layer + -0.5 * Class(4),
     }
     arguments = [part for text in expected for part in ("--objective", text)]
-    status, out, err = run("visualize", *arguments, "--iterations", 2, "--seed", 5)
+    status, out, err = run("visualize", *arguments, "--class", 4, "--iterations", 2, "--seed", 5)
     assert (status, err) == (0, "")
     options = {"pixel_range": (0, 255), "iterations": 2, "seed": 5, "color_statistics": demo_colors()}
     found = feature_visualization(demo.load_network(), list(expected.values()), **options)

@@ -222,6 +222,17 @@ def test_the_border_is_grey():
         assert sum(np.array_equal(found, window) for window in windows) == 1
 
 
+def test_what_lies_around_a_turned_image_is_grey():
+    grey = tf.constant([0.3, -5.0, 2.0])
+    image = tf.broadcast_to(grey, (2, 15, 16, 3))
+    options = recipe(rotate=40.0, scale=0.4, pad=2, jitter=2)
+    for number in range(3):
+        np.testing.assert_allclose(transform(image, options, grey, (4, tf.constant(number))), image, atol=1e-5)
+    black = transform(tf.zeros((1, 15, 16, 3)), recipe(rotate=45.0), grey, (4, tf.constant(1)))[0].numpy()
+    np.testing.assert_allclose(black[7, 8], 0, atol=1e-6)
+    np.testing.assert_allclose(black[0, 0], grey, atol=1e-5)
+
+
 def measured(number, **changes):
     """By which angle and factor an image was moved in a step, from how two straight lines changed."""
     rows, columns = ramp()

@@ -13,26 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfviz.apps.animation import encode_gif
+from tfviz.apps.colors import find_color_statistics
 from tfviz.apps.command.objectives import read_objective
 from tfviz.apps.command.setup import Setup
-from tfviz.apps.images import Image, fit_image, read_image
+from tfviz.apps.images import Image
 from tfviz.apps.output import ANIMATION_SUFFIX, PICTURE_SUFFIX, file_names, write_file, write_picture
-from tfviz.demo import generate
-from tfviz.methods.visualization import (
-    ColorStatistics,
-    Recipe,
-    color_statistics,
-    feature_visualization,
-)
+from tfviz.methods.visualization import Recipe, feature_visualization
 from tfviz.methods.visualization.recipe import find_recipe
 from tfviz.results import gradient_picture, montage
 
 TILE = 384
 """Pixels: a picture with a shorter side is enlarged, by a whole number, to at least so many."""
 FRAMES = 32
-COLOR_PICTURES = 64
-COLOR_SIZE = (64, 64)
-"""How many of the demo's pictures tell how colours go together, and the size at which any picture does."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +45,8 @@ class VisualizeOptions:
 
 def visualize(setup: Setup, objectives: Sequence[str], options: VisualizeOptions, output: Path) -> None:
     """Write a picture of each objective and print its score."""
-    named = [read_objective(text, setup) for text in dict.fromkeys(objectives)]
+    read = [read_objective(text, setup) for text in objectives]
+    named = list({each.objective: each for each in read}.values())
     changes = {} if options.iterations is None else {"iterations": options.iterations}
     recipe = find_recipe(options.preset, changes)
     frames = [round(step) for step in np.linspace(0, recipe.iterations, FRAMES)] if options.gif else []
@@ -66,7 +59,7 @@ def visualize(setup: Setup, objectives: Sequence[str], options: VisualizeOptions
         snapshots=[*options.snapshots, *frames],
         image_shape=setup.image_shape,
         images=None if options.image is None else setup.preprocessing(setup.read(options.image)),
-        color_statistics=_color_statistics(setup, options.color_paths),
+        color_statistics=find_color_statistics(setup.preprocessing, options.color_paths),
         **changes,
     )
     # By the number of steps done, each uint8 (N, H, W, 3).
@@ -94,14 +87,6 @@ def _write(stem: Path, name: str, stages: dict[int, Image], options: VisualizeOp
         paths.append(stem.with_name(stem.name + ANIMATION_SUFFIX))
         write_file(paths[1], encode_gif(list(stages.values())))
     return paths
-
-
-def _color_statistics(setup: Setup, paths: Sequence[Path]) -> ColorStatistics:
-    if paths:
-        pictures = np.stack([fit_image(read_image(path), COLOR_SIZE) for path in paths])
-    else:
-        pictures = generate(COLOR_PICTURES, seed=0).images
-    return color_statistics(setup.preprocessing(pictures), setup.preprocessing.pixel_range)
 
 
 def _pictures(setup: Setup, recipe: Recipe, images: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -201,7 +201,7 @@ class Layer(Term):
 
 
 def _index(what: str, index: Any, size: int, layer: str) -> int:
-    """Return an index below `size`, which may be counted from the end only by positive numbers."""
+    """Return the index; raise `InvalidTargetsError` where it is not one of 0 to `size` − 1."""
     if not isinstance(index, int | np.integer) or not 0 <= index < size:
         raise InvalidTargetsError(f"{what} {index} is out of range: {layer} has {size}, 0 to {size - 1}")
     return int(index)

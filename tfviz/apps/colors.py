@@ -1,0 +1,26 @@
+"""How colours go together in pictures: the user's, or the demo's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tfviz.apps.images import fit_image, read_image
+from tfviz.apps.preprocessing import Preprocessing
+from tfviz.demo import generate
+from tfviz.methods.visualization import ColorStatistics, color_statistics
+
+DEMO_PICTURES = 64
+SIZE = (64, 64)
+"""At which any picture tells its colours."""
+
+
+def find_color_statistics(preprocessing: Preprocessing, paths: Sequence[Path] = ()) -> ColorStatistics:
+    """Return the statistics of the pictures in files, in the network's input space; of the demo's pictures if none."""
+    if paths:
+        pictures = np.stack([fit_image(read_image(path), SIZE) for path in paths])
+    else:
+        pictures = generate(DEMO_PICTURES, seed=0).images
+    return color_statistics(preprocessing(pictures), preprocessing.pixel_range)
