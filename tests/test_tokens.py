@@ -10,7 +10,10 @@ from keras import layers
 from model_zoo import CLASSES, KINDS, distance, model_of, random_images, randomise
 
 import tfviz
-from tfviz.errors import UnknownLayerError
+from tfviz.errors import TfvizError, UnknownLayerError
+
+# With random weights nothing may speak for a target; that is tested in test_cam.
+pytestmark = pytest.mark.filterwarnings("ignore:.*is zero everywhere:tfviz.errors.TfvizWarning")
 
 # Patches of 6 x 6 pixels make a grid of 2 x 3, which tells rows from columns.
 IMAGE, GRID, PATCHES, DEPTH = (12, 18, 3), (2, 3), 6, 8
@@ -58,7 +61,7 @@ def patches_of(image):
     return layers.Reshape((PATCHES, DEPTH), name="tokens")(layers.Conv2D(DEPTH, 6, strides=6, name="patches")(image))
 
 
-def transformer(attention=multi_head, extra=None, pool=None, blocks=2):
+def transformer(attention=multi_head, extra=None, pool=None, blocks=1):
     """A vision transformer whose head reads its class token, or what `pool` makes of all."""
     image = layers.Input(IMAGE)
     x = (extra or (lambda x: x))(patches_of(image))
@@ -76,12 +79,12 @@ def token(index):
     return layers.Lambda(lambda x: x[:, index], name="pick")
 
 
-def class_token(attention=multi_head, **options):
-    return transformer(attention, Extra(name="extra"), token(0), **options)
+def class_token(attention=multi_head, blocks=1):
+    return transformer(attention, Extra(name="extra"), token(0), blocks)
 
 
-def mean_pool(attention=multi_head, **options):
-    return transformer(attention, None, layers.GlobalAveragePooling1D(name="pool"), **options)
+def mean_pool(attention=multi_head):
+    return transformer(attention, None, layers.GlobalAveragePooling1D(name="pool"))
 
 
 class Subclassed(keras.Model):
@@ -143,19 +146,19 @@ def images():
 
 
 MODELS = {
-    "class token": (class_token, "before1", 1),
-    "class token, by hand": (lambda: class_token(by_hand), "before1", 1),
-    "class token, fused": (lambda: class_token(fused), "before1", 1),
-    "one block": (lambda: class_token(blocks=1), "before0", 1),
+    "class token": (class_token, "before0", 1),
+    "class token, by hand": (lambda: class_token(by_hand), "before0", 1),
+    "class token, fused": (lambda: class_token(fused), "before0", 1),
+    "two blocks": (lambda: class_token(blocks=2), "before1", 1),
     "mean": (mean_pool, "norm", 0),
     "mean, by hand": (lambda: mean_pool(by_hand), "norm", 0),
     "maximum": (lambda: transformer(pool=layers.GlobalMaxPooling1D()), "norm", 0),
     "flattened": (lambda: transformer(pool=layers.Flatten()), "norm", 0),
-    "class token last": (lambda: transformer(extra=Extra(0, 1), pool=token(-1)), "before1", 0),
-    "registers": (lambda: transformer(extra=Extra(3, 2), pool=token(0)), "before1", 3),
+    "class token last": (lambda: transformer(extra=Extra(0, 1), pool=token(-1)), "before0", 0),
+    "registers": (lambda: transformer(extra=Extra(3, 2), pool=token(0)), "before0", 3),
     "distilled": (
         lambda: transformer(extra=Extra(2), pool=lambda x: layers.Add()([token(0)(x), layers.Lambda(second)(x)])),
-        "before1",
+        "before0",
         2,
     ),
     "mean without the class token": (
@@ -191,10 +194,10 @@ def test_the_layers_of_a_transformer():
     expected = dict.fromkeys(("patches", "tokens", "extra", "before0", "query0", "key0", "value0"), (*GRID, DEPTH))
     expected |= dict.fromkeys(("mix0", "out0", "attended0", "between0"), (*GRID, DEPTH))
     expected |= {"wide0": (*GRID, 13), "narrow0": (*GRID, DEPTH), "block0": (*GRID, DEPTH), "norm": (*GRID, DEPTH)}
-    assert list(tfviz.trace(class_token(by_hand, blocks=1)).layers.items()) == list(expected.items())
+    assert list(tfviz.trace(class_token(by_hand)).layers.items()) == list(expected.items())
 
 
-@pytest.mark.parametrize("build", [class_token, mean_pool, lambda: class_token(fused), subclassed])
+@pytest.mark.parametrize("build", [lambda: class_token(fused), subclassed], ids=["functional", "subclassed"])
 def test_a_saved_transformer_has_the_layers_of_the_live_one(build, images, tmp_path):
     model = build()
     model.export(str(tmp_path), verbose=False)
@@ -322,3 +325,150 @@ def test_what_is_not_every_patch_in_its_place_is_no_layer(change):
 def test_networks_without_tokens_have_none(kind):
     index = tfviz.trace(model_of(kind)).layer_index
     assert index.listed and not [layer for layer in index.listed if layer.arrangement is not None]
+
+
+def test_a_sequence_of_another_length_is_no_map():
+    with pytest.raises(UnknownLayerError, match=r"'rows' has no spatial map \(its shape is \(7, 28\)\), unless trace"):
+        tfviz.trace(model_of("recurrent")).find_layer("rows")
+
+
+def test_a_reshaped_map_keeps_its_default_layer():
+    image = layers.Input(IMAGE)
+    pooled = layers.GlobalAveragePooling1D()(patches_of(image))
+    network = tfviz.trace(keras.Model(image, layers.Dense(2)(pooled)))
+    assert network.default_layer == "patches" and list(network.layers) == ["patches", "tokens"]
+
+
+def test_an_open_image_size_has_no_tokens():
+    image = layers.Input((None, None, 3))
+    tokens = layers.Reshape((-1, DEPTH), name="tokens")(layers.Conv2D(DEPTH, 6, strides=6, name="patches")(image))
+    network = tfviz.trace(keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling1D()(tokens))))
+    assert list(network.layers) == ["patches"] and network.default_layer == "patches"
+
+
+def cut(image, size=6):
+    """Patches (N, T, size · size · 3) of an image, without an operation made for it."""
+    x = tf.reshape(image, (-1, 12 // size, size, 18 // size, size, 3))
+    return tf.reshape(tf.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, 12 // size * (18 // size), size * size * 3))
+
+
+def test_patches_that_are_cut_by_reshaping(images):
+    image = layers.Input(IMAGE)
+    x = layers.Dense(DEPTH, name="embedded")(layers.Lambda(cut, name="cut")(image))
+    network = tfviz.trace(keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling1D()(x))))
+    assert network.layers == {"cut": (*GRID, 108), "embedded": (*GRID, DEPTH)}
+    assert network.default_layer == "embedded"
+    expected = [[images[:, 6 * i : 6 * i + 6, 6 * j : 6 * j + 6].reshape(4, -1) for j in range(3)] for i in range(2)]
+    np.testing.assert_array_equal(values_at(network, "cut", images), np.transpose(expected, (2, 0, 1, 3)))
+
+
+def test_a_mixer_has_tokens_where_they_are_not_transposed():
+    """Six channels as there are six patches, so that the transposed tokens have the same shape."""
+    image = layers.Input(IMAGE)
+    x = layers.Reshape((PATCHES, 6), name="tokens")(layers.Conv2D(6, 6, strides=6, name="patches")(image))
+    y = layers.Permute((2, 1), name="turned")(layers.LayerNormalization(name="before")(x))
+    y = layers.Permute((2, 1), name="back")(layers.Dense(6, name="mixing")(layers.Dense(6, name="hidden")(y)))
+    x = layers.Add(name="block")([x, y])
+    network = tfviz.trace(keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling1D()(x))))
+    assert list(network.layers) == ["patches", "tokens", "before", "block"]
+    assert network.default_layer == "block"
+
+
+def windowed():
+    """Attention inside two windows of 2 x 3 places each, of a map of 4 x 3, as Swin does."""
+
+    def into(x):
+        return tf.reshape(tf.reshape(x, (-1, 2, 2, 3, DEPTH)), (-1, 6, DEPTH))
+
+    image = layers.Input((24, 18, 3))
+    x = layers.Conv2D(DEPTH, 6, strides=6, name="patches")(image)
+    x = layers.Lambda(into, output_shape=(6, DEPTH), name="windows")(x)
+    x = layers.Add(name="attended")([x, multi_head(x, 0)])
+    y = layers.Lambda(lambda x: tf.reshape(x, (-1, 4, 3, DEPTH)), output_shape=(4, 3, DEPTH), name="map")(x)
+    return randomise(keras.Model(image, layers.Dense(3, name="scores")(layers.GlobalAveragePooling2D()(y))))
+
+
+def test_windows_are_layers_only_by_the_users_function():
+    model, images = windowed(), random_images(3, (24, 18, 3))
+    assert list(tfviz.trace(model).layers) == ["patches", "map"]
+    network = tfviz.trace(model, tokens_to_map=lambda x: tf.reshape(x, (-1, 4, 3, x.shape[-1])))
+    assert network.layers["attended"] == (4, 3, DEPTH) and network.default_layer == "map"
+    np.testing.assert_array_equal(values_at(network, "attended", images), values_at(network, "map", images))
+    expected = [tfviz.grad_cam(network, images, target, layer="map") for target in range(3)]
+    found = [tfviz.grad_cam(network, images, target, layer="attended") for target in range(3)]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+class Channels(layers.Layer):
+    """Tokens made over channels first, which are not followed, and a class token behind them."""
+
+    def call(self, x):
+        x = tf.transpose(tf.reshape(tf.transpose(x, (0, 3, 1, 2)), (-1, DEPTH, PATCHES)), (0, 2, 1))
+        return tf.concat([x, tf.zeros_like(x[:, :1])], axis=1)
+
+
+def unfollowed():
+    image = layers.Input(IMAGE)
+    x = Channels(name="tokens")(layers.Conv2D(DEPTH, 6, strides=6, name="patches")(image))
+    x = layers.LayerNormalization(name="before")(x)
+    x = layers.Add(name="attended")([x, multi_head(x, 0)])
+    return randomise(keras.Model(image, layers.Dense(3, name="scores")(token(-1)(x))))
+
+
+def test_tokens_that_are_not_followed_are_arranged_by_the_user(images):
+    model = unfollowed()
+    assert list(tfviz.trace(model).layers) == ["patches"]
+    network = tfviz.trace(model, tokens_to_map=lambda x: tf.reshape(x[:, :-1], (-1, *GRID, x.shape[-1])))
+    assert network.layers["before"] == network.layers["attended"] == (*GRID, DEPTH)
+    assert network.default_layer == "before"
+    np.testing.assert_allclose(
+        values_at(network, "tokens", images), values_at(network, "patches", images), rtol=1e-4, atol=1e-5
+    )
+    expected = cams_by_hand(model, "before", images, 0)
+    target = int(np.argmax([cam.any(axis=(1, 2)).sum() for cam in expected]))
+    assert distance(tfviz.grad_cam(network, images, target, upsample=False), expected[target]) < 1e-4
+
+
+def test_the_users_function_goes_before_what_is_known(images):
+    def upside_down(tokens):
+        return tf.reshape(tokens, (-1, *GRID, tokens.shape[-1]))[:, ::-1]
+
+    model = class_token()
+    plain, turned = tfviz.trace(model), tfviz.trace(model, tokens_to_map=upside_down)
+    assert turned.layers == plain.layers and tfviz.trace(model) is not turned
+    np.testing.assert_array_equal(
+        values_at(turned, "tokens", images), values_at(plain, "tokens", images)[:, ::-1], strict=True
+    )
+    np.testing.assert_array_equal(values_at(turned, "norm", images), values_at(plain, "norm", images))
+
+
+def test_the_users_function_may_do_more_than_arrange():
+    """Pairs of tokens are averaged, so that no token is a patch; the default layer is the last before the head."""
+    model = mean_pool()
+    network = tfviz.trace(model, tokens_to_map=lambda x: tf.reshape(x[:, :4] + x[:, 2:], (-1, 2, 2, x.shape[-1])))
+    assert network.layers["norm"] == (2, 2, DEPTH) and network.default_layer == "norm"
+
+
+@pytest.mark.parametrize(
+    "function, message",
+    [
+        (lambda x: x[:, 1:], r"tokens_to_map returns the shape \(1, 5, 8\) for tokens \(1, 6, 8\), expected a map"),
+        (lambda x: 1 / 0, r"tokens_to_map makes no map here: of tokens \(1, 6, .*\) it raises division by zero$"),
+        (lambda x: tf.reshape(x, (-1, 1, 1, x.shape[-1])), r"of tokens \(1, 6, 13\) it makes \(6, 1, 1, 13\)$"),
+    ],
+)
+def test_a_function_that_makes_no_map(function, message):
+    with pytest.raises(TfvizError, match=message) as caught:
+        tfviz.trace(mean_pool(), tokens_to_map=function)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_function_where_there_are_no_tokens():
+    with pytest.raises(TfvizError, match=r"this network has no sequence of tokens \(N, T, D\) of known length"):
+        tfviz.trace(model_of("functional"), tokens_to_map=tf.identity)
+
+
+def test_the_options_of_a_trace_that_is_there_already():
+    network = tfviz.trace(model_of("functional"))
+    with pytest.raises(TfvizError, match="give score, image_shape and tokens_to_map when you trace its model"):
+        tfviz.trace(network, tokens_to_map=tf.identity)

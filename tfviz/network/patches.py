@@ -111,10 +111,13 @@ class Given:
             try:
                 result = tf.convert_to_tensor(self._function(numbered))
             except Exception as error:
-                self._refusal = f"of tokens {shape}: {' '.join(str(error).split())[:200]}"
+                self._refusal = f"of tokens {shape} it raises {' '.join(str(error).split())[:200]}"
                 return None
         if result.shape.rank != 4:
             raise TfvizError(
                 f"tokens_to_map returns the shape {tuple(result.shape)} for tokens {shape}, expected a map (N, h, w, c)"
             )
-        return result if result.shape[0] == 1 and tuple(result.shape[1:3]) != (1, 1) else None
+        if result.shape[0] != 1 or tuple(result.shape[1:3]) == (1, 1):
+            self._refusal = f"of tokens {shape} it makes {tuple(result.shape)}"
+            return None
+        return result
