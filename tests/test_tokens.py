@@ -280,10 +280,12 @@ KEPT = {
     "einsum": lambda x: tf.einsum("ntd,de->nte", x, tf.eye(4)),
     "product": lambda x: tf.matmul(x, tf.eye(4)),
     "transposed product": lambda x: tf.matmul(tf.transpose(x, (0, 2, 1)), tf.eye(4)[tf.newaxis], transpose_a=True),
+    "product for each token": lambda x: tf.reduce_mean(tf.matmul(x[..., tf.newaxis], tf.ones((1, 1, 1, 3))), axis=-1),
     "second factor": lambda x: tf.transpose(tf.matmul(tf.eye(4), x, transpose_b=True), (0, 2, 1)),
     "tensordot": lambda x: tf.tensordot(x, tf.eye(4), 1),
     "mean of heads": lambda x: tf.reduce_mean(tf.reshape(x, (-1, 6, 2, 2)), axis=2),
     "mean before": lambda x: tf.reduce_mean(tf.stack([x, x], axis=1), axis=1),
+    "mean before that stays": lambda x: tf.reduce_mean(tf.stack([x, x], axis=1), axis=1, keepdims=True)[:, 0],
     "mean that stays": lambda x: tf.reduce_mean(x, axis=-1, keepdims=True),
     "broadcast": lambda x: tf.reduce_mean(x, axis=-1, keepdims=True) * tf.ones([5]),
     "grid": lambda x: tf.reshape(tf.reshape(x, (-1, 2, 3, 4)), (-1, 6, 4)),
@@ -362,6 +364,25 @@ def test_patches_that_are_cut_by_reshaping(images):
     np.testing.assert_array_equal(values_at(network, "cut", images), np.transpose(expected, (2, 0, 1, 3)))
 
 
+def test_rows_of_pixels_are_no_patches():
+    """Two rows of two halves each are cut and joined again otherwise than into patches."""
+
+    def rows(image):
+        x = tf.transpose(tf.reshape(image, (-1, 2, 6, 3, 6, 3)), (0, 1, 2, 4, 3, 5))
+        return tf.reshape(x, (-1, 12, 54))
+
+    image = layers.Input(IMAGE)
+    pooled = layers.GlobalAveragePooling1D()(layers.Lambda(rows, name="rows")(image))
+    assert tfviz.trace(keras.Model(image, layers.Dense(2)(pooled))).layers == {}
+
+
+def test_whole_numbers_are_no_layer():
+    network = numbered(lambda x: tf.cast(x, tf.int32), back=lambda x: tf.cast(x, tf.float32))
+    assert network.find_layer("back").shape == (*GRID, 4)
+    with pytest.raises(UnknownLayerError, match=r"'changed/Cast' has no spatial map \(its shape is \(6, 4\)\); its"):
+        network.find_layer("changed/Cast")
+
+
 def test_a_mixer_has_tokens_where_they_are_not_transposed():
     """Six channels as there are six patches, so that the transposed tokens have the same shape."""
     image = layers.Input(IMAGE)
@@ -378,7 +399,7 @@ def windowed():
     """Attention inside two windows of 2 x 3 places each, of a map of 4 x 3, as Swin does."""
 
     def into(x):
-        return tf.reshape(tf.reshape(x, (-1, 2, 2, 3, DEPTH)), (-1, 6, DEPTH))
+        return tf.reshape(tf.reshape(x, (-1, 2, 3, DEPTH)), (-1, 6, DEPTH))
 
     image = layers.Input((24, 18, 3))
     x = layers.Conv2D(DEPTH, 6, strides=6, name="patches")(image)
@@ -443,10 +464,10 @@ def test_the_users_function_goes_before_what_is_known(images):
 
 
 def test_the_users_function_may_do_more_than_arrange():
-    """Pairs of tokens are averaged, so that no token is a patch; the default layer is the last before the head."""
-    model = mean_pool()
-    network = tfviz.trace(model, tokens_to_map=lambda x: tf.reshape(x[:, :4] + x[:, 2:], (-1, 2, 2, x.shape[-1])))
-    assert network.layers["norm"] == (2, 2, DEPTH) and network.default_layer == "norm"
+    """Numbers that are changed are no patches; the default layer is then what enters the head's step."""
+    model = unfollowed()
+    network = tfviz.trace(model, tokens_to_map=lambda x: tf.reshape(x[:, 1:5] - 50, (-1, 2, 2, x.shape[-1])))
+    assert network.layers["attended"] == (2, 2, DEPTH) and network.default_layer == "attended"
 
 
 @pytest.mark.parametrize(
@@ -454,6 +475,7 @@ def test_the_users_function_may_do_more_than_arrange():
     [
         (lambda x: x[:, 1:], r"tokens_to_map returns the shape \(1, 5, 8\) for tokens \(1, 6, 8\), expected a map"),
         (lambda x: 1 / 0, r"tokens_to_map makes no map here: of tokens \(1, 6, .*\) it raises division by zero$"),
+        (lambda x: tf.reshape(x, (-1, 3, 1, x.shape[-1])), r"of tokens \(1, 6, 13\) it makes \(2, 3, 1, 13\)$"),
         (lambda x: tf.reshape(x, (-1, 1, 1, x.shape[-1])), r"of tokens \(1, 6, 13\) it makes \(6, 1, 1, 13\)$"),
     ],
 )

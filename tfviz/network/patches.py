@@ -86,7 +86,7 @@ class Given:
     def grid(self, rows: Fraction, length: int, depth: int) -> Grid | None:
         """Return which token it makes which patch, None where it does more than put tokens into their places."""
         result = self._try(int(rows), length, depth)
-        if result is None or rows != 1:
+        if result is None:
             return None
         tokens = np.round(result[0, :, :, 0].numpy().ravel()).astype(int) - 1
         if not np.array_equal(np.unique(tokens), np.sort(tokens)) or tokens.min() < 0 or tokens.max() >= length:

@@ -89,7 +89,7 @@ class Tokens:
             ):
                 patches.add((value, axis))
                 acting[step].add(value)
-                if not carried and not self._maps.intersection(step.outputs):
+                if not carried:
                     last = last or step
         return acting, last
 
