@@ -228,9 +228,13 @@ def test_what_lies_around_a_turned_image_is_grey():
     options = recipe(rotate=40.0, scale=0.4, pad=2, jitter=2)
     for number in range(3):
         np.testing.assert_allclose(transform(image, options, grey, (4, tf.constant(number))), image, atol=1e-5)
-    black = transform(tf.zeros((1, 15, 16, 3)), recipe(rotate=45.0), grey, (4, tf.constant(1)))[0].numpy()
-    np.testing.assert_allclose(black[7, 8], 0, atol=1e-6)
-    np.testing.assert_allclose(black[0, 0], grey, atol=1e-5)
+    shares = []
+    for number in range(8):
+        black = transform(tf.zeros((1, 15, 16, 3)), recipe(rotate=45.0), grey, (4, tf.constant(number)))[0].numpy()
+        np.testing.assert_allclose(black[7, 8], 0, atol=1e-6)
+        shares.append(black[0, 0, 0] / 0.3)
+        np.testing.assert_allclose(black[0, 0], shares[-1] * grey, atol=1e-5)
+    assert max(shares) > 0.99
 
 
 def measured(number, **changes):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -16,9 +16,6 @@ from tfviz.network.traced import TracedNetwork
 
 class Objective:
     """A number that a network computes of an image: `2 * Channel("conv1", 3) + Class(281)` is one, too."""
-
-    # Else a NumPy number on the left would make an array of its product with an objective.
-    __array_ufunc__: ClassVar[None] = None
 
     @property
     def weighted(self) -> tuple[tuple[float, Term], ...]:
