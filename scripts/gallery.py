@@ -63,9 +63,7 @@ def main() -> None:
     options = arguments()
     warnings.simplefilter("ignore", TfvizWarning)
     setup = set_up(
-        ModelOptions(
-            options.model, options.weights, options.preprocess, options.labels, options.size, options.fit
-        )
+        ModelOptions(options.model, options.weights, options.preprocess, options.labels, options.size, options.fit)
     )
     pictures = np.stack([setup.read(path) for path in options.images or sample_paths()])
     explanation = run_all(setup, setup.preprocessing(pictures), options)

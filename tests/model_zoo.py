@@ -246,6 +246,18 @@ def residual():
     return keras.Model(image, head(x), name="residual")
 
 
+def vision_transformer():
+    """A vision transformer of one block, its layers sequences of tokens."""
+    image = layers.Input(SHAPE)
+    x = layers.Reshape((16, 6), name="tokens")(layers.Conv2D(6, 4, strides=4, name="patches")(image))
+    y = layers.LayerNormalization(name="before")(x)
+    x = layers.Add(name="attended")([x, layers.MultiHeadAttention(2, 3, name="attend")(y, y)])
+    y = layers.Dense(12, activation="relu", name="wide")(layers.LayerNormalization(name="between")(x))
+    x = layers.Add(name="block")([x, layers.Dense(6, name="narrow")(y)])
+    x = layers.GlobalAveragePooling1D(name="pool")(x)
+    return keras.Model(image, layers.Dense(CLASSES, activation="softmax", name="scores")(x), name="vision_transformer")
+
+
 KINDS = {
     build.__name__: build
     for build in (
@@ -271,6 +283,7 @@ KINDS = {
         depthwise,
         silu,
         residual,
+        vision_transformer,
     )
 }
 

@@ -92,7 +92,7 @@ def test_batches_join():
         ({"methods": []}, "there are no methods to run"),
         (
             {"methods": "saliency", "layer": "conv1"},
-            r"a layer is given \('conv1'\), but looked at by none of: saliency",
+            r"layer is given \('conv1'\), but to none of: saliency; it is an option of grad_cam, \w+, \w+ and others",
         ),
         ({"options": {"deconvnet": {}}}, "options are given for 'deconvnet', but the methods to run are grad_cam, sal"),
         (

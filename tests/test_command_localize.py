@@ -164,7 +164,7 @@ def test_a_broken_picture_stops_no_other(run, own, tmp_path):
         (["nowhere.png"], "nowhere.png does not exist"),
         (["--target", "purple cow"], "purple cow"),
         (["--top", 99], "there are no 99 best classes"),
-        (["--layer", "conv1"], "a layer is given ('conv1'), but looked at by none of: saliency"),
+        (["--layer", "conv1"], "layer is given ('conv1'), but to none of: saliency; it is an option of"),
     ],
 )
 def test_bad_input_is_one_line(run, arguments, message):

@@ -150,7 +150,7 @@ def test_a_target_that_is_not_reached_ends_with_one(run, own, tmp_path):
         (["--target", "ant", "--method", "bgd"], "there is no method 'bgd'; did you mean 'pgd'?"),
         (["--target", "ant", "--epsilon", 3], "fooling_image has no --epsilon; its options are: --rate, --iterations"),
         (["--target", "ant", "--away-from", "cow"], "fooling_image has no --away-from"),
-        (["--target", "ant", "--rate", -1], "rate is -1.0, expected a number above 0"),
+        (["--target", "ant", "--rate", -1], "rate is -1, expected a number above 0"),
         (["--method", "fgsm", "--norm", "l1"], "no norm 'l1'"),
     ],
 )
@@ -176,10 +176,10 @@ def test_help_gives_the_defaults_of_the_methods(run):
     _, out, _ = run("--help")
     shown = " ".join(out.replace("│", " ").split())
     for text in (
-        "Default: fooling_image 10.0.",
-        "fooling_image 200, pgd 40",
-        "fgsm 8.0, pgd 8.0",
-        "fgsm linf, pgd linf",
+        "Default: 10.0. Of fooling_image, pgd.",
+        "Default: fooling_image 200, pgd 40.",
+        "Default: 8.0. Of fgsm, pgd.",
+        "Default: linf. Of fgsm, pgd.",
     ):
         assert text in shown
     assert all(

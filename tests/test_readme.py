@@ -11,6 +11,7 @@ import typer.testing
 
 import tfviz
 from tfviz.methods.registry import METHODS
+from tfviz.results import box_iou, largest_box
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -38,15 +39,17 @@ def test_the_examples_run(tmp_path, monkeypatch):
         patch.setattr(keras.applications, "VGG16", random_vgg16(keras.applications.VGG16))
         for example in examples:
             exec(compile(example, "README.md", "exec"), names)
-    assert names["network"].default_layer == "block5_conv3"
-    assert names["network"].head.kind == "softmax"
+    assert tfviz.trace(names["model"]).default_layer == "block5_conv3"
+    assert tfviz.trace(names["model"]).head.kind == "softmax"
+    assert names["fooled"].success.all()
+    assert names["shown"].snapshots[10].shape == names["shown"].images.shape == (2, 128, 128, 3)
+    assert box_iou(names["boxes"], largest_box(names["pictures"].masks)).min() > 0.5
     np.testing.assert_allclose(names["cam_of_the_saved"], names["cam"], rtol=1e-4, atol=1e-6)
     assert (tmp_path / "explained" / "manifest.json").exists()
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("hires_cam",):
-            patch.setitem(METHODS, name, METHODS["grad_cam"])
-            exec(compile(adding, "README.md", "exec"), names)
-        cam = names["hires_cam"](names["network"], names["images"], 1, layer="block5_conv3")
+        patch.setitem(METHODS, "strongest_cam", METHODS["grad_cam"])
+        exec(compile(adding, "README.md", "exec"), names)
+        cam = names["strongest_cam"](names["model"], names["images"], 1, layer="block5_conv3")
         assert cam.shape == (4, 96, 96)
         assert cam.any()
 
@@ -63,7 +66,7 @@ def test_the_commands_exist():
     from tfviz.apps.command.app import app
 
     lines = [line for block in blocks("bash") for line in block.splitlines() if line.startswith("tfviz ")]
-    assert len(lines) == 6
+    assert len(lines) == 11
     for line in lines:
         _, command, *arguments = shlex.split(line)
         shown = typer.testing.CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output

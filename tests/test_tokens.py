@@ -323,7 +323,7 @@ def test_what_is_not_every_patch_in_its_place_is_no_layer(change):
         network.find_layer("changed")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"vision_transformer"}))
 def test_networks_without_tokens_have_none(kind):
     index = tfviz.trace(model_of(kind)).layer_index
     assert index.listed and not [layer for layer in index.listed if layer.arrangement is not None]

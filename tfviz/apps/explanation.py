@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 
 from tfviz.apps import manifest
 from tfviz.apps.output import PICTURE_SUFFIX, check_folder, write_array, write_figure
-from tfviz.errors import TfvizError, UnknownMethodError
-from tfviz.methods import METHODS, Results, find_method, run_methods
-from tfviz.methods.registry import INNER, INNER_OPTIONS, LAYER
+from tfviz.errors import TfvizError
+from tfviz.methods import Results, choose_methods, run_methods
+from tfviz.methods.registry import LAYER
 from tfviz.network.trace import trace
 from tfviz.results import plot, to_picture
 
@@ -201,50 +201,9 @@ def explain(
     UnsupportedModelError, UnknownLayerError, InvalidImagesError, InvalidTargetsError, RuleError
     """
     network = trace(model)
-    chosen = choose(methods, None if layer is None else {LAYER: layer}, options)
+    chosen = choose_methods(methods, None if layer is None else {LAYER: layer}, options)
     results = run_methods(network, chosen, images, targets, batch_size=batch_size)
     return Explanation(**vars(results), model=network.name, head=network.head.kind)
-
-
-def choose(
-    methods: str | Sequence[str],
-    shared: Mapping[str, Any] | None = None,
-    options: Mapping[str, Mapping[str, Any]] | None = None,
-) -> dict[str, dict[str, Any]]:
-    """Return the options that `run_methods` takes for each method; raise as `explain` does.
-
-    The `shared` ones are for every method that knows them, or whose inner method does.
-    """
-    chosen: dict[str, dict[str, Any]] = {name: {} for name in ([methods] if isinstance(methods, str) else methods)}
-    if not chosen:
-        raise UnknownMethodError("there are no methods to run; tfviz.METHODS holds them")
-    for name, given in (options or {}).items():
-        if name not in chosen:
-            raise UnknownMethodError(f"options are given for {name!r}, but the methods to run are {', '.join(chosen)}")
-        chosen[name] |= given
-    # The inner method comes first, since it says what else is known.
-    for option, value in sorted((shared or {}).items(), key=lambda item: item[0] != INNER):
-        if not any([_take(chosen[name], name, option, value) for name in chosen]):
-            owners = ", ".join(name for name, method in METHODS.items() if option in method.options) or "no method"
-            raise UnknownMethodError(
-                f"{option} is given ({value!r}), an option of {owners} but of none that runs: {', '.join(chosen)}"
-            )
-    return chosen
-
-
-def _take(given: dict[str, Any], name: str, option: str, value: Any) -> bool:
-    """Add an option to those given for a method, or for its inner method, if it knows it; return whether it does."""
-    known = find_method(name).options
-    if option in known:
-        given.setdefault(option, value)
-        return True
-    if INNER not in known:
-        return False
-    inner = dict(given.get(INNER_OPTIONS) or {})
-    taken = _take(inner, given.get(INNER, known[INNER]), option, value)
-    if taken:
-        given[INNER_OPTIONS] = inner
-    return taken
 
 
 def class_name(target: int, class_names: Sequence[str] | None) -> str:

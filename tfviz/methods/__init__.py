@@ -21,6 +21,7 @@ is not finite). An all-zero map is warned about.
 
 from tfviz.methods.adversarial import Adversarial, fgsm, fooling_image, pgd
 from tfviz.methods.cam import eigen_cam, grad_cam, grad_cam_plus_plus, hires_cam, layer_cam, xgrad_cam
+from tfviz.methods.choice import choose_methods
 from tfviz.methods.compiled import compile_methods, plan_methods
 from tfviz.methods.decorator import method
 from tfviz.methods.explainer import Explainer, Results, run_methods
@@ -78,6 +79,7 @@ __all__ = [
     "Recipe",
     "Results",
     "ablation_cam",
+    "choose_methods",
     "class_visualization",
     "color_statistics",
     "compile_methods",

@@ -50,7 +50,7 @@ def grad_cam_plus_plus(passes: Passes, layer: str | None = None, upsample: bool 
     α = g_k² / (2 g_k² + Σ_ij A_k · g_k³), and 0 where the denominator is 0. `layer` and `upsample` are as those of
     `grad_cam`.
 
-    .. [1] Chattopadhay et al., "Grad-CAM++", 2017, arXiv 1710.11063, equations 11 and 19.
+    .. [1] Chattopadhay et al., "Grad-CAM++", 2017, arXiv 1710.11063.
     """
     gradient, features = passes.gradient(layer), passes.features(layer)
     total = tf.reduce_sum(features, axis=(1, 2), keepdims=True)
@@ -73,7 +73,7 @@ def hires_cam(passes: Passes, layer: str | None = None, upsample: bool = True) -
 
     `layer` and `upsample` are as those of `grad_cam`.
 
-    .. [1] Draelos, Carin, "Use HiResCAM instead of Grad-CAM", 2020, arXiv 2011.08891, equation 4.
+    .. [1] Draelos, Carin, "Use HiResCAM instead of Grad-CAM", 2020, arXiv 2011.08891.
     """
     return resize_if(upsample, passes, weighted(passes.gradient(layer), passes.features(layer)))
 
@@ -91,8 +91,7 @@ def layer_cam(passes: Passes, layer: str | None = None, upsample: bool = True) -
 
     `layer` and `upsample` are as those of `grad_cam`; `tfviz.results.fuse` joins the maps of several layers.
 
-    .. [1] Jiang et al., "LayerCAM", IEEE Transactions on Image Processing, 2021, doi 10.1109/TIP.2021.3089943,
-       equations 6 and 7.
+    .. [1] Jiang et al., "LayerCAM", IEEE Transactions on Image Processing, 2021, doi 10.1109/TIP.2021.3089943.
     """
     return resize_if(upsample, passes, weighted(tf.nn.relu(passes.gradient(layer)), passes.features(layer)))
 
@@ -110,7 +109,7 @@ def xgrad_cam(passes: Passes, layer: str | None = None, upsample: bool = True) -
 
     `layer` and `upsample` are as those of `grad_cam`.
 
-    .. [1] Fu et al., "Axiom-based Grad-CAM", 2020, arXiv 2008.02312, equation 8.
+    .. [1] Fu et al., "Axiom-based Grad-CAM", 2020, arXiv 2008.02312.
     """
     features = passes.features(layer)
     share = tf.reduce_sum(passes.gradient(layer) * features, axis=(1, 2), keepdims=True)
@@ -132,7 +131,7 @@ def eigen_cam(passes: Passes, layer: str | None = None, upsample: bool = True) -
 
     The sign is fixed so that the sum over the map is positive. `layer` and `upsample` are as those of `grad_cam`.
 
-    .. [1] Muhammad, Yeasin, "Eigen-CAM", 2020, arXiv 2008.00299, equations 2 to 4.
+    .. [1] Muhammad, Yeasin, "Eigen-CAM", 2020, arXiv 2008.00299.
     """
     features = passes.features(layer)
     shape = tf.shape(features)

@@ -120,7 +120,7 @@ def _run_batch(
     outputs = dict(compiled.function(tensor, tf.convert_to_tensor(targets)))
     found, states = dict(outputs.pop("found")), outputs.pop("states")
     for name, (items, state) in states.items():
-        at_once = min(batch_size, network.affordable(images.shape[1:]))
+        at_once = min(int(batch_size), network.affordable(images.shape[1:]))
         found[name] = _gather(name, compiled.loops[name], (tensor, outputs["targets"]), (items, state), at_once)
     ordered = {name: found[name] for name in compiled.runs}
     parts = {

@@ -36,7 +36,7 @@ def score_cam(passes: Passes, layer: str | None = None, upsample: bool = True, m
         The number of channels that are looked at: those of the largest standard deviation over the map, for each image.
         None is all.
 
-    .. [1] Wang et al., "Score-CAM", 2019, arXiv 1910.01279, definitions 2 and 3.
+    .. [1] Wang et al., "Score-CAM", 2019, arXiv 1910.01279.
     """
     features = _chosen(passes.features(layer), max_channels)[0]
     lowest, highest = (reduce(features, axis=(1, 2), keepdims=True) for reduce in (tf.reduce_min, tf.reduce_max))
@@ -69,8 +69,7 @@ def ablation_cam(
     The absolute value, which the paper leaves out, keeps the sign of the weights where the logit is negative. `layer`,
     `upsample` and `max_channels` are as those of `score_cam`.
 
-    .. [1] Desai, Ramaswamy, "Ablation-CAM", WACV 2020, doi 10.1109/WACV45572.2020.9093360,
-       equations 3 and 4.
+    .. [1] Desai, Ramaswamy, "Ablation-CAM", WACV 2020, doi 10.1109/WACV45572.2020.9093360.
     """
     whole_map = passes.features(layer)
     features, chosen = _chosen(whole_map, max_channels)

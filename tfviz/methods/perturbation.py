@@ -115,7 +115,7 @@ def rise(
     seed
         Of the masks, which are the same for every image.
 
-    .. [1] Petsiuk, Das, Saenko, "RISE", 2018, arXiv 1806.07421, equation 6 and section 3.2.
+    .. [1] Petsiuk, Das, Saenko, "RISE", 2018, arXiv 1806.07421, section 3.
     """
     images, size = passes.images, tf.shape(passes.images)[1:3]
     if number("probability", probability, 0, below=1) == 0:

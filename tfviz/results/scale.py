@@ -7,7 +7,7 @@ for NaN or infinite values, naming the image.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -155,12 +155,17 @@ def resize(maps: ArrayLike, size: tuple[int, int]) -> Floats:
     return resized
 
 
-def fuse(maps: Sequence[ArrayLike], how: str = "maximum", *, size: tuple[int, int] | None = None) -> Floats:
+def fuse(
+    maps: Mapping[str, ArrayLike] | Sequence[ArrayLike],
+    how: str = "maximum",
+    *,
+    size: tuple[int, int] | None = None,
+) -> Floats:
     """Make one map of several layers' maps of the same images (Jiang 2021, LayerCAM).
 
     Parameters
     ----------
-    maps : sequence of (N, h, w) or of (h, w)
+    maps : sequence of (N, h, w) or of (h, w), or such by the name of the layer, as methods return them
         The layers may differ in height and width. Each map is scaled by `normalise` (``"positive"``) first.
     how : str
         ``"maximum"`` or ``"mean"``, pixel by pixel.
@@ -179,7 +184,7 @@ def fuse(maps: Sequence[ArrayLike], how: str = "maximum", *, size: tuple[int, in
         For an unknown way.
     """
     fusion = pick("way to fuse", how, FUSIONS)
-    layers = [normalise(layer) for layer in maps]
+    layers = [normalise(layer) for layer in (maps.values() if isinstance(maps, Mapping) else maps)]
     if len({layer.shape[:-2] for layer in layers}) != 1:
         shapes = ", ".join(str(layer.shape) for layer in layers) or "none"
         raise InvalidImagesError(f"maps to fuse must be those of the same images, one layer or more, got {shapes}")

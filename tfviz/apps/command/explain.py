@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tfviz.apps.colors import find_color_statistics
 from tfviz.apps.command.outcome import File, Outcome, Request
 from tfviz.apps.command.setup import Setup
-from tfviz.apps.explanation import Explanation, choose, explain
+from tfviz.apps.explanation import Explanation, explain
 from tfviz.apps.images import Image
 from tfviz.apps.output import file_names
 from tfviz.errors import InvalidTargetsError, RuleError, TfvizError, TfvizWarning, UnknownLayerError
-from tfviz.methods import METHODS, class_visualization, compile_methods, plan_methods
+from tfviz.methods import METHODS, choose_methods, class_visualization, compile_methods, plan_methods
 from tfviz.methods.registry import LAYER
 from tfviz.network.passes import check_rules
 from tfviz.network.traced import TracedNetwork
@@ -35,10 +36,10 @@ def find_methods(network: TracedNetwork, request: Request) -> tuple[dict[str, di
     """
     names = request.methods
     if names and ALL not in names:
-        return choose(list(dict.fromkeys(names)), request.options), []
+        return choose_methods(list(dict.fromkeys(names)), request.options), []
     if LAYER in request.options:
-        plan_methods(network, choose("grad_cam", {LAYER: request.options[LAYER]}))
-    chosen = choose(list(METHODS if names else USUAL_METHODS), request.options)
+        plan_methods(network, choose_methods("grad_cam", {LAYER: request.options[LAYER]}))
+    chosen = choose_methods(list(METHODS if names else USUAL_METHODS), request.options)
     said = []
     for name in list(chosen):
         try:
@@ -152,6 +153,10 @@ class Run:
         preprocessing = self._setup.preprocessing
         classes, rows = np.unique(targets, return_inverse=True)
         found = class_visualization(
-            self._setup.network, classes, pixel_range=preprocessing.pixel_range, image_shape=self._setup.image_shape
+            self._setup.network,
+            classes,
+            pixel_range=preprocessing.pixel_range,
+            image_shape=self._setup.image_shape,
+            color_statistics=find_color_statistics(preprocessing),
         )
         return preprocessing.pictures(found.images)[rows]

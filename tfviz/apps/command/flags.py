@@ -15,7 +15,7 @@ from typer.core import TyperCommand
 from tfviz.apps.command.behaviour import start_tensorflow
 
 CHOSEN = "tfviz.chosen"
-DOCUMENTED = re.compile(r"^ {4}(\w+)\n((?: {8}.*\n|\n)+)", re.MULTILINE)
+DOCUMENTED = re.compile(r"^(\w+)\n((?: {4}.*\n|\n)+)", re.MULTILINE)
 # What the commands have options of their own for, or take from the image file and the model.
 OWN = frozenset({"model", "images", "targets", "pixel_range", "batch_size", "layer", "options", "away_from"})
 
@@ -84,7 +84,7 @@ def _parameters(functions: Mapping[str, Callable[..., Any]], panel: str) -> list
     owners: defaultdict[str, dict[str, Any]] = defaultdict(dict)
     said: dict[str, str] = {}
     for name, function in functions.items():
-        documented = dict(DOCUMENTED.findall(inspect.getdoc(function) and function.__doc__ or ""))
+        documented = dict(DOCUMENTED.findall(f"{inspect.getdoc(function)}\n"))
         for option, parameter in list(inspect.signature(function).parameters.items())[1:]:
             if option not in OWN:
                 owners[option][name] = parameter.default
@@ -113,8 +113,10 @@ def _parameters(functions: Mapping[str, Callable[..., Any]], panel: str) -> list
 
 def _help(said: str, defaults: Mapping[str, Any]) -> str:
     """Return the help of an option: what its docstring says, its default where it is not None, and whose it is."""
-    values = dict.fromkeys(str(value) for value in defaults.values() if value is not None)
-    default = f" Default: {', '.join(values)}." if values else ""
+    values = {name: value for name, value in defaults.items() if value is not None}
+    same = len({str(value) for value in values.values()}) == 1
+    shown = str(next(iter(values.values()))) if same else ", ".join(f"{name} {value}" for name, value in values.items())
+    default = f" Default: {shown}." if values else ""
     return f"{said.replace('`', '')}{default} Of {', '.join(defaults)}."
 
 

@@ -66,7 +66,8 @@ def read_out(
         if place.path is None:
             features = network.read_logits(tensors)
         else:
-            features = tf.cast(tensors[network.find_layer(place.path).value], tf.float32)
+            layer = network.find_layer(place.path)
+            features = layer.to_map(tf.cast(tensors[layer.value], tf.float32))
         total += share.weights * place.kind.read(network, features, share.numbers)
     return total
 
@@ -76,6 +77,6 @@ def _map_shape(network: TracedNetwork, path: str, image_shape: Sequence[int]) ->
     layer = network.find_layer(path)
     if None in layer.shape:
         images = tf.TensorSpec([None, *image_shape])
-        trace = tf.function(lambda images: network.replay(images)[layer.value], autograph=False)
+        trace = tf.function(lambda images: layer.to_map(network.replay(images)[layer.value]), autograph=False)
         return tuple(trace.get_concrete_function(images).output_shapes[1:])
     return tuple(size for size in layer.shape if size is not None)
