@@ -8,6 +8,7 @@ On the embedded network and its sample pictures, or on a model and images of you
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 import warnings
 from pathlib import Path
@@ -54,9 +55,7 @@ def run_all(setup: Setup, inputs: np.ndarray, options: argparse.Namespace) -> Ex
         started = time.perf_counter()
         found[name] = explain(setup.network, inputs, targets, methods=name, options={name: given})
         print(f"{name}: {time.perf_counter() - started:.1f} s")
-    last = found[name]
-    last.maps.update({name: each.maps[name] for name, each in found.items()})
-    return last
+    return dataclasses.replace(found[name], maps={name: each.maps[name] for name, each in found.items()})
 
 
 def main() -> None:
@@ -67,15 +66,15 @@ def main() -> None:
     )
     pictures = np.stack([setup.read(path) for path in options.images or sample_paths()])
     explanation = run_all(setup, setup.preprocessing(pictures), options)
-    order = slice(None, None, -1 if setup.preprocessing.order == "bgr" else 1)
     drawn = {
-        name: tiles(pictures, values[..., order] if values.ndim == 4 else values, clip_percentile=CLIP_PERCENTILE)
-        for name, values in explanation.maps.items()
+        name: tiles(pictures, values, clip_percentile=CLIP_PERCENTILE)
+        for name, values in explanation.shown(setup.preprocessing.order).items()
     }
     rows, names = [], []
     for row, picture in enumerate(pictures):
         rows += [picture, *(each[row] for each in drawn.values())]
-        names += [class_name(int(explanation.targets[row]), setup.class_names), *drawn]
+        names.append(class_name(int(explanation.targets[row]), setup.class_names))
+        names += [name if explanation.maps[name][row].any() else f"{name}: zero" for name in drawn]
         missing = -len(rows) % COLUMNS
         rows += [np.full_like(picture, 255)] * missing
         names += [" "] * missing

@@ -306,3 +306,14 @@ def test_file_names_are_never_equal():
     paths = [Path("/a/cat.jpg"), Path("/a/cat.png"), Path("/a/cat-2.png"), Path("/b/a_cat.gif"), Path("/b/cat.gif")]
     names = output.file_names(paths)
     assert len({name.casefold() for name in names}) == len(paths) and not any("/" in name for name in names)
+
+
+def test_a_map_with_a_background_is_shown_from_its_minimum():
+    images = random_images(2)
+    explanation = tfviz.explain(
+        model_of("functional"), images, methods=["rise", "gradient"], options={"rise": {"masks": 5}}
+    )
+    shown = explanation.shown("bgr")
+    lowest, highest = (reduce(explanation.maps["rise"], axis=(1, 2), keepdims=True) for reduce in (np.min, np.max))
+    np.testing.assert_allclose(shown["rise"], (explanation.maps["rise"] - lowest) / (highest - lowest), rtol=1e-5)
+    np.testing.assert_array_equal(shown["gradient"], explanation.maps["gradient"][..., ::-1])

@@ -10,7 +10,7 @@ import pytest
 
 import tfviz
 from tfviz.errors import InvalidImagesError, TfvizError
-from tfviz.results import gradient_picture, normalise, overlay, plot, resize
+from tfviz.results import gradient_picture, normalise, overlay, plot, resize, tiles
 
 CRAB = "king crab, Alaska crab, Alaskan king crab, Alaska king crab, Paralithodes camtschatica 0.87"
 
@@ -191,3 +191,16 @@ def test_images_must_be_uint8():
 def test_each_image_needs_a_title(titles, count):
     with pytest.raises(TfvizError, match=f"2 images need as many titles, got {count}"):
         plot(random_pictures(), {}, titles=titles)
+
+
+def test_tiles_are_the_pictures_of_a_column():
+    """Attributions without a sign become maps, and rounding below zero is no sign."""
+    generator = np.random.default_rng(4)
+    pictures = generator.integers(0, 256, (2, 6, 5, 3), np.uint8)
+    unsigned = generator.uniform(size=(2, 6, 5, 3))
+    np.testing.assert_array_equal(tiles(pictures, unsigned), overlay(pictures, normalise(unsigned.max(axis=-1))))
+    rounded = unsigned[..., 0].copy()
+    rounded[0, 0, 0] = -1e-6
+    np.testing.assert_array_equal(tiles(pictures, rounded), overlay(pictures, normalise(rounded)))
+    with pytest.raises(InvalidImagesError, match=r"the array has the shape \(6, 5\); 2 images need as many maps"):
+        tiles(pictures, unsigned[0, ..., 0])

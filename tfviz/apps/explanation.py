@@ -14,9 +14,9 @@ from tfviz.apps import manifest
 from tfviz.apps.output import PICTURE_SUFFIX, check_folder, write_array, write_figure
 from tfviz.errors import TfvizError
 from tfviz.methods import Results, choose_methods, run_methods
-from tfviz.methods.registry import LAYER
+from tfviz.methods.registry import LAYER, method_of
 from tfviz.network.trace import trace
-from tfviz.results import plot, to_picture
+from tfviz.results import normalise, plot, to_picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -98,11 +98,20 @@ class Explanation(Results):
             raise TfvizError(f"the order of the channels is one of {', '.join(ORDERS)}, not {order!r}")
         step = -1 if order == "bgr" else 1
         shown = to_picture(self.images[..., ::step]) if pictures is None else np.asarray(pictures)
-        found = {
-            self._column(name): values[..., ::step] if values.ndim == 4 else values
-            for name, values in self.maps.items()
-        }
+        found = {self._column(name): values for name, values in self.shown(order).items()}
         return plot(shown, {**found, **(columns or {})}, titles=self.titles(class_names), **look)
+
+    def shown(self, order: str = "rgb") -> dict[str, np.ndarray]:
+        """Return what the methods found as `tfviz.results.tiles` shows it: attributions as red, green, blue.
+
+        Maps whose background is not zero are scaled from their minimum (see `Method.shown_from`).
+        """
+        step = -1 if order == "bgr" else 1
+        found = {name: values[..., ::step] if values.ndim == 4 else values for name, values in self.maps.items()}
+        for name, values in found.items():
+            if method_of(name).shown_from == "minimum":
+                found[name] = normalise(values, "min_max")
+        return found
 
     def save(
         self,
@@ -165,7 +174,7 @@ class Explanation(Results):
         )
 
     def _column(self, name: str) -> str:
-        return f"{name.partition('@')[0]} at {self.layers[name]}" if name in self.layers else name
+        return f"{method_of(name).name} at {self.layers[name]}" if name in self.layers else name
 
 
 def explain(

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 
 def gaussian_blur(images: tf.Tensor, deviation: tf.Tensor | float) -> tf.Tensor:
-    """Return images (N, H, W, C) under a Gaussian of `deviation` pixels, cut off at three of them, the edges reflected."""
+    """Return images (N, H, W, C) under a Gaussian of `deviation` pixels, cut off at three times that, reflected."""
     deviation = tf.cast(deviation, tf.float32)
     radius = tf.maximum(1, tf.cast(tf.round(3 * deviation), tf.int32))
     # A reflection cannot reach further than the image.

@@ -94,6 +94,7 @@ def occlusion(passes: Passes, patch: int | None = None, stride: int | None = Non
     needs="any network",
     cost="1 forward for each mask",
     caution="grainy with few masks; its background is the mean probability, not zero",
+    shown_from="minimum",
     check=_check_cell,
 )
 def rise(

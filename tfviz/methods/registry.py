@@ -40,6 +40,8 @@ class Method:
         What it means when the result is zero everywhere.
     of_target
         Whether the result depends on the target.
+    shown_from
+        What a picture of a map starts from: `zero`, or the map's `minimum` where places that say nothing are not zero.
     check
         Raises where the options do not fit images of a shape (H, W, C).
     judge
@@ -56,6 +58,7 @@ class Method:
     caution: str
     when_zero: str = "nothing that it looks at speaks for the target"
     of_target: bool = True
+    shown_from: Literal["zero", "minimum"] = "zero"
     check: Check = lambda shape, options: None
     judge: Judge = lambda diagnostics: []
 
@@ -98,3 +101,8 @@ def find_method(name: str) -> Method:
         hint = f"did you mean {close}?" if close else f"they are {', '.join(METHODS)}"
         raise UnknownMethodError(f"no method {name!r}; {hint}")
     return METHODS[name]
+
+
+def method_of(result: str) -> Method:
+    """Return the method whose result is kept under a name: its own, or `grad_cam@conv1` for one of several layers."""
+    return find_method(result.partition("@")[0])

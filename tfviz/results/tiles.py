@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfviz.errors import InvalidImagesError
-from tfviz.results.checks import Picture, check_maps, check_pictures
+from tfviz.results.checks import TOLERANCE, Picture, check_attributions, check_maps, check_pictures
 from tfviz.results.colors import DIVERGING
 from tfviz.results.pictures import gradient_picture, rounded
 from tfviz.results.render import overlay
-from tfviz.results.scale import normalise, resize
+from tfviz.results.scale import collapse, normalise, resize
 
 
 def tiles(
@@ -31,9 +31,9 @@ def tiles(
     pictures : uint8 RGB (N, H, W, 3), or a sequence of (H, W, 3) whose sizes may differ
     found : array
         Maps (N, h, w) are scaled by `normalise` and laid over the pictures: in `colormap` as ``"positive"`` ones, or,
-        if a value is negative, in ``"blue_white_red"`` as ``"signed"`` ones. Attributions (N, h, w, C) become a
-        `gradient_picture` each. All are brought to the size of their picture. Pictures, uint8 (N, h, w, 3), are
-        returned as they are.
+        if values are negative by more than rounding, in ``"blue_white_red"`` as ``"signed"`` ones. Attributions
+        (N, h, w, C) become a `gradient_picture` each, or, if no value is negative, the map of the largest over the
+        channels. All are brought to the size of their picture. Pictures, uint8 (N, h, w, 3), are returned as they are.
     colormap, blend
         As `overlay` takes them.
     clip_percentile : float
@@ -57,9 +57,13 @@ def tiles(
         )
     if array.ndim == 4 and array.dtype == np.uint8:
         return list(check_pictures(array))
-    if array.ndim == 4:
+    if array.ndim == 4 and check_attributions(array).min() >= 0:
+        array = collapse(array)
+    elif array.ndim == 4:
         return [_stretched(*pair) for pair in zip(gradient_picture(array), pictures, strict=True)]
-    signed = bool(check_maps(array).min() < 0)
+    values = check_maps(array)
+    # Rounding can leave a map that has no sign a little below zero.
+    signed = bool(values.min() < -TOLERANCE * np.abs(values).max())
     scaled = normalise(array, "signed" if signed else "positive", clip_percentile=clip_percentile)
     colormap = DIVERGING if signed else colormap
     return [overlay(*pair, colormap=colormap, blend=blend) for pair in zip(pictures, scaled, strict=True)]

@@ -15,7 +15,7 @@ from tfviz.apps.command.setup import Setup
 from tfviz.apps.explanation import Explanation, class_name
 from tfviz.apps.images import Image
 from tfviz.apps.output import PICTURE_SUFFIX, write_figure
-from tfviz.methods import METHODS
+from tfviz.methods.registry import method_of
 
 MOST_NAMED = 5
 
@@ -126,7 +126,7 @@ class Outcome:
         said = [
             f"warning: {method} is zero everywhere for {', '.join(names[:MOST_NAMED])}"
             f"{f' and {len(names) - MOST_NAMED} more' if len(names) > MOST_NAMED else ''}: "
-            f"{METHODS[method].when_zero}"
+            f"{method_of(method).when_zero}"
             for method, names in empty.items()
         ]
         return [*said, *self.failed.values()]
