@@ -51,3 +51,24 @@ def test_stretches_that_are_broken_off_take_their_bar_away(capsys, monkeypatch):
             break
     assert stopped == [True]
     assert "stepping" in capsys.readouterr().err
+
+
+def test_a_bar_inside_another_is_a_line_of_it(capsys, monkeypatch):
+    """A terminal has room for one: a second one would raise."""
+    monkeypatch.setattr(module, "PATIENCE", 0.0)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    started = []
+    monkeypatch.setattr(
+        module.Progress, "start", lambda bar, start=module.Progress.start: (started.append(bar), start(bar))
+    )
+    with progress("files", 2) as advance:
+        advance(1)
+        for _ in stretches(2, "masks"):
+            pass
+        advance(1)
+    assert len(set(started)) == 1
+    shown = capsys.readouterr().err
+    assert "files" in shown and "masks" in shown and "50%" in shown
+    with progress("more", 1) as advance:
+        advance(1)
+    assert len(set(started)) == 2 and "more" in capsys.readouterr().err

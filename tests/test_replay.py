@@ -15,7 +15,7 @@ from tfviz.network.replay import replay
 from tfviz.network.rules import GUIDED_BACKPROP, Rule
 
 # XLA and Grappler fuse these differently when every value between the operations is needed.
-FUSED = {"depthwise", "silu"}
+FUSED = {"depthwise", "silu", "vision_transformer"}
 SAVED = ["functional", "nested", "subclassed", "shared_layer", "with_lambda", "condition", "loop", "recurrent"]
 SAVED += ["depthwise", "bfloat16", "silu", "with_signature", "with_call"]
 

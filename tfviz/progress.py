@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -13,26 +14,48 @@ PATIENCE = 1.0  # seconds before a bar is shown
 INTERVAL = 0.5  # seconds of work between two looks at the clock
 
 
+_SHOWN = threading.local()  # its `bar` is the one that a terminal has room for
+
+
 @contextmanager
 def progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Yield a function that counts work as done; a bar on the terminal's standard error appears after a second."""
-    started = time.monotonic()
+    """Yield a function that counts work as done; a bar on the terminal's standard error appears after a second.
+
+    Inside of other work that is counted, the bar is a line below that of the other.
+    """
+    if getattr(_SHOWN, "bar", None) is not None:
+        with _line(_SHOWN.bar, description, total) as advance:
+            yield advance
+        return
     console = Console(stderr=True)
     bar = Progress(console=console, auto_refresh=False, transient=True, disable=not console.is_terminal)
-    task = bar.add_task(description, total=total)
+    _SHOWN.bar = bar
+    try:
+        with _line(bar, description, total) as advance:
+            yield advance
+    finally:
+        _SHOWN.bar = None
+        # Stopping a bar that was never shown would print an empty line.
+        if bar.live.is_started:
+            bar.stop()
+
+
+@contextmanager
+def _line(bar: Progress, description: str, total: int) -> Iterator[Callable[[int], None]]:
+    started = time.monotonic()
+    task = bar.add_task(description, total=total, visible=False)
 
     def advance(amount: int) -> None:
         bar.advance(task, amount)
         if time.monotonic() - started > PATIENCE:
+            bar.update(task, visible=True)
             bar.start()
             bar.refresh()
 
     try:
         yield advance
     finally:
-        # Stopping a bar that was never shown would print an empty line.
-        if bar.live.is_started:
-            bar.stop()
+        bar.remove_task(task)
 
 
 def stretches(total: int, description: str, stops: Collection[int] = ()) -> Iterator[tuple[int, int]]:

@@ -11,12 +11,13 @@ targets
     Class indices (N,), one index for all, one-hot rows (N, K), or None for the class that the model predicts. A network
     with a single sigmoid logit takes 0 or 1, and the logit is negated for 0.
 batch_size
-    The number of images that are computed at once.
+    The number of images that are computed at once; methods that run the network many times for each image take so many
+    runs at once, fewer where they would need more than `tfviz.network.traced.AFFORDED` bytes.
 
 The result is NumPy float32, signed and unnormalised, at the images' size: attributions (N, H, W, C) or maps (N, H, W).
 Scores are logits: what stands before the softmax or sigmoid. Raises `UnsupportedModelError`, `InvalidImagesError` (the
 shape, NaN), `InvalidTargetsError`, `UnknownLayerError`, `UnknownMethodError` (an option), `TfvizError` (a result that
-is not finite). An all-zero map is warned about.
+is not finite, an option without meaning). An all-zero map is warned about.
 """
 
 from tfviz.methods.adversarial import Adversarial, fgsm, fooling_image, pgd
