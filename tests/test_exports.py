@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,6 +111,11 @@ def test_type_checkers_see_what_is_imported_later():
         for alias in node.names
     }
     assert seen == tfviz._LAZY
+
+
+def test_the_folders_are_there_without_an_import_of_their_own():
+    code = "import tfviz; tfviz.results.fuse; tfviz.demo.CLASS_NAMES; tfviz.methods.METHODS"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 def test_a_name_that_does_not_exist():

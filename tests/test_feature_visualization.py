@@ -86,6 +86,9 @@ ORACLES = {
     2 * Channel("first", 4) + Class(2) * -0.5: lambda model, images: (
         2 * mean_of("first", 4)(model, images) - 0.5 * logits(model, images)[:, 2]
     ),
+    -Class(0) - 2 * Channel("first", 1): lambda model, images: (
+        -logits(model, images)[:, 0] - 2 * mean_of("first", 1)(model, images)
+    ),
     Channel("first", 4) + Channel("first", 5) + np.float32(3) * Channel("first", 4): lambda model, images: (
         4 * mean_of("first", 4)(model, images) + mean_of("first", 5)(model, images)
     ),
@@ -121,7 +124,7 @@ def test_one_function_serves_all_channels_of_a_layer(model):
     run(network, [2 * Channel("first", 0), Channel("first", 3)], images=None, seed=4)
     assert len(network.compiled) == count
     for function in network.compiled.values():
-        assert getattr(function, "experimental_get_tracing_count", lambda: 1)() == 1
+        assert not hasattr(function, "get_concrete_function")
 
 
 def test_the_fourier_ascent_is_that_of_the_formula(network, model):
@@ -273,7 +276,7 @@ def test_an_open_size():
         (Class(1), {"images": IMAGES[:, :5]}, "images have the shape .2, 5, 15, 3."),
         (Class(1), {"images": IMAGES * np.nan}, "NaN"),
         (Class(1), {"rotate": -1.0}, "rotate is -1.0, expected a number of at least 0"),
-        (Class(1), {"scale": 1.0}, "scale is 1.0, expected a number below 1"),
+        (Class(1), {"scale": 1.0}, "scale is 1.0, expected a number of at least 0 and below 1"),
         (Class(1), {"pad": 1.5}, "pad is 1.5, expected a whole number"),
         (Class(1), {"optimizer": "sgd"}, "optimizer is 'sgd', expected 'momentum' or 'adam'"),
         (Class(1), {"color_statistics": color_statistics(IMAGES[..., :1], RANGE)}, "statistics are of 1 channels"),

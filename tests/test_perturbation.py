@@ -131,8 +131,8 @@ def test_a_custom_score_is_taken_as_it_is():
         ("occlusion", {"fill": "gray"}, "fill is 'gray', expected a number or 'mean'"),
         ("rise", {"masks": 0}, "masks is 0, expected a whole number of at least 1"),
         ("rise", {"cell_size": 17}, "cell_size is 17, larger than the image of 16x16 pixels"),
-        ("rise", {"probability": 0}, "probability is 0, which shows nothing"),
-        ("rise", {"probability": 1.0}, "probability is 1.0, expected a number of at least 0 and below 1"),
+        ("rise", {"probability": 0}, "probability is 0, expected a number above 0 and below 1"),
+        ("rise", {"probability": 1.0}, "probability is 1.0, expected a number above 0 and below 1"),
         ("rise", {"seed": -1}, "seed is -1"),
     ],
 )

@@ -231,7 +231,7 @@ def test_many_empty_masks_are_not_all_named():
         ({"background": -0.1}, "quantiles lie in 0..1"),
         ({"smoothing": -1}, "smoothing must be 0 or more"),
         ({"smoothing": float("nan")}, "smoothing must be 0 or more"),
-        ({"iterations": 0}, "iterations 1 or more"),
+        ({"iterations": 0}, "iterations a whole number of 1 or more"),
     ],
 )
 def test_options_of_grabcut_that_make_no_sense(options, message):
@@ -289,6 +289,17 @@ def test_fuse_by_hand():
 def test_maps_that_do_not_belong_together(maps):
     with pytest.raises(InvalidImagesError, match="those of the same images, one layer or more"):
         fuse(maps)
+
+
+def test_one_array_is_no_list_of_layers():
+    """Its images would be fused with each other."""
+    with pytest.raises(InvalidImagesError, match="expected a list of them, one a layer"):
+        fuse(np.ones((2, 3, 3)))
+
+
+def test_layers_by_name_are_fused_like_a_list():
+    layers = {"a": np.eye(2), "b": np.eye(4)}
+    np.testing.assert_array_equal(fuse(layers), fuse(list(layers.values())))
 
 
 def test_an_unknown_way_to_fuse():

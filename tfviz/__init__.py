@@ -127,6 +127,8 @@ _LAZY = {
     "TracedNetwork": "tfviz.network.traced",
 }
 
+_FOLDERS = ("demo", "methods", "results")
+
 __all__ = [  # noqa: PLE0604  # the names of the lazy part are said once, in the table
     "InvalidImagesError",
     "InvalidTargetsError",
@@ -141,6 +143,8 @@ __all__ = [  # noqa: PLE0604  # the names of the lazy part are said once, in the
 
 
 def __getattr__(name: str) -> Any:
+    if name in _FOLDERS:
+        return import_module(f"tfviz.{name}")
     if name not in _LAZY:
         raise AttributeError(f"module 'tfviz' has no attribute {name!r}")
     return getattr(import_module(_LAZY[name]), name)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tfviz.apps import manifest
-from tfviz.apps.output import PICTURE_SUFFIX, check_folder, write_array, write_figure
+from tfviz.apps.output import PICTURE_SUFFIX, check_folder, file_part, write_array, write_figure
 from tfviz.errors import TfvizError
 from tfviz.methods import Results, choose_methods, run_methods
 from tfviz.methods.registry import LAYER, method_of
@@ -155,8 +155,7 @@ class Explanation(Results):
 
     def save_maps(self, row: int, stem: Path) -> dict[str, str]:
         """Write what each method found for image `row` to `stem.METHOD.npy`; return the files' names by the method."""
-        # A layer's path holds slashes.
-        files = {name: f"{stem.name}.{name.replace('/', '.')}.npy" for name in self.maps}
+        files = {name: f"{stem.name}.{file_part(name)}.npy" for name in self.maps}
         for name, file in files.items():
             write_array(stem.with_name(file), self.maps[name][row])
         return files

@@ -72,6 +72,11 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
     write_file(path, buffer.getvalue())
 
 
+def file_part(result: str) -> str:
+    """Return what stands in file names for a result: a layer's path, in `grad_cam@block/conv`, holds slashes."""
+    return result.replace("/", ".")
+
+
 def file_names(paths: Sequence[Path]) -> list[str]:
     """A name for what is made of each file, none twice: the file's own without its suffix.
 

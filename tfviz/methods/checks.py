@@ -1,4 +1,4 @@
-"""What options must be: one line for those that have no meaning."""
+"""What options must be, and how images are named in what is said of them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,20 @@ def whole(name: str, value: Any, least: int = 1, most: int | None = None) -> int
     return int(value)
 
 
-def number(name: str, value: Any, least: float = -np.inf, *, below: float = np.inf) -> float:
-    """Return a finite number of at least `least` and below `below`; raise `TfvizError` for anything else."""
+def number(
+    name: str, value: Any, least: float = -np.inf, *, above: float = -np.inf, below: float = np.inf, unit: str = ""
+) -> float:
+    """Return a finite number of at least `least`, `above` and `below` others; raise `TfvizError` for anything else."""
     is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not is_number or not np.isfinite(value) or not least <= value < below:
-        limits = [f"of at least {least:g}"] * (least > -np.inf) + [f"below {below:g}"] * (below < np.inf)
-        raise TfvizError(f"{name} is {value!r}, expected a number {' and '.join(limits)}".rstrip())
+    # In float32, as it is computed with.
+    if not is_number or not abs(value) <= np.finfo(np.float32).max or not (least <= value < below and value > above):
+        limits = {f"above {above:g}": above, f"below {below:g}": below}
+        limits = limits if above >= least else {f"of at least {least:g}": least, **limits}
+        said = " and ".join(words for words, limit in limits.items() if np.isfinite(limit))
+        raise TfvizError(f"{name} is {value!r}, expected a number {said}".rstrip() + unit)
     return float(value)
+
+
+def name_images(indices: np.ndarray) -> str:
+    """Return the first of the images at `indices`, in words."""
+    return ", ".join(map(str, indices[:5])) + (" and others" if indices.size > 5 else "")

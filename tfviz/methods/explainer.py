@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning
+from tfviz.methods.checks import name_images
 from tfviz.methods.compiled import Compiled, compile_methods
 from tfviz.methods.registry import find_method
 from tfviz.network.batches import batches
@@ -171,8 +172,3 @@ def _check_maps(compiled: Compiled, maps: dict[str, np.ndarray]) -> list[str]:
                 f"{name} is zero everywhere for image {name_images(empty)}: {compiled.runs[name].method.when_zero}"
             )
     return said
-
-
-def name_images(indices: np.ndarray) -> str:
-    """Return the first of the images at `indices`, in words."""
-    return ", ".join(map(str, indices[:5])) + (" and others" if indices.size > 5 else "")

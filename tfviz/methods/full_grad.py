@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.methods.cam import resize_to
-from tfviz.methods.compiled import batch_specs, concrete
+from tfviz.methods.compiled import batch_specs
 from tfviz.methods.decorator import method
 from tfviz.methods.gradients import ONE_PASS
 from tfviz.methods.loop import Loop
@@ -20,7 +20,7 @@ from tfviz.methods.noise import over_noise
 from tfviz.network.batches import batches
 from tfviz.network.passes import BIASES, Gradient, Passes
 from tfviz.network.trace import trace
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced import TracedNetwork, concrete
 
 SRINIVAS = "Srinivas 2019, arXiv 1905.00780"
 NEEDS_PIECEWISE_LINEAR = "any differentiable network; complete for piecewise linear ones"

@@ -10,9 +10,8 @@ import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError, TfvizError, resembling
 from tfviz.methods.blur import gaussian_blur
-from tfviz.methods.checks import whole
+from tfviz.methods.checks import name_images, whole
 from tfviz.methods.decorator import method
-from tfviz.methods.explainer import name_images
 from tfviz.methods.loop import Diagnosed, Loop, each_repeated, joined, split
 from tfviz.network.passes import Gradient, Passes
 
@@ -69,8 +68,8 @@ def integrated_gradients(passes: Passes, baseline: Any = "zeros", steps: int = 5
     ----------
     baseline
         What stands for nothing there: `zeros`; `blurred`, the image under a Gaussian of a tenth of its shorter side;
-        `uniform`, noise between the image's minimum and maximum, the same for every image; a number or a colour (C,);
-        an image (H, W, C), in the network's input space. The results of a list of them are averaged.
+        `uniform`, noise between the image's minimum and maximum, the same for every image; a number or a colour, an
+        array (C,); an image (H, W, C), in the network's input space. The results of a list of them are averaged.
     steps
         The number of intervals on the way, for each baseline.
     seed
@@ -84,28 +83,37 @@ def integrated_gradients(passes: Passes, baseline: Any = "zeros", steps: int = 5
         axis=1,
     )
     count = baselines.shape[1]
-    numbers = tf.range(count)
-    at_baselines = split(passes.again(joined(baselines), each_repeated(passes.targets, numbers)).scores, numbers)
-    rise = passes.scores - tf.reduce_mean(at_baselines, axis=1)
 
-    def gather(total: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+    def gather_score(total: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+        found = passes.again(joined(tf.gather(baselines, items, axis=1)), each_repeated(passes.targets, items)).scores
+        return total + tf.reduce_sum(split(found, items), axis=1) / count
+
+    def gather(state: tuple[tf.Tensor, tf.Tensor], items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        total, rise = state
         start = tf.gather(baselines, items // steps, axis=1)
         share = (tf.cast(items % steps, tf.float32) + 0.5) / steps
         way = images[:, tf.newaxis] - start
         places = start + share[:, tf.newaxis, tf.newaxis, tf.newaxis] * way
         found = passes.again(joined(places), each_repeated(passes.targets, items), [Gradient()]).gradient()
-        return total + tf.reduce_sum(way * split(found, items), axis=1) / (steps * count)
+        return total + tf.reduce_sum(way * split(found, items), axis=1) / (steps * count), rise
 
-    def finish(total: tf.Tensor) -> Diagnosed:
-        gap = tf.math.divide_no_nan(tf.abs(tf.reduce_sum(total, axis=(1, 2, 3)) - rise), tf.abs(rise))
-        return Diagnosed(total, {GAP: gap})
+    def finish(state: tuple[tf.Tensor, tf.Tensor]) -> Diagnosed:
+        total, rise = state
+        gap = tf.abs(tf.reduce_sum(total, axis=(1, 2, 3)) - rise)
+        return Diagnosed(total, {GAP: tf.where(gap == 0, 0.0, gap / tf.abs(rise))})
 
-    return Loop(steps * count, tf.zeros_like(images), gather, finish)
+    at_baselines = Loop(count, tf.zeros_like(passes.scores), gather_score, lambda total: total)
+    rise = passes.scores - at_baselines.run(passes.at_once, tf.shape(images)[0])
+    return Loop(steps * count, (tf.zeros_like(images), rise), gather, finish)
 
 
 def _as_list(baseline: Any) -> list[Any]:
     if not isinstance(baseline, list | tuple):
         return [baseline]
+    if len(baseline) > 1 and all(isinstance(each, int | float) for each in baseline):
+        raise TfvizError(
+            f"baseline is a list of numbers, {baseline!r}: give a colour as an array, np.array({baseline!r})"
+        )
     if not baseline:
         raise TfvizError(
             f"there are no baselines; expected one or more of {', '.join(BASELINES)}, a colour or an image"

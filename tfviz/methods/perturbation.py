@@ -63,7 +63,7 @@ def occlusion(passes: Passes, patch: int | None = None, stride: int | None = Non
     if isinstance(fill, str) and fill != MEAN:
         raise TfvizError(f"fill is {fill!r}, expected a number or {MEAN!r}")
     mean = tf.reduce_mean(images, axis=(1, 2), keepdims=True)[:, tf.newaxis]
-    shown = mean if fill == MEAN else tf.fill([1, 1, 1, 1, 1], number("fill", fill))
+    shown = mean if isinstance(fill, str) else tf.fill([1, 1, 1, 1, 1], number("fill", fill))
     # How many places there are along each axis, the last one at the edge.
     places = 1 + -(-(size - side) // step)
 
@@ -119,15 +119,13 @@ def rise(
     .. [1] Petsiuk, Das, Saenko, "RISE", 2018, arXiv 1806.07421, section 3.
     """
     images, size = passes.images, tf.shape(passes.images)[1:3]
-    if number("probability", probability, 0, below=1) == 0:
-        raise TfvizError("probability is 0, which shows nothing; expected a number above 0 and below 1")
-    seed = whole("seed", seed, 0)
+    share, seed = number("probability", probability, above=0, below=1), whole("seed", seed, 0)
     cell = tf.maximum(1, tf.reduce_min(size) // 7) if cell_size is None else tf.constant(whole("cell_size", cell_size))
     cells = -(-size // cell)
 
     def mask(item: tf.Tensor) -> tf.Tensor:
         grid = tf.random.stateless_uniform(cells + 1, [seed, 2 * item])
-        shown = tf.cast(grid < probability, tf.float32)[tf.newaxis, ..., tf.newaxis]
+        shown = tf.cast(grid < share, tf.float32)[tf.newaxis, ..., tf.newaxis]
         large = tf.image.resize(shown, (cells + 1) * cell)[0, ..., 0]
         shift = tf.random.stateless_uniform([2], [seed, 2 * item + 1], 0, cell, tf.int32)
         return tf.slice(large, shift, size)
@@ -139,4 +137,4 @@ def rise(
         return total + tf.einsum("nk,khw->nhw", found, drawn)
 
     count = whole("masks", masks)
-    return Loop(count, tf.zeros(tf.shape(images)[:3]), gather, lambda total: total / (count * probability))
+    return Loop(count, tf.zeros(tf.shape(images)[:3]), gather, lambda total: total / (count * share))

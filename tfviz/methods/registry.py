@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import tensorflow as tf
 
-from tfviz.errors import UnknownMethodError, resembling
+from tfviz.errors import TfvizError, UnknownMethodError, resembling
 from tfviz.methods.loop import Diagnosed, Loop
 from tfviz.network.passes import Gradient
 
@@ -82,6 +82,10 @@ class Method:
             known = ", ".join(self.options) or "none"
             raise UnknownMethodError(f"{self.name} does not know the option {unknown[0]!r}; its options are: {known}")
         complete = {**self.options, **options}
+        if not isinstance(complete.get("upsample", True), bool):
+            raise TfvizError(f"upsample is {complete['upsample']!r}, expected True or False")
+        if not isinstance(complete.get(INNER_OPTIONS) or {}, Mapping):
+            raise TfvizError(f"options are {complete[INNER_OPTIONS]!r}, expected those of the inner method by name")
         if INNER in complete:
             complete[INNER_OPTIONS] = find_method(complete[INNER]).complete(complete[INNER_OPTIONS] or {})
         return complete
@@ -96,7 +100,7 @@ METHODS: dict[str, Method] = {}
 
 def find_method(name: str) -> Method:
     """Return the method of that name; raise `UnknownMethodError` with close matches."""
-    if name not in METHODS:
+    if not isinstance(name, str) or name not in METHODS:
         close = resembling(str(name), METHODS)
         hint = f"did you mean {close}?" if close else f"they are {', '.join(METHODS)}"
         raise UnknownMethodError(f"no method {name!r}; {hint}")

@@ -43,9 +43,13 @@ class Passes:
         gradients: Iterable[Gradient] = (),
         *,
         at_once: tf.Tensor | int = 1,
+        known_targets: bool = False,
         changed: Mapping[Value, Change] = NOTHING,
     ) -> None:
-        """Run a forward and a backward pass for each rule in `gradients`; a target below 0 is the predicted class."""
+        """Run a forward and a backward pass for each rule in `gradients`.
+
+        A target below 0 is the predicted class; where all are `known`, what only tells that class is not run.
+        """
         self.images = images
         self.at_once = at_once
         self.biases: list[BiasTerm] = []
@@ -58,13 +62,13 @@ class Passes:
         wanted = sorted(set(gradients), key=lambda each: each.rule.name if each.rule else "")
         self.warnings += check_rules(network, wanted)
         for rule, group in groupby(wanted, key=lambda each: each.rule):
-            self._run(targets, rule, list(group))
+            self._run(targets, rule, list(group), known_targets)
         if not wanted:
-            self._run(targets, None, [])
+            self._run(targets, None, [], known_targets)
 
     def again(self, images: tf.Tensor, targets: tf.Tensor, gradients: Iterable[Gradient] = ()) -> Passes:
         """Return the passes of other images (M, H, W, C) and their targets (M,)."""
-        passes = Passes(self._network, images, targets, gradients, at_once=self.at_once)
+        passes = Passes(self._network, images, targets, gradients, at_once=self.at_once, known_targets=True)
         self.warnings += [message for message in passes.warnings if message not in self.warnings]
         return passes
 
@@ -80,7 +84,7 @@ class Passes:
         shape = tf.concat([tf.shape(before)[:1] * count, ones, tf.shape(factors)[2:]], axis=0)
         scaled = tf.repeat(before, count, axis=0) * tf.cast(tf.reshape(factors, shape), before.dtype)
         images, targets = tf.repeat(self.images, count, axis=0), tf.repeat(self.targets, count)
-        return Passes(self._network, images, targets, changed={found.value: lambda _: scaled})
+        return Passes(self._network, images, targets, known_targets=True, changed={found.value: lambda _: scaled})
 
     @property
     def probabilities(self) -> tf.Tensor:
@@ -98,7 +102,7 @@ class Passes:
         """Return the feature map (N, h, w, c) in float32 of a layer whose gradient was announced."""
         return self._features[self._network.find_layer(layer).path]
 
-    def _run(self, targets: tf.Tensor, rule: Rule | None, wanted: list[Gradient]) -> None:
+    def _run(self, targets: tf.Tensor, rule: Rule | None, wanted: list[Gradient], known_targets: bool) -> None:
         network = self._network
         biases = find_biases(network) if any(each.at == BIASES for each in wanted) else ()
         wanted = [each for each in wanted if each.at != BIASES]
@@ -109,7 +113,9 @@ class Passes:
                 tape.watch(self.images)
             tensors = network.replay(self.images, rule=rule, tape=tape, watched=watched, changed=self._changed)
             self.logits = network.read_logits(tensors)
-            self.targets = tf.where(targets < 0, network.head.predicted(self.logits), targets)
+            if not known_targets:
+                targets = tf.where(targets < 0, network.head.predicted(self.logits), targets)
+            self.targets = targets
             self.scores = network.head.scores(self.logits, self.targets)
         places = [self.images if each.at == IMAGES else tensors[layers[each.at].value] for each in wanted]
         places += [tensors[bias.value] for bias in biases]

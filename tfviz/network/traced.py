@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
 from tfviz.network.batches import batches
+from tfviz.network.internals import forget_gradients
 from tfviz.network.layers import Layer, Layers, Shape
 from tfviz.network.patches import TokensToMap
 from tfviz.network.program import Program, Value, program_of
@@ -89,7 +90,9 @@ class TracedNetwork:
     def logits(self, images: Any, *, batch_size: int = 32) -> np.ndarray:
         """Return the scores of images (N, H, W, C) before softmax or sigmoid, float32 (N, K)."""
         compiled = self.remember("logits", _compile_logits)
-        return np.concatenate([compiled(chunk).numpy() for chunk, _ in batches(self, images, None, batch_size)])
+        return np.concatenate(
+            [compiled(tf.constant(chunk)).numpy() for chunk, _ in batches(self, images, None, batch_size)]
+        )
 
     def remember(self, key: Hashable, compile_for: Callable[[TracedNetwork], Any]) -> Any:
         """Return what `compile_for` made of this network (without its model) when it was first asked for by `key`."""
@@ -177,8 +180,18 @@ class TracedNetwork:
 
 
 def _compile_logits(network: TracedNetwork) -> Any:
-    return tf.function(
-        lambda images: network.read_logits(network.replay(images)),
-        input_signature=[tf.TensorSpec([None, *network.image_shape], tf.float32)],
-        autograph=False,
+    return concrete(
+        tf.function(
+            lambda images: network.read_logits(network.replay(images)),
+            input_signature=[tf.TensorSpec([None, *network.image_shape], tf.float32)],
+            autograph=False,
+        )
     )
+
+
+def concrete(function: Any) -> Any:
+    """Return the one concrete function of a tf.function with an input signature."""
+    # A concrete function cannot be traced again, and is called 0.1 ms faster than a tf.function.
+    found = function.get_concrete_function()
+    forget_gradients(found.graph)
+    return found

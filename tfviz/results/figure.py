@@ -16,6 +16,7 @@ from tfviz.results.text import wrap
 from tfviz.results.tiles import tiles
 
 COLUMN_INCHES = 2.4
+MOST_COLUMNS = 8
 TITLE_MARGIN_INCHES = 0.2
 LINE_INCHES = 0.15
 TITLE_CHARACTERS = 28
@@ -41,7 +42,7 @@ def plot(
     blend: str = "weighted",
     clip_percentile: float = 100.0,
 ) -> Figure:
-    """Show images, a row each, beside their explanations, a column each.
+    """Show images, a row each, beside their explanations, a column each; long rows are broken.
 
     Parameters
     ----------
@@ -92,20 +93,27 @@ def _as_batch(
 
 
 def _draw(columns: list[list[Picture]], row_titles: Sequence[str], column_titles: list[str]) -> Figure:
-    titles = [[wrap(title, TITLE_CHARACTERS)] for title in row_titles]
-    titles[0] += [wrap(title, TITLE_CHARACTERS) for title in column_titles]
-    heights = [COLUMN_INCHES * picture.shape[0] / picture.shape[1] for picture in columns[0]]
-    room = [TITLE_MARGIN_INCHES + LINE_INCHES * max(map(len, row_of_titles)) for row_of_titles in titles]
-    size = (COLUMN_INCHES * len(columns), sum(heights) + sum(room))
+    width = min(len(columns), MOST_COLUMNS)
+    lines = []
+    for row, cells in enumerate(zip(*columns, strict=True)):
+        # Where an image's row is broken, every line of it needs the columns' titles.
+        titled = row == 0 or len(columns) > width
+        names = [row_titles[row], *(column_titles if titled else [""] * len(column_titles))]
+        named = list(zip(cells, names, strict=True))
+        lines += [named[start : start + width] for start in range(0, len(cells), width)]
+    wrapped = [[wrap(title, TITLE_CHARACTERS) for _, title in line] for line in lines]
+    heights = [COLUMN_INCHES * line[0][0].shape[0] / line[0][0].shape[1] for line in lines]
+    room = [TITLE_MARGIN_INCHES + LINE_INCHES * max(map(len, titles)) for titles in wrapped]
+    size = (COLUMN_INCHES * width, sum(heights) + sum(room))
     figure = ExplanationFigure(figsize=size, layout="constrained")
-    grid = figure.subplots(len(titles), len(columns), squeeze=False, gridspec_kw={"height_ratios": heights})
-    for places, row, row_of_titles in zip(grid, zip(*columns, strict=True), titles, strict=True):
-        for place, picture in zip(places, row, strict=True):
+    grid = figure.subplots(len(lines), width, squeeze=False, gridspec_kw={"height_ratios": heights})
+    for place in grid.flat:
+        place.set_axis_off()
+        # Centred pictures would move the titles after the layout has made room for them.
+        place.set_anchor("N")
+    for places, line, titles in zip(grid, lines, wrapped, strict=True):
+        for place, (picture, _), title in zip(places, line, titles, strict=False):
             place.imshow(picture)
-            place.set_axis_off()
-            # Centred pictures would move the titles after the layout has made room for them.
-            place.set_anchor("N")
-        for place, lines in zip(places, row_of_titles, strict=False):
             # Class names may hold dollar signs, which matplotlib would read as mathematics.
-            place.set_title("\n".join(lines), fontsize=TITLE_POINTS, parse_math=False)
+            place.set_title("\n".join(title), fontsize=TITLE_POINTS, parse_math=False)
     return figure

@@ -69,8 +69,10 @@ def grabcut_mask(
             "quantiles lie in 0..1, the background's below the foreground's, "
             f"got background {background} and foreground {foreground}"
         )
-    if not smoothing >= 0 or iterations < 1:
-        raise TfvizError(f"smoothing must be 0 or more and iterations 1 or more, got {smoothing} and {iterations}")
+    if not 0 <= smoothing < np.inf or isinstance(iterations, bool) or int(iterations) != iterations or iterations < 1:
+        raise TfvizError(
+            f"smoothing must be 0 or more and iterations a whole number of 1 or more, got {smoothing} and {iterations}"
+        )
     shown = check_pictures(pictures)
     values = check_maps(fit_maps(shown, maps))
     masks = np.zeros(values.shape, bool)

@@ -184,6 +184,8 @@ def fuse(
         For an unknown way.
     """
     fusion = pick("way to fuse", how, FUSIONS)
+    if isinstance(maps, np.ndarray):
+        raise InvalidImagesError(f"maps to fuse are one array {maps.shape}, expected a list of them, one a layer")
     layers = [normalise(layer) for layer in (maps.values() if isinstance(maps, Mapping) else maps)]
     if len({layer.shape[:-2] for layer in layers}) != 1:
         shapes = ", ".join(str(layer.shape) for layer in layers) or "none"

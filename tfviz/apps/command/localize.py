@@ -15,7 +15,7 @@ from tfviz.apps.command.setup import Setup
 from tfviz.apps.explanation import Explanation
 from tfviz.apps.images import Image
 from tfviz.apps.map_files import write_maps
-from tfviz.apps.output import write_array
+from tfviz.apps.output import file_part, write_array
 from tfviz.apps.places import Finder
 from tfviz.results import collapse, largest_box, normalise, outline
 
@@ -46,7 +46,8 @@ class Localized(Outcome):
         columns: Mapping[str, ArrayLike] | None = None,
     ) -> None:
         """Write one picture of the maps of an explanation and of their places, and both as arrays if wanted."""
-        maps = {method: collapse(values) if values.ndim == 4 else values for method, values in explanation.maps.items()}
+        found = explanation.shown()
+        maps = {method: collapse(values) if values.ndim == 4 else values for method, values in found.items()}
         shown = repeat_pictures(pictures, explanation)
         masks = {method: self.finder(shown, values) for method, values in maps.items()}
         boxes = {method: largest_box(found) for method, found in masks.items()}
@@ -62,13 +63,16 @@ class Localized(Outcome):
                 method: found[row].tolist() if masks[method][row].any() else None for method, found in boxes.items()
             }
             if self.request.save_maps:
-                entry["masks"] = {method: f"{stem.name}.{method}.mask.npy" for method in masks}
+                entry["masks"] = {method: f"{stem.name}.{file_part(method)}.mask.npy" for method in masks}
                 for method, file in entry["masks"].items():
                     write_array(stem.with_name(file), masks[method][row])
 
     def save_maps(self, explanation: Explanation, row: int, stem: Path) -> dict[str, str]:
         """Write the maps of a row as evaluations read them (see `write_maps`)."""
-        scaled = {f"{stem.name}.{name}": normalise(values[row], "min_max") for name, values in explanation.maps.items()}
+        scaled = {
+            f"{stem.name}.{file_part(name)}": normalise(values[row], "min_max")
+            for name, values in explanation.maps.items()
+        }
         files = write_maps(stem.parent, list(scaled), list(scaled.values()))
         return dict(zip(explanation.maps, [file.name for file in files], strict=True))
 

@@ -129,7 +129,15 @@ class Outcome:
             f"{method_of(method).when_zero}"
             for method, names in empty.items()
         ]
-        return [*said, *self.failed.values()]
+        return [*said, *(f"warning: {each}" for each in self._judgements()), *self.failed.values()]
+
+    def _judgements(self) -> Iterator[str]:
+        """Yield what the methods say of their diagnostics, with the file in place of the image's number."""
+        for method in dict.fromkeys(name for each in self.entries for name in each["diagnostics"]):
+            for each in self.entries:
+                numbers = {name: np.array([value]) for name, value in each["diagnostics"].get(method, {}).items()}
+                for said in method_of(method).judge(numbers) if numbers else ():
+                    yield f"{Path(each['image']).name}: {said}"
 
     def write_manifest(self) -> Path | None:
         """Write the manifest; None where there is nothing to put into it."""
@@ -141,7 +149,7 @@ class Outcome:
         return manifest.manifest(
             explanation,
             self.entries,
-            warnings=self.warnings,
+            warnings=[*self.warnings, *self._judgements()],
             model_path=str(setup.path.resolve()) if setup.path else None,
             preprocessing={"name": how.name, "order": how.order, "size": setup.size, "fit": setup.fit},
             failed=self.failed,

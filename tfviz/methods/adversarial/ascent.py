@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfviz.errors import TfvizError, resembling
 from tfviz.network.scores import Head
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced import TracedNetwork, concrete
 
 NORMS = ("linf", "l2")
 WHITE = 255.0  # distances are in units of a picture, where black is 0 and white is this
@@ -146,7 +146,7 @@ def _compile(network: TracedNetwork, attack: Attack) -> Any:
         _, state = tf.while_loop(continues, body, (first, state))
         return state
 
-    return run
+    return concrete(run)
 
 
 def _step(network: TracedNetwork, attack: Attack, state: State, bounds: Bounds) -> State:

@@ -12,13 +12,13 @@ import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, TfvizWarning
 from tfviz.methods.adversarial.ascent import WHITE, Attack, Bounds, compile_attack, start
+from tfviz.methods.checks import name_images, number, whole
 from tfviz.methods.pixels import check_pixel_range
 from tfviz.network.batches import PREDICTED
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
 
 TOLERANCE = 0.01  # pixel units by which images may leave the pixel range, as the rounding of a preprocessing makes them
-MOST_NAMED = 5
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,14 +71,12 @@ class Limits:
 
     def __post_init__(self) -> None:
         """Raise `TfvizError` for a value that has no meaning."""
-        if not _is_number(self.iterations, whole=True) or self.iterations < 1:
-            raise TfvizError(f"iterations is {self.iterations!r}, expected a whole number of at least 1")
+        whole("iterations", self.iterations)
         for name in ("epsilon", "rate"):
-            value = getattr(self, name)
-            if value is not None and not (_is_number(value) and 0 < value < np.inf):
-                raise TfvizError(f"{name} is {value!r}, expected a number above 0, in pixel units (of 255)")
-        if self.seed is not None and not _is_number(self.seed, whole=True):
-            raise TfvizError(f"seed is {self.seed!r}, expected a whole number, or None for no random start")
+            if getattr(self, name) is not None:
+                number(name, getattr(self, name), above=0, unit=", in pixel units (of 255)")
+        if self.seed is not None:
+            whole("seed", self.seed, 0)
 
     def bounds(self, images: np.ndarray, classes: np.ndarray, low: np.ndarray, high: np.ndarray) -> Bounds:
         """Return what the steps keep to, as tensors."""
@@ -174,13 +172,7 @@ def _warn_of_failures(result: Adversarial, attack: Attack, limits: Limits) -> No
     if failed.size:
         warnings.warn(
             f"{attack.name} did not {'reach' if attack.towards else 'leave'} the class of image "
-            f"{', '.join(map(str, failed[:MOST_NAMED]))}{' and others' if failed.size > MOST_NAMED else ''} in "
-            f"{limits.iterations} steps (success is False there)",
+            f"{name_images(failed)} in {limits.iterations} steps (success is False there)",
             TfvizWarning,
             stacklevel=4,
         )
-
-
-def _is_number(value: Any, whole: bool = False) -> bool:
-    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-    return isinstance(value, kinds) and not isinstance(value, bool)

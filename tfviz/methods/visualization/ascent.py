@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -14,7 +15,7 @@ from tfviz.methods.visualization.recipe import Recipe
 from tfviz.methods.visualization.regularizers import constrain, penalty
 from tfviz.methods.visualization.transformations import transform
 from tfviz.network.rules import REDIRECTED
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced import TracedNetwork, concrete
 
 
 class Plan(NamedTuple):
@@ -61,6 +62,8 @@ def compile_ascent(network: TracedNetwork, plan: Plan, state: State, setting: Se
     The values (last − first, N) are those of the objectives before each step, of the images as they were moved about.
     The network remembers the function.
     """
+    # Where the ascent starts and how long it goes on are not compiled.
+    plan = plan._replace(recipe=replace(plan.recipe, start="zeros", noise=0.0, iterations=0))
     return network.remember(plan, lambda network: _compile(network, plan, state, setting))
 
 
@@ -69,10 +72,12 @@ def compile_values(network: TracedNetwork, plan: Plan, setting: Setting) -> Any:
     signature = [tf.TensorSpec([None, *plan.shape]), _specification(setting.shares)]
     return network.remember(
         ("values", plan.shape, plan.places),
-        lambda network: tf.function(
-            lambda images, shares: read_out(network, network.replay(images), plan.places, shares),
-            input_signature=signature,
-            autograph=False,
+        lambda network: concrete(
+            tf.function(
+                lambda images, shares: read_out(network, network.replay(images), plan.places, shares),
+                input_signature=signature,
+                autograph=False,
+            )
         ),
     )
 
@@ -98,7 +103,7 @@ def _compile(network: TracedNetwork, plan: Plan, state: State, setting: Setting)
         _, state, history = tf.while_loop(lambda number, *_: number < last, body, (first, state, history))
         return state, history.stack()
 
-    return ascend
+    return concrete(ascend)
 
 
 def _step(

@@ -12,6 +12,7 @@ from tfviz.errors import InvalidImagesError
 from tfviz.methods.pixels import check_pixel_range
 
 SMALLEST_SHARE = 1e-3
+PALEST = 0.01
 """Of the largest variance: colours that pictures (grey ones) lack get so much, or the root had no inverse."""
 
 
@@ -82,4 +83,6 @@ def find_colors(pixel_range: tuple[Any, Any], channels: int, statistics: ColorSt
         raise InvalidImagesError(
             f"the color statistics are of {len(statistics.mean)} channels, the network's images have {channels}"
         )
-    return Colors(*(tf.constant(each, tf.float32) for each in (low, high, statistics.mean, statistics.root)))
+    # The sigmoid that keeps colours in range reaches neither black nor white.
+    mean = np.clip(statistics.mean, PALEST, 1 - PALEST)
+    return Colors(*(tf.constant(each, tf.float32) for each in (low, high, mean, statistics.root)))

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, TfvizWarning, UnsupportedModelError
+from tfviz.methods.checks import whole
 from tfviz.methods.visualization.ascent import Plan, Setting, State, compile_ascent, compile_values, decode, start
 from tfviz.methods.visualization.colors import ColorStatistics, find_colors
 from tfviz.methods.visualization.objectives import Objective
@@ -97,12 +98,12 @@ def feature_visualization(
     .. [3] Simonyan, Vedaldi, Zisserman, "Deep Inside Convolutional Networks", 2013, arXiv 1312.6034, section 2.
     .. [4] Mordvintsev, Olah, Tyka, "Inceptionism", 2015.
     """
-    network = trace(model)
+    network, seed = trace(model), whole("seed", seed, 0)
     recipe = find_recipe(preset, changes)
     wanted = _check_objectives(objectives)
     given = None if images is None else np.concatenate([chunk for chunk, _ in batches(network, images, None, 32)])
     shape = _complete_shape(network, image_shape if given is None else given.shape[1:])
-    wrong = [step for step in snapshots if not 0 <= step <= recipe.iterations]
+    wrong = [step for step in snapshots if not (isinstance(step, int | np.integer) and 0 <= step <= recipe.iterations)]
     if wrong:
         raise TfvizError(f"snapshot {wrong[0]} is out of range: expected steps from 0 to {recipe.iterations}")
     colors = find_colors(pixel_range, shape[2], color_statistics)

@@ -26,6 +26,14 @@ class Objective:
         """Return the sum."""
         return Sum((*self.weighted, *other.weighted)) if isinstance(other, Objective) else NotImplemented
 
+    def __sub__(self, other: Any) -> Objective:
+        """Return the difference."""
+        return self + -1 * other if isinstance(other, Objective) else NotImplemented
+
+    def __neg__(self) -> Objective:
+        """Return what is large where this is small."""
+        return -1 * self
+
     def __mul__(self, weight: Any) -> Objective:
         """Return the objective times a number; what has one below 0 is made small."""
         if not isinstance(weight, int | float | np.number) or not np.isfinite(weight):
@@ -150,7 +158,7 @@ class Direction(Term):
 
     def __post_init__(self) -> None:
         """Raise `InvalidTargetsError` for a vector that has no direction."""
-        vector = np.asarray(self.vector, np.float32)
+        vector = np.asarray(self.vector, np.float64)
         if vector.ndim != 1 or not np.isfinite(vector).all() or not vector.any():
             raise InvalidTargetsError(
                 f"a direction has the shape {vector.shape}, expected finite numbers (channels,), not all of them zero"
@@ -168,7 +176,7 @@ class Direction(Term):
                 f"the direction has {len(self.vector)} numbers, expected one for each of the {shape[2]} channels of "
                 f"{self.layer}"
             )
-        vector = np.asarray(self.vector, np.float32)
+        vector = np.asarray(self.vector) / np.abs(self.vector).max()
         return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
     @staticmethod
@@ -199,6 +207,7 @@ class Layer(Term):
 
 def _index(what: str, index: Any, size: int, layer: str) -> int:
     """Return the index; raise `InvalidTargetsError` where it is not one of 0 to `size` − 1."""
-    if not isinstance(index, int | np.integer) or not 0 <= index < size:
+    is_index = isinstance(index, int | np.integer) and not isinstance(index, bool)
+    if not is_index or not 0 <= index < size:
         raise InvalidTargetsError(f"{what} {index} is out of range: {layer} has {size}, 0 to {size - 1}")
     return int(index)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from tfviz.errors import TfvizError, UnknownMethodError
+from tfviz.methods.checks import number, whole
 
 Start = Literal["zeros", "noise"]
 ParametrizationName = Literal["pixels", "fourier"]
@@ -62,16 +63,12 @@ class Recipe:
             if value not in get_args(known):
                 raise TfvizError(f"{name} is {value!r}, expected {' or '.join(map(repr, get_args(known)))}")
         for field in fields(self):
-            value = getattr(self, field.name)
-            if field.type == "int" and (not isinstance(value, int) or value < 0):
-                raise TfvizError(f"{field.name} is {value!r}, expected a whole number of at least 0")
-            if field.type == "float" and not (isinstance(value, int | float) and 0 <= value < math.inf):
-                raise TfvizError(f"{field.name} is {value!r}, expected a number of at least 0")
-        if self.blur == 0:
-            raise TfvizError("blur is 0, expected a number above 0; blur_every=0 is for none")
-        for name in ("momentum", "decay", "scale"):
-            if getattr(self, name) >= 1:
-                raise TfvizError(f"{name} is {getattr(self, name)!r}, expected a number below 1")
+            if field.type == "int":
+                whole(field.name, getattr(self, field.name), 0)
+            if field.type == "float":
+                above = 0 if field.name == "blur" else -math.inf
+                below = 1 if field.name in ("momentum", "decay", "scale") else math.inf
+                number(field.name, getattr(self, field.name), 0, above=above, below=below)
 
     @property
     def is_bounded(self) -> bool:
