@@ -130,3 +130,43 @@ def test_a_zero_map_of_one_of_several_layers_is_named(run):
     )
     for line in err.splitlines():
         assert re.match(r"tfviz: warning: grad_cam@conv[12] is zero everywhere for one.png", line)
+
+
+def test_layers_whose_path_has_slashes_become_files(run, tmp_path):
+    status, _, _ = run(
+        *("localize", "one.png", "--model", "own.keras", "--preprocess", "0..1", "--method", "grad_cam", "--save-maps"),
+        *("--layer", "conv1/BiasAdd", "--layer", "conv2", "--target", "1"),
+    )
+    assert status == 0
+    names = {path.name for path in (tmp_path / "tfviz-output").iterdir()}
+    entry = json.loads((tmp_path / "tfviz-output" / "manifest.json").read_text())["results"][0]
+    assert {*entry["maps"].values(), *entry["masks"].values()} <= names
+    assert len(entry["masks"]) == 2
+
+
+def test_places_of_a_map_with_a_background(run, tmp_path):
+    """The background of RISE is the mean probability, which would all be above a part of the maximum."""
+    run(
+        "localize",
+        "one.png",
+        "--model",
+        "own.keras",
+        "--preprocess",
+        "0..1",
+        "--method",
+        "rise",
+        "--how",
+        "threshold",
+        "--threshold",
+        "0.9",
+    )
+    entry = json.loads((tmp_path / "tfviz-output" / "manifest.json").read_text())["results"][0]
+    assert entry["boxes"]["rise"] != [0, 0, SIZE, SIZE]
+
+
+def test_what_a_method_says_of_its_result_is_said(run, tmp_path):
+    _, _, err = explain(run, "--method", "integrated_gradients", "--steps", "1", "--baseline", "uniform")
+    (line,) = [line for line in err.splitlines() if "completeness" in line]
+    assert line.startswith("tfviz: warning: one.png: integrated_gradients misses completeness by up to")
+    warnings = json.loads((tmp_path / "tfviz-output" / "manifest.json").read_text())["warnings"]
+    assert any("misses completeness" in each for each in warnings)

@@ -307,3 +307,32 @@ def test_objectives_have_names():
     )
     assert str(total) == expected
     assert [str(Class(3)), str(Class())] == ["class 3", "the score"]
+
+
+def test_the_length_of_a_direction_is_no_matter(network):
+    unit = np.array([1.0, -2, 0.5, 0, 3, 1])
+    found = [run(network, Direction("first", scale * unit)).images for scale in (1, 1e-30, 1e30)]
+    np.testing.assert_array_equal(found[1], found[0])
+    np.testing.assert_array_equal(found[2], found[0])
+
+
+def test_pictures_without_a_colour_give_finite_images(network):
+    """A mean of zero has no logarithm."""
+    pictures = (IMAGES * 255).astype(np.uint8) * np.array([1, 1, 0], np.uint8)
+    found = run(network, Class(1), images=None, preset="fourier", color_statistics=color_statistics(pictures))
+    assert np.isfinite(found.images).all()
+
+
+def test_the_number_of_steps_is_not_compiled(model):
+    network = tfviz.trace(model)
+    network.compiled.clear()
+    run(network, Class(1), images=None, iterations=2)
+    count = len(network.compiled)
+    run(network, Class(1), images=None, iterations=3, noise=0.2)
+    assert len(network.compiled) == count
+
+
+@pytest.mark.parametrize("options", [{"seed": 1.5}, {"seed": -1}, {"snapshots": [1.5]}, {"snapshots": [9]}])
+def test_seeds_and_snapshots_are_whole_numbers(network, options):
+    with pytest.raises(tfviz.TfvizError, match=r"seed is .*, expected a whole number|snapshot .* is out of range"):
+        run(network, Class(1), **options)

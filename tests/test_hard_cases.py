@@ -42,6 +42,9 @@ def test_rules_leave_nothing_in_the_registry_of_tensorflow(images):
     before = set(ops.gradient_registry.list())
     tfviz.guided_backprop(model, images)
     tfviz.guided_grad_cam(model, images)
+    tfviz.smooth_grad(model, images, of="guided_backprop", samples=2)
+    tfviz.class_visualization(model, 1, pixel_range=(-2, 2), iterations=2)
+    tfviz.pgd(model, np.clip(images, -2, 2), pixel_range=(-2, 2), iterations=2, epsilon=200.0)
     gc.collect()
     assert set(ops.gradient_registry.list()) == before
 

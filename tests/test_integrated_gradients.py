@@ -141,6 +141,19 @@ def test_the_gap_of_several_baselines_is_that_to_their_mean_score():
     assert (explanation.diagnostics["integrated_gradients"]["completeness_gap"] < 1e-4).all()
 
 
+def test_a_gap_where_the_score_does_not_rise_is_infinite():
+    """s(x) = x³ − x at x = 1 is what it is at the baseline 0; one midpoint gives 3/4 − 1."""
+    image = keras.Input(SHAPE)
+    x = keras.layers.Subtract()([Power(3)(image), image])
+    model = keras.Model(image, keras.layers.Dense(2, use_bias=False, name="scores")(keras.layers.Flatten()(x)))
+    model.get_layer("scores").kernel.assign(np.ones((48, 2)))
+    options = {"integrated_gradients": {"steps": 1}}
+    with pytest.warns(TfvizWarning, match="misses completeness by up to inf%"):
+        found = tfviz.explain(model, np.ones((1, *SHAPE)), 0, methods="integrated_gradients", options=options)
+    np.testing.assert_allclose(found.maps["integrated_gradients"], -0.25, rtol=1e-5)
+    assert np.isposinf(found.diagnostics["integrated_gradients"]["completeness_gap"])
+
+
 @pytest.mark.parametrize("steps", [0, -3, 2.5, "many", True])
 def test_no_such_number_of_steps(steps):
     with pytest.raises(TfvizError, match=r"steps is .*, expected a whole number of at least 1"):
@@ -158,6 +171,7 @@ def test_no_such_number_of_steps(steps):
         ("zeroes", "no baseline 'zeroes'; did you mean 'zeros'"),
         ("black", "no baseline 'black'; expected zeros, blurred, uniform"),
         ([], "there are no baselines"),
+        ([0.1, 0.2, 0.3], r"baseline is a list of numbers, \[0.1, 0.2, 0.3\]: give a colour as an array"),
     ],
 )
 def test_no_such_baseline(baseline, message):

@@ -129,6 +129,8 @@ def test_a_custom_score_is_taken_as_it_is():
         ("occlusion", {"stride": 0}, "stride is 0, expected a whole number of at least 1"),
         ("occlusion", {"patch": 3, "stride": 4}, "stride is 4, larger than the patch of 3 pixels"),
         ("occlusion", {"fill": "gray"}, "fill is 'gray', expected a number or 'mean'"),
+        ("occlusion", {"fill": np.zeros(3)}, r"fill is array\(.*\), expected a number"),
+        ("occlusion", {"fill": 1e300}, "fill is 1e.300, expected a number"),
         ("rise", {"masks": 0}, "masks is 0, expected a whole number of at least 1"),
         ("rise", {"cell_size": 17}, "cell_size is 17, larger than the image of 16x16 pixels"),
         ("rise", {"probability": 0}, "probability is 0, expected a number above 0 and below 1"),

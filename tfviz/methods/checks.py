@@ -24,7 +24,11 @@ def number(
     """Return a finite number of at least `least`, `above` and `below` others; raise `TfvizError` for anything else."""
     is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
     # In float32, as it is computed with.
-    if not is_number or not abs(value) <= np.finfo(np.float32).max or not (least <= value < below and value > above):
+    if (
+        not is_number
+        or not abs(value) <= float(np.finfo(np.float32).max)
+        or not (least <= value < below and value > above)
+    ):
         limits = {f"above {above:g}": above, f"below {below:g}": below}
         limits = limits if above >= least else {f"of at least {least:g}": least, **limits}
         said = " and ".join(words for words, limit in limits.items() if np.isfinite(limit))
