@@ -67,14 +67,14 @@ def measure(name: str, model: Any, batch: int, rounds: int) -> list[dict[str, An
         (
             "saliency's compiled function",
             "hand-written compiled tape",
-            lambda: bare["saliency"](tensors, targets)["maps"]["saliency"].numpy(),
+            lambda: bare["saliency"](tensors, targets)["found"]["saliency"][0].numpy(),
             lambda: tape(tensors).numpy(),
         ),
         (
             "grad_cam by name",
             "its compiled function",
             lambda: tfviz.grad_cam(model, images, 0),
-            lambda: bare["grad_cam"](tensors, targets)["maps"]["grad_cam"].numpy(),
+            lambda: bare["grad_cam"](tensors, targets)["found"]["grad_cam"][0].numpy(),
         ),
     ]
     rows = []
