@@ -50,14 +50,15 @@ class Compiled:
 
     function: `(images, targets)` to the results of the methods that one pass gives, the states in which the others
     start, the targets, scores, logits and probabilities. loops: for each of the others, `(images, targets, state, first
-    item, last, images at once)` to the next state and the result. layers: the name of the layer each looks at.
-    warnings: what must be said of the results.
+    item, last, images at once)` to the next state and the result. layers: the name of the layer each looks at. options:
+    those of each run, with the name of the layer. warnings: what must be said of the results.
     """
 
     runs: dict[str, Run]
     function: Any
     loops: dict[str, Any]
     layers: dict[str, str]
+    options: dict[str, dict[str, Any]]
     warnings: tuple[str, ...]
 
 
@@ -131,7 +132,8 @@ def _compile(network: TracedNetwork, runs: dict[str, Run]) -> Compiled:
     loops = {name: _compile_loop(network, runs[name], state, said) for name, state in states.items()}
     layers = {name: network.find_layer(run.layer) for name, run in runs.items() if run.layer}
     names = {name: network.layer_index.name(layer) for name, layer in layers.items()}
-    return Compiled(runs, function, loops, names, tuple(dict.fromkeys(said)))
+    options = {name: run.named(network) for name, run in runs.items()}
+    return Compiled(runs, function, loops, names, options, tuple(dict.fromkeys(said)))
 
 
 def _compile_loop(network: TracedNetwork, run: Run, state: Any, said: list[str]) -> Any:

@@ -109,7 +109,7 @@ def run_methods(
         said += (RAW_PROBABILITIES,)
     for message in said:
         warnings.warn(message, TfvizWarning, stacklevel=3)
-    options = {name: run.named(network) for name, run in compiled.runs.items()}
+    options = {name: dict(chosen) for name, chosen in compiled.options.items()}
     return Results(**joined, options=options, layers=compiled.layers, warnings=said)
 
 
