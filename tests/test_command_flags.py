@@ -121,7 +121,7 @@ def test_mistakes_are_one_line(run, tmp_path, flags, message):
 
 def test_an_unknown_flag(run):
     status, _, err = explain(run, "--stepz", "5")
-    assert status == 2 and "No such option: --stepz" in " ".join(err.split())
+    assert status == 2 and "No such option" in err and "--stepz" in err
 
 
 def test_a_zero_map_of_one_of_several_layers_is_named(run):
@@ -135,7 +135,7 @@ def test_a_zero_map_of_one_of_several_layers_is_named(run):
 def test_layers_whose_path_has_slashes_become_files(run, tmp_path):
     status, _, _ = run(
         *("localize", "one.png", "--model", "own.keras", "--preprocess", "0..1", "--method", "grad_cam", "--save-maps"),
-        *("--layer", "conv1/BiasAdd", "--layer", "conv2", "--target", "1"),
+        *("--layer", "conv1/convolution", "--layer", "conv2", "--target", "1"),
     )
     assert status == 0
     names = {path.name for path in (tmp_path / "tfviz-output").iterdir()}

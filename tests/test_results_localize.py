@@ -210,9 +210,8 @@ def test_a_constant_map_has_no_seeds(value):
 
 
 def test_a_constant_map_stays_constant_when_it_is_smoothed():
-    """Blurring this very number over this size rounds differently from pixel to pixel."""
+    """In OpenCV 5, blurring this very number over this size rounds differently from pixel to pixel."""
     one_map, picture = np.full((31, 17), 0.1), np.zeros((31, 17, 3), np.uint8)
-    assert np.ptp(cv2.GaussianBlur(one_map, (0, 0), 1.2)) > 0
     with pytest.warns(TfvizWarning, match="constant"):
         assert not grabcut_mask(picture, one_map, smoothing=1.2 / 17).any()
 

@@ -200,7 +200,7 @@ def test_the_layers_of_a_transformer():
 @pytest.mark.parametrize("build", [lambda: class_token(fused), subclassed], ids=["functional", "subclassed"])
 def test_a_saved_transformer_has_the_layers_of_the_live_one(build, images, tmp_path):
     model = build()
-    model.export(str(tmp_path), verbose=False)
+    model.export(str(tmp_path))
     live, saved = tfviz.trace(model), tfviz.trace(tmp_path)
     assert list(saved.layers.items()) == list(live.layers.items())
     assert saved.default_layer == live.default_layer != "patches"
