@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -14,6 +15,7 @@ from tfviz.apps.output import check_folder
 
 if TYPE_CHECKING:
     from tfviz.apps.command.outcome import Outcome
+    from tfviz.apps.places import Finder
 
 CLIP_PERCENTILE = 99.0
 """A few pixels of a saliency map outshine the rest; pictures stop there, the written maps do not."""
@@ -39,27 +41,16 @@ def explain(
     blend: options.Blend = "weighted",
 ) -> None:
     """Show what a model looks at in images."""
-    if target and top > 1:
-        raise typer.BadParameter("--target and --top both say what to explain; give one of them")
-    check_folder(output)
-    paths = find_pictures(images or [])
+    paths = _check(images, target, top, output)
     check_looks(colormap, blend, fit)
-    start_tensorflow()
-    from tfviz.apps.command.explain import Run
-    from tfviz.apps.command.outcome import Request
-    from tfviz.apps.command.setup import ModelOptions, set_up
-    from tfviz.apps.command.tables import print_outcome
-    from tfviz.demo import sample_paths
-
     look = {"colormap": colormap, "blend": blend, "clip_percentile": CLIP_PERCENTILE}
-    request = Request(method or [], _shared(context, layer), target or [], top, batch_size, output, save_maps, look)
-    run = Run(set_up(ModelOptions(model, weights, preprocess, labels, size, fit)), request)
-    if paths:
-        run.explain_files(paths)
-    else:
-        run.explain_samples(sample_paths(), with_class_pictures=model == "demo" and not method)
-    print_outcome(run.outcome, run.outcome.write_manifest() if save_maps else None)
-    _complain(run.outcome)
+    request = (method or [], _shared(context, layer), target or [], top, batch_size, output, save_maps, look)
+    shows_classes = model == "demo" and not method
+    outcome = _run(paths, (model, weights, preprocess, labels, size, fit), request, with_class_pictures=shows_classes)
+    from tfviz.apps.command.tables import print_outcome
+
+    print_outcome(outcome, outcome.write_manifest() if save_maps else None)
+    _complain(outcome)
 
 
 def localize(
@@ -89,27 +80,47 @@ def localize(
 
     quantiles = {"foreground": foreground, "background": background, "smoothing": smoothing}
     finder = Finder(how, {**quantiles, "threshold": threshold})
+    paths = _check(images, target, top, output)
+    methods, look = method or ["saliency"], {"clip_percentile": CLIP_PERCENTILE}
+    request = (methods, _shared(context, layer), target or [], top, batch_size, output, save_maps, look)
+    outcome = _run(paths, (model, weights, preprocess, labels, size, fit), request, finder)
+    from tfviz.apps.command.tables import print_places
+
+    print_places(outcome, outcome.write_manifest())
+    _complain(outcome)
+
+
+def _check(images: list[str] | None, target: list[str] | None, top: int, output: Path) -> list[Path]:
+    """Return the image files; raise for what can be known to be wrong before TensorFlow is imported."""
     if target and top > 1:
         raise typer.BadParameter("--target and --top both say what to explain; give one of them")
     check_folder(output)
-    paths = find_pictures(images or [])
+    return find_pictures(images or [])
+
+
+def _run(
+    paths: list[Path],
+    model_options: tuple[Any, ...],
+    request: tuple[Any, ...],
+    finder: Finder | None = None,
+    *,
+    with_class_pictures: bool = False,
+) -> Outcome:
+    """Explain the images, or the sample pictures where there are none, and return what came of it."""
     start_tensorflow()
     from tfviz.apps.command.explain import Run
     from tfviz.apps.command.localize import Localized
-    from tfviz.apps.command.outcome import Request
+    from tfviz.apps.command.outcome import Outcome, Request
     from tfviz.apps.command.setup import ModelOptions, set_up
-    from tfviz.apps.command.tables import print_places
     from tfviz.demo import sample_paths
 
-    methods, shared, look = method or ["saliency"], _shared(context, layer), {"clip_percentile": CLIP_PERCENTILE}
-    request = Request(methods, shared, target or [], top, batch_size, output, save_maps, look)
-    run = Run(set_up(ModelOptions(model, weights, preprocess, labels, size, fit)), request, Localized.by(finder))
+    kind = Outcome if finder is None else Localized.by(finder)
+    run = Run(set_up(ModelOptions(*model_options)), Request(*request), kind)
     if paths:
         run.explain_files(paths)
     else:
-        run.explain_samples(sample_paths(), with_class_pictures=False)
-    print_places(run.outcome, run.outcome.write_manifest())
-    _complain(run.outcome)
+        run.explain_samples(sample_paths(), with_class_pictures=with_class_pictures)
+    return run.outcome
 
 
 def _shared(context: typer.Context, layers: list[str] | None) -> dict[str, Any]:
