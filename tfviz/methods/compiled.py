@@ -68,9 +68,6 @@ def compile_methods(network: TracedNetwork, chosen: Mapping[str, Mapping[str, An
     A method that is given several layers runs once for each, in the same passes.
     """
     runs = plan_methods(network, chosen)
-    sizes = tuple(size for size in network.image_shape if size is not None)
-    for run in runs.values() if len(sizes) == len(network.image_shape) else ():
-        run.check(sizes)
     compiled: Compiled = network.remember(
         _frozen({key: run.options for key, run in runs.items()}), lambda network: _compile(network, runs)
     )
@@ -107,6 +104,9 @@ def _with_layers(options: dict[str, Any], name: Callable[[str | None], str]) -> 
 
 
 def _compile(network: TracedNetwork, runs: dict[str, Run]) -> Compiled:
+    sizes = tuple(size for size in network.image_shape if size is not None)
+    for run in runs.values() if len(sizes) == len(network.image_shape) else ():
+        run.check(sizes)
     gradients = [each for run in runs.values() for each in run.method.gradients_at(run.layer)]
     states: dict[str, Any] = {}
     said: list[str] = []

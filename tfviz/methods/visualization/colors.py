@@ -12,8 +12,9 @@ from tfviz.errors import InvalidImagesError
 from tfviz.methods.pixels import check_pixel_range
 
 SMALLEST_SHARE = 1e-3
-PALEST = 0.01
 """Of the largest variance: colours that pictures (grey ones) lack get so much, or the root had no inverse."""
+PALEST = 0.01
+"""Of the pixel range: how near the mean colour may come to black or white, which have no logarithm."""
 
 
 @dataclass(frozen=True)
