@@ -137,25 +137,42 @@ def test_the_serving_default_comes_first(tmp_path):
 
 def test_several_signatures_that_take_images(tmp_path):
     model = load_with(tmp_path, one="double", other="negative", describe="text")
-    message = "the SavedModel has 2 signatures with one image input, expected one; it has one, other, describe"
+    message = r"2 signatures that take images, say which with signature='one'; it has 'one', 'other', 'describe'"
     with pytest.raises(UnsupportedModelError, match=message):
         tfviz.trace(model)
 
 
+def test_a_signature_can_be_named(tmp_path):
+    model = load_with(tmp_path, one="double", serving_default="negative", describe="text")
+    for source in (model, str(tmp_path)):
+        gradient = tfviz.gradient(tfviz.trace(source, signature="one"), random_images(), 1)
+        np.testing.assert_allclose(gradient, np.broadcast_to([0, 2 / 256, 0], gradient.shape), rtol=1e-6)
+    with pytest.raises(UnsupportedModelError, match=r"no signature 'describes'; did you mean 'describe'"):
+        tfviz.trace(model, signature="describes")
+    with pytest.raises(UnsupportedModelError, match=r"no signature 'xyz'; the SavedModel has 'one', 'serving_default'"):
+        tfviz.trace(model, signature="xyz")
+    with pytest.raises(UnsupportedModelError, match=r"no input that may be an image \(x float32 \(None, 7\)\)"):
+        tfviz.trace(model, signature="describe")
+    with pytest.raises(
+        UnsupportedModelError, match="no signature 'one': signatures are those of a SavedModel, this is"
+    ):
+        tfviz.trace(model_of("functional"), signature="one")
+
+
 def test_no_signature_that_takes_images(tmp_path):
-    with pytest.raises(UnsupportedModelError, match="0 signatures with one image input, expected one; it has describe"):
+    with pytest.raises(UnsupportedModelError, match="0 signatures that take images, expected one; it has 'describe'"):
         tfviz.trace(load_with(tmp_path, describe="text"))
 
 
 def test_a_serving_default_that_takes_no_images(tmp_path):
     model = load_with(tmp_path, serving_default="decode")
-    with pytest.raises(UnsupportedModelError, match=r"expected one input of float images .*the model takes .*string"):
+    with pytest.raises(UnsupportedModelError, match="nothing in the model is a batch of decoded images"):
         tfviz.trace(model)
 
 
 def test_a_saved_model_of_nothing(tmp_path):
     tf.saved_model.save(tf.Module(), str(tmp_path))
-    with pytest.raises(UnsupportedModelError, match="0 signatures with one image input, expected one; it has none"):
+    with pytest.raises(UnsupportedModelError, match="0 signatures that take images, expected one; it has none"):
         tfviz.trace(str(tmp_path))
 
 

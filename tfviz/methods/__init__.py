@@ -6,13 +6,15 @@ model
     Anything that `tfviz.trace` opens; the same Keras model passed again reuses its trace. It is never changed.
 images
     Numbers (N, H, W, C) in the model's own input space (already preprocessed), channels last: an array, a tensor, or a
-    `tf.data.Dataset` of batches. One image (H, W, C) is a batch of one.
+    `tf.data.Dataset` of batches. One image (H, W, C) is a batch of one. A network whose signature takes encoded images
+    is given those, a sequence of N bytes, or what it decodes them to (`TracedNetwork.decode`); one with several inputs
+    a dictionary of all of them by name, where those beside the image are held fixed.
 targets
     Class indices (N,), one index for all, one-hot rows (N, K), or None for the class that the model predicts. A network
     with a single sigmoid logit takes 0 or 1, and the logit is negated for 0.
 batch_size
     The number of images that are computed at once; methods that run the network many times for each image take so many
-    runs at once, fewer where they would need more than `tfviz.network.traced.AFFORDED` bytes.
+    runs at once, fewer where they would need more than `tfviz.network.memory.AFFORDED` bytes.
 
 The result is NumPy float32, signed and unnormalised, at the images' size: attributions (N, H, W, C) or maps (N, H, W).
 Scores are logits: what stands before the softmax or sigmoid. Raises `UnsupportedModelError`, `InvalidImagesError` (the

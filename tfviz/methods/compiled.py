@@ -12,8 +12,9 @@ import tensorflow as tf
 from tfviz.errors import UnknownLayerError
 from tfviz.methods.loop import Diagnosed, Loop, items_at_once
 from tfviz.methods.registry import INNER, INNER_OPTIONS, LAYER, Method, find_method
+from tfviz.network.compiling import concrete
 from tfviz.network.passes import Passes
-from tfviz.network.traced import TracedNetwork, concrete
+from tfviz.network.traced import TracedNetwork
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,11 @@ class Run:
 class Compiled:
     """Methods compiled for one network, by the name under which each one's result is kept.
 
-    function: `(images, targets)` to the results of the methods that one pass gives, the states in which the others
-    start, the targets, scores, logits and probabilities. loops: for each of the others, `(images, targets, state, first
-    item, last, images at once)` to the next state and the result. layers: the name of the layer each looks at. options:
-    those of each run, with the name of the layer. warnings: what must be said of the results.
+    function: `(images, targets, others)` to the results of the methods that one pass gives, the states in which the
+    loops start, the targets, scores, logits and probabilities. loops: for each method that needs one, `(images,
+    targets, others, state, first item, last, images at once)` to the next state and the result. layers: the name of the
+    layer each looks at. options: those of each run, with the name of the layer. warnings: what must be said of the
+    results.
     """
 
     runs: dict[str, Run]
@@ -113,8 +115,8 @@ def _compile(network: TracedNetwork, runs: dict[str, Run]) -> Compiled:
 
     # Autograph would turn an error of tfviz into one of TensorFlow, of many lines.
     @tf.function(input_signature=batch_specs(network), autograph=False)
-    def explain(images: tf.Tensor, targets: tf.Tensor) -> dict[str, Any]:
-        passes = Passes(network, images, targets, gradients)
+    def explain(images: tf.Tensor, targets: tf.Tensor, others: dict[str, tf.Tensor]) -> dict[str, Any]:
+        passes = Passes(network, images, targets, gradients, others=others)
         computed = {name: run.compute(passes) for name, run in runs.items()}
         loops = {name: found for name, found in computed.items() if isinstance(found, Loop)}
         states.update({name: tf.nest.map_structure(tf.TensorSpec.from_tensor, loops[name].start) for name in loops})
@@ -142,10 +144,11 @@ def _compile_loop(network: TracedNetwork, run: Run, state: Any, said: list[str])
 
     @tf.function(input_signature=[*batch_specs(network), state, number, number, number], autograph=False)
     def advance(
-        images: tf.Tensor, targets: tf.Tensor, state: Any, first: tf.Tensor, last: tf.Tensor, at_once: tf.Tensor
+        images: tf.Tensor, targets: tf.Tensor, others: dict[str, tf.Tensor], state: Any, *numbers: tf.Tensor
     ) -> Any:
+        first, last, at_once = numbers
         gradients = run.method.gradients_at(run.layer)
-        passes = Passes(network, images, targets, gradients, at_once=at_once, known_targets=True)
+        passes = Passes(network, images, targets, gradients, others=others, at_once=at_once, known_targets=True)
         loop: Any = run.compute(passes)
         state = loop.advance(state, first, last, items_at_once(at_once, tf.shape(images)[0]))
         said.extend(passes.warnings)
@@ -154,9 +157,10 @@ def _compile_loop(network: TracedNetwork, run: Run, state: Any, said: list[str])
     return concrete(advance)
 
 
-def batch_specs(network: TracedNetwork) -> list[tf.TensorSpec]:
-    """Return what the images and targets of a batch are to a compiled function."""
-    return [tf.TensorSpec([None, *network.image_shape], tf.float32), tf.TensorSpec([None], tf.int32)]
+def batch_specs(network: TracedNetwork) -> list[Any]:
+    """Return what the images, the targets and the inputs beside the images are to a compiled function."""
+    images, targets = tf.TensorSpec([None, *network.image_shape], tf.float32), tf.TensorSpec([None], tf.int32)
+    return [images, targets, network.others]
 
 
 def _parts(found: tf.Tensor | Diagnosed) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:

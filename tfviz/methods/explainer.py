@@ -14,7 +14,7 @@ from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning
 from tfviz.methods.checks import name_images
 from tfviz.methods.compiled import Compiled, compile_methods
 from tfviz.methods.registry import find_method
-from tfviz.network.batches import batches
+from tfviz.network.batches import Batch, batches
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
@@ -92,15 +92,15 @@ def run_methods(
     network = trace(model)
     compiled = compile_methods(network, chosen)
     found = []
-    for chunk, wanted in batches(network, images, targets, batch_size):
+    for batch in batches(network, images, targets, batch_size):
         for run in compiled.runs.values():
-            run.check(chunk.shape[1:])
+            run.check(batch.images.shape[1:])
         try:
-            found.append(_run_batch(network, compiled, chunk, wanted, batch_size))
+            found.append(_run_batch(network, compiled, batch, batch_size))
         except tf.errors.InvalidArgumentError as error:
             reason = next(line.strip() for line in reversed(error.message.splitlines()) if line.strip())
             raise InvalidImagesError(
-                f"the network cannot take images of the shape {chunk.shape[1:]}: {reason}"
+                f"the network cannot take images of the shape {batch.images.shape[1:]}: {reason}"
             ) from error
     joined = tf.nest.map_structure(_joined, *found)
     said = (*compiled.warnings, *_check_maps(compiled, joined["maps"]), *_judge(compiled, joined["diagnostics"]))
@@ -113,16 +113,16 @@ def run_methods(
     return Results(**joined, options=options, layers=compiled.layers, warnings=said)
 
 
-def _run_batch(
-    network: TracedNetwork, compiled: Compiled, images: np.ndarray, targets: np.ndarray, batch_size: int
-) -> dict[str, Any]:
+def _run_batch(network: TracedNetwork, compiled: Compiled, batch: Batch, batch_size: int) -> dict[str, Any]:
     """Return, as NumPy arrays, what was found for the images of a batch."""
+    images = batch.images
     tensor = tf.convert_to_tensor(images)
-    outputs = dict(compiled.function(tensor, tf.convert_to_tensor(targets)))
+    outputs = dict(compiled.function(tensor, tf.convert_to_tensor(batch.targets), batch.others))
     found, states = dict(outputs.pop("found")), outputs.pop("states")
     for name, (items, state) in states.items():
         at_once = min(int(batch_size), network.affordable(images.shape[1:]))
-        found[name] = _gather(name, compiled.loops[name], (tensor, outputs["targets"]), (items, state), at_once)
+        given = (tensor, outputs["targets"], batch.others)
+        found[name] = _gather(name, compiled.loops[name], given, (items, state), at_once)
     ordered = {name: found[name] for name in compiled.runs}
     parts = {
         "maps": {name: result for name, (result, _) in ordered.items()},
@@ -131,13 +131,13 @@ def _run_batch(
     return {"images": images, **tf.nest.map_structure(lambda each: each.numpy(), {**outputs, **parts})}
 
 
-def _gather(name: str, loop: Any, batch: tuple[Any, Any], start: tuple[Any, Any], at_once: int) -> Any:
+def _gather(name: str, loop: Any, given: tuple[Any, ...], start: tuple[Any, Any], at_once: int) -> Any:
     """Run a compiled loop over all its items, and return its result."""
     items, state, found = int(start[0]), start[1], None
     # Whole chunks in each stretch, so that how fast the machine is does not change the order of the sums.
-    chunk = max(1, at_once // len(batch[0]))
+    chunk = max(1, at_once // len(given[0]))
     for first, last in stretches(-(-items // chunk), name):
-        state, found = loop(*batch, state, *map(tf.constant, (first * chunk, min(last * chunk, items), at_once)))
+        state, found = loop(*given, state, *map(tf.constant, (first * chunk, min(last * chunk, items), at_once)))
     return found
 
 

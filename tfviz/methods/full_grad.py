@@ -18,9 +18,10 @@ from tfviz.methods.gradients import ONE_PASS
 from tfviz.methods.loop import Loop
 from tfviz.methods.noise import over_noise
 from tfviz.network.batches import batches
+from tfviz.network.compiling import concrete
 from tfviz.network.passes import BIASES, Gradient, Passes
 from tfviz.network.trace import trace
-from tfviz.network.traced import TracedNetwork, concrete
+from tfviz.network.traced import TracedNetwork
 
 SRINIVAS = "Srinivas 2019, arXiv 1905.00780"
 NEEDS_PIECEWISE_LINEAR = "any differentiable network; complete for piecewise linear ones"
@@ -79,8 +80,11 @@ def full_grad_decomposition(model: Any, images: Any, targets: Any = None, *, bat
     network = trace(model)
     decompose = network.remember("full_grad_decomposition", _compile)
     found = [
-        tf.nest.map_structure(lambda tensor: tensor.numpy(), decompose(tf.constant(chunk), tf.constant(wanted)))
-        for chunk, wanted in batches(network, images, targets, batch_size)
+        tf.nest.map_structure(
+            lambda tensor: tensor.numpy(),
+            decompose(tf.constant(batch.images), tf.constant(batch.targets), batch.others),
+        )
+        for batch in batches(network, images, targets, batch_size)
     ]
     decomposition = Decomposition(**tf.nest.map_structure(lambda *parts: np.concatenate(parts), *found))
     _check(decomposition)
@@ -162,8 +166,8 @@ def _scaled(attributions: tf.Tensor) -> tf.Tensor:
 
 def _compile(network: TracedNetwork) -> Any:
     @tf.function(input_signature=batch_specs(network), autograph=False)
-    def decompose(images: tf.Tensor, targets: tf.Tensor) -> dict[str, Any]:
-        passes = Passes(network, images, targets, [Gradient(), Gradient(BIASES)])
+    def decompose(images: tf.Tensor, targets: tf.Tensor, others: dict[str, tf.Tensor]) -> dict[str, Any]:
+        passes = Passes(network, images, targets, [Gradient(), Gradient(BIASES)], others=others)
         return {
             "input_term": _sum_of_products(images, images, passes.gradient()),
             "bias_terms": {

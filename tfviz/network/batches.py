@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError, InvalidTargetsError
+from tfviz.network.given import Given
 
 if TYPE_CHECKING:
     from tfviz.network.traced import TracedNetwork
@@ -16,23 +18,30 @@ if TYPE_CHECKING:
 PREDICTED = -1
 
 
-def batches(
-    network: TracedNetwork, images: Any, targets: Any, batch_size: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield checked images (n, H, W, C) and targets (n,) of at most `batch_size`; -1 is the predicted class.
+@dataclass(frozen=True)
+class Batch:
+    """Checked images, float32 (n, H, W, C), targets (n,), -1 for the predicted class, and the inputs beside them."""
 
-    `images` may be an array, a tensor, or a `tf.data.Dataset` of batches (of images, or of tuples that begin so).
+    images: np.ndarray
+    targets: np.ndarray
+    others: dict[str, tf.Tensor]
+
+
+def batches(network: TracedNetwork, images: Any, targets: Any, batch_size: int) -> Iterator[Batch]:
+    """Yield checked batches of at most `batch_size` images.
+
+    `images` may be an array, a tensor, a sequence of encoded images, a dictionary of these and the network's other
+    inputs by name, or a `tf.data.Dataset` of batches (of any of these, or of tuples that begin so).
     """
     if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
         raise InvalidImagesError(f"batch_size is {batch_size!r}, expected a whole number of at least 1")
     start = 0
-    checked = None if isinstance(images, tf.data.Dataset) else check_images(network, images)
-    wanted = check_targets(network, targets, None if checked is None else len(checked))
-    for block in [checked] if checked is not None else _dataset_blocks(network, images):
-        for offset in range(0, len(block), batch_size):
-            chunk = block[offset : offset + batch_size]
-            _check_finite(chunk, start)
-            yield chunk, _targets_of(wanted, start, len(chunk))
+    given = None if isinstance(images, tf.data.Dataset) else Given(network, images)
+    wanted = check_targets(network, targets, None if given is None else given.count)
+    for block in [given] if given is not None else _dataset_blocks(network, images):
+        for offset in range(0, block.count, batch_size):
+            chunk, others = block.part(offset, offset + batch_size, start)
+            yield Batch(chunk, _targets_of(wanted, start, len(chunk)), others)
             start += len(chunk)
     if start == 0:
         raise InvalidImagesError(
@@ -40,30 +49,6 @@ def batches(
         )
     if np.ndim(wanted) and len(wanted) != start:
         raise InvalidTargetsError(f"there are {len(wanted)} targets for {start} images")
-
-
-def check_images(network: TracedNetwork, images: Any) -> np.ndarray:
-    """Return images as float32 (N, H, W, C), one image as a batch of one; raise `InvalidImagesError`."""
-    try:
-        array = np.asarray(images)
-    except NotImplementedError as error:
-        raise InvalidImagesError("images without values, as inside a tf.function; explain outside of it") from error
-    except (TypeError, ValueError) as error:
-        raise InvalidImagesError(
-            "images of different shapes; expected one array (N, height, width, channels)"
-        ) from error
-    if array.dtype.kind not in "fiub" and array.dtype != tf.bfloat16.as_numpy_dtype:
-        raise InvalidImagesError(f"images are of type {array.dtype}, expected numbers")
-    if array.ndim == 3:
-        array = array[np.newaxis]
-    expected = network.image_shape
-    fits = array.ndim == 4 and all(
-        wanted in (None, size) for wanted, size in zip(expected, array.shape[1:], strict=True)
-    )
-    if not fits:
-        shape = ", ".join(str(size or "any") for size in expected)
-        raise InvalidImagesError(f"images have the shape {array.shape}, the network takes (N, {shape})")
-    return array.astype(np.float32, copy=False)
 
 
 def check_targets(network: TracedNetwork, targets: Any, count: int | None) -> Any:
@@ -110,21 +95,11 @@ def _targets_of(targets: Any, start: int, count: int) -> np.ndarray:
     return np.asarray(targets[start : start + count])
 
 
-def _dataset_blocks(network: TracedNetwork, dataset: tf.data.Dataset) -> Iterator[np.ndarray]:
+def _dataset_blocks(network: TracedNetwork, dataset: tf.data.Dataset) -> Iterator[Given]:
     shape: tuple[int, ...] = ()
     for element in dataset:
-        block = check_images(network, element[0] if isinstance(element, tuple) else element)
-        shape = shape or block.shape[1:]
-        if block.shape[1:] != shape:
-            raise InvalidImagesError(f"batches hold images of the shapes {shape} and {block.shape[1:]}, expected one")
+        block = Given(network, element[0] if isinstance(element, tuple) else element)
+        shape = shape or block.shape
+        if block.shape != shape:
+            raise InvalidImagesError(f"batches hold images of the shapes {shape} and {block.shape}, expected one")
         yield block
-
-
-def _check_finite(images: np.ndarray, start: int) -> None:
-    # NaN and infinity survive a sum, which is five times faster than looking at every number.
-    with np.errstate(all="ignore"):
-        if np.isfinite(images.sum()):
-            return
-    finite = np.isfinite(images).all(axis=(1, 2, 3))
-    if not finite.all():
-        raise InvalidImagesError(f"image {start + int(np.argmin(finite))} holds NaN or infinite values")

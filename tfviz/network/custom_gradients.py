@@ -62,13 +62,21 @@ def warn_about_custom_gradients(network: TracedNetwork) -> None:
         )
     if not tagged or lost:
         return
+    names = ", ".join(sorted(set(map(_layer_of, tagged))))
+    if network.cut or not network.image.dtype.is_floating:
+        warnings.warn(
+            f"the model defines a gradient of its own in {names}, which tfviz does not follow: its gradients are those "
+            "of the operations themselves, and cannot be compared, since the model takes no float images",
+            TfvizWarning,
+            stacklevel=3,
+        )
+        return
     shape = [1, *(size or TRIAL_SIZE for size in network.image_shape)]
     image = tf.cast(tf.random.stateless_normal(shape, seed=(0, 0)), network.image.dtype)
     difference = float(tf.function(_difference, autograph=False)(network, image))
     if difference > TOLERANCE:
-        names = sorted(set(map(_layer_of, tagged)))
         warnings.warn(
-            f"the model defines a gradient of its own in {', '.join(names)}, which tfviz does not follow: its "
+            f"the model defines a gradient of its own in {names}, which tfviz does not follow: its "
             f"gradients are those of the operations themselves and differ from the model's own by {difference:.0%}",
             TfvizWarning,
             stacklevel=3,
@@ -83,7 +91,7 @@ def _difference(network: TracedNetwork, image: tf.Tensor) -> tf.Tensor:
     """Return the relative L2 distance between the gradients of a replay and of the model's own function."""
 
     def replayed(image: tf.Tensor) -> Any:
-        tensors = network.replay(image)
+        tensors = network.replay(image, network.trial_others())
         return [tensors[value] for value in network.program.outputs]
 
     ours, theirs = _gradient(replayed, image), _gradient(network.call_original, image)

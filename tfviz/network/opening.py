@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ KERAS_FILES = (".keras", ".h5", ".hdf5")
 KINDS = "a Keras model, a .keras or .h5 file, a SavedModel folder or a loaded SavedModel"
 
 
-def open_path(path: Path) -> Any:
+def open_path(path: Path, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """Return the model in a file or folder; raise `UnsupportedModelError`."""
     if not path.exists():
         raise UnsupportedModelError(f"no model at {str(path)!r}; expected {KINDS}")
@@ -24,7 +24,7 @@ def open_path(path: Path) -> Any:
             raise UnsupportedModelError(f"{str(path)!r} is no SavedModel: it holds no saved_model.pb")
         return _explained(path, lambda: tf.saved_model.load(str(path)))
     if path.suffix in KERAS_FILES:
-        return _explained(path, lambda: keras.saving.load_model(path, compile=False))
+        return _explained(path, lambda: keras.saving.load_model(path, custom_objects, compile=False))
     raise UnsupportedModelError(
         f"{str(path)!r} is no model; expected a folder or a file ending in {', '.join(KERAS_FILES)}"
     )

@@ -10,11 +10,13 @@ import tensorflow as tf
 
 from tfviz.network.applicability import check_rule
 from tfviz.network.biases import BiasTerm, find_biases
+from tfviz.network.inputs import is_batch
 from tfviz.network.program import Value
 from tfviz.network.replay import NOTHING, Change
 from tfviz.network.rules import Rule
 from tfviz.network.traced import TracedNetwork
 
+NO_OTHERS: Mapping[str, tf.Tensor] = {}
 IMAGES = "images"
 BIASES = "biases"
 
@@ -30,9 +32,9 @@ class Gradient:
 class Passes:
     """What a method works with, inside the compiled function.
 
-    images: float32 (N, H, W, C). logits: (N, K). targets: int32 (N,). scores: (N,), the logit of each target. at_once:
-    the number of images that a method may run the network on at once. biases: every bias with its gradient, if
-    `Gradient(BIASES)` was announced. warnings: what must be said of the result.
+    images: float32 (N, H, W, C). others: the inputs beside them, by name. logits: (N, K). targets: int32 (N,). scores:
+    (N,), the logit of each target. at_once: the number of images that a method may run the network on at once. biases:
+    every bias with its gradient, if `Gradient(BIASES)` was announced. warnings: what must be said of the result.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Passes:
         targets: tf.Tensor,
         gradients: Iterable[Gradient] = (),
         *,
+        others: Mapping[str, tf.Tensor] = NO_OTHERS,
         at_once: tf.Tensor | int = 1,
         known_targets: bool = False,
         changed: Mapping[Value, Change] = NOTHING,
@@ -51,6 +54,7 @@ class Passes:
         A target below 0 is the predicted class; where all are `known`, what only tells that class is not run.
         """
         self.images = images
+        self.others = others
         self.at_once = at_once
         self.biases: list[BiasTerm] = []
         self.warnings: list[str] = []
@@ -67,8 +71,11 @@ class Passes:
             self._run(targets, None, [], known_targets)
 
     def again(self, images: tf.Tensor, targets: tf.Tensor, gradients: Iterable[Gradient] = ()) -> Passes:
-        """Return the passes of other images (M, H, W, C) and their targets (M,)."""
-        passes = Passes(self._network, images, targets, gradients, at_once=self.at_once, known_targets=True)
+        """Return the passes of other images (M, H, W, C) and their targets (M,), as many of each image in turn."""
+        others = self._others_of(images)
+        passes = Passes(
+            self._network, images, targets, gradients, others=others, at_once=self.at_once, known_targets=True
+        )
         self.warnings += [message for message in passes.warnings if message not in self.warnings]
         return passes
 
@@ -84,7 +91,25 @@ class Passes:
         shape = tf.concat([tf.shape(before)[:1] * count, ones, tf.shape(factors)[2:]], axis=0)
         scaled = tf.repeat(before, count, axis=0) * tf.cast(tf.reshape(factors, shape), before.dtype)
         images, targets = tf.repeat(self.images, count, axis=0), tf.repeat(self.targets, count)
-        return Passes(self._network, images, targets, known_targets=True, changed={found.value: lambda _: scaled})
+        return Passes(
+            self._network,
+            images,
+            targets,
+            others=self._others_of(images),
+            known_targets=True,
+            changed={found.value: lambda _: scaled},
+        )
+
+    def _others_of(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Return the inputs beside other images, those made of one of these images following each other."""
+        if not self.others:
+            return {}
+        count = tf.shape(images)[0] // tf.shape(self.images)[0]
+        specs = self._network.others
+        return {
+            name: tf.repeat(each, count, axis=0) if is_batch(specs[name]) else each
+            for name, each in self.others.items()
+        }
 
     @property
     def probabilities(self) -> tf.Tensor:
@@ -111,7 +136,9 @@ class Passes:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             if any(each.at == IMAGES for each in wanted):
                 tape.watch(self.images)
-            tensors = network.replay(self.images, rule=rule, tape=tape, watched=watched, changed=self._changed)
+            tensors = network.replay(
+                self.images, self.others, rule=rule, tape=tape, watched=watched, changed=self._changed
+            )
             self.logits = network.read_logits(tensors)
             if not known_targets:
                 targets = tf.where(targets < 0, network.head.predicted(self.logits), targets)

@@ -60,6 +60,12 @@ class Program:
             for program in step.programs:
                 yield from program.all_steps()
 
+    def giving(self, outputs: list[Value]) -> Program:
+        """Return this program without the steps that `outputs`, some of its own, do not need."""
+        needed = self.needed_for(outputs)
+        steps = [step for step in self.steps if any(value in needed for value in step.outputs)]
+        return Program(self.inputs, steps, outputs, self.calls)
+
     def depending_on(self, sources: Iterable[Value]) -> set[Value]:
         """Return the values that depend on any of `sources`, those included."""
         found = set(sources)
@@ -93,10 +99,7 @@ def program_of(graph: tf.Graph) -> Program:
     steps: list[Step] = []
     calls: list[str] = []
     outputs = _inline(graph, inputs, "", steps, calls)
-    program = Program(inputs, steps, outputs, frozenset(calls))
-    needed = program.needed_for(outputs)
-    program.steps = [step for step in steps if any(value in needed for value in step.outputs)]
-    return program
+    return Program(inputs, steps, outputs, frozenset(calls)).giving(outputs)
 
 
 def _value(tensor: tf.Tensor, step: Step | None = None) -> Value:

@@ -1,8 +1,9 @@
-"""Any image model becomes one traced function: Keras models, their files, SavedModels."""
+"""Any image model becomes one traced function: Keras models, their files, SavedModels and their signatures."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,27 +11,42 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfviz.errors import UnsupportedModelError
+from tfviz.errors import UnsupportedModelError, resembling
+from tfviz.network.inputs import is_encoded, is_image
 from tfviz.network.keras_models import is_keras_model, trace_keras
 from tfviz.network.opening import KINDS, open_path
+from tfviz.network.program import Value
 
 
 @dataclass(frozen=True)
 class Source:
-    """A traced function with one image input, and the object whose variables it reads.
+    """A traced function, and the object whose variables it reads.
 
     A traced function does not keep its variables alive, so whoever holds the source holds `model`. structure: how its
     outputs are nested, None where a SavedModel's dictionary holds just one.
     """
 
     function: Any
-    image_index: int
     name: str
     model: Any
     structure: Any
 
+    @property
+    def arguments(self) -> list[str]:
+        """The names of the function's arguments, in the order of its inputs."""
+        return _names(self.function)
 
-def open_source(model: Any, image_shape: tuple[int | None, ...] | None = None) -> Source:
+
+@dataclass(frozen=True)
+class Opening:
+    """What `trace` is told of how a model is opened."""
+
+    image_shape: tuple[int | None, ...] | None = None
+    signature: str | None = None
+    custom_objects: Mapping[str, Any] | None = None
+
+
+def open_source(model: Any, opening: Opening) -> Source:
     """Return the traced function of any model that tfviz accepts."""
     if keras.backend.backend() != "tensorflow":
         raise UnsupportedModelError(
@@ -39,58 +55,83 @@ def open_source(model: Any, image_shape: tuple[int | None, ...] | None = None) -
         )
     if isinstance(model, str | os.PathLike):
         path = Path(model)
-        loaded = open_path(path)
-        source = open_source(loaded, image_shape)
+        source = open_source(open_path(path, opening.custom_objects), replace(opening, custom_objects=None))
         return replace(source, name=path.stem)
+    if opening.custom_objects is not None:
+        raise UnsupportedModelError("custom_objects are for loading a .keras or .h5 file; this model is loaded already")
     if hasattr(model, "signatures"):
-        function = _signature(model)
+        function = _find_signature(model, opening.signature)
         structure = function.structured_outputs if len(function.outputs) > 1 else None
-        return Source(function, _image_index(function), "SavedModel", model, structure)
+        return Source(function, "SavedModel", model, structure)
+    if opening.signature is not None:
+        raise UnsupportedModelError(
+            f"there is no signature {opening.signature!r}: signatures are those of a SavedModel, "
+            f"this is a {type(model).__name__}"
+        )
     if is_keras_model(model):
-        function = trace_keras(model, image_shape)
-        return Source(function, _image_index(function), str(model.name), model, function.structured_outputs)
+        function = trace_keras(model, opening.image_shape)
+        return Source(function, str(model.name), model, function.structured_outputs)
     raise UnsupportedModelError(f"cannot open a {type(model).__name__}; expected {KINDS}")
 
 
-def _signature(model: Any) -> Any:
-    signatures = dict(model.signatures)
-    if not signatures:
-        functions = getattr(getattr(model, "__call__", None), "concrete_functions", [])  # noqa: B004  # a restored function
-        signatures = {f"__call__ {index}": function for index, function in enumerate(functions)}
-    usable = {name: function for name, function in signatures.items() if len(_image_inputs(function)) == 1}
+def _find_signature(model: Any, name: str | None) -> Any:
+    """Return the signature of that name or, for None, the one that serves by default or alone takes images."""
+    signatures = dict(model.signatures) or _functions(model)
+    existing = ", ".join(map(repr, signatures)) or "none"
+    if name is not None:
+        if name not in signatures:
+            close = resembling(name, signatures)
+            hint = f"did you mean {close}?" if close else f"the SavedModel has {existing}"
+            raise UnsupportedModelError(f"no signature {name!r}; {hint}")
+        return signatures[name]
+    usable = next(filter(None, (_taking(kind, signatures) for kind in (is_image, is_encoded))), {})
     if "serving_default" in usable or ("serving_default" in signatures and not usable):
         return signatures["serving_default"]
-    if len(usable) != 1:
-        raise UnsupportedModelError(
-            f"the SavedModel has {len(usable)} signatures with one image input, expected one; "
-            f"it has {', '.join(signatures) or 'none'}"
-        )
-    return next(iter(usable.values()))
+    # A module for training and inference was traced for both, and TensorFlow Hub's convention is inference.
+    inferring = {each: function for each, function in usable.items() if True not in _python_arguments(function)}
+    for found in (usable, inferring):
+        if len(found) == 1:
+            return next(iter(found.values()))
+    say = f"say which with signature={next(iter(usable))!r}" if usable else "expected one"
+    raise UnsupportedModelError(
+        f"the SavedModel has {len(usable)} signatures that take images, {say}; it has {existing}"
+    )
 
 
-def _arguments(function: Any) -> list[tf.Tensor]:
-    return list(function.inputs[: len(function.inputs) - len(function.captured_inputs)])
+def _functions(model: Any) -> dict[str, Any]:
+    """Return the traced functions of a SavedModel without signatures, such as one for TensorFlow Hub, by name."""
+    function = getattr(model, "__call__", None)  # noqa: B004  # a restored function, which `callable` does not tell
+    found = getattr(function, "concrete_functions", [])
+    return {f"__call__:{number}" if len(found) > 1 else "__call__": each for number, each in enumerate(found)}
 
 
-def _image_inputs(function: Any) -> list[int]:
-    return [
-        index
-        for index, tensor in enumerate(_arguments(function))
-        if tensor.dtype.is_floating and tensor.shape.rank == 4
-    ]
+def _python_arguments(function: Any) -> list[Any]:
+    return [each for each in _leaves(function) if isinstance(each, bool)]
 
 
-def _image_index(function: Any) -> int:
-    arguments = _arguments(function)
-    images = _image_inputs(function)
-    if len(arguments) != 1 or not images:
-        found = ", ".join(f"{tensor.name.split(':')[0]} {tensor.dtype.name} {tensor.shape}" for tensor in arguments)
-        raise UnsupportedModelError(
-            f"expected one input of float images (N, height, width, channels), the model takes {found or 'none'}"
-        )
-    if arguments[0].shape[0] is not None:
-        raise UnsupportedModelError(
-            f"the model takes batches of exactly {arguments[0].shape[0]} images, expected any number: "
-            "export it with an open batch size (None)"
-        )
-    return images[0]
+def _leaves(function: Any) -> list[Any]:
+    """Return the specifications of a function's tensors, in the order of its inputs, among its Python arguments."""
+    positional, named = function.structured_input_signature
+    named = {name: _named(spec, name) for name, spec in named.items()}
+    leaves: list[Any] = tf.nest.flatten((positional, named))
+    return leaves
+
+
+def _named(specs: Any, name: str) -> Any:
+    """Return a specification under the name of its argument; TensorFlow changes names that suit no operation."""
+    return tf.TensorSpec(specs.shape, specs.dtype, name) if isinstance(specs, tf.TensorSpec) else specs
+
+
+def _names(function: Any) -> list[str]:
+    specs = [each for each in _leaves(function) if isinstance(each, tf.TypeSpec)]
+    return [getattr(spec, "name", None) or f"input_{number}" for number, spec in enumerate(specs)]
+
+
+def _taking(kind: Callable[[Value], bool], functions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the functions with an input of a kind."""
+    found = {}
+    for name, function in functions.items():
+        arguments = function.inputs[: len(function.inputs) - len(function.captured_inputs)]
+        if any(kind(Value(tensor.shape, tensor.dtype)) for tensor in arguments):
+            found[name] = function
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Mapping
 from typing import Any
 
 from tfviz.errors import TfvizError
@@ -11,9 +12,10 @@ from tfviz.network.custom_gradients import warn_about_custom_gradients
 from tfviz.network.layers import Shape
 from tfviz.network.patches import TokensToMap
 from tfviz.network.scores import CustomScore
-from tfviz.network.sources import open_source
+from tfviz.network.sources import Opening, open_source
 from tfviz.network.structure import Structure
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced import Choice, TracedNetwork
+from tfviz.network.whole_numbers import check_differentiable
 
 _LOCK = threading.RLock()
 # The traces of live models, with what each depends on. A model is referred to weakly, and its trace does not hold it.
@@ -26,6 +28,11 @@ def trace(
     score: CustomScore | None = None,
     image_shape: Shape | None = None,
     tokens_to_map: TokensToMap | None = None,
+    signature: str | None = None,
+    input: str | None = None,
+    output: str | int | None = None,
+    cut: str | None = None,
+    custom_objects: Mapping[str, Any] | None = None,
 ) -> TracedNetwork:
     """Open any TensorFlow image model, in place.
 
@@ -45,27 +52,40 @@ def trace(
         It is tried on every float sequence of known length; where it raises, or makes anything but one map an image,
         tokens are arranged as they are without it: as the map that they were reshaped from, the class, distillation
         and register tokens beside them left out. Windows and merged tokens are no layer unless it arranges them.
+    signature
+        The name of a SavedModel's signature. None is `serving_default` or, without one, the only one that takes images.
+    input
+        The name of the input that is explained, where several may be the image. All others are held fixed: `images` of
+        a method are then a dictionary of all inputs by name.
+    output
+        The name or number of the output that is explained, where there are several. `score` is given that one alone.
+    cut
+        Where a signature takes encoded images (strings): the operation whose result is explained. All before it is run
+        as it is. None is the first batch of decoded images that all else follows from, see `TracedNetwork.cut`.
+    custom_objects
+        Layers and functions of your own by name, for a .keras or .h5 file.
 
     Raises
     ------
     TfvizError
         `tokens_to_map` takes no sequence of the network, or returns something else than a map.
     UnsupportedModelError
-        The model cannot be opened, takes anything but one batch of images, or has no class scores and no `score`.
+        The model cannot be opened, no input, or several, may be the image, or there are no class scores and no `score`.
     """
+    opening = Opening(image_shape, signature, custom_objects)
+    choice = Choice(score, input, output, cut, tokens_to_map)
+    is_plain = opening == Opening() and choice == Choice()
     if isinstance(model, TracedNetwork):
-        if any(option is not None for option in (score, image_shape, tokens_to_map)):
-            raise TfvizError(
-                "this network is traced already; give score, image_shape and tokens_to_map when you trace its model"
-            )
+        if not is_plain:
+            raise TfvizError("this network is traced already; say what of it is explained when you trace its model")
         return model
     with _LOCK:
-        is_plain = score is None and image_shape is None and tokens_to_map is None
         reusable = is_plain and hasattr(model, "__weakref__")
         structure, network = _NETWORKS.get(model, (None, None)) if reusable else (None, None)
         if network is not None and structure is not None and structure.still_holds(model):
             return network.holding(model)
-        network = TracedNetwork(open_source(model, image_shape), score, tokens_to_map)
+        network = TracedNetwork(open_source(model, opening), choice)
+        check_differentiable(network)
         warn_about_custom_gradients(network)
         if reusable:
             _NETWORKS[model] = (Structure(model), network.without_model())

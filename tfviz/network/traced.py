@@ -5,63 +5,91 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfviz.errors import UnsupportedModelError
+from tfviz.errors import InvalidImagesError, UnsupportedModelError
 from tfviz.network.batches import batches
-from tfviz.network.internals import forget_gradients
+from tfviz.network.compiling import concrete
+from tfviz.network.inputs import Inputs, find_inputs
 from tfviz.network.layers import Layer, Layers, Shape
+from tfviz.network.memory import affordable
+from tfviz.network.outputs import Outputs, find_outputs
 from tfviz.network.patches import TokensToMap
 from tfviz.network.program import Program, Value, program_of
 from tfviz.network.replay import NOTHING, Change, replay
 from tfviz.network.rules import Rule
-from tfviz.network.scores import CustomScore, Head, find_head, read_outputs
+from tfviz.network.scores import CustomScore, Head
 from tfviz.network.sources import Source
 
-AFFORDED = 1_600_000_000
-"""The bytes of all values of the images that a loop runs at once, most of which are freed on the way: 9 images on VGG16
-peak at 0.2 GB, 14 on MobileNetV2 at 0.5 GB, and twice as many are 4 % faster."""
+
+@dataclass(frozen=True)
+class Choice:
+    """What of a model is explained, as `trace` is told; None where the model alone says it."""
+
+    score: CustomScore | None = None
+    input: str | None = None
+    output: str | int | None = None
+    cut: str | None = None
+    tokens_to_map: TokensToMap | None = None
 
 
 class TracedNetwork:
     """A model as tfviz sees it: a program that can be run again under a tape. Made by `tfviz.trace`.
 
     name: the model's own name. image_shape: (H, W, C), None where the model leaves it open. head: what the scores come
-    from, see `Head.kind`. compiled: the functions compiled for this network so far, by what they compute; lock: held
-    while one is compiled.
+    from, see `Head.kind`. inputs, outputs: what it takes and gives. compiled: the functions compiled for this network
+    so far, by what they compute; lock: held while one is compiled.
     """
 
-    def __init__(
-        self, source: Source, score: CustomScore | None = None, tokens_to_map: TokensToMap | None = None
-    ) -> None:
+    def __init__(self, source: Source, choice: Choice) -> None:
         self.name = source.name
         self.function = source.function
-        self.program: Program = program_of(source.function.graph)
-        self.image: Value = self.program.inputs[source.image_index]
-        captured = source.function.captured_inputs
-        values = self.program.inputs[len(self.program.inputs) - len(captured) :]
-        self._captured: dict[Value, tf.Tensor] = dict(zip(values, captured, strict=True))
-        self._structure = source.structure
-        self.head: Head = self._find_head(score)
-        self.layer_index = Layers(self.program, self.image, self.head.sources, self._variable_names(), tokens_to_map)
+        whole, captured = program_of(source.function.graph), source.function.captured_inputs
+        given = len(whole.inputs) - len(captured)
+        self._captured: dict[Value, tf.Tensor] = dict(zip(whole.inputs[given:], captured, strict=True))
+        outputs = find_outputs(whole.outputs, source.function.structured_outputs, source.structure)
+        self.outputs: Outputs = outputs if choice.output is None else outputs.only(choice.output)
+        whole = whole.giving(self.outputs.values)
+        self._explained = [outputs.values.index(value) for value in self.outputs.values]
+        self._arguments: dict[str, Value] = dict(zip(source.arguments, whole.inputs[:given], strict=True))
+        self.inputs: Inputs = find_inputs(whole, self._arguments, choice.input, choice.cut)
+        self.program: Program = self.inputs.program
+        self.image: Value = self.inputs.image
+        self.head: Head = self.outputs.find_head(choice.score)
+        self.layer_index = Layers(
+            self.program, self.image, self.head.sources, self._variable_names(), choice.tokens_to_map
+        )
         self.compiled: dict[Any, Any] = {}
         self.lock = threading.RLock()
         self._model = source.model
 
     def __repr__(self) -> str:
         """Return what a reader wants to know of the network."""
+        cut = f", cut={self.cut!r}" if self.cut else ""
+        others = f", others={list(self.others)}" if self.others else ""
         return (
             f"TracedNetwork({self.name!r}, image_shape={self.image_shape}, num_classes={self.num_classes}, "
-            f"head={self.head.kind!r}, default_layer={self.default_layer!r})"
+            f"head={self.head.kind!r}, default_layer={self.default_layer!r}{cut}{others})"
         )
 
     @property
     def image_shape(self) -> Shape:
         """(H, W, C), None where the model leaves it open."""
         return tuple(self.image.shape[1:])
+
+    @property
+    def others(self) -> dict[str, tf.TensorSpec]:
+        """What the inputs beside the image are, by name: those that are held fixed."""
+        return {name: tf.TensorSpec(value.shape, value.dtype) for name, value in self.inputs.others.items()}
+
+    @property
+    def cut(self) -> str | None:
+        """Of a network that takes encoded images, the operation that gives those that are explained; else None."""
+        return self.inputs.decoding.cut if self.inputs.decoding else None
 
     @property
     def num_classes(self) -> int | None:
@@ -88,11 +116,22 @@ class TracedNetwork:
         return self.layer_index.name(default) if default else None
 
     def logits(self, images: Any, *, batch_size: int = 32) -> np.ndarray:
-        """Return the scores of images (N, H, W, C) before softmax or sigmoid, float32 (N, K)."""
+        """Return the scores of images before softmax or sigmoid, float32 (N, K)."""
         compiled = self.remember("logits", _compile_logits)
         return np.concatenate(
-            [compiled(tf.constant(chunk)).numpy() for chunk, _ in batches(self, images, None, batch_size)]
+            [
+                compiled(tf.constant(batch.images), batch.others).numpy()
+                for batch in batches(self, images, None, batch_size)
+            ]
         )
+
+    def decode(self, records: Any) -> np.ndarray:
+        """Return the images, float32 (N, H, W, C), that the network makes of encoded ones: a sequence of N bytes.
+
+        They are what is explained. Raises `InvalidImagesError` for one that cannot be decoded, or where the network
+        takes no encoded images.
+        """
+        return np.concatenate([batch.images for batch in batches(self, records, None, 32)])
 
     def remember(self, key: Hashable, compile_for: Callable[[TracedNetwork], Any]) -> Any:
         """Return what `compile_for` made of this network (without its model) when it was first asked for by `key`."""
@@ -108,46 +147,53 @@ class TracedNetwork:
     def replay(
         self,
         images: tf.Tensor,
+        others: Mapping[str, tf.Tensor] | None = None,
         *,
         rule: Rule | None = None,
         tape: tf.GradientTape | None = None,
         watched: Collection[Value] = (),
         changed: Mapping[Value, Change] = NOTHING,
     ) -> dict[Value, tf.Tensor]:
-        """Run the network on float32 images (N, H, W, C) and return the tensor of every value; see `replay`."""
-        arguments = {**self._captured, self.image: tf.cast(images, self.image.dtype)}
+        """Run the network on float32 images (N, H, W, C) and return the tensor of every value; see `replay`.
+
+        `others` are the inputs beside the image, by name.
+        """
+        if others is None and self.others:
+            raise UnsupportedModelError(
+                f"the network takes {', '.join(map(repr, self.others))} beside the image, which only methods that "
+                "explain given images can hold fixed"
+            )
+        arguments = {**self._captured, **self.inputs.arguments(images, others or {})}
         return replay(self.program, arguments, rule=rule, tape=tape, watched=watched, changed=changed)
+
+    def decoded(self, records: tf.Tensor, others: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Return the images, float32 (N, H, W, C), of encoded ones: strings (N,)."""
+        decoding = self.inputs.decoding
+        if decoding is None:
+            raise InvalidImagesError(f"the network takes {self.image.dtype.name} images, not encoded ones")
+        beside = {value: others[name] for name, value in self.inputs.others.items()}
+        tensors = replay(decoding.program, {**self._captured, **beside, decoding.records: records})
+        return tf.cast(tensors[self.image], tf.float32)
 
     def read_logits(self, tensors: dict[Value, tf.Tensor]) -> tf.Tensor:
         """Return the logits (N, K), or a custom score (N, 1), from the tensors of a replay."""
-        outputs = [tensors[value] for value in self.program.outputs]
-        if self._structure is None:
-            return self.head.read(tensors, outputs[0])
-        return self.head.read(tensors, tf.nest.pack_sequence_as(self._structure, outputs))
+        return self.head.read(tensors, self.outputs.pack(tensors))
 
     def affordable(self, shape: Sequence[int]) -> int:
-        """Return how many images (H, W, C) of a shape can be run at once, forward and backward, in `AFFORDED` bytes."""
-        needed: int = self.remember(("bytes", *shape), lambda network: network._bytes(tuple(shape)))
-        return max(1, AFFORDED // max(1, needed))
+        """Return how many images (H, W, C) of a shape can be run at once, forward and backward."""
+        count: int = self.remember(("affordable", *shape), lambda network: affordable(network, tuple(shape)))
+        return count
 
-    def _bytes(self, shape: tuple[int, ...]) -> int:
-        """Return the size of all values of one image (H, W, C)."""
-        depending = self.program.depending_on([self.image])
-        shapes = {value: value.shape for value in depending}
-        if None in self.image_shape:
-            # What the model leaves open shows when it is traced for this size.
-            spec = tf.TensorSpec([1, *shape], tf.float32)
-            measure = tf.function(
-                lambda images: shapes.update({value: each.shape for value, each in self.replay(images).items()}),
-                autograph=False,
-            )
-            measure.get_concrete_function(spec)
-        return sum(value.dtype.size * (shapes[value][1:].num_elements() or 0) for value in depending)
+    def trial_others(self) -> dict[str, tf.Tensor]:
+        """Return zeros, or empty texts, for the inputs beside one image."""
+        return {name: _zeros(value) for name, value in self.inputs.others.items()}
 
     def call_original(self, images: tf.Tensor) -> Any:
-        """Return the outputs of the model's own traced function, which is not replayed."""
+        """Return the outputs of the model's own traced function, which is not replayed; other inputs are zeros."""
+        given = {name: _zeros(value) for name, value in self._arguments.items()} | {self.inputs.name: images}
         _, named = self.function.structured_input_signature
-        return self.function(**dict.fromkeys(named, images)) if named else self.function(images)
+        structured = self.function(**given) if named else self.function(*given.values())
+        return [tf.nest.flatten(structured)[index] for index in self._explained]
 
     def without_model(self) -> TracedNetwork:
         """Return this network without its hold on the model, for caches that must not keep the model alive."""
@@ -161,37 +207,18 @@ class TracedNetwork:
         network._model = model
         return network
 
-    def _find_head(self, score: CustomScore | None) -> Head:
-        outputs = self.program.outputs
-        if score is not None:
-            return Head("custom", outputs[0], None, read_outputs(score, outputs, self._structure), score)
-        if len(outputs) > 1:
-            names = self.function.structured_outputs
-            found = ", ".join(map(repr, names)) if isinstance(names, dict) else str(len(outputs))
-            raise UnsupportedModelError(
-                f"the model has several outputs ({found}), expected one of class scores (N, classes); "
-                "say what to explain with trace(model, score=lambda outputs: ...)"
-            )
-        return find_head(outputs[0])
-
     def _variable_names(self) -> dict[Value, str]:
         names = {id(variable.handle): str(variable.name) for variable in self.function.variables}
         return {value: names[id(tensor)] for value, tensor in self._captured.items() if id(tensor) in names}
 
 
+def _zeros(value: Value) -> tf.Tensor:
+    return tf.zeros([size or 1 for size in value.shape], value.dtype)
+
+
 def _compile_logits(network: TracedNetwork) -> Any:
-    return concrete(
-        tf.function(
-            lambda images: network.read_logits(network.replay(images)),
-            input_signature=[tf.TensorSpec([None, *network.image_shape], tf.float32)],
-            autograph=False,
-        )
-    )
+    def logits(images: tf.Tensor, others: dict[str, tf.Tensor]) -> tf.Tensor:
+        return network.read_logits(network.replay(images, others))
 
-
-def concrete(function: Any) -> Any:
-    """Return the one concrete function of a tf.function with an input signature."""
-    # A concrete function cannot be traced again, and is called 0.1 ms faster than a tf.function.
-    found = function.get_concrete_function()
-    forget_gradients(found.graph)
-    return found
+    images = tf.TensorSpec([None, *network.image_shape], tf.float32)
+    return concrete(tf.function(logits, input_signature=[images, network.others], autograph=False))

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tfviz.errors import TfvizError, resembling
+from tfviz.network.compiling import concrete
 from tfviz.network.scores import Head
-from tfviz.network.traced import TracedNetwork, concrete
+from tfviz.network.traced import TracedNetwork
 
 NORMS = ("linf", "l2")
 WHITE = 255.0  # distances are in units of a picture, where black is 0 and white is this

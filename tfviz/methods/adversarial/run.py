@@ -14,7 +14,7 @@ from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, Tf
 from tfviz.methods.adversarial.ascent import WHITE, Attack, Bounds, compile_attack, start
 from tfviz.methods.checks import name_images, number, whole
 from tfviz.methods.pixels import check_pixel_range
-from tfviz.network.batches import PREDICTED
+from tfviz.network.batches import PREDICTED, Batch
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
 
@@ -89,7 +89,7 @@ def run(
     network: TracedNetwork,
     attack: Attack,
     limits: Limits,
-    given: Iterable[tuple[np.ndarray, np.ndarray]],
+    given: Iterable[Batch],
     pixel_range: tuple[Any, Any],
 ) -> Adversarial:
     """Attack the images of every batch; what is wrong with one of them is said before the first is attacked."""
@@ -98,11 +98,12 @@ def run(
         raise InvalidTargetsError(f"{attack.name} needs a network that tells two classes or more apart: {what}")
     prepared: list[tuple[Bounds, np.ndarray]] = []
     count = 0
-    for images, wanted in given:
+    for batch in given:
+        images = batch.images
         colors = check_pixel_range(pixel_range, images.shape[3])
         _check_inside(images, *colors, count)
         logits = network.logits(images, batch_size=len(images))
-        classes = _classes(network, attack, logits, wanted, count)
+        classes = _classes(network, attack, logits, batch.targets, count)
         prepared.append((limits.bounds(images, classes, *colors), logits))
         count += len(images)
     found = [_run_batch(network, attack, limits, *batch) for batch in prepared]

@@ -14,8 +14,9 @@ from tfviz.methods.visualization.readout import Place, Share, read_out
 from tfviz.methods.visualization.recipe import Recipe
 from tfviz.methods.visualization.regularizers import constrain, penalty
 from tfviz.methods.visualization.transformations import transform
+from tfviz.network.compiling import concrete
 from tfviz.network.rules import REDIRECTED
-from tfviz.network.traced import TracedNetwork, concrete
+from tfviz.network.traced import TracedNetwork
 
 
 class Plan(NamedTuple):

@@ -101,7 +101,7 @@ def feature_visualization(
     network, seed = trace(model), whole("seed", seed, 0)
     recipe = find_recipe(preset, changes)
     wanted = _check_objectives(objectives)
-    given = None if images is None else np.concatenate([chunk for chunk, _ in batches(network, images, None, 32)])
+    given = None if images is None else np.concatenate([batch.images for batch in batches(network, images, None, 32)])
     shape = _complete_shape(network, image_shape if given is None else given.shape[1:])
     wrong = [step for step in snapshots if not (isinstance(step, int | np.integer) and 0 <= step <= recipe.iterations)]
     if wrong:

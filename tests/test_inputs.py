@@ -1,0 +1,451 @@
+"""What networks take besides float images: encoded ones, whole numbers, several inputs, several outputs."""
+
+from __future__ import annotations
+
+import cv2
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+from model_zoo import CLASSES, SHAPE, SIZE, WithSignature, distance, head, model_of, random_images, randomise
+
+import tfviz
+from tfviz.errors import InvalidImagesError, UnsupportedModelError
+from tfviz.methods import METHODS
+
+
+def pictures(count=3, size=SIZE, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, size, size, 3), np.uint8)
+
+
+def encoded(images, suffix=".png"):
+    return [cv2.imencode(suffix, image[..., ::-1])[1].tobytes() for image in images]
+
+
+class Serving(tf.Module):
+    """The network of `WithSignature` as it is served: from floats, whole numbers, encoded images and Examples."""
+
+    def __init__(self):
+        super().__init__(name="serving")
+        self.network = WithSignature()
+        self.scale = tf.Variable(1 / 127.5)
+
+    def scores(self, pixels):
+        return self.network.predict(pixels * self.scale - 1)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *SHAPE], tf.float32, name="pixels")])
+    def floats(self, pixels):
+        return self.scores(pixels)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *SHAPE], tf.uint8, name="pixels")])
+    def whole(self, pixels):
+        return self.scores(tf.cast(pixels, tf.float32))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="pixels")])
+    def resized(self, pixels):
+        return self.scores(tf.image.resize(pixels, [SIZE, SIZE]))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *SHAPE], tf.uint8, name="pixels")])
+    def converted(self, pixels):
+        return self.network.predict(tf.image.convert_image_dtype(pixels[..., ::-1], tf.float32) * 2 - 1)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *SHAPE], tf.uint8, name="pixels")])
+    def bits(self, pixels):
+        return self.scores(tf.cast(tf.bitwise.bitwise_and(pixels, tf.constant(254, tf.uint8)), tf.float32))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *SHAPE], tf.int32, name="pixels")])
+    def rounded(self, pixels):
+        return self.scores(tf.cast(tf.cast(pixels, tf.int64), tf.float32))
+
+    def decode(self, record):
+        return tf.image.resize(tf.io.decode_png(record, 3), [SIZE, SIZE])
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="records")])
+    def records(self, records):
+        return self.scores(tf.map_fn(self.decode, records, fn_output_signature=tf.float32))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="records")])
+    def any_format(self, records):
+        """decode_image holds conditions, and its shape is open; the batch of whole numbers is cast afterwards."""
+
+        def decode(record):
+            return tf.ensure_shape(tf.io.decode_image(record, 3, expand_animations=False), SHAPE)
+
+        images = tf.map_fn(decode, records, fn_output_signature=tf.TensorSpec(SHAPE, tf.uint8))
+        scores = self.scores(tf.cast(images, tf.float32))
+        # The rest asks how many records there are.
+        count = tf.shape(tf.reshape(records, [-1]))[0]
+        return {"probabilities": tf.reshape(scores["probabilities"], [count, CLASSES])}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def examples(self, examples):
+        parsed = tf.io.parse_example(examples, {"image/encoded": tf.io.FixedLenFeature([], tf.string)})
+        return self.records(parsed["image/encoded"])
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="records")])
+    def beside(self, records):
+        """What the scores depend on beside the image is in the records, too."""
+        images = tf.map_fn(self.decode, records, fn_output_signature=tf.float32)
+        size = tf.cast(tf.strings.length(records), tf.float32)
+        return {"probabilities": self.scores(images)["probabilities"] * size[:, tf.newaxis]}
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp("serving"))
+    module = Serving()
+    names = [
+        "floats", "whole", "resized", "converted", "bits", "rounded", "records", "any_format", "examples", "beside",
+    ]  # fmt: skip
+    tf.saved_model.save(module, folder, signatures={name: getattr(module, name) for name in names})
+    return tf.saved_model.load(folder)
+
+
+def traced(serving, signature, **choice):
+    return tfviz.trace(serving, signature=signature, **choice)
+
+
+QUICK = {"samples": 4, "steps": 5, "masks": 10, "patch": 6, "stride": 5}
+
+
+def run(name, network, images, targets=None):
+    options = {option: value for option, value in QUICK.items() if option in METHODS[name].options}
+    return getattr(tfviz, name)(network, images, targets, **options)
+
+
+# A target that nothing speaks for has a zero map.
+@pytest.mark.filterwarnings("ignore:.*is zero everywhere:tfviz.errors.TfvizWarning")
+@pytest.mark.filterwarnings("ignore:.*misses completeness:tfviz.errors.TfvizWarning")
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("signature", ["whole", "resized", "records", "any_format", "examples"])
+def test_every_way_of_serving_gives_the_maps_of_float_images(serving, signature, name):
+    images = pictures(2)
+    expected = run(name, traced(serving, "floats"), images, [1, 3])
+    given = images
+    if signature in ("records", "any_format", "examples"):
+        given = encoded(images)
+    if signature == "examples":
+        given = [example(record) for record in given]
+    assert distance(run(name, traced(serving, signature), given, [1, 3]), expected) < 1e-5
+
+
+def example(record):
+    feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[record]))
+    features = tf.train.Features(feature={"image/encoded": feature})
+    return tf.train.Example(features=features).SerializeToString()
+
+
+def test_whole_numbers_that_are_converted(serving):
+    """Its channels are turned around, so its gradient is that of the float network, turned around."""
+    images = pictures()
+    network, floats = traced(serving, "converted"), traced(serving, "floats")
+    np.testing.assert_allclose(network.logits(images), floats.logits(images[..., ::-1]), atol=1e-5)
+    expected = tfviz.gradient(floats, images[..., ::-1], 2)[..., ::-1]
+    assert distance(tfviz.gradient(network, images, 2), expected) < 1e-5
+    # Images between whole numbers are explained, too.
+    between = images + np.float32(0.4)
+    np.testing.assert_allclose(network.logits(between), floats.logits(between[..., ::-1]), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "signature, message",
+    [("bits", r"the model takes uint8 images and works on whole numbers beyond a cast: .*"),
+     ("rounded", r"takes int32 images and works on whole numbers beyond a cast: no gradient .* reaches them")],
+)  # fmt: skip
+def test_whole_numbers_that_cannot_be_floats(serving, signature, message):
+    with pytest.raises(UnsupportedModelError, match=message):
+        traced(serving, signature)
+
+
+def test_the_cut_is_shown_and_can_be_chosen(serving):
+    network = traced(serving, "records")
+    assert network.cut.endswith("TensorListStack") and f"cut={network.cut!r}" in repr(network)
+    assert traced(serving, "floats").cut is None
+    images = pictures()
+    np.testing.assert_array_equal(network.decode(encoded(images)), images)
+    assert network.decode(encoded(images)).dtype == np.float32
+    later = next(
+        name for step in network.program.steps if (name := step.name).rpartition("/")[2] in ("sub", "Sub", "sub_1")
+    )
+    chosen = traced(serving, "records", cut=later)
+    assert chosen.cut == later
+    np.testing.assert_allclose(chosen.decode(encoded(images)), images / 127.5 - 1, atol=1e-5)
+    scale = tfviz.gradient(chosen, encoded(images), 1) / tfviz.gradient(network, encoded(images), 1)
+    np.testing.assert_allclose(scale, 127.5, rtol=1e-4)
+    with pytest.raises(UnsupportedModelError, match=r"no operation 'nowhere' gives a batch of decoded .*TensorListSta"):
+        traced(serving, "records", cut="nowhere")
+    with pytest.raises(UnsupportedModelError, match="cut is for encoded images, but the input 'pixels' is one of"):
+        traced(serving, "floats", cut="nowhere")
+    with pytest.raises(UnsupportedModelError, match="nothing in the model is a batch of decoded images that all else"):
+        traced(serving, "beside")
+    with pytest.raises(UnsupportedModelError, match="cannot be cut out: the outputs depend on the records beside them"):
+        traced(serving, "beside", cut=network.cut.replace("records", "beside"))
+
+
+@pytest.mark.filterwarnings("ignore:fgsm did not leave the class:tfviz.errors.TfvizWarning")
+def test_decoded_images_can_be_given_too(serving):
+    """What attacks, noise and visualisation make are images, no records."""
+    network, images = traced(serving, "any_format"), pictures()
+    np.testing.assert_array_equal(
+        tfviz.saliency(network, images.astype(np.float32), 1), tfviz.saliency(network, encoded(images), 1)
+    )
+    explanation = tfviz.explain(network, encoded(images), methods="saliency")
+    np.testing.assert_array_equal(explanation.images, images)
+    fooled = tfviz.fgsm(network, encoded(images), pixel_range=(0, 255), epsilon=8)
+    assert np.abs(fooled.images - images).max() == pytest.approx(8)
+
+
+def test_records_in_every_form(serving):
+    network, records = traced(serving, "records"), encoded(pictures(5))
+    expected = tfviz.saliency(network, records, 1)
+    dataset = tf.data.Dataset.from_tensor_slices(records)
+    for form in (tuple(records), np.array(records, object), tf.constant(records), dataset.batch(2)):
+        assert distance(tfviz.saliency(network, form, 1), expected) < 1e-6
+    assert distance(tfviz.saliency(network, records, 1, batch_size=2), expected) < 1e-6
+    np.testing.assert_array_equal(tfviz.saliency(network, records[0], 1), tfviz.saliency(network, records[:1], 1))
+
+
+def test_records_that_are_no_images(serving):
+    network, records = traced(serving, "records"), encoded(pictures(4))
+    broken = [*records[:2], b"no picture", records[3]]
+    with pytest.raises(InvalidImagesError, match=r"image 2 cannot be decoded by the network: .*"):
+        tfviz.saliency(network, broken)
+    with pytest.raises(InvalidImagesError, match="image 2 cannot be decoded"):
+        tfviz.saliency(network, broken, batch_size=1)
+    with pytest.raises(InvalidImagesError, match=r"'photo.jpg' is a text, expected the bytes of a file"):
+        tfviz.saliency(network, ["photo.jpg"])
+    with pytest.raises(InvalidImagesError, match="images are encoded, expected numbers: the network takes float32"):
+        tfviz.saliency(traced(serving, "floats"), records)
+    with pytest.raises(InvalidImagesError, match="there are no images"):
+        tfviz.saliency(network, np.array([], object))
+
+
+def test_records_of_several_sizes_that_the_network_does_not_resize(tmp_path):
+    class Open(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="records")])
+        def serve(self, records):
+            spec = tf.TensorSpec([None, None, 3], tf.uint8)
+            images = tf.map_fn(lambda record: tf.io.decode_png(record, 3), records, fn_output_signature=spec)
+            return {"scores": tf.reduce_mean(tf.cast(images, tf.float32), [1, 2])}
+
+    module = Open()
+    tf.saved_model.save(module, str(tmp_path), signatures={"serve": module.serve})
+    network = tfviz.trace(str(tmp_path))
+    records = [*encoded(pictures(1, 8)), *encoded(pictures(1, 9))]
+    assert tfviz.gradient(network, records[1], 1).shape == (1, 9, 9, 3)
+    with pytest.raises(InvalidImagesError, match="cannot decode 2 images together, but each alone"):
+        tfviz.gradient(network, records)
+
+
+# Several inputs.
+
+
+def two_inputs():
+    image, age = layers.Input(SHAPE, name="picture"), layers.Input((2,), name="age")
+    x = layers.Conv2D(4, 3, activation="relu", name="conv")(image)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Concatenate()([x, layers.Dense(3, activation="relu")(age)])
+    return randomise(keras.Model([image, age], layers.Dense(CLASSES, activation="softmax", name="scores")(x)))
+
+
+class TwoInputs(tf.Module):
+    """A network of an image, a number for each image, one for all, and a text that only another output needs."""
+
+    def __init__(self):
+        super().__init__(name="two")
+        self.network = WithSignature()
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, *SHAPE], tf.float32, name="picture"),
+            tf.TensorSpec([None, CLASSES], tf.float32, name="age"),
+            tf.TensorSpec([], tf.float32, name="factor"),
+            tf.TensorSpec([None], tf.string, name="key"),
+        ]
+    )
+    def serve(self, picture, age, factor, key):
+        scores = tf.math.log(self.network.predict(picture)["probabilities"]) * age * factor
+        return {"key": key, "probabilities": tf.nn.softmax(scores), "sure": tf.reduce_max(scores, -1, keepdims=True)}
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp("two"))
+    module = TwoInputs()
+    tf.saved_model.save(module, folder, signatures={"serving_default": module.serve})
+    return tf.saved_model.load(folder)
+
+
+class Held(tf.Module):
+    """The same network with its other inputs as constants, for one image."""
+
+    def __init__(self, age, factor):
+        super().__init__(name="held")
+        self.network, self.age, self.factor = WithSignature(), age, factor
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *SHAPE], tf.float32, name="picture")])
+    def serve(self, picture):
+        scores = tf.math.log(self.network.predict(picture)["probabilities"]) * self.age * self.factor
+        return {"probabilities": tf.nn.softmax(scores)}
+
+
+@pytest.mark.filterwarnings("ignore:.*is zero everywhere:tfviz.errors.TfvizWarning")
+@pytest.mark.filterwarnings("ignore:.*misses completeness:tfviz.errors.TfvizWarning")
+@pytest.mark.parametrize("name", METHODS)
+def test_other_inputs_are_held_fixed(two, name, tmp_path):
+    """The oracle is a network with the inputs of one image built in."""
+    generator = np.random.default_rng(1)
+    images, ages = random_images(3), generator.uniform(0.5, 2, (3, CLASSES)).astype(np.float32)
+    network = tfviz.trace(two, output="probabilities")
+    inputs = {"picture": images, "age": ages, "factor": 1.5, "key": ["a", "b", "c"]}
+    together = run(name, network, inputs, [1, 3, 0])
+    row = 2
+    held = Held(ages[row], 1.5)
+    tf.saved_model.save(held, str(tmp_path), signatures={"serving_default": held.serve})
+    alone = run(name, str(tmp_path), images[[row]], 0)
+    assert distance(together[[row]], alone) < 1e-5
+
+
+def test_other_inputs_of_batches_and_datasets(two):
+    network = tfviz.trace(two, output="probabilities")
+    assert list(network.others) == ["age", "factor"] and "others=['age', 'factor']" in repr(network)
+    ages = np.linspace(0.5, 2, 5 * CLASSES).reshape(5, CLASSES)
+    inputs = {"picture": random_images(5), "age": ages, "factor": 1.5}
+    expected = tfviz.saliency(network, inputs, 1)
+    assert distance(tfviz.saliency(network, inputs, 1, batch_size=2), expected) < 1e-6
+    slices = {"picture": inputs["picture"], "age": ages.astype(np.float32)}
+    dataset = tf.data.Dataset.from_tensor_slices(slices).batch(2).map(lambda each: {**each, "factor": 1.5})
+    labelled = dataset.map(lambda each: (each, 0))
+    for form in (dataset, labelled):
+        assert distance(tfviz.saliency(network, form, 1), expected) < 1e-6
+    module = WithSignature()
+    scores = tf.math.log(module.predict(inputs["picture"])["probabilities"]) * ages * 1.5
+    np.testing.assert_allclose(network.logits(inputs), scores, rtol=1e-4)
+    decomposition = tfviz.full_grad_decomposition
+    with pytest.warns(tfviz.TfvizWarning):
+        np.testing.assert_allclose(decomposition(network, inputs, 1).scores, scores[:, 1], rtol=1e-4)
+
+
+def test_bad_other_inputs(two):
+    network, images = tfviz.trace(two, output="probabilities"), random_images(2)
+    ages = np.ones((2, CLASSES))
+    for given, message in [
+        (images, "the network takes 'picture', 'age', 'factor': give a dictionary of all, not the images alone"),
+        ({"picture": images, "age": ages}, "the input 'factor' is missing: the network takes .*, got 'picture', 'age'"),
+        (
+            {"picture": images, "age": ages[:1], "factor": 1},
+            r"'age' has the shape \(1, 5\), expected \(2, 5\) for 2 im",
+        ),
+        ({"picture": images, "age": ages, "factor": [1]}, r"'factor' has the shape \(1,\), expected \(\) for 2 images"),
+        ({"picture": images, "age": ages, "factor": "x"}, "the input 'factor' cannot be made float32"),
+    ]:
+        with pytest.raises(InvalidImagesError, match=message):
+            tfviz.saliency(network, given)
+    with pytest.raises(UnsupportedModelError, match="the network takes 'age', 'factor' beside the image, which only"):
+        tfviz.class_visualization(network, targets=1, pixel_range=(-1, 1), iterations=1)
+
+
+def test_which_input_is_the_image(tmp_path):
+    class Pair(tf.Module):
+        @tf.function(
+            input_signature=[
+                tf.TensorSpec([None, 4, 4, 3], name="left"),
+                tf.TensorSpec([None, 4, 4, 3], name="right"),
+                tf.TensorSpec([None, 2], name="place"),
+            ]
+        )
+        def serve(self, left, right, place):
+            return {"scores": tf.reduce_mean(left * right, [1, 2]) * tf.reduce_sum(place, 1, keepdims=True)}
+
+    module = Pair()
+    tf.saved_model.save(module, str(tmp_path), signatures={"serving_default": module.serve})
+    given = {name: random_images(2, (4, 4, 3), seed) for seed, name in enumerate(("left", "right"))}
+    given["place"] = np.array([[1.0, 2.0], [3.0, -1.0]])
+    for image, other in (("left", "right"), ("right", "left")):
+        network = tfviz.trace(str(tmp_path), input=image)
+        expected = given[other] * np.array([0, 1, 0]) * np.reshape([3, 2], (2, 1, 1, 1)) / 16
+        np.testing.assert_allclose(tfviz.gradient(network, given, 1), expected, rtol=1e-5, atol=1e-7)
+    message = r"several inputs that may be the image \(left float32 .*\); say which is explained with input='left'"
+    with pytest.raises(UnsupportedModelError, match=message):
+        tfviz.trace(str(tmp_path))
+    with pytest.raises(UnsupportedModelError, match="no input 'lefd'; did you mean 'left'"):
+        tfviz.trace(str(tmp_path), input="lefd")
+    with pytest.raises(UnsupportedModelError, match="the input 'place' is no image"):
+        tfviz.trace(str(tmp_path), input="place")
+
+
+def test_a_dictionary_of_one_input():
+    model = model_of("functional")
+    network = tfviz.trace(model)
+    images = random_images()
+    np.testing.assert_array_equal(
+        tfviz.saliency(network, {network.inputs.name: images}, 1), tfviz.saliency(network, images, 1)
+    )
+    with pytest.raises(InvalidImagesError, match="the input 'images' is missing"):
+        tfviz.saliency(network, {"picture": images})
+
+
+# Several outputs.
+
+
+def test_which_output_is_explained(two):
+    images = {"picture": random_images(), "age": np.ones((2, CLASSES)), "factor": 1}
+    by_name, by_number = tfviz.trace(two, output="probabilities"), tfviz.trace(two, output=1)
+    np.testing.assert_array_equal(tfviz.saliency(by_name, images, 1), tfviz.saliency(by_number, images, 1))
+    assert by_name.head.kind == "softmax"
+    # What an output does not need is not asked for; a score is given that one output alone.
+    sure = tfviz.trace(two, output="sure", score=lambda sure: sure[:, 0])
+    plain = tfviz.trace(two, score=lambda outputs: outputs["sure"][:, 0])
+    np.testing.assert_array_equal(tfviz.gradient(sure, images), tfviz.gradient(plain, {**images, "key": ["a", "b"]}))
+    with pytest.raises(UnsupportedModelError, match=r"several outputs \('key' .*\), expected one .*output='key'"):
+        tfviz.trace(two)
+    with pytest.raises(UnsupportedModelError, match="no output 'probability'; did you mean 'probabilities'"):
+        tfviz.trace(two, output="probability")
+    with pytest.raises(UnsupportedModelError, match="no output 7; the model gives 'key'"):
+        tfviz.trace(two, output=7)
+
+
+def test_nested_outputs():
+    image = layers.Input(SHAPE)
+    x = layers.Conv2D(4, 3, activation="relu", name="conv")(image)
+    model = randomise(keras.Model(image, {"b": [head(x), layers.Flatten()(x)], "a": layers.GlobalMaxPooling2D()(x)}))
+    images = random_images()
+    with tf.GradientTape() as tape:
+        tensor = tf.constant(images)
+        tape.watch(tensor)
+        score = model(tensor)["a"][:, 2]
+    expected = tape.gradient(score, tensor)
+    np.testing.assert_allclose(tfviz.gradient(tfviz.trace(model, output="a"), images, 2), expected, atol=1e-6)
+    network = tfviz.trace(model, output="b/0")
+    assert network.head.kind == "softmax"
+    np.testing.assert_allclose(tf.nn.softmax(network.logits(images)), model(images)["b"][0], atol=1e-6)
+
+
+# TensorFlow Hub's form.
+
+
+class Hub(tf.Module):
+    def __init__(self):
+        super().__init__(name="hub")
+        self.network = WithSignature()
+
+    @tf.function
+    def __call__(self, images, training=False):
+        probabilities = self.network.predict(images)["probabilities"]
+        return 2 * probabilities if training else probabilities
+
+
+def test_a_module_of_tensorflow_hub(tmp_path):
+    module, images = Hub(), random_images()
+    for training in (True, False):
+        module.__call__.get_concrete_function(tf.TensorSpec([None, *SHAPE], name="images"), training=training)
+    tf.saved_model.save(module, str(tmp_path))
+    network = tfviz.trace(str(tmp_path))
+    np.testing.assert_allclose(tf.nn.softmax(network.logits(images)), module(images), atol=1e-6)
+    training = next(
+        network
+        for number in (0, 1)
+        if (network := tfviz.trace(str(tmp_path), signature=f"__call__:{number}")).head.kind == "none"
+    )
+    np.testing.assert_allclose(training.logits(images), 2 * module(images).numpy(), rtol=1e-5)

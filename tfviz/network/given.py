@@ -1,0 +1,168 @@
+"""What a user gives a network to look at: images as numbers or encoded, with the inputs beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfviz.errors import InvalidImagesError
+from tfviz.network.compiling import concrete
+from tfviz.network.inputs import is_batch
+
+if TYPE_CHECKING:
+    from tfviz.network.traced import TracedNetwork
+
+
+class Given:
+    """Checked images, or records of encoded ones, and the network's other inputs; raises `InvalidImagesError`.
+
+    count: of images. shape: (H, W, C); empty for encoded images, which are decoded a part at a time.
+    """
+
+    def __init__(self, network: TracedNetwork, given: Any) -> None:
+        self._network = network
+        images, others = _split(network, given)
+        self._records = _as_records(network, images)
+        self._images = None if self._records is not None else check_images(network, images)
+        self.count = len(self._records if self._images is None else self._images)  # type: ignore[arg-type]  # one is given
+        self.shape: tuple[int, ...] = () if self._images is None else self._images.shape[1:]
+        self._others = {name: self._check(name, spec, others[name]) for name, spec in network.others.items()}
+
+    def part(self, first: int, last: int, number: int) -> tuple[np.ndarray, dict[str, tf.Tensor]]:
+        """Return the images from `first` up to `last`, float32 (n, H, W, C), and the other inputs.
+
+        `number` is what the first of them is called where one is wrong.
+        """
+        specs = self._network.others
+        others = {
+            name: tf.constant(values[first:last] if is_batch(specs[name]) else values, specs[name].dtype)
+            for name, values in self._others.items()
+        }
+        if self._images is None:
+            images = _decode(self._network, self._records[first:last], others, number)  # type: ignore[index]  # given
+        else:
+            images = self._images[first:last]
+        _check_finite(images, number)
+        return images, others
+
+    def _check(self, name: str, spec: tf.TensorSpec, value: Any) -> np.ndarray:
+        """Return the input of that name as an array."""
+        try:
+            array = np.asarray(value).astype(spec.dtype.as_numpy_dtype, copy=False)
+        except (TypeError, ValueError) as error:
+            raise InvalidImagesError(f"the input {name!r} cannot be made {spec.dtype.name}: {error}") from error
+        expected = [self.count, *spec.shape[1:]] if is_batch(spec) else spec.shape
+        if not tf.TensorShape(expected).is_compatible_with(array.shape):
+            raise InvalidImagesError(
+                f"the input {name!r} has the shape {array.shape}, expected {tuple(expected)} for {self.count} images"
+            )
+        return array
+
+
+def _split(network: TracedNetwork, given: Any) -> tuple[Any, Mapping[str, Any]]:
+    """Return the images, and the other inputs by name."""
+    expected = [network.inputs.name, *network.others]
+    if isinstance(given, Mapping):
+        missing = [name for name in expected if name not in given]
+        if missing:
+            raise InvalidImagesError(
+                f"the input {missing[0]!r} is missing: the network takes {', '.join(map(repr, expected))}, "
+                f"got {', '.join(map(repr, given)) or 'none'}"
+            )
+        # A dictionary may hold inputs that the explained output does not need.
+        return given[network.inputs.name], given
+    if network.others:
+        raise InvalidImagesError(
+            f"the network takes {', '.join(map(repr, expected))}: give a dictionary of all, not the images alone"
+        )
+    return given, {}
+
+
+def _as_records(network: TracedNetwork, images: Any) -> np.ndarray | None:
+    """Return encoded images as an array (N,) of bytes; None for images as numbers."""
+    if isinstance(images, bytes):
+        images = [images]
+    if isinstance(images, tf.Tensor) and images.dtype == tf.string:
+        images = images.numpy()
+    is_sequence = isinstance(images, Sequence) and len(images) > 0
+    if not (is_sequence and isinstance(images[0], bytes | str)) and getattr(images, "dtype", None) != np.dtype(object):
+        return None
+    # An array of NumPy's own texts would end where a record's bytes are zero.
+    records = np.empty(len(images), object)
+    records[:] = list(images)
+    wrong = next((each for each in records if not isinstance(each, bytes)), None)
+    if wrong is not None:
+        return (
+            None if not isinstance(wrong, str) else _refuse(f"{wrong[:60]!r} is a text, expected the bytes of a file")
+        )
+    if network.inputs.decoding is None:
+        _refuse(f"images are encoded, expected numbers: the network takes {network.inputs.image.dtype.name} images")
+    return records
+
+
+def _refuse(message: str) -> Any:
+    raise InvalidImagesError(message)
+
+
+def _decode(network: TracedNetwork, records: np.ndarray, others: dict[str, tf.Tensor], number: int) -> np.ndarray:
+    """Return the images that the network makes of records."""
+    decode = network.remember("decode", _compile_decoding)
+
+    def attempt(first: int, last: int) -> Any:
+        specs = network.others
+        beside = {name: each[first:last] if is_batch(specs[name]) else each for name, each in others.items()}
+        return decode(tf.constant(records[first:last], tf.string), beside).numpy()
+
+    try:
+        return np.asarray(attempt(0, len(records)))
+    except tf.errors.OpError as error:
+        reason = error.message.splitlines()[0]
+    for row in range(len(records)):
+        try:
+            attempt(row, row + 1)
+        except tf.errors.OpError as error:
+            reason = error.message.splitlines()[0]
+            raise InvalidImagesError(f"image {number + row} cannot be decoded by the network: {reason}") from error
+    raise InvalidImagesError(f"the network cannot decode {len(records)} images together, but each alone: {reason}")
+
+
+def _compile_decoding(network: TracedNetwork) -> Any:
+    specs = [tf.TensorSpec([None], tf.string), network.others]
+    return concrete(tf.function(network.decoded, input_signature=specs, autograph=False))
+
+
+def check_images(network: TracedNetwork, images: Any) -> np.ndarray:
+    """Return images as float32 (N, H, W, C), one image as a batch of one; raise `InvalidImagesError`."""
+    try:
+        array = np.asarray(images)
+    except NotImplementedError as error:
+        raise InvalidImagesError("images without values, as inside a tf.function; explain outside of it") from error
+    except (TypeError, ValueError) as error:
+        raise InvalidImagesError(
+            "images of different shapes; expected one array (N, height, width, channels)"
+        ) from error
+    if array.dtype.kind not in "fiub" and array.dtype != tf.bfloat16.as_numpy_dtype:
+        raise InvalidImagesError(f"images are of type {array.dtype}, expected numbers")
+    if array.ndim == 3:
+        array = array[np.newaxis]
+    expected = network.image_shape
+    fits = array.ndim == 4 and all(
+        wanted in (None, size) for wanted, size in zip(expected, array.shape[1:], strict=True)
+    )
+    if not fits:
+        shape = ", ".join(str(size or "any") for size in expected)
+        raise InvalidImagesError(f"images have the shape {array.shape}, the network takes (N, {shape})")
+    return array.astype(np.float32, copy=False)
+
+
+def _check_finite(images: np.ndarray, start: int) -> None:
+    # NaN and infinity survive a sum, which is five times faster than looking at every number.
+    with np.errstate(all="ignore"):
+        if np.isfinite(images.sum()):
+            return
+    finite = np.isfinite(images).all(axis=(1, 2, 3))
+    if not finite.all():
+        raise InvalidImagesError(f"image {start + int(np.argmin(finite))} holds NaN or infinite values")

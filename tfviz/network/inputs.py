@@ -1,0 +1,174 @@
+"""What a network takes: the image that is explained, the inputs that are held, and the records that images are in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from tfviz.errors import UnsupportedModelError, resembling
+from tfviz.network.program import Program, Step, Value
+
+EXPECTED = "images (N, height, width, channels) or encoded ones, strings (N,)"
+LISTED = 8
+# What tells of the encoded images no more than how many they are.
+COUNTING = frozenset({"Shape", "ShapeN", "Size", "Rank"})
+HANDED_ON = frozenset({"Identity", "IdentityN", "Reshape", "ExpandDims", "Squeeze"})
+
+
+@dataclass(frozen=True, eq=False)
+class Decoding:
+    """The part of a program that makes the image of encoded records: run as it is, and not explained.
+
+    records: strings (N,). program: from the records to the decoded images. cut: the name of the operation that gives
+    these. counted: whether the rest asks how many records there are.
+    """
+
+    records: Value
+    program: Program
+    cut: str
+    counted: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Which arguments of a program are what.
+
+    name: the input that is, or holds, the image. image: its value, the decoded one where it is encoded. others: the
+    inputs that are held fixed, by name. program: what runs from the image on. decoding: None where images are numbers.
+    """
+
+    name: str
+    image: Value
+    others: dict[str, Value]
+    program: Program
+    decoding: Decoding | None = None
+
+    def arguments(self, images: tf.Tensor, others: Mapping[str, tf.Tensor]) -> dict[Value, tf.Tensor]:
+        """Return the arguments of `program`, without the variables, for float32 images (N, H, W, C).
+
+        Whole-numbered inputs are given float images: the operations take them as they are, and a cast is none.
+        """
+        dtype = self.image.dtype
+        found = {self.image: tf.cast(images, dtype) if dtype.is_floating else images}
+        found.update((value, others[name]) for name, value in self.others.items())
+        if self.decoding is not None and self.decoding.counted:
+            found[self.decoding.records] = tf.fill(tf.shape(images)[:1], "")
+        return found
+
+
+def is_image(value: Value) -> bool:
+    """Return whether a value may be a batch of images as numbers."""
+    return bool(value.shape.rank == 4 and (value.dtype.is_floating or value.dtype.is_integer))
+
+
+def is_encoded(value: Value) -> bool:
+    """Return whether a value may be a batch of encoded images."""
+    return bool(value.shape.rank == 1 and value.dtype == tf.string)
+
+
+def is_batch(spec: tf.TensorSpec) -> bool:
+    """Return whether an input beside the image has something for each image, and is not one value for all."""
+    return bool(spec.shape.rank) and spec.shape[0] is None
+
+
+def find_inputs(program: Program, given: Mapping[str, Value], name: str | None, cut: str | None) -> Inputs:
+    """Return what each of the inputs `given` by name is, where `name` is the image's and `cut` where it is decoded.
+
+    Raises `UnsupportedModelError` where none or several may be the image, or the image cannot be cut out.
+    """
+    name = _choose(given, name)
+    image = given[name]
+    if image.shape[0] is not None:
+        raise UnsupportedModelError(
+            f"the model takes batches of exactly {image.shape[0]} images, expected any number: "
+            "export it with an open batch size (None)"
+        )
+    needed = program.needed_for(program.outputs)
+    others = {each: value for each, value in given.items() if each != name and value in needed}
+    if is_image(image):
+        if cut is not None:
+            raise UnsupportedModelError(f"cut is for encoded images, but the input {name!r} is one of numbers")
+        return Inputs(name, image, others, program)
+    decoded, rest = _find_cut(program, image, cut)
+    decoding = Decoding(
+        image, _before(program, decoded), decoded.step.name if decoded.step else "", counted=_takes(rest, image)
+    )
+    # What made the image is no part of the network.
+    decoded.step = None
+    return Inputs(name, decoded, others, rest, decoding)
+
+
+def _choose(given: Mapping[str, Value], name: str | None) -> str:
+    """Return the name of the input that is the image."""
+    if name is not None and name not in given:
+        close = resembling(str(name), given)
+        hint = f"did you mean {close}?" if close else f"the model takes {_described(given)}"
+        raise UnsupportedModelError(f"no input {name!r}; {hint}")
+    usable = [each for each, value in given.items() if is_image(value)]
+    usable = usable or [each for each, value in given.items() if is_encoded(value)]
+    if name is not None:
+        if not (is_image(given[name]) or is_encoded(given[name])):
+            raise UnsupportedModelError(f"the input {name!r} is no image: {_described(given)}; expected {EXPECTED}")
+        return name
+    if len(usable) != 1:
+        say = f"say which is explained with input={usable[0]!r}" if usable else f"expected one input of {EXPECTED}"
+        several = "several inputs that may be the image" if usable else "no input that may be an image"
+        raise UnsupportedModelError(f"the model has {several} ({_described(given)}); {say}")
+    return usable[0]
+
+
+def _described(given: Mapping[str, Value]) -> str:
+    return ", ".join(f"{name} {value.dtype.name} {value.shape}" for name, value in given.items()) or "nothing"
+
+
+def _find_cut(program: Program, records: Value, name: str | None) -> tuple[Value, Program]:
+    """Return the first batch of images that all else follows from, or that of the name, and the program after it."""
+    follows = program.depending_on([records])
+    candidates = [
+        value for step in program.steps for value in step.outputs if value in follows and is_image(value) and value.step
+    ]
+    names = {value.step.name: value for value in candidates if value.step}
+    for each, value in names.items():
+        if name in (None, each) and (rest := _after(program, records, value)) is not None:
+            return value, rest
+    if name in names:
+        raise UnsupportedModelError(
+            f"the images at {name!r} cannot be cut out: the outputs depend on the records beside them too"
+        )
+    found = ", ".join(map(repr, list(names)[:LISTED])) or "no image"
+    wrong = f"no operation {name!r} gives" if name is not None else "nothing in the model is"
+    raise UnsupportedModelError(f"{wrong} a batch of decoded images that all else follows from; it makes {found}")
+
+
+def _after(program: Program, records: Value, image: Value) -> Program | None:
+    """Return what runs from `image` on; None where that needs more of the records than their number."""
+    steps = _steps_for(program.steps, program.outputs, without=image)
+    told = {records}
+    for step in steps:
+        if told.intersection(step.inputs) and step.type not in COUNTING:
+            if step.type not in HANDED_ON:
+                return None
+            told.update(step.outputs)
+    return Program([image, *program.inputs], steps, program.outputs, program.calls)
+
+
+def _before(program: Program, image: Value) -> Program:
+    """Return what makes `image`."""
+    return Program(program.inputs, _steps_for(program.steps, [image]), [image], program.calls)
+
+
+def _steps_for(steps: list[Step], results: Iterable[Value], without: Value | None = None) -> list[Step]:
+    """Return the steps that `results` need where `without` is known."""
+    needed, kept = {*results} - {without}, []
+    for step in reversed(steps):
+        if needed.intersection(step.outputs):
+            kept.append(step)
+            needed.update(value for value in step.inputs if value is not without)
+    return kept[::-1]
+
+
+def _takes(program: Program, value: Value) -> bool:
+    steps: Collection[Step] = program.steps
+    return any(value in step.inputs for step in steps)

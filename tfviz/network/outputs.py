@@ -1,0 +1,73 @@
+"""What a network gives, and the head that scores are read from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from tfviz.errors import UnsupportedModelError, resembling
+from tfviz.network.program import Value
+from tfviz.network.scores import CustomScore, Head, find_head, read_outputs
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """The outputs of a network by their names, which are those of a dictionary, or their numbers.
+
+    structure: how the model nests them; None where there is just one, which stands for itself.
+    """
+
+    values: list[Value]
+    names: list[str]
+    structure: Any
+
+    def pack(self, tensors: Mapping[Value, tf.Tensor]) -> Any:
+        """Return the tensors of the outputs as the model nests them."""
+        found = [tensors[value] for value in self.values]
+        return found[0] if self.structure is None else tf.nest.pack_sequence_as(self.structure, found)
+
+    def only(self, name: str | int) -> Outputs:
+        """Return the one output of that name or number; raise `UnsupportedModelError` where there is none."""
+        wanted = str(name)
+        if wanted not in self.names and wanted.isdigit() and int(wanted) < len(self.names):
+            wanted = self.names[int(wanted)]
+        if wanted not in self.names:
+            close = resembling(wanted, self.names)
+            hint = f"did you mean {close}?" if close else f"the model gives {self._described()}"
+            raise UnsupportedModelError(f"no output {name!r}; {hint}")
+        return Outputs([self.values[self.names.index(wanted)]], [wanted], None)
+
+    def find_head(self, score: CustomScore | None) -> Head:
+        """Return what the scores come from; raise `UnsupportedModelError` where several outputs may be meant."""
+        if score is not None:
+            return Head("custom", self.values[0], None, read_outputs(score, self.values, self.structure), score)
+        if len(self.values) > 1:
+            raise UnsupportedModelError(
+                f"the model has several outputs ({self._described()}), expected one of class scores (N, classes); say "
+                f"which is explained with trace(model, output={self.names[0]!r}), or what with "
+                "score=lambda outputs: ..."
+            )
+        return find_head(self.values[0])
+
+    def _described(self) -> str:
+        return ", ".join(f"{name!r} {value.shape}" for name, value in zip(self.names, self.values, strict=True))
+
+
+def find_outputs(values: list[Value], structured: Any, structure: Any) -> Outputs:
+    """Return the outputs `values` of a function, which nests them as `structured`; for `structure` see `Outputs`."""
+    return Outputs(values, _paths(structured), structure)
+
+
+def _paths(nested: Any, path: str = "") -> list[str]:
+    """Return the names of what is nested, in the order of `tf.nest.flatten`."""
+    items: list[tuple[Any, Any]]
+    if isinstance(nested, Mapping):
+        items = sorted(nested.items())
+    elif isinstance(nested, list | tuple):
+        items = list(enumerate(nested))
+    else:
+        return [path or "0"]
+    return [name for key, each in items for name in _paths(each, f"{path}/{key}" if path else str(key))]
