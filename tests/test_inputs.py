@@ -366,7 +366,7 @@ def test_which_input_is_the_image(tmp_path):
         network = tfviz.trace(str(tmp_path), input=image)
         expected = given[other] * np.array([0, 1, 0]) * np.reshape([3, 2], (2, 1, 1, 1)) / 16
         np.testing.assert_allclose(tfviz.gradient(network, given, 1), expected, rtol=1e-5, atol=1e-7)
-    message = r"several inputs that may be the image \(left float32 .*\); say which is explained with input='left'"
+    message = r"several inputs that may be the image \(left float32 .*\); say which with input='left'"
     with pytest.raises(UnsupportedModelError, match=message):
         tfviz.trace(str(tmp_path))
     with pytest.raises(UnsupportedModelError, match="no input 'lefd'; did you mean 'left'"):

@@ -163,6 +163,12 @@ def _numbers(name: str, text: str, count: int) -> Input:
         ) from error
 
 
+def affine_preprocessing(name: str, black: Input, white: Input, *, order: str) -> Preprocessing:
+    """The preprocessing that takes black and white to those inputs ``(C,)``, in the network's order of channels."""
+    std = 255 / (white - black)
+    return _linear(name, -black * std, std, order=order)
+
+
 def _linear(name: str, mean: float | Input, std: float | Input, *, order: str) -> Preprocessing:
     def function(pixels: Input) -> Any:
         ordered = np.rint(pixels @ LUMINANCE)[..., np.newaxis] if order == "grey" else pixels[..., _ORDERS[order]]

@@ -15,6 +15,9 @@ from tfviz.network.inputs import is_batch
 if TYPE_CHECKING:
     from tfviz.network.traced import TracedNetwork
 
+# TensorFlow cannot raise an error whose message quotes bytes that are no text.
+UNDECODED = (tf.errors.OpError, UnicodeDecodeError)
+
 
 class Given:
     """Checked images, or records of encoded ones, and the network's other inputs; raises `InvalidImagesError`.
@@ -118,15 +121,20 @@ def _decode(network: TracedNetwork, records: np.ndarray, others: dict[str, tf.Te
 
     try:
         return np.asarray(attempt(0, len(records)))
-    except tf.errors.OpError as error:
-        reason = error.message.splitlines()[0]
+    except UNDECODED as error:
+        reason = _reason(error)
     for row in range(len(records)):
         try:
             attempt(row, row + 1)
-        except tf.errors.OpError as error:
-            reason = error.message.splitlines()[0]
-            raise InvalidImagesError(f"image {number + row} cannot be decoded by the network: {reason}") from error
+        except UNDECODED as error:
+            raise InvalidImagesError(
+                f"image {number + row} cannot be decoded by the network: {_reason(error)}"
+            ) from error
     raise InvalidImagesError(f"the network cannot decode {len(records)} images together, but each alone: {reason}")
+
+
+def _reason(error: Exception) -> str:
+    return error.message.splitlines()[0] if isinstance(error, tf.errors.OpError) else "its bytes are of another kind"
 
 
 def _compile_decoding(network: TracedNetwork) -> Any:

@@ -113,7 +113,7 @@ def _choose(given: Mapping[str, Value], name: str | None) -> str:
             raise UnsupportedModelError(f"the input {name!r} is no image: {_described(given)}; expected {EXPECTED}")
         return name
     if len(usable) != 1:
-        say = f"say which is explained with input={usable[0]!r}" if usable else f"expected one input of {EXPECTED}"
+        say = f"say which with input={usable[0]!r} (--input-name)" if usable else f"expected one input of {EXPECTED}"
         several = "several inputs that may be the image" if usable else "no input that may be an image"
         raise UnsupportedModelError(f"the model has {several} ({_described(given)}); {say}")
     return usable[0]

@@ -26,5 +26,5 @@ def affordable(network: TracedNetwork, shape: tuple[int, ...]) -> int:
             autograph=False,
         )
         measure.get_concrete_function(spec)
-    needed = sum(value.dtype.size * (shapes[value][1:].num_elements() or 0) for value in depending)
+    needed: int = sum(value.dtype.size * (shapes[value][1:].num_elements() or 0) for value in depending)
     return max(1, AFFORDED // max(1, needed))

@@ -47,7 +47,7 @@ class Outputs:
         if len(self.values) > 1:
             raise UnsupportedModelError(
                 f"the model has several outputs ({self._described()}), expected one of class scores (N, classes); say "
-                f"which is explained with trace(model, output={self.names[0]!r}), or what with "
+                f"which with trace(model, output={self.names[0]!r}) (--output-name), or what with "
                 "score=lambda outputs: ..."
             )
         return find_head(self.values[0])

@@ -92,7 +92,7 @@ def _find_signature(model: Any, name: str | None) -> Any:
     for found in (usable, inferring):
         if len(found) == 1:
             return next(iter(found.values()))
-    say = f"say which with signature={next(iter(usable))!r}" if usable else "expected one"
+    say = f"say which with signature={next(iter(usable))!r} (--signature)" if usable else "expected one"
     raise UnsupportedModelError(
         f"the SavedModel has {len(usable)} signatures that take images, {say}; it has {existing}"
     )

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 import tfviz
+from tfviz.apps.command import options
 from tfviz.apps.command.behaviour import Group, start_tensorflow
 from tfviz.apps.command.explaining import explain, localize
-from tfviz.apps.command.flags import AttackCommand, MethodCommand
+from tfviz.apps.command.flags import AttackCommand, MethodCommand, ModelCommand
 from tfviz.apps.command.making import fool, visualize
 
 app = typer.Typer(
@@ -37,14 +38,21 @@ def _common(
 
 
 @app.command()
-def layers(model: Annotated[str, typer.Argument(help="As the --model of explain.")] = "demo") -> None:
+def layers(
+    model: Annotated[str, typer.Argument(help="As the --model of explain.")] = "demo",
+    signature: options.Signature = None,
+    input_name: options.InputName = None,
+    output_name: options.OutputName = None,
+    cut: options.Cut = None,
+) -> None:
     """List the layers that grad_cam can look at."""
     start_tensorflow()
     from tfviz.apps.command.tables import print_layers
     from tfviz.apps.models import open_architecture
     from tfviz.network.trace import trace
 
-    print_layers(trace(open_architecture(model)))
+    network = trace(open_architecture(model), signature=signature, input=input_name, output=output_name, cut=cut)
+    print_layers(network)
 
 
 @app.command()
@@ -58,5 +66,5 @@ def methods() -> None:
 
 app.command(cls=MethodCommand)(explain)
 app.command(cls=MethodCommand)(localize)
-app.command()(visualize)
+app.command(cls=ModelCommand)(visualize)
 app.command(cls=AttackCommand)(fool)

@@ -29,16 +29,13 @@ def find_pictures(arguments: list[str]) -> list[Path]:
     return paths
 
 
-def check_looks(colormap: str, blend: str, fit: str | None) -> None:
+def check_looks(colormap: str, blend: str) -> None:
     """Raise where one is unknown, before the work that they would show."""
     import numpy as np
 
-    from tfviz.apps.images import WAYS_TO_FIT, fit_image
     from tfviz.results import overlay
 
-    picture = np.zeros((2, 2, 3), np.uint8)
-    overlay(picture, np.zeros((2, 2)), colormap=colormap, blend=blend)
-    fit_image(picture, (2, 2), fit or WAYS_TO_FIT[0])
+    overlay(np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2)), colormap=colormap, blend=blend)
 
 
 def read_numbers(text: str) -> list[int]:

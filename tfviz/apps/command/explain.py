@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from tfviz.apps.colors import find_color_statistics
 from tfviz.apps.command.outcome import File, Outcome, Request
-from tfviz.apps.command.setup import Setup
+from tfviz.apps.command.setup import Sample, Setup
 from tfviz.apps.explanation import Explanation, explain
-from tfviz.apps.images import Image
 from tfviz.apps.output import file_names
-from tfviz.errors import InvalidTargetsError, RuleError, TfvizError, TfvizWarning, UnknownLayerError
+from tfviz.errors import InvalidImagesError, InvalidTargetsError, RuleError, TfvizError, TfvizWarning, UnknownLayerError
 from tfviz.methods import METHODS, choose_methods, class_visualization, compile_methods, plan_methods
 from tfviz.methods.registry import LAYER
 from tfviz.network.passes import check_rules
@@ -85,31 +84,32 @@ class Run:
     def explain_samples(self, paths: Sequence[Path], with_class_pictures: bool) -> None:
         """Explain images together and write one picture of all, beside the class visualisation of each if wanted."""
         files = [File(path, path.stem) for path in paths]
-        pictures = [self._setup.read(path) for path in paths]
-        explanation, scores = self._compute(pictures)
+        samples = [self._setup.read(path) for path in paths]
+        explanation, scores = self._compute(samples)
         columns = {"class_visualization": self._class_pictures(explanation.targets)} if with_class_pictures else {}
+        pictures = [sample.picture for sample in samples]
         self.outcome.keep(explanation, files, pictures, self._setup.network.name, columns)
         for row, file in enumerate(files):
             part = explanation.select(range(row * self._per_image, (row + 1) * self._per_image))
             self.outcome.list_classes(file, part, scores[row], LISTED // len(files))
 
     def _explain_chunk(self, chunk: Sequence[File], listed: int) -> None:
-        pictures = {}
+        samples = {}
         for file in chunk:
             try:
-                pictures[file] = self._setup.read(file.path)
+                samples[file] = self._setup.read(file.path)
             except TfvizError as error:
                 self.outcome.failed[str(file.path)] = str(error)
-        if not pictures:
+        if not samples:
             return
         try:
-            explanation, scores = self._compute(list(pictures.values()))
+            explanation, scores = self._compute(list(samples.values()))
         except TfvizError as error:
-            self._explain_singly(list(pictures), listed, error)
+            self._explain_singly(list(samples), listed, error)
             return
-        for number, (file, picture) in enumerate(pictures.items()):
+        for number, (file, sample) in enumerate(samples.items()):
             part = explanation.select(range(number * self._per_image, (number + 1) * self._per_image))
-            self.outcome.keep(part, [file], [picture], file.name)
+            self.outcome.keep(part, [file], [sample.picture], file.name)
             self.outcome.list_classes(file, part, scores[number], listed)
 
     def _explain_singly(self, files: Sequence[File], listed: int, error: TfvizError) -> None:
@@ -120,10 +120,13 @@ class Run:
         for file in files:
             self._explain_chunk([file], listed)
 
-    def _compute(self, pictures: list[Image]) -> tuple[Explanation, NDArray[Any]]:
+    def _compute(self, samples: list[Sample]) -> tuple[Explanation, NDArray[Any]]:
         """Return the explanation, as many rows as targets for each picture, and the score (N, K) of every class."""
         batch_size = self._request.batch_size
-        inputs = self._setup.preprocessing(np.stack(pictures))
+        sizes = {sample.input.shape for sample in samples}
+        if len(sizes) > 1:
+            raise InvalidImagesError(f"images of {len(sizes)} sizes cannot be explained together")
+        inputs = np.stack([sample.input for sample in samples])
         targets = self._targets_of(inputs)
         repeated = np.repeat(inputs, self._per_image, axis=0)
         with warnings.catch_warnings():

@@ -10,7 +10,7 @@ import typer
 from tfviz.apps.command import options
 from tfviz.apps.command.arguments import DEFAULT_OUTPUT, check_looks, find_pictures
 from tfviz.apps.command.behaviour import say, start_tensorflow
-from tfviz.apps.command.flags import chosen
+from tfviz.apps.command.flags import chosen, model_options
 from tfviz.apps.output import check_folder
 
 if TYPE_CHECKING:
@@ -24,16 +24,10 @@ CLIP_PERCENTILE = 99.0
 def explain(
     context: typer.Context,
     images: options.Images = None,
-    model: options.ModelName = "demo",
-    weights: options.Weights = "imagenet",
     method: options.Methods = None,
     layer: options.Layer = None,
     target: options.Targets = None,
     top: options.Top = 1,
-    preprocess: options.Preprocess = None,
-    labels: options.Labels = None,
-    size: options.Size = None,
-    fit: options.Fit = None,
     output: options.Output = DEFAULT_OUTPUT,
     save_maps: options.SaveMaps = False,
     batch_size: options.BatchSize = 8,
@@ -42,11 +36,12 @@ def explain(
 ) -> None:
     """Show what a model looks at in images."""
     paths = _check(images, target, top, output)
-    check_looks(colormap, blend, fit)
+    check_looks(colormap, blend)
     look = {"colormap": colormap, "blend": blend, "clip_percentile": CLIP_PERCENTILE}
     request = (method or [], _shared(context, layer), target or [], top, batch_size, output, save_maps, look)
-    shows_classes = model == "demo" and not method
-    outcome = _run(paths, (model, weights, preprocess, labels, size, fit), request, with_class_pictures=shows_classes)
+    about_model = model_options(context)
+    shows_classes = about_model["model"] == "demo" and not method
+    outcome = _run(paths, about_model, request, with_class_pictures=shows_classes)
     from tfviz.apps.command.tables import print_outcome
 
     print_outcome(outcome, outcome.write_manifest() if save_maps else None)
@@ -56,8 +51,6 @@ def explain(
 def localize(
     context: typer.Context,
     images: options.Images = None,
-    model: options.ModelName = "demo",
-    weights: options.Weights = "imagenet",
     method: options.MapMethods = None,
     layer: options.Layer = None,
     how: options.How = "grabcut",
@@ -67,10 +60,6 @@ def localize(
     threshold: options.Threshold = None,
     target: options.Targets = None,
     top: options.Top = 1,
-    preprocess: options.Preprocess = None,
-    labels: options.Labels = None,
-    size: options.Size = None,
-    fit: options.Fit = None,
     output: options.Output = DEFAULT_OUTPUT,
     save_maps: options.SaveScaledMaps = False,
     batch_size: options.BatchSize = 8,
@@ -83,7 +72,7 @@ def localize(
     paths = _check(images, target, top, output)
     methods, look = method or ["saliency"], {"clip_percentile": CLIP_PERCENTILE}
     request = (methods, _shared(context, layer), target or [], top, batch_size, output, save_maps, look)
-    outcome = _run(paths, (model, weights, preprocess, labels, size, fit), request, finder)
+    outcome = _run(paths, model_options(context), request, finder)
     from tfviz.apps.command.tables import print_places
 
     print_places(outcome, outcome.write_manifest())
@@ -100,7 +89,7 @@ def _check(images: list[str] | None, target: list[str] | None, top: int, output:
 
 def _run(
     paths: list[Path],
-    model_options: tuple[Any, ...],
+    about_model: dict[str, Any],
     request: tuple[Any, ...],
     finder: Finder | None = None,
     *,
@@ -115,7 +104,7 @@ def _run(
     from tfviz.demo import sample_paths
 
     kind = Outcome if finder is None else Localized.by(finder)
-    run = Run(set_up(ModelOptions(*model_options)), Request(*request), kind)
+    run = Run(set_up(ModelOptions(**about_model)), Request(*request), kind)
     if paths:
         run.explain_files(paths)
     else:

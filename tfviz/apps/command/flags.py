@@ -12,15 +12,44 @@ import numpy as np
 import typer
 from typer.core import TyperCommand
 
+from tfviz.apps.command import options
 from tfviz.apps.command.behaviour import start_tensorflow
 
-CHOSEN = "tfviz.chosen"
+CHOSEN, MODEL = "tfviz.chosen", "tfviz.model"
 DOCUMENTED = re.compile(r"^(\w+)\n((?: {4}.*\n|\n)+)", re.MULTILINE)
 # What the commands have options of their own for, or take from the image file and the model.
 OWN = frozenset({"model", "images", "targets", "pixel_range", "batch_size", "layer", "options", "away_from"})
 
 
-class SignatureCommand(TyperCommand):
+class ModelCommand(TyperCommand):
+    """A command with the options about the model, which `model_options` returns."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.params = [*self.params, *_parameters_of(_model_flags)]
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        ctx.meta[MODEL] = {name: ctx.params.pop(name) for name in inspect.signature(_model_flags).parameters}
+        return super().invoke(ctx)
+
+
+def _model_flags(
+    model: options.ModelName = "demo",
+    weights: options.Weights = "imagenet",
+    preprocess: options.Preprocess = None,
+    labels: options.Labels = None,
+    size: options.Size = None,
+    fit: options.Fit = None,
+    signature: options.Signature = None,
+    input_name: options.InputName = None,
+    output_name: options.OutputName = None,
+    cut: options.Cut = None,
+) -> None:
+    pass
+
+
+class SignatureCommand(ModelCommand):
     """A command that takes the options of some functions as flags.
 
     TensorFlow, which the functions need, is imported for them when a flag is none of the command's own, as in --help.
@@ -44,7 +73,8 @@ class SignatureCommand(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run the command; what was chosen by the flags is given to it by `chosen`."""
         expected = inspect.signature(self.callback).parameters if self.callback is not None else {}
-        names = [name for name in ctx.params if name not in expected]
+        about_model = inspect.signature(_model_flags).parameters
+        names = [name for name in ctx.params if name not in expected and name not in about_model]
         given = {name: ctx.params.pop(name) for name in names}
         ctx.meta[CHOSEN] = {name: _value(text) for name, text in given.items() if text is not None}
         return super().invoke(ctx)
@@ -74,6 +104,11 @@ class AttackCommand(SignatureCommand):
         return ATTACKS
 
 
+def model_options(ctx: typer.Context) -> dict[str, Any]:
+    """Return the options about the model, as `ModelOptions` takes them."""
+    return dict(ctx.meta[MODEL])
+
+
 def chosen(ctx: typer.Context) -> dict[str, Any]:
     """Return the options of functions that were given as flags."""
     return dict(ctx.meta[CHOSEN])
@@ -89,25 +124,30 @@ def _parameters(functions: Mapping[str, Callable[..., Any]], panel: str) -> list
             if option not in OWN:
                 owners[option][name] = parameter.default
                 said.setdefault(option, " ".join(documented.get(option, "").split()))
-    options = {}
+    flags: dict[str, Any] = {}
     for option, defaults in owners.items():
         shown = typer.Option(help=_help(said[option], defaults), rich_help_panel=panel, metavar="VALUE")
         is_switch = all(isinstance(each, bool) for each in defaults.values())
-        options[option] = Annotated[bool | None, shown] if is_switch else Annotated[str | None, shown]
+        flags[option] = Annotated[bool | None, shown] if is_switch else Annotated[str | None, shown]
 
     def take(**_: Any) -> None:
         pass
 
     # typer reads both, and makes parameters as its own release has them.
-    take.__annotations__ = dict(options)
+    take.__annotations__ = dict(flags)
     take.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # read by inspect
         [
             inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-            for option, annotation in options.items()
+            for option, annotation in flags.items()
         ]
     )
+    return _parameters_of(take)
+
+
+def _parameters_of(function: Callable[..., Any]) -> list[Any]:
+    """Return the parameters of a command made of a function, without its --help."""
     donor = typer.Typer(add_completion=False)
-    donor.command()(take)
+    donor.command()(function)
     return list(typer.main.get_command(donor).params)
 
 

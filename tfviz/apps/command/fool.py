@@ -48,7 +48,7 @@ class Stage:
 
 def fool(setup: Setup, path: Path, options: FoolOptions, output: Path) -> bool:
     """Write the changed image and a picture of the change, print both; return whether the network is fooled."""
-    inputs = setup.preprocessing(setup.read(path)[np.newaxis])
+    inputs = setup.read(path).input[np.newaxis]
     found = _attack(setup, options, inputs)
     stages = _stages(setup, inputs, found)
     written = [output / f"{path.stem}.fooled{ending}" for ending in (PICTURE_SUFFIX, ".png", ".npy")]

@@ -9,19 +9,14 @@ import typer
 from tfviz.apps.command import options
 from tfviz.apps.command.arguments import DEFAULT_OUTPUT, find_pictures, read_numbers
 from tfviz.apps.command.behaviour import start_tensorflow
-from tfviz.apps.command.flags import chosen
+from tfviz.apps.command.flags import chosen, model_options
 from tfviz.apps.output import check_folder
 
 
 def visualize(
+    context: typer.Context,
     objectives: options.Objectives = None,
     classes: options.Classes = None,
-    model: options.ModelName = "demo",
-    weights: options.Weights = "imagenet",
-    preprocess: options.Preprocess = None,
-    labels: options.Labels = None,
-    size: options.Size = None,
-    fit: options.Fit = None,
     preset: options.Preset = None,
     iterations: options.Iterations = None,
     seed: options.Seed = 0,
@@ -44,7 +39,7 @@ def visualize(
     from tfviz.apps.command.visualize import VisualizeOptions
     from tfviz.apps.command.visualize import visualize as show
 
-    setup = set_up(ModelOptions(model, weights, preprocess, labels, size, fit))
+    setup = set_up(ModelOptions(**model_options(context)))
     show(setup, wanted, VisualizeOptions(recipe, iterations, seed, steps, gif, image, color_paths), output)
 
 
@@ -54,12 +49,6 @@ def fool(
     target: Annotated[str | None, typer.Option(help="The class to reach: its index or name.")] = None,
     away_from: Annotated[str | None, typer.Option(help="Without a target: the class to leave; the predicted.")] = None,
     method: Annotated[str, typer.Option(help="fooling_image, fgsm or pgd.")] = "fooling_image",
-    model: options.ModelName = "demo",
-    weights: options.Weights = "imagenet",
-    preprocess: options.Preprocess = None,
-    labels: options.Labels = None,
-    size: options.Size = None,
-    fit: options.Fit = None,
     output: options.Output = DEFAULT_OUTPUT,
     save_array: Annotated[bool, typer.Option("--save-array", help="Write the float32 input (.npy), too.")] = False,
 ) -> None:
@@ -73,6 +62,6 @@ def fool(
     from tfviz.apps.command.fool import fool as change
     from tfviz.apps.command.setup import ModelOptions, set_up
 
-    setup = set_up(ModelOptions(model, weights, preprocess, labels, size, fit))
+    setup = set_up(ModelOptions(**model_options(context)))
     if not change(setup, paths[0], FoolOptions(method, target, away_from, chosen(context), save_array), output):
         raise typer.Exit(1)

@@ -7,22 +7,66 @@ from typing import Annotated
 
 import typer
 
+MODEL_PANEL = "The model"
 ModelName = Annotated[
     str,
-    typer.Option("--model", help="A .keras or .h5 file, a SavedModel folder, demo, or a keras.applications name."),
+    typer.Option(
+        "--model",
+        help="A .keras or .h5 file, a SavedModel folder, demo, or a keras.applications name.",
+        rich_help_panel=MODEL_PANEL,
+    ),
 ]
 Weights = Annotated[
-    str, typer.Option(help="Of a keras.applications model: imagenet, random, or a .h5, .weights.h5 or .keras file.")
+    str,
+    typer.Option(
+        help="Of a keras.applications model: imagenet, random, or a .h5, .weights.h5 or .keras file.",
+        rich_help_panel=MODEL_PANEL,
+    ),
 ]
 Preprocess = Annotated[
     str | None,
     typer.Option(
         help="What the model was trained on: 0..1, -1..1, 0..255, a keras.applications family such as resnet50, or "
-        "mean=104,117,123;std=1,1,1;order=bgr (on the scale 0..255). Your own model gets 0..255 if nothing is said."
+        "mean=104,117,123;std=1,1,1;order=bgr (on the scale 0..255). Your own model gets 0..255 if nothing is said.",
+        rich_help_panel=MODEL_PANEL,
     ),
 ]
-Labels = Annotated[Path | None, typer.Option(help="The class names: a text file with one a line, or JSON.")]
-Size = Annotated[int | None, typer.Option(min=2, help="Pixels a side, for a network that leaves it open.")]
+Labels = Annotated[
+    Path | None,
+    typer.Option(help="The class names: a text file with one a line, or JSON.", rich_help_panel=MODEL_PANEL),
+]
+Size = Annotated[
+    int | None,
+    typer.Option(min=2, help="Pixels a side, for a network that leaves it open.", rich_help_panel=MODEL_PANEL),
+]
+Fit = Annotated[
+    str | None,
+    typer.Option(
+        help="How images get the network's size: crop keeps their proportions and centre (the default for "
+        "keras.applications), stretch all of them (for your own model, as Keras loads images).",
+        rich_help_panel=MODEL_PANEL,
+    ),
+]
+Signature = Annotated[
+    str | None,
+    typer.Option(
+        help="Of a SavedModel: the signature; serving_default or the only one that takes images.",
+        rich_help_panel=MODEL_PANEL,
+    ),
+]
+InputName = Annotated[
+    str | None, typer.Option(help="The input that is the image, where several may be.", rich_help_panel=MODEL_PANEL)
+]
+OutputName = Annotated[
+    str | None, typer.Option(help="The output that is explained, where there are several.", rich_help_panel=MODEL_PANEL)
+]
+Cut = Annotated[
+    str | None,
+    typer.Option(
+        help="Of a signature that takes encoded images: the operation that gives the explained ones, see tfviz layers.",
+        rich_help_panel=MODEL_PANEL,
+    ),
+]
 Output = Annotated[Path, typer.Option(help="The folder for the files; made where it does not exist.")]
 Images = Annotated[
     list[str] | None, typer.Argument(help="Image files, folders and patterns; sample pictures if none is given.")
@@ -67,13 +111,6 @@ Targets = Annotated[
     typer.Option("--target", help="Repeatable: index or name of a class to explain, not the predicted one."),
 ]
 Top = Annotated[int, typer.Option(min=1, help="Explain so many of the best classes of each image.")]
-Fit = Annotated[
-    str | None,
-    typer.Option(
-        help="How images get the network's size: crop keeps their proportions and centre (the default for "
-        "keras.applications), stretch all of them (for your own model, as Keras loads images)."
-    ),
-]
 SaveMaps = Annotated[
     bool, typer.Option("--save-maps", help="Write the raw float32 maps (.npy) and manifest.json, too.")
 ]

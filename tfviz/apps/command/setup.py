@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.apps.images import Image, fit_image, read_image
+from tfviz.apps.decoding import measure_preprocessing
+from tfviz.apps.images import WAYS_TO_FIT, Image, fit_image, read_image
 from tfviz.apps.labels import read_labels, resolve_target
 from tfviz.apps.models import OpenedModel, open_model
 from tfviz.apps.preprocessing import Preprocessing, find_preprocessing
@@ -32,6 +33,24 @@ class ModelOptions:
     labels: Path | None
     size: int | None
     fit: str | None = None
+    signature: str | None = None
+    input_name: str | None = None
+    output_name: str | None = None
+    cut: str | None = None
+
+    @property
+    def choice(self) -> dict[str, Any]:
+        """What `trace` is told of the model."""
+        names = {"signature": self.signature, "input": self.input_name, "output": self.output_name, "cut": self.cut}
+        return {name: value for name, value in names.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image as a person sees it, uint8 RGB (H, W, 3), and as the network does, float32 (H, W, C)."""
+
+    picture: Image
+    input: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -55,9 +74,15 @@ class Setup:
         """(H, W, C) of the network's images."""
         return *self.size, self.network.image_shape[2] or 3
 
-    def read(self, path: Path) -> Image:
-        """Return the picture in a file, fitted to the network."""
-        return fit_image(read_image(path), self.size, self.fit)
+    def read(self, path: Path) -> Sample:
+        """Return the image in a file, fitted to the network or, where it takes encoded images, decoded by it."""
+        if self.network.cut is None:
+            picture = fit_image(read_image(path), self.size, self.fit)
+            return Sample(picture, self.preprocessing(picture))
+        # Our own reading says what is wrong with a file in better words than the network.
+        read_image(path)
+        decoded = self.network.decode([path.read_bytes()])[0]
+        return Sample(self.preprocessing.pictures(decoded), decoded)
 
     def targets(self, texts: list[str]) -> list[int]:
         """Return the indices of the classes that the user named, each once."""
@@ -74,8 +99,9 @@ def set_up(options: ModelOptions) -> Setup:
 
     Warns where nothing says how the user's own model was trained.
     """
+    fit_image(np.zeros((2, 2, 3), np.uint8), (2, 2), options.fit or WAYS_TO_FIT[0])
     opened = open_model(options.model, weights=options.weights)
-    network = trace(opened.model)
+    network = trace(opened.model, **options.choice)
     preprocessing, said = _preprocessing(options, opened, network)
     for message in said:
         warnings.warn(message, TfvizWarning, stacklevel=2)
@@ -93,6 +119,8 @@ def _preprocessing(
     """Return what makes the network's images of pictures, and what to say of it."""
     if options.preprocess is None and opened.preprocessing is not None:
         return opened.preprocessing, ()
+    if network.cut is not None and options.preprocess is None:
+        return measure_preprocessing(network)
     name = options.preprocess or ASSUMED_PREPROCESSING
     found = find_preprocessing(name, channels=network.image_shape[2] or 3)
     assumed = f"{opened.name} gets pixels of {name} in the order {found.order}, as no --preprocess says otherwise"

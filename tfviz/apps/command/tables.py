@@ -55,6 +55,8 @@ def print_layers(network: TracedNetwork) -> None:
         default = "default" if name == network.default_layer else ""
         table.add_row(Text(name, overflow="fold"), " × ".join(str(size or "?") for size in shape), default)
     Console().print(table)
+    for line in _about_cut(network):
+        print(line)
 
 
 def print_methods() -> None:
@@ -69,6 +71,10 @@ def print_methods() -> None:
     Console().print(table)
 
 
+def _about_cut(network: TracedNetwork) -> list[str]:
+    return [f"images are explained as {network.cut} decodes them (--cut chooses another)"] if network.cut else []
+
+
 def _hidden(lines: Sequence[object]) -> str:
     return f" ({len(lines) - MOST_LINES} more lines are not shown)" if len(lines) > MOST_LINES else ""
 
@@ -76,7 +82,7 @@ def _hidden(lines: Sequence[object]) -> str:
 def _print_files(outcome: Outcome, said: str, manifest: Path | None) -> None:
     """Print what there is to say of a table, the layers that were looked at, and where the files are."""
     layers = outcome.explanation.layers if outcome.explanation else {}
-    lines = [said]
+    lines = [said, *_about_cut(outcome.setup.network)]
     for layer in dict.fromkeys(layers.values()):
         methods = " and ".join(name for name, looked_at in layers.items() if looked_at == layer)
         default = ", the default" if layer == outcome.setup.network.default_layer else ""

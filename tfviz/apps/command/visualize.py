@@ -58,7 +58,7 @@ def visualize(setup: Setup, objectives: Sequence[str], options: VisualizeOptions
         seed=options.seed,
         snapshots=[*options.snapshots, *frames],
         image_shape=setup.image_shape,
-        images=None if options.image is None else setup.preprocessing(setup.read(options.image)),
+        images=None if options.image is None else setup.read(options.image).input,
         color_statistics=find_color_statistics(setup.preprocessing, options.color_paths),
         **changes,
     )

@@ -1,0 +1,195 @@
+"""The commands on SavedModels as they are served: signatures, encoded images, several outputs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+from model_zoo import CLASSES
+
+import tfviz
+from tfviz.__main__ import main
+
+SIDE = 12
+ENCODED = tf.TensorSpec([None], tf.string, name="records")
+
+
+class Served(tf.Module):
+    """Networks that decode, resize and normalise in the graph, each in its way."""
+
+    def __init__(self):
+        super().__init__(name="served")
+        generator = np.random.default_rng(3)
+        self.kernel = tf.Variable(generator.normal(size=(3, 3, 3, 4)).astype(np.float32), name="kernel")
+        self.dense = tf.Variable(generator.normal(size=(4, CLASSES)).astype(np.float32), name="dense")
+
+    def images(self, records, change):
+        def decode(record):
+            return change(tf.image.resize(tf.io.decode_jpeg(record, 3), [SIDE, SIDE]))
+
+        return tf.map_fn(decode, records, fn_output_signature=tf.float32)
+
+    def scores(self, images):
+        return tf.reduce_mean(tf.nn.relu(tf.nn.conv2d(images, self.kernel, 1, "SAME")), [1, 2]) @ self.dense
+
+    @tf.function(input_signature=[ENCODED])
+    def blue_first(self, records):
+        return {"scores": self.scores(self.images(records, blue_first))}
+
+    @tf.function(input_signature=[ENCODED])
+    def two_outputs(self, records):
+        images = self.images(records, lambda image: image)
+        return {"scores": self.scores(images / 255), "mean": tf.reduce_mean(images, [1, 2])}
+
+    @tf.function(input_signature=[ENCODED])
+    def standardised(self, records):
+        return {"scores": self.scores(self.images(records, tf.image.per_image_standardization))}
+
+    @tf.function(input_signature=[ENCODED])
+    def examples(self, records):
+        parsed = tf.io.parse_example(records, {"image/encoded": tf.io.FixedLenFeature([], tf.string)})
+        return {"scores": self.scores(self.images(parsed["image/encoded"], lambda image: image))}
+
+    @tf.function(input_signature=[ENCODED])
+    def open_size(self, records):
+        spec = tf.TensorSpec([None, None, 3], tf.uint8)
+        images = tf.map_fn(lambda record: tf.io.decode_jpeg(record, 3), records, fn_output_signature=spec)
+        return {"scores": self.scores(tf.cast(images, tf.float32) / 255)}
+
+
+def blue_first(image):
+    return image[..., ::-1] / 127.5 - 1
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A SavedModel and two photographs of different sizes."""
+    folder = tmp_path_factory.mktemp("served")
+    module = Served()
+    names = ("blue_first", "two_outputs", "standardised", "examples", "open_size")
+    tf.saved_model.save(module, str(folder / "model"), signatures={name: getattr(module, name) for name in names})
+    generator = np.random.default_rng(0)
+    for name, shape in {"tall": (40, 30, 3), "wide": (20, 50, 3)}.items():
+        cv2.imwrite(str(folder / f"{name}.png"), generator.integers(0, 256, shape, np.uint8))
+    return folder
+
+
+@pytest.fixture
+def run(capsys, monkeypatch, tmp_path, served):
+    """Explain by a signature in a folder of its own; return the exit status, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "150")
+
+    def command(name, *arguments):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([name, *map(str, arguments)])
+        return int(ended.value.code or 0), *capsys.readouterr()
+
+    return command
+
+
+def explain(run, served, *arguments, images=("tall",)):
+    files = [served / f"{name}.png" for name in images]
+    return run("explain", *files, "--model", served / "model", "--method", "gradient", "--save-maps", *arguments)
+
+
+@pytest.mark.filterwarnings("ignore:.*the model's output:tfviz.errors.TfvizWarning")
+def test_a_signature_is_explained_end_to_end(run, served):
+    """The oracle is the tape in the signature's own arithmetic."""
+    status, out, err = explain(run, served, "--signature", "blue_first", "--target", 1, images=("tall", "wide"))
+    assert (status, err) == (0, "")
+    module = Served()
+    records = [(served / f"{name}.png").read_bytes() for name in ("tall", "wide")]
+    images = module.images(tf.constant(records), blue_first)
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        score = module.scores(images)[:, 1]
+    gradient = tape.gradient(score, images).numpy()
+    for row, name in enumerate(("tall", "wide")):
+        np.testing.assert_allclose(np.load(f"tfviz-output/{name}.gradient.npy"), gradient[row], atol=1e-6)
+    network = tfviz.trace(str(served / "model"), signature="blue_first")
+    assert f"images are explained as {network.cut} decodes them (--cut chooses another)" in out
+    manifest = json.loads(Path("tfviz-output/manifest.json").read_text())
+    preprocessing = {"name": "the network's own", "order": "bgr", "size": [SIDE, SIDE], "fit": "stretch"}
+    assert manifest["preprocessing"] == preprocessing
+    # The picture is the photograph, in its own colours.
+    shown = cv2.imread("tfviz-output/tall.tfviz.png")[..., ::-1].astype(float)
+    photograph = cv2.imread(str(served / "tall.png"))[..., ::-1].astype(float)
+    panel = shown[: shown.shape[0], : shown.shape[1] // 2]
+    colored = panel[(panel < 250).any(axis=-1)]
+    assert np.abs(colored.mean(axis=0) - photograph.mean(axis=(0, 1))).max() < 12
+
+
+def test_an_output_of_several(run, served):
+    status, out, err = explain(run, served, "--signature", "two_outputs")
+    assert status == 1 and out == "" and "('mean' (None, 3), 'scores' (None, 5))" in err and "(--output-name)" in err
+    status, _, err = explain(run, served, "--signature", "two_outputs", "--output-name", "scores", "--target", 4)
+    assert (status, err) == (0, "")
+    status, out, _ = run("layers", served / "model", "--signature", "two_outputs", "--output-name", "scores")
+    assert status == 0 and "Relu" in out and "TensorListStack decodes them" in out
+
+
+def test_another_cut(run, served):
+    status, out, _ = run("layers", served / "model", "--signature", "two_outputs", "--output-name", "scores")
+    later = next(line.split()[0] for line in out.splitlines() if "truediv" in line)
+    choice = ["--signature", "two_outputs", "--output-name", "scores", "--target", 2]
+    status, out, err = explain(run, served, *choice, "--output", "first")
+    assert (status, err) == (0, "")
+    network = tfviz.trace(str(served / "model"), signature="two_outputs", output="scores")
+    name = next(step.name for step in network.program.steps if step.name.endswith(later))
+    status, out, err = explain(run, served, *choice, "--cut", name, "--output", "second")
+    assert (status, err) == (0, "") and f"as {name} decodes them" in out
+    first, second = (np.load(f"{folder}/tall.gradient.npy") for folder in ("first", "second"))
+    np.testing.assert_allclose(second, first * 255, rtol=1e-4, atol=1e-6)
+
+
+def test_images_of_several_sizes_that_are_not_resized(run, served):
+    status, _, err = explain(run, served, "--signature", "open_size", "--target", 1, images=("tall", "wide"))
+    assert (status, err) == (0, "")
+    assert np.load("tfviz-output/tall.gradient.npy").shape == (40, 30, 3)
+    assert np.load("tfviz-output/wide.gradient.npy").shape == (20, 50, 3)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ((), "the SavedModel has 5 signatures that take images, say which with signature="),
+        (("--signature", "blue"), "no signature 'blue'; did you mean 'blue_first'"),
+        (("--signature", "blue_first", "--input-name", "image"), "no input 'image'; "),
+        (("--signature", "blue_first", "--output-name", "score"), "no output 'score'; did you mean 'scores'"),
+        (("--signature", "blue_first", "--cut", "x"), "no operation 'x' gives a batch of decoded images"),
+        (("--signature", "standardised"), "what the network makes of black and white is not known at"),
+        (("--signature", "examples"), "the network decodes no PNG or JPEG file: image 0 cannot be decoded"),
+    ],
+)
+def test_bad_choices_are_one_line(run, served, tmp_path, arguments, message):
+    status, out, err = explain(run, served, *arguments)
+    assert (status, out) == (1, "") and message in err and err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_standardising_network_can_be_told(run, served):
+    status, _, err = explain(run, served, "--signature", "standardised", "--preprocess", "-1..1", "--target", 1)
+    assert (status, err) == (0, "")
+
+
+def test_a_broken_file(run, served, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG nothing")
+    status, _, err = explain(run, served, tmp_path / "broken.png", "--signature", "blue_first", "--target", 1)
+    assert status == 1 and err.count("\n") == 1 and "broken.png" in err
+    assert Path("tfviz-output/tall.gradient.npy").exists()
+
+
+def test_fool_and_localize(run, served):
+    choice = ["--model", served / "model", "--signature", "blue_first"]
+    status, _, err = run("localize", served / "tall.png", *choice)
+    assert (status, err) == (0, "")
+    status, out, _ = run("fool", served / "tall.png", *choice, "--method", "pgd", "--epsilon", 64, "--save-array")
+    assert "pgd: class" in out
+    changed = np.load("tfviz-output/tall.fooled.npy")
+    assert changed.shape == (SIDE, SIDE, 3) and changed.min() >= -1 and changed.max() <= 1
