@@ -165,7 +165,7 @@ def _numbers(name: str, text: str, count: int) -> Input:
 
 def affine_preprocessing(name: str, black: Input, white: Input, *, order: str) -> Preprocessing:
     """The preprocessing that takes black and white to those inputs ``(C,)``, in the network's order of channels."""
-    std = 255 / (white - black)
+    std = np.float32(255) / (white - black)
     return _linear(name, -black * std, std, order=order)
 
 
