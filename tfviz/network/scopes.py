@@ -2,19 +2,27 @@
 
 Keras 3 opens the scope of a layer twice in one call, once to build it and once to run it, so the operations of the
 layer `conv1` stand under `conv1_1`, and those of its second call under `conv1_3`: exactly one number is added to every
-layer's name. Other writers of graphs open a scope once and add nothing. Which of the two a graph is follows from the
-names of the variables that are read in its scopes.
+layer's name. Other writers of graphs, tf_keras among them, open a scope once and add nothing. Which of the two a graph
+is follows from the names of the variables that are read in its scopes. tf_keras runs every call of a shared layer in
+the same scope: there the calls are told apart by what repeats in it, see `tfviz.network.calls`.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Collection
+from itertools import pairwise
 
+from tfviz.network.calls import Around, calls_in
 from tfviz.network.program import Program, Step, Value
 
 # Scopes that TensorFlow's own functions open inside one layer.
-INTERNAL_SCOPES = frozenset({"batchnorm", "moments", "Tensordot", "separable_conv2d", "clip_by_value"})
+INTERNAL_SCOPES = frozenset(
+    {"batchnorm", "moments", "weighted_moments", "Tensordot", "separable_conv2d", "clip_by_value", "Gelu"}
+)
+# One that is also a likely name of a layer: it is TensorFlow's where its layer holds nothing else.
+RESIZE = "resize"
 ADDED_NUMBER = re.compile(r"(.+)_\d+")
 
 
@@ -29,7 +37,7 @@ class Scopes:
         self._operations = {step.name for step in program.steps} | program.calls
         self._numbered = _layers_are_numbered(program, variables)
         steps = [step for step in program.steps if step.outputs[0] in features]
-        self._around = {step.name: self._scopes_around(step) for step in steps}
+        self._around = self._find_around(program, steps, variables)
         self.paths = self._find_paths()
         self._results = self._find_results(steps, program.outputs)
 
@@ -41,8 +49,22 @@ class Scopes:
         """Return the paths of the layers whose result `value` is, outermost first."""
         return [self.paths[scope] for scope in self._results.get(value, ())]
 
-    def _of(self, value: Value) -> list[str]:
-        return self._around.get(value.step.name, []) if value.step else []
+    def _of(self, value: Value) -> tuple[str, ...]:
+        return self._around.get(value.step.name, ()) if value.step else ()
+
+    def _find_around(self, program: Program, steps: list[Step], variables: Collection[Value]) -> Around:
+        """Return the scopes of layers around every step, outermost first, one for each call of a layer."""
+        around = {step.name: self._scopes_around(step) for step in steps}
+        if self._numbered:
+            return {name: tuple(scopes) for name, scopes in around.items()}
+        inside = defaultdict(set)
+        for scopes in around.values():
+            for outer, inner in pairwise(scopes):
+                inside[outer].add(inner)
+        alone = {inner for inners in inside.values() if len(inners) == 1 for inner in inners}
+        internal = {scope for scope in alone if scope.endswith("/" + RESIZE)}
+        layers = {name: [scope for scope in scopes if scope not in internal] for name, scopes in around.items()}
+        return calls_in(program, steps, layers, variables)
 
     def _scopes_around(self, step: Step) -> list[str]:
         parts = step.name.split("/")[:-1]
@@ -51,7 +73,7 @@ class Scopes:
 
     def _layer_name(self, scope: str) -> str:
         """Return the name of the layer that opened `scope`, or an empty string."""
-        name = scope.rpartition("/")[2]
+        name = scope.rpartition("/")[2].partition(":")[0]
         # A scope named like an operation holds that operation's arguments, or is an inlined call.
         if scope in self._operations or name in INTERNAL_SCOPES:
             return ""

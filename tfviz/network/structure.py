@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,12 @@ import keras
 import tensorflow as tf
 
 PLAIN = (bool, int, float, str, tuple, type(None))
+# What compile, fit, evaluate and predict set on a model, of Keras 3 or tf_keras, without another result of its call.
+OF_TRAINING = frozenset(
+    {"compiled", "loss", "optimizer", "compiled_loss", "compiled_metrics", "steps_per_execution", "stop_training"}
+    | {"history", "train_function", "train_tf_function", "test_function", "predict_function"}
+    | {"unrolled_steps_per_execution"}
+)
 
 
 class Structure:
@@ -35,6 +42,9 @@ def _contained(model: Any) -> tuple[int, ...]:
 
 def _layers_of(model: Any) -> Iterator[Any]:
     """Yield a model and the layers inside it, also those that a layer of the user's own keeps in its attributes."""
+    # Whoever has a model of tf_keras has imported it.
+    kerases = filter(None, [keras, sys.modules.get("tf_keras")])
+    layer_types = tuple(each.layers.Layer for each in kerases)
     seen: set[int] = set()
     pending = [model]
     while pending:
@@ -47,7 +57,7 @@ def _layers_of(model: Any) -> Iterator[Any]:
             values = (
                 value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
             )
-            pending.extend(each for each in values if isinstance(each, keras.layers.Layer))
+            pending.extend(each for each in values if isinstance(each, layer_types))
 
 
 def _settings(layer: Any) -> dict[str, Any]:
@@ -55,7 +65,8 @@ def _settings(layer: Any) -> dict[str, Any]:
     return {
         name: value
         for name, value in vars(layer).items()
-        if not name.startswith("_") and (isinstance(value, (*PLAIN, tf.Tensor)) or name == "activation")
+        if not (name.startswith("_") or name in OF_TRAINING)
+        and (isinstance(value, (*PLAIN, tf.Tensor)) or name == "activation")
     }
 
 

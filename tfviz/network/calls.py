@@ -1,0 +1,81 @@
+"""The calls of a layer whose scope is the same in each of them, told apart by what repeats in it.
+
+tf_keras runs every call of a shared layer under the same scope, `conv/Conv2D` and then `conv/Conv2D_1`. The operations
+of a second call are those of the first once more, on the same variables.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+
+from tfviz.network.program import Program, Step, Value
+
+Around = dict[str, tuple[str, ...]]
+Key = tuple[str, frozenset[Value], tuple[str, ...]]
+
+
+def calls_in(
+    program: Program, steps: Sequence[Step], around: Mapping[str, Sequence[str]], variables: Collection[Value]
+) -> Around:
+    """Return the scopes around every step with the numbers of their call and those around it: `shared/conv:0:1`.
+
+    steps: those that depend on the image, in their order. around: their scopes by the name of the step, outermost
+    first.
+    """
+    found: Around = {step.name: () for step in steps}
+    reads = _variables_read(program, steps, variables)
+    keys = {step: (step.type, reads[step], tuple(around[step.name])) for step in steps}
+    _number(list(enumerate(steps)), "", around, keys, found)
+    return found
+
+
+def _number(
+    steps: list[tuple[int, Step]],
+    outer: str,
+    around: Mapping[str, Sequence[str]],
+    keys: dict[Step, Key],
+    found: Around,
+) -> None:
+    """Number the calls of the scopes right inside the call `outer` that holds the steps, and of those inside them."""
+    inside: defaultdict[str, list[tuple[int, Step]]] = defaultdict(list)
+    for place, step in steps:
+        depth = len(found[step.name])
+        if depth < len(around[step.name]):
+            inside[around[step.name][depth]].append((place, step))
+    for scope, held in inside.items():
+        length = _length_of_a_call(held, keys)
+        for start in range(0, len(held), length):
+            call, number = held[start : start + length], f"{outer}:{start // length}"
+            for _, step in call:
+                found[step.name] += (scope + number,)
+            _number(call, number, around, keys, found)
+
+
+def _length_of_a_call(held: list[tuple[int, Step]], keys: dict[Step, Key]) -> int:
+    """Return how many steps the first call has: all of them, or as many as the others repeat."""
+    kinds = [keys[step] for _, step in held]
+    places = [place for place, _ in held]
+    count = len(kinds)
+    for length in range(1, count // 2 + 1):
+        if count % length or kinds[length:] != kinds[:-length]:
+            continue
+        # One call may do the same thing twice; what reads a variable again, or comes back later, is another call.
+        reads = any(step_reads for _, step_reads, _ in kinds[:length])
+        apart = all(places[start] > places[start - 1] + 1 for start in range(length, count, length))
+        if reads or apart:
+            return length
+    return count
+
+
+def _variables_read(
+    program: Program, steps: Sequence[Step], variables: Collection[Value]
+) -> dict[Step, frozenset[Value]]:
+    """Return the variables that reach each step without passing a step that depends on the image."""
+    depending = {value for step in steps for value in step.outputs}
+    reaching = {value: frozenset([value]) for value in variables}
+    reads: dict[Step, frozenset[Value]] = {}
+    for step in program.steps:
+        reads[step] = frozenset[Value]().union(*(reaching.get(value, ()) for value in step.inputs))
+        reaching.update((value, reads[step]) for value in step.outputs if value not in depending)
+    return reads
