@@ -1,13 +1,22 @@
-"""Keras models become traced functions."""
+"""Keras models become traced functions, those of Keras 3 and of tf_keras alike.
+
+A model of tf_keras is known by what it can do, so that tf_keras need not be installed.
+"""
 
 from __future__ import annotations
 
+import inspect
+import re
 import weakref
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
+
+Shape = tuple[int | None, ...]
+IMAGES = "images"
 
 
 def is_keras_model(model: Any) -> bool:
@@ -15,52 +24,138 @@ def is_keras_model(model: Any) -> bool:
     return callable(model) and hasattr(model, "weights") and not isinstance(model, type)
 
 
-def trace_keras(model: Any, image_shape: tuple[int | None, ...] | None) -> Any:
-    """Return the traced function of a Keras model at inference; raise `UnsupportedModelError`."""
-    shape = image_shape or _keras_image_shape(model)
+def trace_keras(model: Any, image_shape: Shape | None) -> Any:
+    """Return the traced function of a Keras model at inference; raise `UnsupportedModelError`.
+
+    Its one argument is `images`; a model of several inputs takes them by their names, as keyword arguments: the key of
+    a dictionary, or else the name of the input, as a name in Python: `the image` is `the_image`, `2nd` is `input_2nd`.
+    What it returns is nested as the model nests it, see `output_names`. Every batch size is open. image_shape: what
+    takes the place of the height, width and channels that the model says, or leaves open.
+    """
+    arguments = _arguments(model, image_shape)
+    specs = _specs(arguments)
+    if image_shape is not None:
+        specs = _of_shape(specs, image_shape)
     # The trace must not keep the model alive, since it is cached by the model.
     reference = weakref.ref(model)
 
-    @tf.function
-    def call(images: tf.Tensor) -> Any:
-        return reference()(images, training=False)  # type: ignore[misc]  # the caller of the trace holds the model
+    def call(**inputs: tf.Tensor) -> Any:
+        given, named = tf.nest.pack_sequence_as(arguments, [inputs[name] for name in specs])
+        return reference()(*given, **named, training=False)  # type: ignore[misc]  # the caller of the trace holds the model
 
-    inputs = _keras_inputs(model)
-    dtype = inputs[0].dtype if inputs else tf.float32
+    def call_with_one(images: tf.Tensor) -> Any:
+        return call(**dict.fromkeys(specs, images))
+
     # The model's own code may raise anything, and TensorFlow adds its own lines around it.
     try:
-        return call.get_concrete_function(tf.TensorSpec([None, *shape], dtype, "images"))
+        if len(specs) > 1:
+            return tf.function(call).get_concrete_function(**specs)
+        spec = next(iter(specs.values()))
+        return tf.function(call_with_one).get_concrete_function(tf.TensorSpec(spec.shape, spec.dtype, IMAGES))
     except Exception as error:
         reason = [line.strip() for line in str(error).splitlines() if line.strip()][-1:]
+        shapes = ", ".join(f"{name} {tuple(spec.shape[1:])}" for name, spec in specs.items())
         raise UnsupportedModelError(
-            f"the model {model.name!r} cannot be traced on images {shape}: {''.join(reason) or type(error).__name__}"
+            f"the model {model.name!r} cannot be traced on {shapes}: {''.join(reason) or type(error).__name__}"
         ) from error
 
 
-def _keras_inputs(model: Any) -> Any:
-    # A Sequential that is not built raises ValueError in older releases of Keras 3.
+def output_names(model: Any) -> list[str]:
+    """Return what a Keras model calls its several outputs, in the order of `tf.nest.flatten`, or an empty list.
+
+    The names are the keys of a dictionary, or else those of the layers that give the outputs.
+    """
+    outputs = _attribute(model, "output")
+    if isinstance(outputs, Mapping):
+        keys = list(_keys(outputs))
+        return keys if all(keys) else []
+    names = list(getattr(model, "output_names", None) or [])
+    several = isinstance(outputs, list | tuple) and len(outputs) == len(set(names)) == len(names)
+    return names if several else []
+
+
+def _arguments(model: Any, image_shape: Shape | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return what a model is called with, positional and named: nested Keras tensors or tensor specs."""
+    inputs = _attribute(model, "inputs")
+    if inputs:
+        nested = _attribute(model, "input")
+        # A Sequential inside another model answers with that model's tensor.
+        return (inputs[0] if len(inputs) == 1 and not isinstance(nested, Mapping) else nested,), {}
+    # A model of tf_keras remembers what it was called with.
+    positional, named = (model.save_spec() if hasattr(model, "save_spec") else None) or ((), {})
+    if len(positional) + len(named) > 1:
+        bound = dict(inspect.signature(model.call).bind(*positional, **named).arguments)
+        first = next(iter(bound))
+        spec = bound.pop(first)
+        # Keras wants the first argument without its name.
+        return (tf.TensorSpec(spec.shape, spec.dtype, first) if isinstance(spec, tf.TensorSpec) else spec,), bound
+    if positional:
+        return tuple(positional), {}
+    return (_specs_of((None, *image_shape) if image_shape is not None else _built_for(model)),), {}
+
+
+def _attribute(model: Any, name: str) -> Any:
+    """Return `inputs`, `input` or `output` of a model, None where it has none (yet)."""
+    # A Sequential that was not called has none; older releases of Keras 3 raise ValueError.
     try:
-        return getattr(model, "inputs", None)
+        return getattr(model, name, None)
     except ValueError:
         return None
 
 
-def _keras_image_shape(model: Any) -> tuple[int | None, ...]:
-    inputs = _keras_inputs(model)
-    if inputs:
-        if len(inputs) > 1:
-            names = ", ".join(repr(tensor.name) for tensor in inputs)
-            raise UnsupportedModelError(f"the model has {len(inputs)} inputs ({names}), expected one image")
-        return tuple(inputs[0].shape[1:])
+def _built_for(model: Any) -> Any:
+    """Return the shape, or nested shapes, that a model was built for."""
     if not model.built:
         raise UnsupportedModelError(
             f"the model {model.name!r} is not built, so its weights and image size do not exist yet: "
             "call it once on a batch of images, or build it with model.build((None, height, width, channels))"
         )
     shapes = (model.get_build_config() or {}).get("input_shape")
-    if not isinstance(shapes, list | tuple) or not all(isinstance(size, int | None) for size in shapes):
+    if shapes is None:
         raise UnsupportedModelError(
             f"the image size of the model {model.name!r} is not known: say it with "
             "tfviz.trace(model, image_shape=(height, width, channels))"
         )
-    return tuple(shapes[1:])
+    return shapes
+
+
+def _specs_of(shapes: Any) -> Any:
+    """Return nested specs of nested shapes. Of which type the tensors were is not kept; Keras casts numbers."""
+    if isinstance(shapes, Mapping):
+        return {name: _specs_of(shape) for name, shape in shapes.items()}
+    if all(isinstance(size, int | None) for size in shapes):
+        return tf.TensorSpec(shapes)
+    return [_specs_of(shape) for shape in shapes]
+
+
+def _specs(arguments: Any) -> dict[str, tf.TensorSpec]:
+    """Return the spec of every tensor by its name, in the order of `tf.nest.flatten`."""
+    specs: dict[str, tf.TensorSpec] = {}
+    for index, (key, tensor) in enumerate(zip(_keys(arguments), tf.nest.flatten(arguments), strict=True), start=1):
+        name = re.sub(r"\W", "_", key or tensor.name or f"input_{index}", flags=re.ASCII)
+        name = re.sub(r"^(?![A-Za-z])_*", "input_", name)
+        unique = name if name not in specs else f"{name}_{index}"
+        specs[unique] = tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype, unique)
+    return specs
+
+
+def _keys(nested: Any, key: str = "") -> Iterator[str]:
+    """Yield for every tensor the key that it has in a dictionary, else an empty string, as `tf.nest.flatten` does."""
+    if isinstance(nested, Mapping):
+        for inner in sorted(nested):
+            yield from _keys(nested[inner], str(inner))
+    elif isinstance(nested, list | tuple):
+        for each in nested:
+            yield from _keys(each)
+    else:
+        yield key
+
+
+def _of_shape(specs: dict[str, tf.TensorSpec], image_shape: Shape) -> dict[str, tf.TensorSpec]:
+    """Return the specs with the one input, or those of images of several inputs, at (height, width, channels)."""
+    wanted = tf.TensorShape([None, *image_shape])
+    changed = [name for name, spec in specs.items() if len(specs) == 1 or spec.shape.is_compatible_with(wanted)]
+    if not changed:
+        found = ", ".join(f"{name} {tuple(spec.shape[1:])}" for name, spec in specs.items())
+        raise UnsupportedModelError(f"no input takes images {tuple(image_shape)}; the model takes {found}")
+    return specs | {name: tf.TensorSpec(wanted, specs[name].dtype, name) for name in changed}
