@@ -150,5 +150,5 @@ def test_an_object_that_keras_knows(tmp_path):
     np.testing.assert_array_equal(
         tfviz.gradient(tmp_path / "registered.keras", images, 1), tfviz.gradient(model, images, 1)
     )
-    model.export(str(tmp_path / "exported"), verbose=False)
+    model.export(str(tmp_path / "exported"))
     refused(tmp_path / "exported", "custom_objects are for .keras and .h5 files", custom_objects={"a": Registered})

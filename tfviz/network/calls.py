@@ -12,60 +12,67 @@ from collections.abc import Collection, Mapping, Sequence
 from tfviz.network.program import Program, Step, Value
 
 Around = dict[str, tuple[str, ...]]
+Placed = list[tuple[int, Step]]
 Key = tuple[str, frozenset[Value], tuple[str, ...]]
 
 
 def calls_in(
-    program: Program, steps: Sequence[Step], around: Mapping[str, Sequence[str]], variables: Collection[Value]
+    program: Program,
+    steps: Sequence[Step],
+    around: Mapping[str, Sequence[str]],
+    variables: Collection[Value],
+    once: Collection[str],
 ) -> Around:
     """Return the scopes around every step with the numbers of their call and those around it: `shared/conv:0:1`.
 
     steps: those that depend on the image, in their order. around: their scopes by the name of the step, outermost
-    first.
+    first. once: scopes that hold one call each.
     """
-    found: Around = {step.name: () for step in steps}
     reads = _variables_read(program, steps, variables)
     keys = {step: (step.type, reads[step], tuple(around[step.name])) for step in steps}
-    _number(list(enumerate(steps)), "", around, keys, found)
-    return found
+    numbering = _Numbering(around, keys, once)
+    numbering.add("", list(enumerate(steps)))
+    return numbering.found
 
 
-def _number(
-    steps: list[tuple[int, Step]],
-    outer: str,
-    around: Mapping[str, Sequence[str]],
-    keys: dict[Step, Key],
-    found: Around,
-) -> None:
-    """Number the calls of the scopes right inside the call `outer` that holds the steps, and of those inside them."""
-    inside: defaultdict[str, list[tuple[int, Step]]] = defaultdict(list)
-    for place, step in steps:
-        depth = len(found[step.name])
-        if depth < len(around[step.name]):
-            inside[around[step.name][depth]].append((place, step))
-    for scope, held in inside.items():
-        length = _length_of_a_call(held, keys)
-        for start in range(0, len(held), length):
-            call, number = held[start : start + length], f"{outer}:{start // length}"
-            for _, step in call:
-                found[step.name] += (scope + number,)
-            _number(call, number, around, keys, found)
+class _Numbering:
+    """The scopes that were `found` so far around every step, filled from the outermost to the innermost."""
 
+    def __init__(self, around: Mapping[str, Sequence[str]], keys: dict[Step, Key], once: Collection[str]) -> None:
+        self._around = around
+        self._keys = keys
+        self._once = once
+        self.found: Around = dict.fromkeys(around, ())
 
-def _length_of_a_call(held: list[tuple[int, Step]], keys: dict[Step, Key]) -> int:
-    """Return how many steps the first call has: all of them, or as many as the others repeat."""
-    kinds = [keys[step] for _, step in held]
-    places = [place for place, _ in held]
-    count = len(kinds)
-    for length in range(1, count // 2 + 1):
-        if count % length or kinds[length:] != kinds[:-length]:
-            continue
-        # One call may do the same thing twice; what reads a variable again, or comes back later, is another call.
-        reads = any(step_reads for _, step_reads, _ in kinds[:length])
-        apart = all(places[start] > places[start - 1] + 1 for start in range(length, count, length))
-        if reads or apart:
-            return length
-    return count
+    def add(self, outer: str, steps: Placed) -> None:
+        """Number the calls of the scopes right inside the call `outer`, which holds the steps, and in each of them."""
+        inside: defaultdict[str, Placed] = defaultdict(list)
+        for place, step in steps:
+            depth = len(self.found[step.name])
+            if depth < len(self._around[step.name]):
+                inside[self._around[step.name][depth]].append((place, step))
+        for scope, held in inside.items():
+            length = len(held) if scope in self._once else self._length_of_a_call(held)
+            for start in range(0, len(held), length):
+                call, number = held[start : start + length], f"{outer}:{start // length}"
+                for _, step in call:
+                    self.found[step.name] += (scope + number,)
+                self.add(number, call)
+
+    def _length_of_a_call(self, held: Placed) -> int:
+        """Return how many steps the first call has: all of them, or as many as the others repeat."""
+        kinds = [self._keys[step] for _, step in held]
+        places = [place for place, _ in held]
+        count = len(kinds)
+        for length in range(1, count // 2 + 1):
+            if count % length or kinds[length:] != kinds[:-length]:
+                continue
+            # One call may do the same thing twice; what reads a variable again, or comes back later, is another call.
+            reads = any(step_reads for _, step_reads, _ in kinds[:length])
+            apart = all(places[start] > places[start - 1] + 1 for start in range(length, count, length))
+            if reads or apart:
+                return length
+        return count
 
 
 def _variables_read(

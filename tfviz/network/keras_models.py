@@ -91,6 +91,10 @@ def _arguments(model: Any, image_shape: Shape | None) -> tuple[tuple[Any, ...], 
         return (tf.TensorSpec(spec.shape, spec.dtype, first) if isinstance(spec, tf.TensorSpec) else spec,), bound
     if positional:
         return tuple(positional), {}
+    # A TFSMLayer runs a signature of a SavedModel, which says its input.
+    signature = getattr(getattr(model, "call_endpoint_fn", None), "structured_input_signature", ())
+    if len(tf.nest.flatten(signature)) == 1 and image_shape is None:
+        return tuple(tf.nest.flatten(signature)), {}
     return (_specs_of((None, *image_shape) if image_shape is not None else _built_for(model)),), {}
 
 

@@ -21,7 +21,7 @@ KINDS = "a Keras model, a .keras or .h5 file, a SavedModel folder or a loaded Sa
 # What Keras 3 and tf_keras say of a class or function of the user's that they were not given.
 MISSING_OBJECT = re.compile(
     r"Could not locate (?:class|function) '([^']+)'|Cannot deserialize object of type `([^`]+)`"
-    r"|Unknown [\w ]+: '([^']+)'|Unknown [\w ]+ '\{.*'config': '([^']+)'"
+    r"|Unknown [\w ]+: '([^']+)'|(?:Unknown|Could not interpret) [\w ]+:? '?\{.*'config': '([^']+)'"
 )
 UNKNOWN_OPERATION = re.compile(r"Op type not registered '([^']+)'")
 

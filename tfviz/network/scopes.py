@@ -3,8 +3,9 @@
 Keras 3 opens the scope of a layer twice in one call, once to build it and once to run it, so the operations of the
 layer `conv1` stand under `conv1_1`, and those of its second call under `conv1_3`: exactly one number is added to every
 layer's name. Other writers of graphs, tf_keras among them, open a scope once and add nothing. Which of the two a graph
-is follows from the names of the variables that are read in its scopes. tf_keras runs every call of a shared layer in
-the same scope: there the calls are told apart by what repeats in it, see `tfviz.network.calls`.
+is follows from the names of the variables that are read in its scopes, and for each nested call by itself: Keras 3 may
+run a SavedModel of another writer. tf_keras runs every call of a shared layer in the same scope: there the calls are
+told apart by what repeats in it, see `tfviz.network.calls`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class Scopes:
     def __init__(self, program: Program, features: set[Value], variables: dict[Value, str]) -> None:
         """Read the scopes of the steps that make `features`, the values that depend on the image."""
         self._operations = {step.name for step in program.steps} | program.calls
-        self._numbered = _layers_are_numbered(program, variables)
+        self._calls = program.calls
+        self._numbered = _numbered_regions(program, variables)
         steps = [step for step in program.steps if step.outputs[0] in features]
         self._around = self._find_around(program, steps, variables)
         self.paths = self._find_paths()
@@ -55,8 +57,6 @@ class Scopes:
     def _find_around(self, program: Program, steps: list[Step], variables: Collection[Value]) -> Around:
         """Return the scopes of layers around every step, outermost first, one for each call of a layer."""
         around = {step.name: self._scopes_around(step) for step in steps}
-        if self._numbered:
-            return {name: tuple(scopes) for name, scopes in around.items()}
         inside = defaultdict(set)
         for scopes in around.values():
             for outer, inner in pairwise(scopes):
@@ -64,7 +64,8 @@ class Scopes:
         alone = {inner for inners in inside.values() if len(inners) == 1 for inner in inners}
         internal = {scope for scope in alone if scope.endswith("/" + RESIZE)}
         layers = {name: [scope for scope in scopes if scope not in internal] for name, scopes in around.items()}
-        return calls_in(program, steps, layers, variables)
+        once = {scope for scopes in layers.values() for scope in scopes if self._is_numbered(scope)}
+        return calls_in(program, steps, layers, variables, once)
 
     def _scopes_around(self, step: Step) -> list[str]:
         parts = step.name.split("/")[:-1]
@@ -77,10 +78,13 @@ class Scopes:
         # A scope named like an operation holds that operation's arguments, or is an inlined call.
         if scope in self._operations or name in INTERNAL_SCOPES:
             return ""
-        if not self._numbered:
+        if not self._is_numbered(scope):
             return name
         match = ADDED_NUMBER.fullmatch(name)
         return match.group(1) if match else ""
+
+    def _is_numbered(self, scope: str) -> bool:
+        return self._numbered[_region(scope, self._calls)]
 
     def _find_paths(self) -> dict[str, str]:
         parents: dict[str, str] = {}
@@ -117,16 +121,43 @@ class Scopes:
         return results
 
 
-def _layers_are_numbered(program: Program, variables: dict[Value, str]) -> bool:
-    """Return whether every layer's scope has a number added, by the variables that are read in the scopes."""
-    votes: Counter[bool] = Counter()
+def _region(name: str, calls: Collection[str]) -> str:
+    """Return the innermost nested call that an operation or scope stands in, empty for none."""
+    while name:
+        name = name.rpartition("/")[0]
+        if name in calls:
+            return name
+    return ""
+
+
+def _numbered_regions(program: Program, variables: dict[Value, str]) -> dict[str, bool]:
+    """Return for each nested call, and for what is in none, whether every layer's scope has a number added.
+
+    That follows from the variables that are read in the scopes; without variables it is as in the call around.
+    """
+    votes: defaultdict[str, Counter[bool]] = defaultdict(Counter)
     for step in program.steps:
         parts = step.name.split("/")
         for value in step.inputs:
             layer = variables.get(value, "").rpartition("/")[0].rpartition("/")[2]
             if layer:
-                votes[False] += layer in parts
-                votes[True] += any(re.fullmatch(re.escape(layer) + r"_\d+", part) for part in parts)
-    if votes.total() == 0:
-        return all(ADDED_NUMBER.fullmatch(step.name.split("/")[0]) for step in program.steps if "/" in step.name)
-    return votes[True] > votes[False]
+                found = votes[_region(step.name, program.calls)]
+                found[False] += layer in parts
+                found[True] += any(re.fullmatch(re.escape(layer) + r"_\d+", part) for part in parts)
+    numbered: dict[str, bool] = {}
+    for region in ("", *sorted(program.calls)):
+        own = votes[region]
+        around = numbered[_region(region, program.calls)] if region else _looks_numbered(program)
+        numbered[region] = own[True] > own[False] if own else around
+    return numbered
+
+
+def _looks_numbered(program: Program) -> bool:
+    """Return whether the two outermost scopes of every operation end in a number."""
+    operations = {step.name for step in program.steps} | program.calls
+    scopes = {
+        "/".join(parts[:depth])
+        for parts in (step.name.split("/")[:-1] for step in program.steps)
+        for depth in range(1, min(len(parts), 2) + 1)
+    }
+    return all(ADDED_NUMBER.fullmatch(scope.rpartition("/")[2]) for scope in scopes - operations)
