@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+import importlib
 import inspect
 import random
 import re
 
+import cv2
 import keras
 import numpy as np
 import pytest
@@ -31,6 +33,8 @@ LIVE += ["relu_argument", "relu_layer", "relu_op", "bfloat16", "vision_transform
 SAVED = ["functional", "lazily_built", "nested", "subclassed", "shared_layer", "bfloat16", "vision_transformer"]
 IMAGES = random_images(5)
 TARGETS = np.array([3, 0, 4, 1, 2])
+
+FORMS = ["tf_keras", "saved by tf_keras", "encoded images", "examples", "whole numbers", "held inputs"]
 
 # Another value of every option, given the network: one that must change the result.
 ALTERNATIVES = {
@@ -58,6 +62,73 @@ WITH = {
 ALTERNATIVES["options"] = lambda network: {"layer": ALTERNATIVES["layer"](network)}
 # Fewer runs of the network than by default.
 QUICK = {"samples": 4, "steps": 5, "masks": 10, "patch": 6, "stride": 5}
+
+
+class Serving(tf.Module):
+    """The functional kind, as it is served."""
+
+    def __init__(self):
+        super().__init__(name="serving")
+        self.network = model_of("functional")
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *SHAPE], tf.uint8)])
+    def whole_numbers(self, images):
+        return self.network(tf.cast(images, tf.float32), training=False)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def encoded_images(self, records):
+        def decode(record):
+            return tf.image.resize(tf.io.decode_png(record, 3), SHAPE[:2])
+
+        return self.network(tf.map_fn(decode, records, fn_output_signature=tf.float32), training=False)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def examples(self, examples):
+        parsed = tf.io.parse_example(examples, {"image/encoded": tf.io.FixedLenFeature([], tf.string)})
+        return self.encoded_images(parsed["image/encoded"])
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *SHAPE]), tf.TensorSpec([None, *SHAPE[:2], 1])])
+    def held_inputs(self, images, shares):
+        return self.network(images * shares, training=False)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """Return the network of a form, and images as it takes them."""
+    folder = tmp_path_factory.mktemp("served")
+    module, networks = Serving(), {}
+    names = ("whole_numbers", "encoded_images", "examples", "held_inputs")
+    tf.saved_model.save(module, str(folder / "served"), signatures={name: getattr(module, name) for name in names})
+
+    def open_form(form):
+        if "tf_keras" in form:
+            pytest.importorskip("tf_keras")
+            model = importlib.import_module("tf_keras_zoo").twin("functional")
+            if form == "tf_keras":
+                return model
+            model.save(str(folder / "tf_keras"), save_format="tf")
+            return tfviz.trace(str(folder / "tf_keras"))
+        choice = {"input": "images"} if form == "held inputs" else {}
+        return tfviz.trace(str(folder / "served"), signature=form.replace(" ", "_"), **choice)
+
+    def form_and_images(form, images):
+        if form not in networks:
+            networks[form] = open_form(form)
+        records = [cv2.imencode(".png", image[..., ::-1])[1].tobytes() for image in images]
+        given = {
+            "encoded images": records,
+            "examples": [example_of(record) for record in records],
+            "held inputs": {"images": images, "shares": np.ones((len(images), *SHAPE[:2], 1))},
+        }
+        return networks[form], given.get(form, images)
+
+    return form_and_images
+
+
+def example_of(record):
+    """A serialised tf.train.Example of an encoded image."""
+    value = tf.train.Feature(bytes_list=tf.train.BytesList(value=[record]))
+    return tf.train.Example(features=tf.train.Features(feature={"image/encoded": value})).SerializeToString()
 
 
 def of_every_method(test):
@@ -158,6 +229,15 @@ def test_a_saved_model_agrees_with_the_live_one(name, kind, loaded):
     images = IMAGES[:2]
     live = run(name, model_of(kind), images)
     assert distance(run(name, loaded(kind), images), live) < tolerance(kind)
+
+
+@of_every_method
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_a_network_gives_its_maps(name, form, served):
+    """Small whole numbers, which every form can be given."""
+    images = np.random.default_rng(5).integers(0, 4, (2, *SHAPE), np.uint8)
+    expected = run(name, model_of("functional"), images, targets=[3, 1])
+    assert distance(run(name, *served(form, images), targets=[3, 1]), expected) < 1e-5
 
 
 @pytest.mark.parametrize("name, option", [(name, option) for name in METHODS for option in METHODS[name].options])

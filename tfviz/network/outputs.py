@@ -54,20 +54,3 @@ class Outputs:
 
     def _described(self) -> str:
         return ", ".join(f"{name!r} {value.shape}" for name, value in zip(self.names, self.values, strict=True))
-
-
-def find_outputs(values: list[Value], structured: Any, structure: Any) -> Outputs:
-    """Return the outputs `values` of a function, which nests them as `structured`; for `structure` see `Outputs`."""
-    return Outputs(values, _paths(structured), structure)
-
-
-def _paths(nested: Any, path: str = "") -> list[str]:
-    """Return the names of what is nested, in the order of `tf.nest.flatten`."""
-    items: list[tuple[Any, Any]]
-    if isinstance(nested, Mapping):
-        items = sorted(nested.items())
-    elif isinstance(nested, list | tuple):
-        items = list(enumerate(nested))
-    else:
-        return [path or "0"]
-    return [name for key, each in items for name in _paths(each, f"{path}/{key}" if path else str(key))]

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError, resembling
 from tfviz.network.inputs import is_encoded, is_image
-from tfviz.network.keras_models import is_keras_model, trace_keras
+from tfviz.network.keras_models import is_keras_model, output_names, trace_keras
 from tfviz.network.opening import KINDS, open_path
 from tfviz.network.program import Value
 
@@ -23,13 +23,14 @@ class Source:
     """A traced function, and the object whose variables it reads.
 
     A traced function does not keep its variables alive, so whoever holds the source holds `model`. structure: how its
-    outputs are nested, None where a SavedModel's dictionary holds just one.
+    outputs are nested, None where a SavedModel's dictionary holds just one. outputs: what they are called.
     """
 
     function: Any
     name: str
     model: Any
     structure: Any
+    outputs: list[str]
 
     @property
     def arguments(self) -> list[str]:
@@ -62,7 +63,7 @@ def open_source(model: Any, opening: Opening) -> Source:
     if hasattr(model, "signatures"):
         function = _find_signature(model, opening.signature)
         structure = function.structured_outputs if len(function.outputs) > 1 else None
-        return Source(function, "SavedModel", model, structure)
+        return Source(function, "SavedModel", model, structure, _paths(function.structured_outputs))
     if opening.signature is not None:
         raise UnsupportedModelError(
             f"there is no signature {opening.signature!r}: signatures are those of a SavedModel, "
@@ -70,7 +71,8 @@ def open_source(model: Any, opening: Opening) -> Source:
         )
     if is_keras_model(model):
         function = trace_keras(model, opening.image_shape)
-        return Source(function, str(model.name), model, function.structured_outputs)
+        structure = function.structured_outputs
+        return Source(function, str(model.name), model, structure, output_names(model) or _paths(structure))
     raise UnsupportedModelError(f"cannot open a {type(model).__name__}; expected {KINDS}")
 
 
@@ -125,6 +127,18 @@ def _named(specs: Any, name: str) -> Any:
 def _names(function: Any) -> list[str]:
     specs = [each for each in _leaves(function) if isinstance(each, tf.TypeSpec)]
     return [getattr(spec, "name", None) or f"input_{number}" for number, spec in enumerate(specs)]
+
+
+def _paths(nested: Any, path: str = "") -> list[str]:
+    """Return what nested outputs are called, by their keys and numbers, in the order of `tf.nest.flatten`."""
+    items: list[tuple[Any, Any]]
+    if isinstance(nested, Mapping):
+        items = sorted(nested.items())
+    elif isinstance(nested, list | tuple):
+        items = list(enumerate(nested))
+    else:
+        return [path or "0"]
+    return [name for key, each in items for name in _paths(each, f"{path}/{key}" if path else str(key))]
 
 
 def _taking(kind: Callable[[Value], bool], functions: Mapping[str, Any]) -> dict[str, Any]:

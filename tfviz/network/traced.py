@@ -17,7 +17,7 @@ from tfviz.network.compiling import concrete
 from tfviz.network.inputs import Inputs, find_inputs
 from tfviz.network.layers import Layer, Layers, Shape
 from tfviz.network.memory import affordable
-from tfviz.network.outputs import Outputs, find_outputs
+from tfviz.network.outputs import Outputs
 from tfviz.network.patches import TokensToMap
 from tfviz.network.program import Program, Value, program_of
 from tfviz.network.replay import NOTHING, Change, replay
@@ -51,7 +51,7 @@ class TracedNetwork:
         whole, captured = program_of(source.function.graph), source.function.captured_inputs
         given = len(whole.inputs) - len(captured)
         self._captured: dict[Value, tf.Tensor] = dict(zip(whole.inputs[given:], captured, strict=True))
-        outputs = find_outputs(whole.outputs, source.function.structured_outputs, source.structure)
+        outputs = Outputs(whole.outputs, source.outputs, source.structure)
         self.outputs: Outputs = outputs if choice.output is None else outputs.only(choice.output)
         whole = whole.giving(self.outputs.values)
         self._explained = [outputs.values.index(value) for value in self.outputs.values]
