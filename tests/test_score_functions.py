@@ -1,0 +1,223 @@
+"""The scores of `tfviz.scores`, by closed forms, through `tfviz.trace` and a method."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+from model_zoo import random_images, randomise
+
+import tfviz
+from tfviz import scores
+from tfviz.errors import TfvizError
+
+SHAPE = (8, 10, 3)
+IMAGES = random_images(2, SHAPE)
+
+
+def flat_model(*sizes, activation=None):
+    """Dense outputs of the flattened image: their gradients are their kernels."""
+    image = layers.Input(SHAPE)
+    flat = layers.Flatten()(image)
+    outputs = [layers.Dense(size, name=f"out{index}", activation=activation)(flat) for index, size in enumerate(sizes)]
+    return randomise(keras.Model(image, outputs if len(outputs) > 1 else outputs[0]))
+
+
+def kernel(model, index, name="out0"):
+    values = model.get_layer(name).get_weights()[0][:, index].reshape(SHAPE)
+    return np.broadcast_to(values, IMAGES.shape)
+
+
+def gradient(model, score):
+    return tfviz.gradient(tfviz.trace(model, score=score), IMAGES)
+
+
+def value(model, score):
+    return tfviz.trace(model, score=score).logits(IMAGES)[:, 0]
+
+
+# Numbers.
+
+
+def test_a_class_of_one_output():
+    model = flat_model(4)
+    np.testing.assert_allclose(gradient(model, scores.class_score(3)), kernel(model, 3), rtol=1e-6)
+
+
+@pytest.mark.parametrize("output, index", [(0, 2), (1, 1)])
+def test_a_class_of_one_of_several_outputs(output, index):
+    model = flat_model(3, 2)
+    found = gradient(model, scores.class_score(index, output=output))
+    np.testing.assert_allclose(found, kernel(model, index, f"out{output}"), rtol=1e-6)
+
+
+def test_a_regression():
+    model = flat_model(1)
+    np.testing.assert_allclose(gradient(model, scores.value_score()), kernel(model, 0), rtol=1e-6)
+    np.testing.assert_allclose(value(model, scores.value_score()), model.predict(IMAGES, verbose=0)[:, 0], rtol=1e-5)
+    image = layers.Input(SHAPE)
+    unlisted = keras.Model(image, layers.Lambda(lambda x: tf.reduce_sum(x, [1, 2, 3]), output_shape=())(image))
+    for score in (scores.value_score(), scores.class_score(0)):
+        np.testing.assert_array_equal(gradient(unlisted, score), np.ones_like(IMAGES))
+
+
+def test_a_label_is_scored_by_the_logit_before_its_sigmoid():
+    model = flat_model(4, activation="sigmoid")
+    np.testing.assert_allclose(gradient(model, scores.label_score(2)), kernel(model, 2), rtol=1e-3, atol=1e-6)
+    probability = tf.constant([[1.0, 0.0, 0.5]])
+    found = [float(scores.label_score(index)(probability)[0]) for index in range(3)]
+    np.testing.assert_allclose(found, [16.118, -16.118, 0], atol=1e-3)
+
+
+def test_an_embedding():
+    model = flat_model(5)
+    reference = model.predict(IMAGES[:1], verbose=0)[0]
+    found = value(model, scores.similarity_score(3 * reference))
+    embeddings = model.predict(IMAGES, verbose=0)
+    expected = embeddings @ reference / np.linalg.norm(embeddings, axis=1) / np.linalg.norm(reference)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert found[0] == pytest.approx(1, abs=1e-5)
+
+
+# Segmentation.
+
+
+def segmenter(classes=3, strides=1):
+    """One convolution: a place sees the 3 x 3 pixels around it."""
+    image = layers.Input(SHAPE)
+    return randomise(keras.Model(image, layers.Conv2D(classes, 3, strides, padding="same", name="conv")(image)))
+
+
+def test_a_region_has_a_gradient_in_its_receptive_field_alone():
+    mask = np.zeros(SHAPE[:2], bool)
+    mask[2:4, 5] = True
+    found = gradient(segmenter(), scores.region_score(1, mask))
+    sees = np.zeros(SHAPE[:2], bool)
+    sees[1:5, 4:7] = True
+    assert found[:, sees].all() and not found[:, ~sees].any()
+
+
+def test_the_mean_of_a_region():
+    model, generator = segmenter(), np.random.default_rng(0)
+    weights = generator.uniform(size=SHAPE[:2])
+    maps = model.predict(IMAGES, verbose=0)[..., 2]
+    np.testing.assert_allclose(
+        value(model, scores.region_score(2, weights)), np.average(maps.reshape(2, -1), 1, weights.ravel()), rtol=1e-4
+    )
+
+
+def test_the_region_where_a_class_is_predicted():
+    model = segmenter()
+    maps = model.predict(IMAGES, verbose=0)
+    expected = [image[..., 1][image.argmax(-1) == 1].mean() for image in maps]
+    np.testing.assert_allclose(value(model, scores.region_score(1)), expected, rtol=1e-4)
+    only = segmenter(classes=1)
+    maps = only.predict(IMAGES, verbose=0)[..., 0]
+    for threshold in (0.0, 0.3):
+        found = value(only, scores.region_score(0, threshold=threshold))
+        np.testing.assert_allclose(found, [image[image > threshold].mean() for image in maps], rtol=1e-4)
+    assert not value(only, scores.region_score(0, threshold=1e6)).any()
+
+
+def test_a_mask_of_another_size_counts_by_the_share_that_it_covers():
+    model = segmenter(strides=2)
+    mask = np.zeros(SHAPE[:2], bool)
+    mask[0, 0:2] = mask[4:6, 2:4] = True  # half of the first place, the whole of another
+    maps = model.predict(IMAGES, verbose=0)[..., 0]
+    expected = (0.5 * maps[:, 0, 0] + maps[:, 2, 1]) / 1.5
+    np.testing.assert_allclose(value(model, scores.region_score(0, mask)), expected, rtol=1e-5)
+
+
+# Detection.
+
+BOXES = np.array([[0, 0, 2, 2], [1, 1, 4, 4], [6, 6, 8, 9]], np.float32)
+
+
+def detector():
+    """Three fixed boxes with class scores of the image."""
+    image = layers.Input(SHAPE)
+    flat = layers.Flatten()(image)
+    boxes = layers.Lambda(lambda x: tf.tile(tf.constant(BOXES)[None], [tf.shape(x)[0], 1, 1]), output_shape=(3, 4))
+    logits = layers.Reshape((3, 2), name="logits")(layers.Dense(6, name="out0")(flat))
+    return randomise(keras.Model(image, {"boxes": boxes(flat), "scores": layers.Softmax()(logits), "raw": logits}))
+
+
+@pytest.mark.parametrize("box, best", [([0, 0, 2.5, 2.5], 0), ([1, 0.5, 4, 4], 1), ([5, 5, 7, 7], 2)])
+def test_a_box_is_scored_by_the_detection_that_overlaps_it_most(box, best):
+    model = detector()
+    score = scores.box_score(1, box, boxes="boxes", scores="raw")
+    np.testing.assert_allclose(gradient(model, score), kernel(model, 2 * best + 1), rtol=1e-6)
+
+
+def test_a_box_that_nothing_overlaps():
+    model = detector()
+    for function in (scores.box_score, scores.detection_similarity):
+        assert not value(model, function(1, [20, 20, 21, 21], boxes="boxes", scores="scores")).any()
+
+
+def test_the_similarity_of_detections():
+    """The slow, obvious way: the best of all detections by overlap times cosine."""
+    model = detector()
+    wanted = np.array([0.5, 0.5, 4, 4])
+    expected = []
+    for probabilities in model.predict(IMAGES, verbose=0)["scores"]:
+        found = []
+        for box, classes in zip(BOXES, probabilities, strict=True):
+            height = max(0, min(box[2], wanted[2]) - max(box[0], wanted[0]))
+            width = max(0, min(box[3], wanted[3]) - max(box[1], wanted[1]))
+            union = (box[2] - box[0]) * (box[3] - box[1]) + 3.5**2 - height * width
+            found.append(height * width / union * (classes @ [1, 0]) / np.linalg.norm(classes))
+        expected.append(max(found))
+    score = scores.detection_similarity(0, wanted, boxes="boxes", scores="scores")
+    np.testing.assert_allclose(value(model, score), expected, rtol=1e-5)
+
+
+# Errors.
+
+
+@pytest.mark.parametrize(
+    "sizes, score, said",
+    [
+        ((3,), scores.class_score(3), "there is no class 3: the output has 3, 0 to 2"),
+        ((3,), scores.class_score(-1), "there is no class -1"),
+        ((3,), scores.class_score(True), "there is no class True"),
+        ((3,), scores.class_score(0, output="logits"), "no output 'logits'; .* only one, so that none is named"),
+        ((3, 2), scores.class_score(0), "the model has several outputs; say output=, one of its outputs: 0, 1"),
+        ((3, 2), scores.class_score(0, output=2), "the model has no output 2; say output=, one of its outputs: 0, 1"),
+        ((3,), scores.value_score(), "the output has 3 values an image, expected one"),
+        ((3,), scores.region_score(0), r"has the shape \(None, 3\), the score reads a segmentation \(N, h, w, K\)"),
+        ((3, 2), scores.box_score(0, [0, 0, 1, 1], boxes=0, scores=1), r"output 0 has the shape .* boxes \(N, M, 4\)"),
+        ((3,), scores.similarity_score(np.ones(4)), "the embeddings have 3 values, the reference has 4"),
+    ],
+)
+def test_outputs_that_a_score_does_not_read(sizes, score, said):
+    with pytest.raises(TfvizError, match=said):
+        tfviz.trace(flat_model(*sizes), score=score)
+
+
+def test_boxes_that_are_none():
+    with pytest.raises(TfvizError, match=r"output 'scores' has the shape .*, the score reads boxes \(N, M, 4\)"):
+        tfviz.trace(detector(), score=scores.box_score(0, [0, 0, 1, 1], boxes="scores", scores="boxes"))
+
+
+@pytest.mark.parametrize(
+    "make, said",
+    [
+        (
+            lambda: scores.region_score(0, np.zeros((4, 4))),
+            r"shape \(4, 4\), expected \(H, W\), not negative and not all",
+        ),
+        (lambda: scores.region_score(0, -np.eye(4)), "not negative"),
+        (lambda: scores.region_score(0, np.ones((1, 4, 4))), r"the mask has the shape \(1, 4, 4\)"),
+        (lambda: scores.region_score(0, "left"), r"a mask \(H, W\) must be numbers"),
+        (lambda: scores.box_score(0, [2, 2, 1, 1], boxes=0, scores=1), "expected two corners"),
+        (lambda: scores.box_score(0, [0, 0, 1], boxes=0, scores=1), "expected two corners"),
+        (lambda: scores.similarity_score(np.zeros(3)), r"expected \(D,\) and not all zero"),
+        (lambda: scores.similarity_score(np.ones((1, 3))), r"has the shape \(1, 3\)"),
+    ],
+)
+def test_what_a_score_cannot_be_made_of(make, said):
+    with pytest.raises(TfvizError, match=said):
+        make()

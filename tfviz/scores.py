@@ -1,0 +1,217 @@
+"""What a network's score may be besides the logit of a class: functions for `tfviz.trace(model, score=...)`.
+
+Each function here returns a function of the model's outputs that gives a number for each image (N,), made of TensorFlow
+operations. `output` says which of several outputs it reads: the key of a dictionary or the place in a list; None where
+there is but one. Outputs are read as the model gives them, so that after a softmax a score is a probability. The logit
+of a class needs no score: trace the model without one, and give `targets`.
+
+What raises does so when the model is traced: a `TfvizError` where the outputs are others than the score reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from tfviz.errors import TfvizError
+
+Output = str | int | None
+Score = Callable[[Any], tf.Tensor]
+Numbers = NDArray[np.float32]
+# The smallest probability whose log odds float32 still tells apart from none.
+SATURATED = 1e-7
+
+
+def class_score(index: int, *, output: Output = None) -> Score:
+    """Score one entry of an output (N, K): the score of a class, or one of several regression values.
+
+    An output (N,) is one value, with the index 0.
+    """
+
+    def score(outputs: Any) -> tf.Tensor:
+        values = _read(outputs, output, "(N, K)", 1, 2)
+        return _entry(values if values.shape.rank == 2 else values[:, tf.newaxis], index)
+
+    return score
+
+
+def value_score(*, output: Output = None) -> Score:
+    """Score the one value of a regression, (N,) or (N, 1)."""
+
+    def score(outputs: Any) -> tf.Tensor:
+        values = _read(outputs, output, "one value an image, (N,) or (N, 1)", 1, 2)
+        if values.shape.rank == 2 and values.shape[1] != 1:
+            raise TfvizError(f"the output has {values.shape[1]} values an image, expected one; see class_score")
+        return tf.reshape(values, [-1])
+
+    return score
+
+
+def label_score(index: int, *, output: Output = None) -> Score:
+    """Score one label of several that do not exclude each other: the log odds of its probability (N, K), 0 to 1.
+
+    They are the logit before a sigmoid; where that is saturated, at 1 in 10 million, they end at ±16.
+    """
+
+    def score(outputs: Any) -> tf.Tensor:
+        probability = _entry(_read(outputs, output, "probabilities (N, K)", 2), index)
+        return tf.math.log(tf.maximum(probability, SATURATED)) - tf.math.log(tf.maximum(1 - probability, SATURATED))
+
+    return score
+
+
+def region_score(index: int, mask: Any = None, *, threshold: float = 0.5, output: Output = None) -> Score:
+    """Score a class in a region of a segmentation (N, h, w, K): its mean there (Seg-Grad-CAM, arXiv 2002.11434).
+
+    Parameters
+    ----------
+    index
+        The class, or channel.
+    mask
+        The region, booleans or weights (H, W), the same for all images. One of another size than the output is brought
+        to that by the share of each place that it covers. None is where the network predicts the class; the score is 0
+        where it does so nowhere.
+    threshold
+        A network with a single channel predicts its class where the output is higher than this: 0.5 for probabilities,
+        0 for logits.
+    """
+    weights = None if mask is None else _mask(mask)
+
+    def score(outputs: Any) -> tf.Tensor:
+        maps = _read(outputs, output, "a segmentation (N, h, w, K)", 4)
+        chosen = _entry(maps, index)
+        if weights is not None:
+            shares = tf.image.resize(weights, tf.shape(maps)[1:3], method="area")[..., 0]
+        elif maps.shape[-1] == 1:
+            shares = tf.cast(chosen > threshold, tf.float32)
+        else:
+            shares = tf.cast(tf.argmax(maps, axis=-1) == index, tf.float32)
+        total = tf.reduce_sum(shares * tf.ones_like(chosen), axis=[1, 2])
+        return tf.math.divide_no_nan(tf.reduce_sum(shares * chosen, axis=[1, 2]), total)
+
+    return score
+
+
+def box_score(index: int, box: Any, *, boxes: Output, scores: Output) -> Score:
+    """Score a class in the detection whose box overlaps `box` the most, the score that gradients of detectors are of.
+
+    Parameters
+    ----------
+    index
+        The class.
+    box
+        Two corners (4,), in the order and units of the model's boxes.
+    boxes, scores
+        The outputs that hold the boxes (N, M, 4), as two corners each, and the scores of the classes (N, M, K).
+
+    The score is 0 where no box overlaps.
+    """
+    wanted = _box(box)
+
+    def score(outputs: Any) -> tf.Tensor:
+        found, classes = _detections(outputs, boxes, scores)
+        overlap = _intersection_over_union(found, wanted)
+        best = tf.argmax(overlap, axis=1)
+        chosen = tf.gather(_entry(classes, index), best, batch_dims=1)
+        return tf.where(tf.reduce_max(overlap, axis=1) > 0, chosen, 0.0)
+
+    return score
+
+
+def detection_similarity(index: int, box: Any, *, boxes: Output, scores: Output) -> Score:
+    """Score how well any detection matches a box and a class: max IoU · cos (D-RISE, Petsiuk 2020, arXiv 2006.03204).
+
+    The cosine is that of a detection's class scores and those of the class alone; they should be probabilities. For
+    `rise`, whose masks move boxes too; parameters as for `box_score`.
+    """
+    wanted = _box(box)
+
+    def score(outputs: Any) -> tf.Tensor:
+        found, classes = _detections(outputs, boxes, scores)
+        cosine = _entry(tf.math.l2_normalize(classes, axis=-1), index)
+        return tf.reduce_max(_intersection_over_union(found, wanted) * cosine, axis=1)
+
+    return score
+
+
+def similarity_score(reference: Any, *, output: Output = None) -> Score:
+    """Score the cosine of an embedding (N, D) with a reference (D,), such as that of another image; -1 to 1."""
+    target = _numbers(reference, "a reference embedding (D,)")
+    if target.ndim != 1 or not target.any():
+        raise TfvizError(f"the reference embedding has the shape {target.shape}, expected (D,) and not all zero")
+
+    def score(outputs: Any) -> tf.Tensor:
+        embeddings = _read(outputs, output, "embeddings (N, D)", 2)
+        if not embeddings.shape[1:].is_compatible_with(target.shape):
+            raise TfvizError(f"the embeddings have {embeddings.shape[1]} values, the reference has {target.shape[0]}")
+        return tf.linalg.matvec(tf.math.l2_normalize(embeddings, axis=-1), target / np.linalg.norm(target))
+
+    return score
+
+
+def _read(outputs: Any, output: Output, expected: str, *ranks: int) -> tf.Tensor:
+    """Return one output as float32; raise `TfvizError` where it is not there or has another rank."""
+    if isinstance(outputs, Mapping):
+        named: dict[Any, Any] = dict(outputs)
+    else:
+        named = dict(enumerate(outputs)) if isinstance(outputs, list | tuple) else {None: outputs}
+    if output is None and len(named) == 1:
+        output = next(iter(named))
+    if output not in named:
+        known = ", ".join(map(repr, named)) if None not in named else "only one, so that none is named"
+        asked = "several outputs" if output is None else f"no output {output!r}"
+        raise TfvizError(f"the model has {asked}; say output=, one of its outputs: {known}")
+    found = tf.convert_to_tensor(named[output])
+    if found.shape.rank is not None and found.shape.rank not in ranks:
+        name = "" if output is None else f" {output!r}"
+        raise TfvizError(f"the output{name} has the shape {tuple(found.shape)}, the score reads {expected}")
+    return tf.cast(found, tf.float32)
+
+
+def _entry(values: tf.Tensor, index: int) -> tf.Tensor:
+    """Return one entry of the last axis."""
+    count = values.shape[-1]
+    if isinstance(index, bool) or not 0 <= index < (count or index + 1):
+        raise TfvizError(f"there is no class {index!r}: the output has {count}, 0 to {(count or 1) - 1}")
+    return values[..., index]
+
+
+def _numbers(values: Any, what: str) -> Numbers:
+    # Not a tensor, which could not be read in the graph of another function.
+    try:
+        return np.asarray(values, np.float32)
+    except (TypeError, ValueError) as error:
+        raise TfvizError(f"{what} must be numbers: {error}") from error
+
+
+def _mask(mask: Any) -> Numbers:
+    weights = _numbers(mask, "a mask (H, W)")
+    if weights.ndim != 2 or not weights.any() or weights.min() < 0:
+        raise TfvizError(f"the mask has the shape {weights.shape}, expected (H, W), not negative and not all zero")
+    return weights[np.newaxis, ..., np.newaxis]
+
+
+def _box(box: Any) -> Numbers:
+    wanted = _numbers(box, "a box (4,)")
+    if wanted.shape != (4,) or not (wanted[2:] > wanted[:2]).all():
+        raise TfvizError(f"the box is {box!r}, expected two corners (4,), the second beyond the first")
+    return wanted
+
+
+def _detections(outputs: Any, boxes: Output, scores: Output) -> tuple[tf.Tensor, tf.Tensor]:
+    found = _read(outputs, boxes, "boxes (N, M, 4)", 3)
+    if found.shape[-1] not in (4, None):
+        raise TfvizError(f"the output {boxes!r} has the shape {tuple(found.shape)}, the score reads boxes (N, M, 4)")
+    return found, _read(outputs, scores, "the scores of classes (N, M, K)", 3)
+
+
+def _intersection_over_union(boxes: tf.Tensor, box: Numbers) -> tf.Tensor:
+    """Return the overlap (N, M) of boxes (N, M, 4) with one (4,)."""
+    low, high = tf.maximum(boxes[..., :2], box[:2]), tf.minimum(boxes[..., 2:], box[2:])
+    shared = tf.reduce_prod(tf.maximum(high - low, 0), axis=-1)
+    areas = tf.reduce_prod(tf.maximum(boxes[..., 2:] - boxes[..., :2], 0), axis=-1)
+    return tf.math.divide_no_nan(shared, areas + np.prod(box[2:] - box[:2]) - shared)
