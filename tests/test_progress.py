@@ -1,5 +1,7 @@
 """A bar appears when work takes longer than a second, and only then."""
 
+from threading import Thread
+
 import pytest
 
 from tfviz import progress as module
@@ -72,3 +74,14 @@ def test_a_bar_inside_another_is_a_line_of_it(capsys, monkeypatch):
     with progress("more", 1) as advance:
         advance(1)
     assert len(set(started)) == 2 and "more" in capsys.readouterr().err
+
+
+def test_threads_beside_the_main_one_show_no_bar(capsys, monkeypatch):
+    """Bars of several threads would write over each other."""
+    monkeypatch.setattr(module, "PATIENCE", 0.0)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    seen = []
+    thread = Thread(target=lambda: seen.extend(stretches(2, "beside")))
+    thread.start()
+    thread.join()
+    assert seen == [(0, 1), (1, 2)] and capsys.readouterr().err == ""

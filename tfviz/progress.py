@@ -21,14 +21,16 @@ _SHOWN = threading.local()  # its `bar` is the one that a terminal has room for
 def progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
     """Yield a function that counts work as done; a bar on the terminal's standard error appears after a second.
 
-    Inside of other work that is counted, the bar is a line below that of the other.
+    Only the main thread shows one. Inside of other work that is counted, the bar is a line below that of the other.
     """
     if getattr(_SHOWN, "bar", None) is not None:
         with _line(_SHOWN.bar, description, total) as advance:
             yield advance
         return
     console = Console(stderr=True)
-    bar = Progress(console=console, auto_refresh=False, transient=True, disable=not console.is_terminal)
+    # The bars of several threads would write over each other.
+    is_shown = console.is_terminal and threading.current_thread() is threading.main_thread()
+    bar = Progress(console=console, auto_refresh=False, transient=True, disable=not is_shown)
     _SHOWN.bar = bar
     try:
         with _line(bar, description, total) as advance:

@@ -14,6 +14,7 @@ from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning
 from tfviz.methods.checks import name_images
 from tfviz.methods.compiled import Compiled, compile_methods
 from tfviz.methods.registry import find_method
+from tfviz.methods.replicas import on_replicas, replica_devices, run_parts
 from tfviz.network.batches import Batch, batches
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
@@ -89,14 +90,20 @@ def run_methods(
 
     Raises `InvalidImagesError` where the network itself refuses the images, such as too small ones.
     """
+    devices = replica_devices()
     network = trace(model)
     compiled = compile_methods(network, chosen)
-    found = []
+    replicas = on_replicas(network, compiled, devices)
+
+    def run_part(compiled: Compiled, part: Batch) -> dict[str, Any]:
+        return _run_batch(network, compiled, part, -(-batch_size // len(devices)))
+
+    found: list[dict[str, Any]] = []
     for batch in batches(network, images, targets, batch_size):
         for run in compiled.runs.values():
             run.check(batch.images.shape[1:])
         try:
-            found.append(_run_batch(network, compiled, batch, batch_size))
+            found += run_parts(replicas, run_part, batch.split(network, len(replicas)))
         except tf.errors.InvalidArgumentError as error:
             reason = next(line.strip() for line in reversed(error.message.splitlines()) if line.strip())
             raise InvalidImagesError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError, InvalidTargetsError
 from tfviz.network.given import Given
+from tfviz.network.inputs import is_batch
 
 if TYPE_CHECKING:
     from tfviz.network.traced import TracedNetwork
@@ -25,6 +27,15 @@ class Batch:
     images: np.ndarray
     targets: np.ndarray
     others: dict[str, tf.Tensor]
+
+    def split(self, network: TracedNetwork, count: int) -> list[Batch]:
+        """Return at most `count` batches of nearly the same size that hold the images of this one, in order."""
+        count, total, specs = min(count, len(self.images)), len(self.images), network.others
+        parts = []
+        for first, last in pairwise([total * index // count for index in range(count + 1)]):
+            others = {name: each[first:last] if is_batch(specs[name]) else each for name, each in self.others.items()}
+            parts.append(Batch(self.images[first:last], self.targets[first:last], others))
+        return parts
 
 
 def batches(network: TracedNetwork, images: Any, targets: Any, batch_size: int) -> Iterator[Batch]:

@@ -75,6 +75,18 @@ def forget_gradients(graph: tf.Graph) -> None:
                 forget_gradients(function_graph(graph, attribute.func.name))
 
 
+def distributed_variable(variable: Any) -> Any:
+    """Return the variable of a `tf.distribute` strategy that a function's variable is, or is one replica's copy of.
+
+    None where it is neither. Private because a function that was traced here reads one copy, which alone leads to the
+    others.
+    """
+    if isinstance(variable, tf.distribute.DistributedValues):
+        return variable
+    reference = getattr(variable.handle, "_distributed_container", None)
+    return None if reference is None else reference()
+
+
 def operation_definition(operation_type: str) -> Any:
     """Return the `OpDef` of an operation type.
 
