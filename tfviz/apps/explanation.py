@@ -94,9 +94,7 @@ class Explanation(Results):
         **look
             `colormap`, `blend` and `clip_percentile`, as `tfviz.results.plot` takes them.
         """
-        if order not in ORDERS:
-            raise TfvizError(f"the order of the channels is one of {', '.join(ORDERS)}, not {order!r}")
-        step = -1 if order == "bgr" else 1
+        step = channel_step(order)
         shown = to_picture(self.images[..., ::step]) if pictures is None else np.asarray(pictures)
         found = {self._column(name): values for name, values in self.shown(order).items()}
         return plot(shown, {**found, **(columns or {})}, titles=self.titles(class_names), **look)
@@ -106,7 +104,7 @@ class Explanation(Results):
 
         Maps whose background is not zero are scaled from their minimum (see `Method.shown_from`).
         """
-        step = -1 if order == "bgr" else 1
+        step = channel_step(order)
         found = {name: values[..., ::step] if values.ndim == 4 else values for name, values in self.maps.items()}
         for name, values in found.items():
             if method_of(name).shown_from == "minimum":
@@ -212,6 +210,13 @@ def explain(
     chosen = choose_methods(methods, None if layer is None else {LAYER: layer}, options)
     results = run_methods(network, chosen, images, targets, batch_size=batch_size)
     return Explanation(**vars(results), model=network.name, head=network.head.kind)
+
+
+def channel_step(order: str) -> int:
+    """Return the step through channels of that order which gives red, green and blue; raise `TfvizError`."""
+    if order not in ORDERS:
+        raise TfvizError(f"the order of the channels is one of {', '.join(ORDERS)}, not {order!r}")
+    return -1 if order == "bgr" else 1
 
 
 def class_name(target: int, class_names: Sequence[str] | None) -> str:

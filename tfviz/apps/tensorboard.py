@@ -1,0 +1,222 @@
+"""Explanations on TensorBoard while a network is trained. The only module that needs the package `tensorboard`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import ArrayLike
+
+from tfviz.apps.cards import CardMaker, enlarged
+from tfviz.apps.explanation import Explanation, channel_step, explain
+from tfviz.apps.fixed_images import read_fixed_images
+from tfviz.apps.output import check_folder
+from tfviz.errors import TfvizError, TfvizWarning
+from tfviz.methods import choose_methods, find_method
+from tfviz.methods.registry import LAYER
+from tfviz.network.trace import trace
+from tfviz.network.traced import TracedNetwork
+
+RUN = "explanations"
+UNITS = ("epoch", "batch")
+
+
+class ExplainImages(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no complete types
+    """Writes explanations of fixed images to TensorBoard while a model is trained, for `fit` of Keras 3 and tf_keras.
+
+    They appear on the page of images in the run `explanations`, a card for each method and image, with the class that
+    is explained and its probability below. The model is traced once, and every explanation reads its weights of that
+    moment; the training is as without. What is wrong is raised before the first step of the training, when everything
+    is compiled by explaining the images once, or, where tf_keras builds the model in its first step, when they are
+    first explained. What goes wrong later, such as gradients that overflow, is warned about. At the end a line says
+    what it cost, unless `fit` is silent; the scalar `seconds` has the cost of each time.
+
+    Parameters
+    ----------
+    log_dir
+        As of `keras.callbacks.TensorBoard`, which may write to the same folder. Another such callback needs its own.
+    images
+        As `tfviz.explain` takes them. A `tf.data.Dataset`, of (images, labels) too, is read once, here.
+    targets
+        As `tfviz.explain` takes them, or ``"labels"``, those of the dataset.
+    methods, layer, options, batch_size
+        As `tfviz.explain` takes them.
+    every, unit
+        After how many of ``"epoch"`` or ``"batch"`` they are explained. The step is the epoch's index, or the number of
+        batches that this training has seen: those of `keras.callbacks.TensorBoard`.
+    model
+        What to explain instead of the model that is trained: one that shares its layers, or a `TracedNetwork` of it
+        with a score of your own.
+    class_names, pictures, order, **look
+        As `Explanation.plot` takes them.
+    pixel_range
+        Where there are no `pictures`: the inputs of black and of white, two numbers or one for each channel. 0 and 255
+        for uint8 images; others are stretched, each from its minimum to its maximum.
+
+    Raises
+    ------
+    TfvizError
+        TensorBoard is not installed, the folder cannot be written, or `every`, `unit` or the look have no meaning.
+    UnsupportedModelError, UnknownMethodError, UnknownLayerError, InvalidImagesError, InvalidTargetsError, RuleError
+    """
+
+    # What tf_keras asks of a callback besides: that the logs, which are not read, need not be fetched for it.
+    _supports_tf_logs = True
+
+    def __init__(
+        self,
+        log_dir: str | os.PathLike[str],
+        images: Any,
+        targets: Any = None,
+        *,
+        methods: str | Sequence[str] = ("grad_cam", "saliency"),
+        layer: str | Sequence[str] | None = None,
+        options: Mapping[str, Mapping[str, Any]] | None = None,
+        batch_size: int = 32,
+        every: int = 1,
+        unit: str = "epoch",
+        model: Any = None,
+        class_names: Sequence[str] | None = None,
+        pictures: ArrayLike | None = None,
+        pixel_range: tuple[Any, Any] | None = None,
+        order: str = "rgb",
+        **look: Any,
+    ) -> None:
+        super().__init__()
+        self._summaries = _summaries()
+        _check_moments(every, unit)
+        channel_step(order)
+        for name, given in choose_methods(methods, None if layer is None else {LAYER: layer}, options).items():
+            find_method(name).complete(given)
+        self._images, self._targets = read_fixed_images(images, targets)
+        if pixel_range is None and getattr(self._images, "dtype", None) == np.uint8:
+            pixel_range = (0, 255)
+        self._cards = CardMaker(pictures, pixel_range, order, class_names, look)
+        self._explain = partial(explain, methods=methods, layer=layer, options=options, batch_size=batch_size)
+        self._folder, self._explained, self._every, self._unit = os.fspath(log_dir), model, every, unit
+        # For Keras 3, which otherwise waits for every batch on account of a callback that has a method for its end.
+        self.async_safe = unit == "epoch"
+        self._network: TracedNetwork | None = None
+        self._writer: Any = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Compile the methods."""
+        self._close()
+        self._cost = _Cost(time.perf_counter())
+        self._batches = self._batches_before = 0
+        if self._explained is not None or self.model.built:
+            self._prepare()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Explain the images if enough batches have passed."""
+        # Several batches may have passed at once (`steps_per_execution`).
+        before, self._batches = self._batches, self._batches_before + batch + 1
+        if self._unit == "batch" and self._batches // self._every > before // self._every:
+            self._explain_at(self._batches)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Explain the images if enough epochs have passed."""
+        self._batches_before = self._batches
+        if self._unit == "epoch" and (epoch + 1) % self._every == 0:
+            self._explain_at(epoch)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Close the run, and say what it cost."""
+        self._close()
+        if (self.params or {}).get("verbose"):
+            sys.stdout.write(f"ExplainImages took {self._cost}; see tensorboard --logdir {self._folder}\n")
+
+    def _implements_train_batch_hooks(self) -> bool:
+        """Return what tf_keras asks every callback, as it does below, to leave out those that have nothing to do."""
+        return self._unit == "batch"
+
+    def _implements_test_batch_hooks(self) -> bool:
+        return False
+
+    def _implements_predict_batch_hooks(self) -> bool:
+        return False
+
+    def _prepare(self) -> None:
+        """Trace the model, and find out what is wrong by making every card once; open the run."""
+        if "://" not in self._folder:
+            check_folder(Path(self._folder))
+        started = time.perf_counter()
+        self._network = trace(self.model if self._explained is None else self._explained)
+        self._cards.found(self._explanation())
+        self._cost.compiling = time.perf_counter() - started
+        self._writer = tf.summary.create_file_writer(os.path.join(self._folder, RUN))
+
+    def _explanation(self) -> Explanation:
+        return self._explain(self._network, self._images, self._targets)
+
+    def _explain_at(self, step: int) -> None:
+        if self._network is None:
+            self._prepare()
+        started = time.perf_counter()
+        try:
+            explanation = self._explanation()
+        except TfvizError as error:
+            warnings.warn(f"nothing is shown of {self._unit} {step}: {error}", TfvizWarning, stacklevel=2)
+            return
+        cards = self._cards.found(explanation)
+        if not self._cost.times:
+            cards = {"images": enlarged(self._cards.shown(explanation)), **cards}
+        # Keras' own callback lets through only the summaries of some batches.
+        with self._writer.as_default(step), tf.summary.record_if(True):
+            for name, pictures in cards.items():
+                self._summaries.image(name, pictures, max_outputs=len(pictures))
+            self._summaries.scalar("seconds", self._cost.add(time.perf_counter() - started))
+
+    def _close(self) -> None:
+        """Close the run: also that of a training that was interrupted, of which no callback is told."""
+        if self._writer is not None:
+            self._writer.close()
+        self._network = self._writer = None
+
+
+@dataclass
+class _Cost:
+    """Seconds: when the training began, what compiling took, and what all the times took that images were explained."""
+
+    began: float
+    compiling: float = 0.0
+    times: int = 0
+    seconds: float = 0.0
+
+    def add(self, seconds: float) -> float:
+        """Add one time, and return its seconds."""
+        self.times, self.seconds = self.times + 1, self.seconds + seconds
+        return seconds
+
+    def __str__(self) -> str:
+        """Return the cost in words."""
+        share = (self.compiling + self.seconds) / (time.perf_counter() - self.began)
+        each = self.seconds / max(self.times, 1)
+        return (
+            f"{each:.2g} s each of {self.times} times, {self.compiling:.2g} s to compile: {share:.0%} of the training"
+        )
+
+
+def _check_moments(every: int, unit: str) -> None:
+    if isinstance(every, bool) or not isinstance(every, int | np.integer) or every < 1:
+        raise TfvizError(f"every is {every!r}, expected a whole number of at least 1")
+    if unit not in UNITS:
+        raise TfvizError(f"unit is {unit!r}, expected one of {', '.join(UNITS)}")
+
+
+def _summaries() -> Any:
+    try:
+        from tensorboard.summary import v2
+    except ImportError as error:
+        raise TfvizError('ExplainImages needs the package tensorboard: pip install "tfviz[tensorboard]"') from error
+    return v2
