@@ -168,13 +168,15 @@ def test_the_model_is_traced_and_the_methods_compiled_once(tmp_path, monkeypatch
     assert list(explanations(tmp_path)["grad_cam"]) == [0, 1, 2]
 
 
-@of_both
 @pytest.mark.parametrize(
-    "policy, options",
+    "library, policy, options",
     [
-        ("float32", {"validation_split": 0.25}),
-        ("float32", {"unit": "batch", "every": 2}),
-        ("mixed_bfloat16", {"shuffle": False}),
+        ("keras", "float32", {"validation_split": 0.25}),
+        ("tf_keras", "float32", {"unit": "batch", "every": 2}),
+        ("keras", "mixed_bfloat16", {"shuffle": False}),
+        pytest.param("keras", "float32", {"unit": "batch", "every": 2}, marks=pytest.mark.slow),
+        pytest.param("tf_keras", "float32", {"validation_split": 0.25}, marks=pytest.mark.slow),
+        pytest.param("tf_keras", "mixed_bfloat16", {"shuffle": False}, marks=pytest.mark.slow),
     ],
 )
 def test_a_training_is_as_without(tmp_path, library, policy, options):
@@ -197,6 +199,7 @@ def test_a_training_is_as_without(tmp_path, library, policy, options):
     assert explanations(tmp_path)["smooth_grad"]
 
 
+@pytest.mark.slow
 def test_mixed_float16(tmp_path):
     model = compiled("keras", network("keras", "mixed_float16"))
     fit(model, ExplainImages(tmp_path, IMAGES, methods="grad_cam"), epochs=2)
@@ -204,7 +207,7 @@ def test_mixed_float16(tmp_path):
 
 
 @of_both
-@pytest.mark.parametrize("update_freq", ["epoch", 5])
+@pytest.mark.parametrize("update_freq", [pytest.param("epoch", marks=pytest.mark.slow), 5])
 def test_beside_the_callback_of_keras(tmp_path, library, update_freq):
     """Its runs hold the same, and while it records only some batches, ours are recorded all the same."""
     board = importlib.import_module(f"{library}.callbacks").TensorBoard
@@ -230,21 +233,25 @@ def test_beside_the_callback_of_keras(tmp_path, library, update_freq):
 
 @of_both
 def test_every_so_many_epochs_or_batches(tmp_path, library):
-    """Batches are counted over the epochs; several that are run at once are explained once."""
+    """Several batches that are run at once are explained once; that they are counted over epochs is tested above."""
     epochs = ExplainImages(tmp_path / "epochs", IMAGES, methods="saliency", every=2)
     fit(compiled(library), epochs, epochs=7, initial_epoch=2)
     assert list(explanations(tmp_path / "epochs")["saliency"]) == [3, 5]
-    batches = ExplainImages(tmp_path / "batches", IMAGES, methods="saliency", every=4, unit="batch")
-    fit(compiled(library), batches, epochs=4)
-    assert list(explanations(tmp_path / "batches")["saliency"]) == [4, 8, 12]
     at_once = ExplainImages(tmp_path / "at_once", IMAGES, methods="saliency", every=1, unit="batch")
     fit(compiled(library, steps_per_execution=3), at_once, epochs=2)
     assert list(explanations(tmp_path / "at_once")["saliency"]) == [3, 6]
 
 
-def test_keras_need_not_wait_for_batches():
-    """Keras 3 dispatches the callbacks of batches beside the training, if all of them allow it."""
-    assert ExplainImages("logs", IMAGES).async_safe and not ExplainImages("logs", IMAGES, unit="batch").async_safe
+def test_no_keras_needs_to_wait_for_batches_that_are_not_explained():
+    """Keras 3 calls back beside the training if all callbacks allow it, tf_keras calls only those that it must."""
+    import tf_keras
+
+    of_epochs, of_batches = ExplainImages("logs", IMAGES), ExplainImages("logs", IMAGES, unit="batch")
+    assert of_epochs.async_safe and not of_batches.async_safe
+    for callback in (of_epochs, of_batches):
+        called = tf_keras.callbacks.CallbackList([callback])
+        assert called._supports_tf_logs and called._should_call_train_batch_hooks == (callback is of_batches)
+        assert not called._should_call_test_batch_hooks and not called._should_call_predict_batch_hooks
 
 
 def open_event_files(folder):
@@ -418,8 +425,15 @@ def test_another_model_than_the_one_that_is_trained(tmp_path):
         both.fit(X, {"classes": Y}, verbose=0, callbacks=[ExplainImages(tmp_path, IMAGES)])
 
 
-@of_both
-@pytest.mark.parametrize("kind", ["sequential", "subclassed"])
+@pytest.mark.parametrize(
+    "library, kind",
+    [
+        ("keras", "subclassed"),
+        ("tf_keras", "subclassed"),
+        pytest.param("keras", "sequential", marks=pytest.mark.slow),
+        pytest.param("tf_keras", "sequential", marks=pytest.mark.slow),
+    ],
+)
 def test_models_that_are_built_by_the_training(tmp_path, library, kind):
     layers = importlib.import_module(f"{library}.layers")
     model_class = importlib.import_module(library).Model
@@ -476,6 +490,29 @@ def test_the_cost_is_told_unless_the_training_is_silent(tmp_path, capsys, verbos
         assert command == f"tensorboard --logdir {tmp_path}"
         written = [*explanations(tmp_path)["seconds"].values()]
         assert float(seconds) == pytest.approx(np.mean(written), rel=0.1)
+
+
+def test_a_file_system_of_tensorflow(tmp_path, trained, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_once(trained, ExplainImages("ram://logs", IMAGES, methods="saliency"))
+    assert len(tf.io.gfile.listdir("ram://logs/explanations")) == 1 and not [*tmp_path.iterdir()]
+
+
+def test_a_model_that_is_not_built_after_a_training_of_another_was_interrupted(tmp_path, trained):
+    import tf_keras
+
+    layers = tf_keras.layers
+    inner = [layers.Conv2D(4, 3), layers.GlobalAveragePooling2D(), layers.Dense(CLASSES, activation="softmax")]
+    model = tf_keras.Sequential(inner)
+    callback = ExplainImages(tmp_path, IMAGES, methods="saliency")
+    callback.set_model(trained)
+    callback.on_train_begin()
+    callback.set_model(model)
+    callback.on_train_begin()
+    model(IMAGES)
+    callback.on_epoch_end(0)
+    shown = overlay(PICTURES, normalise(tfviz.saliency(model, IMAGES), "positive"))
+    np.testing.assert_array_equal(picture_part(explanations(tmp_path)["saliency"][0]), shown)
 
 
 WRONG = {

@@ -5,6 +5,7 @@ TensorFlow must be told of the second device before it starts, so that no test b
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import re
@@ -23,6 +24,7 @@ from model_zoo import CLASSES, SHAPE, build, distance, random_images, randomise
 from tensorflow.python.eager import context
 
 import tfviz
+from tfviz.callbacks import ExplainImages
 from tfviz.methods import METHODS, explainer
 from tfviz.methods.replicas import Replica, on_device, run_parts
 from tfviz.network.batches import Batch
@@ -284,6 +286,28 @@ def check_other_strategies_are_refused():
     )
     with other.scope(), pytest.raises(tfviz.TfvizError, match=re.escape(told)):
         tfviz.grad_cam(mirrored(), IMAGES)
+
+
+def slow_explanations_while_a_model_is_trained_on_both():
+    """Inside of the strategy's scope, as tf_keras calls its callbacks, or outside, as Keras 3 does."""
+    for library in (keras, importlib.import_module("tf_keras")):
+        layers, seen = library.layers, []
+        with strategy().scope():
+            image = layers.Input(SHAPE)
+            x = layers.BatchNormalization()(layers.Conv2D(4, 3, activation="relu", name="conv")(image))
+            x = layers.Dense(CLASSES, activation="softmax")(layers.GlobalAveragePooling2D()(x))
+            model = library.Model(image, x)
+            model.compile("adam", "sparse_categorical_crossentropy")
+        with tempfile.TemporaryDirectory() as folder:
+            callback = ExplainImages(folder, IMAGES, methods="grad_cam")
+            cards = callback._cards.found
+            object.__setattr__(
+                callback._cards, "found", lambda found, cards=cards, seen=seen: (seen.append(found), cards(found))[1]
+            )
+            model.fit(random_images(8), np.arange(8) % CLASSES, batch_size=4, epochs=2, verbose=0, callbacks=[callback])
+        first, last = seen[0].maps["grad_cam"], seen[-1].maps["grad_cam"]
+        assert len(seen) == 3 and not np.array_equal(first, last)
+        assert distance(last, tfviz.grad_cam(model, IMAGES)) < 1e-6
 
 
 CHECKS = {name: value for name, value in list(globals().items()) if name.startswith(("check_", "slow_"))}
