@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,9 @@ from tfviz.apps.output import PICTURE_SUFFIX, check_folder, file_part, write_arr
 from tfviz.errors import TfvizError
 from tfviz.methods import Results, choose_methods, run_methods
 from tfviz.methods.registry import LAYER, method_of
+from tfviz.network.fingerprint import fingerprint
 from tfviz.network.trace import trace
+from tfviz.network.traced import TracedNetwork
 from tfviz.results import normalise, plot, to_picture
 
 if TYPE_CHECKING:
@@ -37,11 +40,13 @@ class Explanation(Results):
     Besides the attributes of `Results`:
 
     model: the model's name. head: what the scores come from, `softmax`, `sigmoid`, `none` (the raw output is
-    explained; its probabilities take it for logits) or `custom` (they are NaN).
+    explained; its probabilities take it for logits) or `custom` (they are NaN). network: what was explained, None in a
+    copy that went to another process.
     """
 
     model: str
     head: str
+    network: TracedNetwork | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         """Return what was found, without the numbers."""
@@ -52,6 +57,15 @@ class Explanation(Results):
     def scored_by(self) -> str:
         """What the scores are, in words."""
         return SCORED_BY[self.head]
+
+    @cached_property
+    def fingerprint(self) -> str | None:
+        """What the network computes, as it is when this is first asked for; see `tfviz.network.fingerprint`."""
+        return fingerprint(self.network) if self.network is not None else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what goes to another process: all but the network, whose fingerprint goes in its place."""
+        return {**vars(self), "fingerprint": self.fingerprint, "network": None}
 
     def select(self, rows: Sequence[int]) -> Explanation:
         """Return the explanation of some of the images, by their indices."""
@@ -209,7 +223,7 @@ def explain(
     network = trace(model)
     chosen = choose_methods(methods, None if layer is None else {LAYER: layer}, options)
     results = run_methods(network, chosen, images, targets, batch_size=batch_size)
-    return Explanation(**vars(results), model=network.name, head=network.head.kind)
+    return Explanation(**vars(results), model=network.name, head=network.head.kind, network=network)
 
 
 def channel_step(order: str) -> int:

@@ -44,11 +44,6 @@ def manifest(
     failed
         The reason for each image that could not be explained.
     """
-    import keras
-    import tensorflow
-
-    import tfviz
-
     methods = {
         name: {
             "result": "attribution" if values.ndim == 4 else "map",
@@ -57,12 +52,10 @@ def manifest(
         }
         for name, values in explanation.maps.items()
     }
-    modules = {"tfviz": tfviz, "tensorflow": tensorflow, "keras": keras, "numpy": np}
     return {
         "schema": SCHEMA,
-        "versions": {name: module.__version__ for name, module in modules.items()}
-        | {"python": platform.python_version()},
-        "model": {"name": explanation.model, "path": model_path},
+        "versions": versions(),
+        "model": {"name": explanation.model, "path": model_path, "fingerprint": explanation.fingerprint},
         "score": {"head": explanation.head, "meaning": explanation.scored_by},
         "preprocessing": dict(preprocessing) if preprocessing else None,
         "methods": methods,
@@ -70,6 +63,17 @@ def manifest(
         "failed": dict(failed or {}),
         "warnings": list(warnings),
     }
+
+
+def versions() -> dict[str, str]:
+    """Return the releases that results depend on."""
+    import keras
+    import tensorflow
+
+    import tfviz
+
+    modules = {"tfviz": tfviz, "tensorflow": tensorflow, "keras": keras, "numpy": np}
+    return {name: module.__version__ for name, module in modules.items()} | {"python": platform.python_version()}
 
 
 def entry(

@@ -10,6 +10,7 @@ import tfviz
 from tfviz.apps.command import options
 from tfviz.apps.command.behaviour import Group, start_tensorflow
 from tfviz.apps.command.explaining import explain, localize
+from tfviz.apps.command.exporting import export
 from tfviz.apps.command.flags import AttackCommand, MethodCommand, ModelCommand
 from tfviz.apps.command.making import fool, visualize
 
@@ -66,5 +67,6 @@ def methods() -> None:
 
 app.command(cls=MethodCommand)(explain)
 app.command(cls=MethodCommand)(localize)
+app.command(cls=MethodCommand)(export)
 app.command(cls=ModelCommand)(visualize)
 app.command(cls=AttackCommand)(fool)

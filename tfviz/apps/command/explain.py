@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +28,18 @@ LISTED = 12  # lines of the table of classes, shared by the images
 MOST_LISTED = 5
 
 
-def find_methods(network: TracedNetwork, request: Request) -> tuple[dict[str, dict[str, Any]], list[str]]:
+def find_methods(
+    network: TracedNetwork, names: Sequence[str], options: Mapping[str, Any]
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Return the methods to run with their options, and what to say of those that are left out.
 
     They are those named, or of the usual ones (or of all) those that the network has a place for.
     """
-    names = request.methods
     if names and ALL not in names:
-        return choose_methods(list(dict.fromkeys(names)), request.options), []
-    if LAYER in request.options:
-        plan_methods(network, choose_methods("grad_cam", {LAYER: request.options[LAYER]}))
-    chosen = choose_methods(list(METHODS if names else USUAL_METHODS), request.options)
+        return choose_methods(list(dict.fromkeys(names)), options), []
+    if LAYER in options:
+        plan_methods(network, choose_methods("grad_cam", {LAYER: options[LAYER]}))
+    chosen = choose_methods(list(METHODS if names else USUAL_METHODS), options)
     said = []
     for name in list(chosen):
         try:
@@ -60,7 +61,7 @@ class Run:
         self.outcome = outcome(setup, request)
         self._setup = setup
         self._request = request
-        self._methods, left_out = find_methods(setup.network, request)
+        self._methods, left_out = find_methods(setup.network, request.methods, request.options)
         self._targets = setup.targets(list(request.targets))
         classes = int(setup.network.num_classes or 0)
         if request.top > classes:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.apps.decoding import measure_preprocessing
 from tfviz.apps.images import WAYS_TO_FIT, Image, fit_image, read_image
 from tfviz.apps.labels import read_labels, resolve_target
 from tfviz.apps.models import OpenedModel, open_model
 from tfviz.apps.preprocessing import Preprocessing, find_preprocessing
+from tfviz.apps.probing import measure_preprocessing
 from tfviz.errors import TfvizWarning, UnsupportedModelError
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
@@ -101,7 +101,11 @@ def set_up(options: ModelOptions) -> Setup:
     """
     fit_image(np.zeros((2, 2, 3), np.uint8), (2, 2), options.fit or WAYS_TO_FIT[0])
     opened = open_model(options.model, weights=options.weights)
-    network = trace(opened.model, **options.choice)
+    return set_up_opened(options, opened, trace(opened.model, **options.choice))
+
+
+def set_up_opened(options: ModelOptions, opened: OpenedModel, network: TracedNetwork) -> Setup:
+    """Return what `set_up` does, of a model that is open."""
     preprocessing, said = _preprocessing(options, opened, network)
     for message in said:
         warnings.warn(message, TfvizWarning, stacklevel=2)
@@ -110,7 +114,7 @@ def set_up(options: ModelOptions) -> Setup:
     path = opened.model if isinstance(opened.model, Path) else None
     # Keras' own networks were evaluated on the centre of photographs; its users' are mostly trained on stretched ones.
     fit = options.fit or ("stretch" if path else "crop")
-    return Setup(network, path, preprocessing, names, _size(options.size, opened, network), fit, said)
+    return Setup(network, path, preprocessing, names, image_size(options.size, opened, network), fit, said)
 
 
 def _preprocessing(
@@ -127,7 +131,8 @@ def _preprocessing(
     return found, () if options.preprocess else (assumed,)
 
 
-def _size(wanted: int | None, opened: OpenedModel, network: TracedNetwork) -> tuple[int, int]:
+def image_size(wanted: int | None, opened: OpenedModel, network: TracedNetwork) -> tuple[int, int]:
+    """Return the height and width of the network's images; `wanted` are those of one that leaves them open."""
     height, width, _ = network.image_shape
     if wanted is not None and {wanted} != {height or wanted, width or wanted}:
         raise UnsupportedModelError(

@@ -1,0 +1,92 @@
+"""`tfviz export`: a model opened, traced with its methods, written, and what it takes and returns printed."""
+
+from __future__ import annotations
+
+import io
+import shlex
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from tfviz.apps.command.explain import find_methods
+from tfviz.apps.command.setup import ASSUMED_PREPROCESSING, ModelOptions, image_size, set_up_opened
+from tfviz.apps.command.tables import print_rows
+from tfviz.apps.encoded import Decoder
+from tfviz.apps.export import EXTRA, Exported, prepare, write
+from tfviz.apps.images import fit_image, read_image
+from tfviz.apps.models import OpenedModel, open_model
+from tfviz.apps.preprocessing import find_preprocessing
+from tfviz.demo import sample_paths
+from tfviz.errors import TfvizWarning
+from tfviz.network.trace import trace
+from tfviz.network.traced import TracedNetwork
+
+
+def export(
+    options: ModelOptions,
+    methods: Sequence[str],
+    method_options: dict[str, Any],
+    batch_size: int,
+    output: Path,
+    *,
+    encoded: bool,
+) -> None:
+    """Write the SavedModel of a model and methods, with an example of what it takes, and print how it is used."""
+    opened = open_model(options.model, weights=options.weights)
+    network = trace(opened.model)
+    setup = set_up_opened(options, opened, network) if encoded else None
+    decoder = Decoder(setup.preprocessing, setup.size, setup.fit) if setup else None
+    chosen, left_out = find_methods(network, methods, method_options)
+    path = opened.model.resolve() if isinstance(opened.model, Path) else None
+    exported = prepare(network, chosen, decoder, batch_size, path)
+    for message in [*left_out, *exported.manifest["warnings"]]:
+        warnings.warn(message, TfvizWarning, stacklevel=2)
+    name = "encoded" if encoded else "images"
+    example = np.array([sample_paths()[0].read_bytes()]) if encoded else _example(options, opened, network)
+    content = io.BytesIO()
+    np.save(content, example)
+    write(exported, output, {f"{name}.npy": content.getvalue()})
+    _print(exported, output, name)
+
+
+def _example(options: ModelOptions, opened: OpenedModel, network: TracedNetwork) -> NDArray[np.float32]:
+    """Return a batch of one image that the network takes: a sample picture, or zeros where it takes no pictures."""
+    size, channels = image_size(options.size, opened, network), network.image_shape[2] or 3
+    if channels not in (1, 3):
+        return np.zeros((1, *size, channels), np.float32)
+    preprocessing = opened.preprocessing or find_preprocessing(ASSUMED_PREPROCESSING, channels=channels)
+    return preprocessing(fit_image(read_image(sample_paths()[0]), size, "stretch"))[np.newaxis]
+
+
+def _print(exported: Exported, output: Path, name: str) -> None:
+    """Print the signatures, what they take and return, and a command that runs one."""
+    signatures = {**exported.own, **exported.added}
+    print_rows(["signature", "takes → returns"], [(key, _described(each)) for key, each in signatures.items()])
+    size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
+    print(f"{output}: {size / 1e6:.1f} MB; a target of -1 is the predicted class\n")
+    command = ["saved_model_cli", "run", "--dir", str(output), "--tag_set", "serve"]
+    command += ["--signature_def", next(iter(exported.added)), "--inputs", f"{name}={output / EXTRA / name}.npy"]
+    print(shlex.join([*command, "--input_exprs", "targets=[-1]"]))
+
+
+def _described(function: Any) -> str:
+    """Return what a concrete function takes and returns, each by its name, with its type and shape."""
+    takes = [(spec.name, spec) for spec in tf.nest.flatten(function.structured_input_signature)]
+    found = function.structured_outputs
+    returns = found.items() if isinstance(found, dict) else _numbered(tf.nest.flatten(found))
+    return " → ".join(", ".join(f"{name} {_shape(spec)}" for name, spec in each) for each in (takes, returns))
+
+
+def _numbered(tensors: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+    """Yield tensors with the names that TensorFlow gives them in a signature."""
+    yield from ((f"output_{number}", tensor) for number, tensor in enumerate(tensors))
+
+
+def _shape(tensor: Any) -> str:
+    shape = ["N" if not place and size is None else str(size or "?") for place, size in enumerate(tensor.shape)]
+    return f"{tensor.dtype.name} ({', '.join(shape)})"

@@ -1,0 +1,50 @@
+"""`tfviz export`: a SavedModel that explains itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tfviz.apps.command import options
+from tfviz.apps.command.behaviour import start_tensorflow
+from tfviz.apps.command.flags import chosen
+from tfviz.apps.folders import check_place
+
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--method",
+        help="Repeatable: a name that tfviz methods lists, or all that suit the network. grad_cam if nothing is said.",
+    ),
+]
+
+
+def export(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="As the --model of explain.")],
+    output: Annotated[Path, typer.Argument(help="The folder of the SavedModel.")],
+    method: Methods = None,
+    layer: options.Layer = None,
+    encoded: Annotated[
+        bool, typer.Option("--encoded", help="The signatures take encoded image files in place of images.")
+    ] = False,
+    preprocess: options.Preprocess = None,
+    size: options.Size = None,
+    fit: options.Fit = None,
+    weights: options.Weights = "imagenet",
+    batch_size: Annotated[int, typer.Option(min=1, help="Images that methods of many runs compute at once.")] = 32,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a SavedModel that is there.")] = False,
+) -> None:
+    """Write a SavedModel that has a signature for each method, beside its own."""
+    check_place(output, overwrite=overwrite)
+    if not encoded and (preprocess or fit):
+        raise typer.BadParameter("--preprocess and --fit are for --encoded; images are given as the network takes them")
+    start_tensorflow()
+    from tfviz.apps.command.export import export as write
+    from tfviz.apps.command.setup import ModelOptions
+
+    named = {} if not layer else {"layer": layer[0] if len(layer) == 1 else layer}
+    model_options = ModelOptions(model, weights, preprocess, None, size, fit)
+    write(model_options, method or ["grad_cam"], {**named, **chosen(context)}, batch_size, output, encoded=encoded)

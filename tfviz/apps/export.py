@@ -1,0 +1,225 @@
+"""`export`: a SavedModel that explains itself, with one signature a method."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from tfviz.apps import manifest
+from tfviz.apps.encoded import Decoder
+from tfviz.apps.explanation import SCORED_BY
+from tfviz.apps.folders import check_place, whole_folder
+from tfviz.apps.preprocessing import find_preprocessing
+from tfviz.errors import TfvizError, TfvizWarning, UnsupportedModelError
+from tfviz.methods import choose_methods, plan_methods
+from tfviz.methods.checks import whole
+from tfviz.methods.compiled import Run, batch_specs
+from tfviz.methods.registry import LAYER
+from tfviz.methods.serving import Served, serve
+from tfviz.network.compiling import concrete
+from tfviz.network.fingerprint import fingerprint
+from tfviz.network.saving import model_signatures, saved_root, with_shared_constants
+from tfviz.network.trace import trace
+from tfviz.network.traced import TracedNetwork
+
+EXTRA = "assets.extra"
+"""Where a SavedModel keeps files that TensorFlow does not read."""
+
+
+def export(
+    model: Any,
+    folder: str | Path,
+    methods: str | Sequence[str] = ("grad_cam",),
+    *,
+    layer: str | Sequence[str] | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    encoded: bool = False,
+    preprocess: str | None = None,
+    size: tuple[int, int] | None = None,
+    fit: str | None = None,
+    batch_size: int = 32,
+    overwrite: bool = False,
+) -> Path:
+    """Write a SavedModel with the model's own signatures and one for each method; return its folder.
+
+    It is loaded without tfviz, by TensorFlow, TensorFlow Serving or `saved_model_cli`. A signature is called as its
+    method, `grad_cam`, or, where that was given several layers, `grad_cam@conv1`. It takes `images`, float32 (N, H, W,
+    C) in the model's own input space, and `targets`, int32 (N,) or one for all, where -1 is the predicted class. It
+    returns `maps`, what the function of its name returns, and the `targets` (N,) and `scores` (N,) that they explain.
+
+    The model's signatures give what they gave; a Keras model gets `serving_default`. The weights are written once. What
+    made it is in `assets.extra/manifest.json`, with the model's fingerprint.
+
+    Parameters
+    ----------
+    model, methods, layer, options
+        As `tfviz.explain` takes them.
+    folder
+        Made when all of it is written; nothing is left of an export that fails.
+    encoded
+        Whether the methods' signatures take `encoded`, strings (N,), in place of `images`: JPEG, PNG, BMP or GIF files
+        (their first frame), which are decoded, fitted and preprocessed in the graph.
+    preprocess
+        What the model was trained on, as `tfviz explain --preprocess` names it (`0..1`, `vgg16` ...).
+    size
+        (height, width) that encoded files are fitted to, where the model leaves it open.
+    fit
+        How encoded files are fitted: `stretch` or `crop`, see `tfviz explain --fit`; None is `stretch`.
+    batch_size
+        The number of images that methods of many runs compute at once.
+    overwrite
+        Whether a SavedModel in `folder` is replaced, once the new one is complete.
+
+    Raises
+    ------
+    TfvizError
+        The folder exists, holds something else than a SavedModel, or cannot be written; or the model has a signature of
+        that name.
+    UnknownMethodError, UnknownLayerError, UnsupportedModelError, RuleError
+    """
+    folder = Path(folder)
+    check_place(folder, overwrite=overwrite)
+    network = trace(model)
+    if not encoded and (preprocess, size, fit) != (None, None, None):
+        raise TfvizError("preprocess, size and fit say what encoded files become; they go with encoded=True")
+    decoder = find_decoder(network, preprocess, size, fit or "stretch") if encoded else None
+    chosen = choose_methods(methods, None if layer is None else {LAYER: layer}, options)
+    path = Path(model).resolve() if isinstance(model, str | os.PathLike) else None
+    exported = prepare(network, chosen, decoder, batch_size, path)
+    for message in exported.manifest["warnings"]:
+        warnings.warn(message, TfvizWarning, stacklevel=2)
+    write(exported, folder)
+    return folder
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export writes: an object with all that its concrete functions read, by the names of their signatures.
+
+    own: the model's signatures. added: those of the methods.
+    """
+
+    root: Any
+    own: dict[str, Any]
+    added: dict[str, Any]
+    manifest: dict[str, Any]
+
+
+def find_decoder(network: TracedNetwork, preprocess: str | None, size: tuple[int, int] | None, fit: str) -> Decoder:
+    """Return what makes the network's images of encoded files."""
+    if preprocess is None:
+        raise TfvizError("say what encoded files become: preprocess='0..1', 'vgg16' or what the model was trained on")
+    height, width, channels = network.image_shape
+    if size is None and (height is None or width is None):
+        raise UnsupportedModelError("the model leaves the size of its images open; say it with size=(height, width)")
+    wanted = size or (height, width)
+    if any(side not in (None, given) for side, given in zip((height, width), wanted, strict=True)):
+        raise UnsupportedModelError(
+            f"the network takes images of {height or 'any'}x{width or 'any'} pixels, not of {wanted[0]}x{wanted[1]}"
+        )
+    preprocessing = find_preprocessing(preprocess, channels=channels or 3)
+    return Decoder(preprocessing, (int(wanted[0] or 0), int(wanted[1] or 0)), fit)
+
+
+def prepare(
+    network: TracedNetwork,
+    chosen: Mapping[str, Mapping[str, Any]],
+    decoder: Decoder | None,
+    batch_size: int,
+    path: Path | None,
+) -> Exported:
+    """Trace the `chosen` methods with their options; nothing is written. `path` is where the model was opened."""
+    at_once = whole("batch_size", batch_size)
+    runs = _named_runs(network, chosen)
+    own = model_signatures(network)
+    for name in own.keys() & runs.keys():
+        raise TfvizError(f"the model has a signature {name!r} already; it has: {', '.join(own)}")
+    said: list[str] = []
+    shared = with_shared_constants(network)
+    added = {name: _trace(shared, serve(shared, run, at_once, said), decoder) for name, run in runs.items()}
+    about = {
+        **_about(network, path, decoder),
+        "batch_size": at_once,
+        "signatures": {name: {"method": run.method.name, **_described(network, run)} for name, run in runs.items()},
+        "warnings": list(dict.fromkeys(said)),
+    }
+    return Exported(saved_root(network, own), own, added, about)
+
+
+def write(exported: Exported, folder: Path, extra: Mapping[str, bytes] | None = None) -> None:
+    """Write a SavedModel, its manifest and `extra` files beside that; raise `TfvizError` and leave nothing of it."""
+    signatures = {**exported.own, **exported.added}
+    # The methods' gradients are in the graph; those of the graph itself could not be traced again.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    try:
+        with whole_folder(folder) as unfinished:
+            tf.saved_model.save(exported.root, str(unfinished), signatures=signatures, options=options)
+            manifest.write(unfinished / EXTRA, exported.manifest)
+            for name, content in (extra or {}).items():
+                (unfinished / EXTRA / name).write_bytes(content)
+    except (tf.errors.OpError, AssertionError) as error:
+        # TensorFlow asserts that it finds all that functions read.
+        reason = " ".join(str(error).split())[:300]
+        raise TfvizError(f"{folder} cannot be written: {reason}") from error
+
+
+def _named_runs(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]]) -> dict[str, Run]:
+    """Return the runs of methods by the names of their signatures; raise where an option does not fit the network."""
+    shape = tuple(size for size in network.image_shape if size is not None)
+    named: dict[str, Run] = {}
+    for key, run in plan_methods(network, chosen).items():
+        if len(shape) == len(network.image_shape):
+            run.check(shape)
+        # What a file may be called, too: `grad_cam@block/conv:0` becomes `grad_cam@block.conv.0`.
+        name = re.sub(r"[^\w@.-]", ".", key)
+        if name in named:
+            raise TfvizError(f"two layers would have the signature {name!r}; export them one by one")
+        named[name] = run
+    return named
+
+
+def _trace(network: TracedNetwork, served: Served, decoder: Decoder | None) -> Any:
+    """Return the concrete function of images, or of encoded files, and targets."""
+    images, targets = batch_specs(network)
+    if decoder is not None:
+        images = tf.TensorSpec([None], tf.string)
+    specs = [
+        tf.TensorSpec(images.shape, images.dtype, "images" if decoder is None else "encoded"),
+        tf.TensorSpec(targets.shape, targets.dtype, "targets"),
+    ]
+
+    def explain(batch: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]:
+        return served(batch if decoder is None else decoder(batch), targets)
+
+    # Autograph would turn an error of tfviz into one of TensorFlow, of many lines.
+    return concrete(tf.function(explain, input_signature=specs, autograph=False))
+
+
+def _about(network: TracedNetwork, path: Path | None, decoder: Decoder | None) -> dict[str, Any]:
+    """Return what a manifest says of a model."""
+    how = decoder and {
+        "name": decoder.preprocessing.name,
+        "order": decoder.preprocessing.order,
+        "size": decoder.size,
+        "fit": decoder.fit,
+    }
+    return {
+        "schema": manifest.SCHEMA,
+        "versions": manifest.versions(),
+        "model": {"name": network.name, "path": path and str(path), "fingerprint": fingerprint(network)},
+        "score": {"head": network.head.kind, "meaning": SCORED_BY[network.head.kind]},
+        "preprocessing": how,
+    }
+
+
+def _described(network: TracedNetwork, run: Run) -> dict[str, Any]:
+    """Return what a manifest says of a run."""
+    layer = network.layer_index.name(network.find_layer(run.layer)) if run.layer else None
+    return {"layer": layer, "options": run.named(network)}

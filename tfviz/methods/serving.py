@@ -1,0 +1,56 @@
+"""A method as one function of images and targets: whole in the graph, without Python between its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from tfviz.methods.compiled import Run
+from tfviz.methods.loop import Diagnosed, Loop
+from tfviz.network.passes import Passes
+from tfviz.network.traced import TracedNetwork
+
+Served = Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
+
+TRIAL_SIZE = 224  # pixels a side, at which the memory of a network is measured that leaves its size open
+
+
+def serve(network: TracedNetwork, run: Run, batch_size: int, said: list[str]) -> Served:
+    """Return the function of images (N, H, W, C) and int32 targets (N,), or one for all, that a run is.
+
+    It returns the method's `maps`, and the `targets` (N,) and `scores` (N,) that they explain; a target below 0 is the
+    predicted class. A method of many runs takes at most `batch_size` images at once, fewer where they would not fit in
+    memory, and each image at least once. What must be said of the result is added to `said` when it is traced.
+    """
+    # A custom score has no classes, and its one column stands for what is predicted.
+    classes = network.num_classes or 1
+    expected = f"expected whole numbers below {classes}, the number of classes; -1 is the predicted one"
+
+    def explain(images: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]:
+        # Targets are fed by the caller, so this waits for nothing that an accelerator computes.
+        tf.debugging.assert_less(targets, classes, message=f"a target is out of range: {expected}")
+        at_once = _images_at_once(network, images, batch_size)
+        passes = Passes(network, images, targets, run.method.gradients_at(run.layer), at_once=at_once)
+        found = run.compute(passes)
+        if isinstance(found, Loop):
+            found = found.run(at_once, tf.shape(images)[0])
+        said.extend(passes.warnings)
+        maps = found.result if isinstance(found, Diagnosed) else found
+        return {"maps": maps, "targets": passes.targets, "scores": passes.scores}
+
+    return explain
+
+
+def _images_at_once(network: TracedNetwork, images: tf.Tensor, batch_size: int) -> tf.Tensor | int:
+    """Return how many images a method may run at once; a network without a size of its own says so when it runs."""
+    shape = network.image_shape
+    if None not in shape:
+        return min(batch_size, network.affordable([size or 0 for size in shape]))
+    height, width, channels = (
+        size or assumed for size, assumed in zip(shape, (TRIAL_SIZE, TRIAL_SIZE, 3), strict=True)
+    )
+    # What the values of a network take grows with the area of its images.
+    pixels = tf.cast(tf.reduce_prod(tf.shape(images)[1:3]), tf.float32)
+    affordable = network.affordable((height, width, channels)) * float(height * width) / pixels
+    return tf.cast(tf.clip_by_value(affordable, 1.0, float(batch_size)), tf.int32)

@@ -1,0 +1,73 @@
+"""What must be written so that a network's functions can be loaded again."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Any
+
+import tensorflow as tf
+
+from tfviz.network.program import Program
+from tfviz.network.traced import TracedNetwork
+
+DEFAULT = "serving_default"
+LARGE = 4096  # bytes of a constant that is worth a reference
+
+
+def model_signatures(network: TracedNetwork) -> dict[str, Any]:
+    """Return the concrete functions that the model is saved with, by the names of their signatures.
+
+    A SavedModel keeps its own. A Keras model, or a SavedModel that has none, gets `serving_default`, with the input
+    named as the model names it.
+    """
+    model = network._model
+    if hasattr(model, "signatures"):
+        return dict(model.signatures) or {DEFAULT: network.function}
+    positional, named = network.function.structured_input_signature
+    inputs = getattr(model, "inputs", None)
+    if inputs and not named and len(positional) == len(inputs) == 1:
+        spec = positional[0]
+        positional = (tf.TensorSpec(spec.shape, spec.dtype, inputs[0].name),)
+    call = tf.function(lambda *arguments: network.function(*arguments), input_signature=positional, autograph=False)
+    return {DEFAULT: call.get_concrete_function()}
+
+
+def saved_root(network: TracedNetwork, own: dict[str, Any]) -> Any:
+    """Return the object to save: it holds every variable and table that the network reads.
+
+    A SavedModel is its own, with all that was saved in it. For a Keras model it is a new object, so that the model
+    itself is not written, let alone changed; its `serve` is the forward pass, as in what `model.export` writes.
+    """
+    model = network._model
+    if hasattr(model, "signatures"):
+        return model
+    root = tf.Module()
+    root.serve = own[DEFAULT]
+    root.read_variables = list(network.function.variables)
+    resources = {id(tensor) for tensor in network.function.captured_inputs if tensor.dtype == tf.resource}
+    others = resources - {id(variable.handle) for variable in root.read_variables}
+    if others:
+        found = tf.train.TrackableView(model).descendants()
+        root.read_tables = [each for each in found if id(getattr(each, "resource_handle", None)) in others]
+    return root
+
+
+def with_shared_constants(network: TracedNetwork) -> TracedNetwork:
+    """Return the network with its large constants outside of its program.
+
+    The functions that replay it then refer to one copy of the weights of a frozen model, where each would hold as many
+    as it runs the network.
+    """
+    program = network.program
+    large = [step for step in program.steps if step.type == "Const" and _bytes(step.outputs[0]) >= LARGE]
+    shared = copy(network)
+    shared.program = Program(
+        program.inputs, [step for step in program.steps if step not in large], program.outputs, program.calls
+    )
+    constants = {step.outputs[0]: tf.constant(tf.make_ndarray(step.operation.get_attr("value"))) for step in large}
+    shared._captured = {**network._captured, **constants}
+    return shared
+
+
+def _bytes(value: Any) -> int:
+    return int(value.dtype.size * (value.shape.num_elements() or 0))
