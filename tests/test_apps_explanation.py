@@ -225,7 +225,7 @@ def test_the_manifest_says_how(explanation, tmp_path):
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
-    assert saved["model"] == {"name": "functional", "path": None}
+    assert saved["model"] == {"name": "functional", "path": None, "fingerprint": explanation.fingerprint}
     assert saved["methods"] == {
         "grad_cam": {"result": "map", "layer": "conv2", "options": {"layer": "conv2", "upsample": True}},
         "guided_backprop": {"result": "attribution", "layer": None, "options": {}},

@@ -30,6 +30,7 @@ from tfviz.methods.visualization import (
     color_statistics,
     feature_visualization,
 )
+from tfviz.network.fingerprint import fingerprint
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
@@ -107,7 +108,8 @@ def test_a_model_of_ones_own(run, own, tmp_path):
     gradient = tfviz.gradient(model_of("functional"), inputs, 2)[0]
     np.testing.assert_allclose(np.load(folder / "one.gradient.npy"), gradient, rtol=1e-4, atol=1e-6)
     saved = manifest_in(folder)
-    assert saved["model"] == {"name": "own", "path": str(own / "own.keras")}
+    found = fingerprint(tfviz.trace(model_of("functional")))
+    assert saved["model"] == {"name": "own", "path": str(own / "own.keras"), "fingerprint": found}
     assert saved["preprocessing"] == {
         "name": "mean=10,20,30;std=5;order=bgr",
         "order": "bgr",

@@ -78,7 +78,10 @@ class Explanation(Results):
             for method, found in self.diagnostics.items()
         }
         maps = {name: values[index] for name, values in self.maps.items()}
-        return replace(self, maps=maps, diagnostics=diagnostics, **parts)
+        selected = replace(self, maps=maps, diagnostics=diagnostics, **parts)
+        if "fingerprint" in vars(self):
+            vars(selected)["fingerprint"] = self.fingerprint
+        return selected
 
     def titles(self, class_names: Sequence[str] | None = None) -> list[str]:
         """Return the class of each image and its probability or, where there is none, its score."""

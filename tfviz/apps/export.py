@@ -164,10 +164,14 @@ def write(exported: Exported, folder: Path, extra: Mapping[str, bytes] | None = 
             manifest.write(unfinished / EXTRA, exported.manifest)
             for name, content in (extra or {}).items():
                 (unfinished / EXTRA / name).write_bytes(content)
-    except (tf.errors.OpError, AssertionError) as error:
-        # TensorFlow asserts that it finds all that functions read.
-        reason = " ".join(str(error).split())[:300]
-        raise TfvizError(f"{folder} cannot be written: {reason}") from error
+    except tf.errors.OpError as error:
+        # The reason stands behind the names of the operation and of the unfinished file.
+        raise TfvizError(f"{folder} cannot be written: {error.message.rpartition(';')[2].strip()}") from error
+    except AssertionError as error:
+        raise UnsupportedModelError(
+            "the model reads a variable or table that is no attribute of it or of a layer of it, and would not be "
+            "saved: make it one"
+        ) from error
 
 
 def _named_runs(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]]) -> dict[str, Run]:
