@@ -121,12 +121,7 @@ class Explanation(Results):
 
         Maps whose background is not zero are scaled from their minimum (see `Method.shown_from`).
         """
-        step = channel_step(order)
-        found = {name: values[..., ::step] if values.ndim == 4 else values for name, values in self.maps.items()}
-        for name, values in found.items():
-            if method_of(name).shown_from == "minimum":
-                found[name] = normalise(values, "min_max")
-        return found
+        return {name: shown(name, values, order) for name, values in self.maps.items()}
 
     def save(
         self,
@@ -234,6 +229,12 @@ def channel_step(order: str) -> int:
     if order not in ORDERS:
         raise TfvizError(f"the order of the channels is one of {', '.join(ORDERS)}, not {order!r}")
     return -1 if order == "bgr" else 1
+
+
+def shown(name: str, values: np.ndarray, order: str) -> np.ndarray:
+    """Return the maps (N, H, W) or attributions (N, H, W, C) of a result's name as `Explanation.shown` does."""
+    ordered = values[..., :: channel_step(order)] if values.ndim == 4 else values
+    return normalise(ordered, "min_max") if method_of(name).shown_from == "minimum" else ordered
 
 
 def class_name(target: int, class_names: Sequence[str] | None) -> str:

@@ -39,26 +39,36 @@ _SIZE_FIELDS = {_PNG: (">II", 16), b"GIF8": ("<HH", 6), b"BM": ("<ii", 18)}
 
 
 def read_image(path: str | Path) -> Image:
-    """Read one file as uint8 RGB ``(H, W, 3)``, 0..255.
+    """Read one file as uint8 RGB ``(H, W, 3)``, 0..255, as `decode_image` does.
+
+    Raises:
+        InvalidImagesError: The file cannot be read, or what it holds cannot be decoded.
+    """
+    return decode_image(_read_bytes(Path(path)), path)
+
+
+def decode_image(data: bytes, name: str | Path) -> Image:
+    """Decode what an image file holds as uint8 RGB ``(H, W, 3)``, 0..255; errors call it by `name`.
 
     Grey, palette and CMYK colours are converted, 16 bits scaled to 8, transparent pixels laid over white. The EXIF
     orientation of JPEG and PNG files is honoured, save where pixels are transparent.
 
     Raises:
-        InvalidImagesError: The file cannot be read, is empty, cut off, no image, or of another pixel type than 8 or 16
-            bits; or the image has a side of one pixel or more than `MAXIMUM_PIXELS` (read from the file's header
-            in PNG, JPEG, GIF and BMP files, so that nothing large is decoded).
+        InvalidImagesError: The data is empty, cut off, no image, or of another pixel type than 8 or 16 bits; or the
+            image has a side of one pixel or more than `MAXIMUM_PIXELS` (read from the header of PNG, JPEG, GIF and BMP
+            images, so that nothing large is decoded).
     """
-    data = _read_bytes(Path(path))
-    _check_size(path, *_size_in_header(data))
+    if not data:
+        raise InvalidImagesError(f"{name} is empty (zero bytes); copy or download it again")
+    _check_size(name, *_size_in_header(data))
     if _is_cut_off(data):
-        raise InvalidImagesError(f"{path} is cut off: its end is missing; copy or download it again")
+        raise InvalidImagesError(f"{name} is cut off: its end is missing; copy or download it again")
     pixels = _decode(data)
     if pixels is None:
-        raise InvalidImagesError(f"{path} is no image that OpenCV can read; save it as PNG or JPEG")
-    _check_size(path, pixels.shape[1], pixels.shape[0])
+        raise InvalidImagesError(f"{name} is no image that OpenCV can read; save it as PNG or JPEG")
+    _check_size(name, pixels.shape[1], pixels.shape[0])
     if pixels.dtype not in (np.uint8, np.uint16):
-        raise InvalidImagesError(f"{path} has pixels of type {pixels.dtype}; save it with 8 or 16 bits")
+        raise InvalidImagesError(f"{name} has pixels of type {pixels.dtype}; save it with 8 or 16 bits")
     return _to_rgb(pixels)
 
 
@@ -66,12 +76,9 @@ def _read_bytes(path: Path) -> bytes:
     try:
         if path.is_dir():
             raise InvalidImagesError(f"{path} is a folder, not an image file")
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise InvalidImagesError(f"{path} cannot be read: {error.strerror}") from error
-    if not data:
-        raise InvalidImagesError(f"{path} is empty (zero bytes); copy or download it again")
-    return data
 
 
 def _check_size(path: str | Path, width: int, height: int) -> None:
@@ -155,8 +162,7 @@ def fit_image(image: Image, size: tuple[int, int], how: str = "crop", *, crop_fr
     Raises:
         InvalidImagesError: `how` is neither of `WAYS_TO_FIT`, or `crop_fraction` is not in (0, 1].
     """
-    if how not in WAYS_TO_FIT:
-        raise InvalidImagesError(f"an image is fitted by {' or '.join(WAYS_TO_FIT)}, not by {how!r}")
+    check_fit(how)
     if not 0 < crop_fraction <= 1:
         raise InvalidImagesError(f"the crop fraction lies above 0 and up to 1, not at {crop_fraction}")
     if image.shape[:2] == tuple(size):
@@ -168,6 +174,12 @@ def fit_image(image: Image, size: tuple[int, int], how: str = "crop", *, crop_fr
     image = _centre(image, (math.ceil(4 * size[0] / scale), math.ceil(4 * size[1] / scale)))
     resized = _resize(image, (round(image.shape[0] * scale), round(image.shape[1] * scale)))
     return _centre(resized, size)
+
+
+def check_fit(how: str) -> None:
+    """Raise `InvalidImagesError` for what is none of `WAYS_TO_FIT`."""
+    if how not in WAYS_TO_FIT:
+        raise InvalidImagesError(f"an image is fitted by {' or '.join(WAYS_TO_FIT)}, not by {how!r}")
 
 
 def _resize(image: Image, size: tuple[int, int]) -> Image:

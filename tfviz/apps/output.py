@@ -59,10 +59,15 @@ def write_figure(path: Path, figure: Figure) -> None:
 
 def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
     """Write a picture, uint8 RGB (H, W, 3), as a PNG file, which loses nothing."""
+    write_file(path, encode_picture(picture))
+
+
+def encode_picture(picture: NDArray[np.uint8]) -> bytes:
+    """Return the bytes of a PNG file of a picture, uint8 RGB (H, W, 3)."""
     import cv2  # here, because the help of the commands imports this module and needs no OpenCV
 
     encoded: Any = cv2.imencode(".png", picture[..., ::-1])[1]
-    write_file(path, bytes(encoded))
+    return bytes(encoded)
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:
