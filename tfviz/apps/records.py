@@ -1,0 +1,245 @@
+"""Records of `tf.train.Example`: pictures in, maps out."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import re
+import tempfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf ships no types
+from numpy.typing import NDArray
+
+from tfviz.apps.image_files import SUFFIXES
+from tfviz.apps.output import PICTURE_SUFFIX
+from tfviz.errors import InvalidImagesError, TfvizError
+
+ENCODED, LABEL = "image/encoded", "image/class/label"
+NAMES = ("image/filename", "image/key")
+RESULTS, DEAD_LETTERS, OVERLAYS = "results", "dead_letters", "overlays"
+"""How the files of a run, and the folder of its overlays, are called."""
+DIAGNOSTICS = "diagnostics"
+FRAME = 16
+"""Bytes of a TFRecord beside its content: its length and two checksums."""
+_GZIP = b"\x1f\x8b"
+
+
+class Origin(NamedTuple):
+    """Where a picture comes from.
+
+    key: its name, which need not be unique: that of its file without the folder, or what its record says. source: its
+    file or, in a file of records, `FILE#NUMBER` from 0, which is unique.
+    """
+
+    key: str
+    source: str
+
+    @property
+    def overlay(self) -> str:
+        """The file of the picture's overlay in the folder of a run: keys are not unique, sources are no file names."""
+        stem = re.sub(r"[^\w-]+", "_", Path(self.key).stem)[-80:]
+        digest = hashlib.blake2b(self.source.encode(), digest_size=6).hexdigest()
+        return f"{OVERLAYS}/{stem}-{digest}{PICTURE_SUFFIX}"
+
+
+class DeadLetter(NamedTuple):
+    """A picture that could not be explained, and why."""
+
+    origin: Origin
+    reason: str
+
+    def line(self) -> str:
+        """Return it as a line of JSON."""
+        return json.dumps({**self.origin._asdict(), "reason": self.reason}, ensure_ascii=False)
+
+
+class PictureRecord(NamedTuple):
+    """A picture as it is read. encoded: the bytes of a PNG, JPEG or other image file. label: its class, if known."""
+
+    origin: Origin
+    encoded: bytes
+    label: int | None = None
+
+
+def read_picture(record: bytes, source: str) -> PictureRecord:
+    """Return the picture in a serialised Example; raise `InvalidImagesError` where there is none.
+
+    Its key is `image/filename`, else `image/key`, else `source`; its label is `image/class/label`, an integer.
+    """
+    features = _features(record)
+    if not features.get(ENCODED):
+        found = ", ".join(sorted(features)) or "none"
+        raise InvalidImagesError(f"the Example has no {ENCODED}; its features are: {found}")
+    (encoded, *others) = features[ENCODED]
+    if others or not isinstance(encoded, bytes):
+        raise InvalidImagesError(f"{ENCODED} is not the bytes of one picture")
+    names = [values[0] for name in NAMES if (values := features.get(name)) and isinstance(values[0], bytes)]
+    key = names[0].decode("utf-8", "replace") if names else source
+    labels = features.get(LABEL) or [None]
+    return PictureRecord(Origin(key, source), encoded, labels[0] if isinstance(labels[0], int) else None)
+
+
+def read_pictures(path: str | Path, name: str) -> Iterator[PictureRecord | DeadLetter]:
+    """Yield what a file called `name` holds: its picture or, where it holds TFRecords, the picture of every record.
+
+    Files called otherwise than `SUFFIXES` hold TFRecords if `name` says so or their first record is one. What follows
+    a damaged record cannot be read, and is one dead letter.
+    """
+    number = 0
+    if not name.lower().endswith(SUFFIXES):
+        try:
+            for record in read_tfrecords(path):
+                yield _read_record(record, f"{name}#{number}")
+                number += 1
+            return
+        except InvalidImagesError as error:
+            if number or "tfrecord" in Path(name).name.lower():
+                yield DeadLetter(Origin(f"{name}#{number}", f"{name}#{number}"), str(error))
+                return
+    yield PictureRecord(Origin(Path(name).name, name), Path(path).read_bytes())
+
+
+def _read_record(record: bytes, source: str) -> PictureRecord | DeadLetter:
+    try:
+        return read_picture(record, source)
+    except InvalidImagesError as error:
+        return DeadLetter(Origin(source, source), str(error))
+
+
+def read_tfrecords(path: str | Path) -> Iterator[bytes]:
+    """Yield the records of a TFRecord file, compressed by gzip or not.
+
+    Raises `InvalidImagesError` after the last record that is whole, where the file is damaged or cut off.
+    """
+    number = consumed = 0
+    with _uncompressed(Path(path)) as (plain, is_whole):
+        try:
+            for record in tf.data.TFRecordDataset(str(plain)):
+                content: bytes = record.numpy()
+                yield content
+                number += 1
+                consumed += len(content) + FRAME
+        except tf.errors.DataLossError as error:
+            raise InvalidImagesError(f"the file is damaged: only its first {number} records can be read") from error
+        # TensorFlow takes a file that ends in the frame of a record for one that ends before it.
+        if not is_whole or consumed != os.path.getsize(plain):
+            raise InvalidImagesError(f"the file is cut off after its first {number} records")
+
+
+@contextmanager
+def _uncompressed(path: Path) -> Iterator[tuple[Path, bool]]:
+    """Yield a file with the uncompressed content of another, and whether that is all of it."""
+    with path.open("rb") as file:
+        if file.read(len(_GZIP)) != _GZIP:
+            yield path, True
+            return
+    with tempfile.NamedTemporaryFile() as plain:
+        is_whole = True
+        try:
+            # TensorFlow's own reader does not miss what a file lacks that was cut off between two records.
+            with gzip.open(path) as compressed:
+                # What can be read before the end is missed is not lost, as it were to read().
+                while chunk := compressed.read1():
+                    plain.write(chunk)
+        except (EOFError, gzip.BadGzipFile, zlib.error):
+            is_whole = False
+        plain.flush()
+        yield Path(plain.name), is_whole
+
+
+@dataclass(frozen=True, eq=False)
+class MapRecord:
+    """What a method found for one picture.
+
+    map: float32 (H, W), or (H, W, C) for an attribution. target: the class that was explained. score: its logit. run:
+    the id in the run's manifest. overlay: the picture of the map, a path in the folder of the run; empty without one.
+    diagnostics: how far the map can be trusted, of methods that know, by name.
+    """
+
+    origin: Origin
+    map: NDArray[np.float32]
+    target: int
+    score: float
+    run: str
+    overlay: str = ""
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        """Return a serialised Example; the README lists its features."""
+        features: dict[str, list[Any]] = {
+            "key": [self.origin.key.encode()],
+            "source": [self.origin.source.encode()],
+            # Bytes, because a list of floats takes 80 times as long to make, and as long again to read.
+            "map": [np.ascontiguousarray(self.map, "<f4").tobytes()],
+            "shape": list(self.map.shape),
+            "target": [self.target],
+            "score": [self.score],
+            "run": [self.run.encode()],
+            "overlay": [self.overlay.encode()],
+            **{f"{DIAGNOSTICS}/{name}": [number] for name, number in self.diagnostics.items()},
+        }
+        example = tf.train.Example(
+            features=tf.train.Features(feature={name: _feature(values) for name, values in features.items()})
+        )
+        encoded: bytes = example.SerializeToString()
+        return encoded
+
+    @classmethod
+    def decode(cls, record: bytes) -> MapRecord:
+        """Return what `encode` made an Example of; raise `TfvizError` for any other record."""
+        features = _features(record)
+        try:
+            (key,), (source,), (map_,), shape = (features[name] for name in ("key", "source", "map", "shape"))
+            (target,), (score,), (run,), (overlay,) = (features[name] for name in ("target", "score", "run", "overlay"))
+            values = np.frombuffer(map_, "<f4").reshape(shape)
+            origin = Origin(key.decode(), source.decode())
+            prefix = f"{DIAGNOSTICS}/"
+            numbers = {name.removeprefix(prefix): features[name][0] for name in features if name.startswith(prefix)}
+            return cls(origin, values, target, score, run.decode(), overlay.decode(), numbers)
+        except (KeyError, ValueError, AttributeError, TypeError) as error:
+            raise TfvizError(f"the record is no map that tfviz batch wrote: {error!r}") from error
+
+
+def read_results(folder: str | Path) -> Iterator[MapRecord]:
+    """Yield what `tfviz batch` wrote to a folder, in no particular order.
+
+    Raises
+    ------
+    TfvizError
+        The folder holds no results, or a file or record of them is damaged.
+    """
+    paths = sorted(Path(folder).glob(f"{RESULTS}-*.tfrecord"))
+    if not paths:
+        raise TfvizError(f"{folder} holds no {RESULTS}-*.tfrecord as tfviz batch writes them")
+    for path in paths:
+        try:
+            yield from map(MapRecord.decode, read_tfrecords(path))
+        except InvalidImagesError as error:
+            raise TfvizError(f"{path}: {error}") from error
+
+
+def _features(record: bytes) -> dict[str, Any]:
+    """Return the values of every feature of an Example by its name."""
+    try:
+        found = tf.train.Example.FromString(record).features.feature
+    except DecodeError as error:
+        raise InvalidImagesError("the record is no tf.train.Example") from error
+    return {name: list(getattr(each, each.WhichOneof("kind") or "bytes_list").value) for name, each in found.items()}
+
+
+def _feature(values: list[Any]) -> Any:
+    if isinstance(values[0], bytes):
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+    if isinstance(values[0], float):
+        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
