@@ -1,0 +1,85 @@
+"""A folder takes the place of another, and no other than one that tfviz batch wrote."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+import pytest
+
+from tfviz.apps import replacing
+from tfviz.apps.replacing import check_replaceable, replace_folder
+from tfviz.errors import TfvizError
+
+
+def folder(path, *names):
+    path.mkdir(parents=True)
+    for name in names:
+        (path / name).write_text(name)
+    return path
+
+
+@pytest.mark.parametrize("before", ["missing", "empty", "full"])
+@pytest.mark.parametrize("by", ["one step", "steps"])
+def test_the_new_is_there_and_the_old_is_gone(tmp_path, monkeypatch, before, by):
+    if by == "steps":
+        # Not every file system can exchange two folders in one step.
+        monkeypatch.setattr(replacing, "_exchange", lambda new, old: False)
+    new, old = folder(tmp_path / "new", "a"), tmp_path / "old"
+    if before != "missing":
+        folder(old, *(["b", "c"] if before == "full" else []))
+    replace_folder(new, old)
+    assert [path.name for path in tmp_path.iterdir()] == ["old"] and os.listdir(old) == ["a"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux exchanges folders in one step")
+def test_there_is_a_whole_folder_at_every_moment(tmp_path):
+    folder(tmp_path / "out", "a", "b")
+    done = threading.Event()
+
+    def look():
+        while not done.is_set():
+            # What raises here fails the test.
+            os.close(os.open(tmp_path / "out", os.O_RDONLY))
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    for number in range(200):
+        replace_folder(folder(tmp_path / f"new{number}", "a", "b"), tmp_path / "out")
+    done.set()
+    watcher.join()
+    assert len(os.listdir(tmp_path / "out")) == 2
+
+
+def test_the_old_comes_back_where_the_new_cannot_be_moved(tmp_path):
+    old = folder(tmp_path / "old", "a")
+    with pytest.raises(FileNotFoundError):
+        replacing._exchange_in_steps(tmp_path / "missing", old)
+    assert os.listdir(tmp_path) == ["old"] and os.listdir(old) == ["a"]
+
+
+OURS = ["manifest.json", "results-00000-of-00002.tfrecord", "dead_letters-00001-of-00002.jsonl", "overlays/a.tfviz.png"]
+
+
+def test_what_may_be_replaced():
+    check_replaceable("out", [])
+    check_replaceable("out", OURS)
+
+
+@pytest.mark.parametrize(
+    "names, shown",
+    [
+        ([*OURS, "photo.jpg"], "photo.jpg"),
+        ([*OURS, "overlays/photo.png"], "overlays/photo.png"),
+        ([*OURS, "overlays/a/b.tfviz.png"], "overlays/a/b.tfviz.png"),
+        ([*OURS, "results-00000-of-00002.tfrecord.bak"], "results-00000-of-00002.tfrecord.bak"),
+        (OURS[1:], "dead_letters-00001-of-00002.jsonl, overlays/a.tfviz.png, results-00000-of-00002.tfrecord"),
+    ],
+)
+def test_what_is_not_replaced(names, shown):
+    with pytest.raises(TfvizError) as raised:
+        check_replaceable("out", names)
+    assert str(raised.value) == (
+        f"out would be replaced, but holds other files than a run of tfviz batch ({shown}); choose another"
+    )
