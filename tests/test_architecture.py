@@ -98,6 +98,7 @@ def test_private_keras_stands_nowhere():
         ("matplotlib", {"tfviz/results"}),
         ("cv2", {"tfviz/results", "tfviz/apps"}),
         ("PIL", {"tfviz/apps"}),
+        ("apache_beam", {"tfviz/apps/beam/"}),
         ("tensorboard", {"tfviz/apps/tensorboard.py"}),
         ("tensorflow", {"tfviz/network", "tfviz/methods", "tfviz/results", "tfviz/apps", "tfviz/scores.py"}),
     ],
@@ -138,7 +139,10 @@ def run(code, **environment):
 
 
 def test_importing_tfviz_imports_no_tensorflow():
-    done = run("import sys, tfviz; print(sorted({'tensorflow', 'keras', 'cv2', 'matplotlib'} & set(sys.modules)))")
+    done = run(
+        "import sys, tfviz\n"
+        "print(sorted({'tensorflow', 'keras', 'cv2', 'matplotlib', 'apache_beam'} & set(sys.modules)))"
+    )
     assert done.stdout.strip() == "[]", done.stderr
 
 

@@ -1,0 +1,20 @@
+"""Explanations in Apache Beam pipelines. `apache_beam` is imported in this folder alone."""
+
+import contextlib
+import os
+
+from tfviz.apps.quiet import silent_stderr
+from tfviz.errors import TfvizError
+
+try:
+    import apache_beam  # noqa: F401  # imported to be missed here, in words
+except ModuleNotFoundError as error:
+    raise TfvizError('Apache Beam is not installed: pip install "tfviz[beam]"') from error
+
+# TensorFlow's start does not heed this variable, which the workers of `tfviz batch` inherit from it.
+with silent_stderr() if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "3" else contextlib.nullcontext():
+    import tensorflow  # noqa: F401  # imported for its noise, which is made once
+
+from tfviz.apps.beam.handler import AttributionHandler
+
+__all__ = ["AttributionHandler"]

@@ -1,0 +1,127 @@
+"""Files on any file system that Beam knows: local ones, gs://, s3://, hdfs://."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from tfviz.apps.manifest import FILE_NAME
+from tfviz.apps.output import check_folder
+from tfviz.apps.replacing import check_replaceable, replace_folder
+from tfviz.errors import InvalidImagesError, TfvizError
+
+_AS_IT_IS = CompressionTypes.UNCOMPRESSED
+
+
+def is_local(path: str) -> bool:
+    """Return whether a path is one of this machine's own file system."""
+    return "://" not in path
+
+
+def join(folder: str, *names: str) -> str:
+    """Return a path in a folder."""
+    path: str = FileSystems.join(folder, *names)
+    return path
+
+
+def check_inputs(patterns: Sequence[str]) -> None:
+    """Raise `InvalidImagesError` for a pattern that no file matches."""
+    for pattern in patterns:
+        if is_local(pattern) and Path(pattern).is_dir():
+            raise InvalidImagesError(
+                f"{pattern} is a folder; give a pattern of files, such as {join(pattern, '*.jpg')}"
+            )
+        try:
+            (found,) = FileSystems.match([pattern], limits=[1])
+        except (BeamIOError, ValueError, OSError) as error:
+            raise InvalidImagesError(f"{pattern} cannot be looked up: {error}") from error
+        if not found.metadata_list:
+            raise InvalidImagesError(f"no file matches {pattern}")
+
+
+def check_output(output: str) -> None:
+    """Raise `TfvizError` where a folder cannot be written, or holds anything but a run of `tfviz batch`."""
+    if is_local(output):
+        check_folder(Path(output))
+        if Path(output).is_file():
+            raise TfvizError(f"the output folder {output} is a file; choose another")
+    check_replaceable(output, names_in(output))
+
+
+def names_in(folder: str) -> list[str]:
+    """Return the paths of all files in a folder, relative to it."""
+    start = folder.rstrip("/") + "/"
+    try:
+        (found,) = FileSystems.match([f"{start}**"])
+    except (BeamIOError, ValueError, OSError) as error:
+        raise TfvizError(f"{folder} cannot be read: {error}") from error
+    return sorted(metadata.path.removeprefix(start) for metadata in found.metadata_list)
+
+
+def make_folder(path: str) -> None:
+    """Make a folder, where a file system has folders."""
+    with contextlib.suppress(BeamIOError, OSError):
+        FileSystems.mkdirs(path)
+
+
+@contextmanager
+def local_copy(path: str) -> Iterator[str]:
+    """Yield a local path of a file or folder: its own, or that of a copy which is removed afterwards."""
+    if is_local(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / Path(path).name
+        for name in names_in(path) or [""]:
+            source, target = (f"{path.rstrip('/')}/{name}", place / name) if name else (path, place)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with FileSystems.open(source, compression_type=_AS_IT_IS) as content, target.open("wb") as file:
+                    shutil.copyfileobj(content, file)
+            except (BeamIOError, OSError) as error:
+                raise TfvizError(f"{source} cannot be read: {error}") from error
+        yield str(place)
+
+
+def copy_file(local: str, path: str) -> None:
+    """Copy a local file to a path of any file system."""
+    with open(local, "rb") as content, FileSystems.create(path, compression_type=_AS_IT_IS) as file:
+        shutil.copyfileobj(content, file)
+
+
+def write_file(path: str, content: bytes) -> None:
+    """Write a file."""
+    with FileSystems.create(path, compression_type=_AS_IT_IS) as file:
+        file.write(content)
+
+
+def discard(folder: str) -> None:
+    """Remove a folder with all that is in it."""
+    if is_local(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        FileSystems.delete([join(folder, name) for name in names_in(folder)])
+
+
+def publish(folder: str, output: str) -> None:
+    """Put a finished folder in the place of another, in one step as `replace_folder` does it.
+
+    Object stores have no such step. There, the manifest of the other is removed first and that of the finished one
+    moved last, so that a folder without a manifest is not complete.
+
+    Raises `TfvizError` where something else has come to lie in that place.
+    """
+    check_replaceable(output, names_in(output))
+    if is_local(output):
+        replace_folder(Path(folder), Path(output))
+        return
+    old, new = (sorted(names_in(each), key=lambda name: name == FILE_NAME) for each in (output, folder))
+    FileSystems.delete([join(output, name) for name in reversed(old)])
+    FileSystems.rename([join(folder, name) for name in new], [join(output, name) for name in new])

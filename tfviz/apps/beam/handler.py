@@ -1,0 +1,126 @@
+"""A method for Beam's `RunInference`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from apache_beam.metrics import Metrics
+from apache_beam.ml.inference.base import ModelHandler, PredictionResult
+
+from tfviz.apps.beam.files import local_copy
+from tfviz.apps.command.setup import ModelOptions
+from tfviz.apps.examples import ERROR, Example, ExampleExplainer, MethodChoice
+from tfviz.apps.images import check_fit
+from tfviz.errors import TfvizError
+
+NAMESPACE = "tfviz"
+"""Of all metrics."""
+UNUSABLE, ZERO_MAPS, DOUBTFUL = "unusable", "zero_maps", "doubtful"
+
+
+class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplainer]):  # type: ignore[misc]  # Beam is untyped
+    """A method for Beam's `RunInference`, alone or in a `KeyedModelHandler`.
+
+    An example is an image (H, W, C) in the model's own input space, or the bytes of an image file; or a pair of one and
+    the class to explain. The `inference` of its `PredictionResult` is a dict of `map`, float32 (H, W) or (H, W, C),
+    `target`, `score` and, of some methods, `diagnostics`. An example that cannot be explained does not stop the others
+    of its batch: its `inference` is a dict of `error`, the reason. The counters `unusable`, `zero_maps` and `doubtful`
+    of the namespace `tfviz` count those, the maps that are zero, and the results whose diagnostics warn of them.
+
+    Parameters
+    ----------
+    model_path
+        A .keras or .h5 file or a SavedModel folder, which every worker can read; or on a file system of Beam's, such as
+        gs://bucket/model, which a worker copies for as long as it loads. It is the `model_id` of the results, and model
+        updates of `RunInference` change it.
+    method, **options
+        The name of one of `tfviz.METHODS`, and its own options.
+    target
+        The class to explain; None is the one that the model predicts.
+    weights, preprocess, size, fit
+        As the options of `tfviz explain`: a name that its --model takes is a model here, too, and all but the first say
+        how an encoded picture becomes an image.
+    min_batch_size, max_batch_size
+        Images at once, as Beam chooses.
+    large_model, model_copies
+        Whether the processes of a machine share one copy of the model, or so many.
+
+    Raises
+    ------
+    UnknownMethodError, UnknownLayerError
+        There is no such method or option, or several layers are named.
+    InvalidImagesError
+        There is no such `fit`.
+    """
+
+    def __init__(
+        self,
+        model_path: str,
+        method: str,
+        *,
+        target: int | None = None,
+        weights: str = "imagenet",
+        preprocess: str | None = None,
+        size: int | None = None,
+        fit: str | None = None,
+        min_batch_size: int = 1,
+        max_batch_size: int = 32,
+        large_model: bool = False,
+        model_copies: int | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        if fit is not None:
+            check_fit(fit)
+        self._model = ModelOptions(str(model_path), weights, preprocess, None, size, fit)
+        self._choice = MethodChoice(method, options, target)
+        self._batching = {"min_batch_size": min_batch_size, "max_batch_size": max_batch_size}
+        self._is_shared = large_model or model_copies is not None
+        self._copies = model_copies or 1
+
+    def load_model(self) -> ExampleExplainer:
+        """Open the model and compile the method."""
+        with local_copy(self._model.model) as path:
+            return ExampleExplainer(replace(self._model, model=path), self._choice, self._batching["max_batch_size"])
+
+    def run_inference(
+        self, batch: Sequence[Example], model: ExampleExplainer, inference_args: Mapping[str, Any] | None = None
+    ) -> Iterable[PredictionResult]:
+        """Return a `PredictionResult` for each example, in their order."""
+        found = model(list(batch))
+        Metrics.counter(NAMESPACE, UNUSABLE).inc(sum(ERROR in each for each in found))
+        Metrics.counter(NAMESPACE, ZERO_MAPS).inc(sum(ERROR not in each and not each["map"].any() for each in found))
+        Metrics.counter(NAMESPACE, DOUBTFUL).inc(sum(map(self._choice.doubts, found)))
+        return [PredictionResult(*pair, self._model.model) for pair in zip(batch, found, strict=True)]
+
+    def validate_inference_args(self, inference_args: Mapping[str, Any] | None) -> None:
+        """Raise `TfvizError` for any: options are the handler's own."""
+        if inference_args:
+            raise TfvizError(f"options are given to AttributionHandler, not as inference_args: {dict(inference_args)}")
+
+    def update_model_path(self, model_path: str | None = None) -> None:
+        """Take another model from the next one on that is loaded."""
+        self._model = replace(self._model, model=model_path or self._model.model)
+
+    def get_num_bytes(self, batch: Sequence[Example]) -> int:
+        """Return the size of the images of a batch."""
+        contents = (each[0] if isinstance(each, tuple) else each for each in batch)
+        return sum(len(each) if isinstance(each, bytes) else each.nbytes for each in contents)
+
+    def get_metrics_namespace(self) -> str:
+        """Return the namespace of the metrics."""
+        return NAMESPACE
+
+    def batch_elements_kwargs(self) -> Mapping[str, Any]:
+        """Return how Beam batches examples."""
+        return self._batching
+
+    def share_model_across_processes(self) -> bool:
+        """Return whether the processes of a machine share the model."""
+        return self._is_shared
+
+    def model_copies(self) -> int:
+        """Return how many models the processes of a machine share."""
+        return self._copies

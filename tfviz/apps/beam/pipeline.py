@@ -1,0 +1,212 @@
+"""The pipeline of `tfviz batch`: files of pictures in, records of maps and dead letters out."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import tensorflow as tf
+from apache_beam.coders import BytesCoder
+from apache_beam.io import WriteToText
+from apache_beam.io.filebasedsink import FileBasedSink
+from apache_beam.io.fileio import EmptyMatchTreatment, MatchAll
+from apache_beam.metrics import Metrics, MetricsFilter
+from apache_beam.ml.inference.base import KeyedModelHandler, PredictionResult, RunInference
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineState
+
+from tfviz.apps.beam.files import copy_file, is_local, join, local_copy, write_file
+from tfviz.apps.beam.handler import NAMESPACE, AttributionHandler
+from tfviz.apps.examples import ERROR, Look
+from tfviz.apps.output import encode_picture
+from tfviz.apps.records import DEAD_LETTERS, RESULTS, DeadLetter, MapRecord, Origin, read_pictures
+from tfviz.errors import TfvizError, TfvizWarning
+
+INPUTS = "inputs"
+
+_OF_BEAM_ALONE = ("DirectRunner", "DataflowRunner")
+"""The runners whose options are all in Beam's Python package; a job server may bring more."""
+_DEFAULTS = {
+    # Since 2.65, Beam's DirectRunner downloads another runner first, which knows no direct_num_workers, unless it is to
+    # be compatible with an older release.
+    "--update_compatibility_version": beam.__version__,
+    "--default_sdk_harness_log_level": "ERROR",
+}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What the workers of `tfviz batch` need to know.
+
+    patterns: of the input files. folder: where the results go. run: the id of the run. with_labels: whether the target
+    is the Example's label. look: how overlays are drawn, None for no overlays.
+    """
+
+    patterns: Sequence[str]
+    folder: str
+    run: str
+    with_labels: bool
+    look: Look | None
+
+
+class _Read(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
+    """From a path to ((key, source), (encoded picture, target or None)), and dead letters."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+
+    def process(self, path: str) -> Iterator[Any]:
+        for found in self._pictures(path):
+            Metrics.counter(NAMESPACE, INPUTS).inc()
+            if isinstance(found, DeadLetter):
+                yield beam.pvalue.TaggedOutput(DEAD_LETTERS, found)
+            elif self._batch.with_labels and found.label is None:
+                letter = DeadLetter(found.origin, "there is no image/class/label to explain")
+                yield beam.pvalue.TaggedOutput(DEAD_LETTERS, letter)
+            else:
+                yield found.origin, (found.encoded, found.label if self._batch.with_labels else None)
+
+    def _pictures(self, path: str) -> Iterator[Any]:
+        try:
+            with local_copy(path) as file:
+                yield from read_pictures(file, path)
+        except (TfvizError, OSError) as error:
+            yield DeadLetter(Origin(path, path), f"the file cannot be read: {error}")
+
+
+class _Encode(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
+    """From ((key, source), PredictionResult) to a serialised record, and dead letters."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+
+    def process(self, element: tuple[Origin, PredictionResult]) -> Iterator[Any]:
+        origin, (example, found, _) = element
+        if ERROR in found:
+            yield beam.pvalue.TaggedOutput(DEAD_LETTERS, DeadLetter(origin, found[ERROR]))
+            return
+        overlay = ""
+        if self._batch.look:
+            overlay = origin.overlay
+            picture = self._batch.look.overlay(example[0], found["map"])
+            write_file(join(self._batch.folder, overlay), encode_picture(picture))
+        Metrics.counter(NAMESPACE, RESULTS).inc()
+        yield MapRecord(origin, run=self._batch.run, overlay=overlay, **found).encode()
+
+
+class _TFRecordSink(FileBasedSink):  # type: ignore[misc]  # Beam is untyped
+    """TFRecords by TensorFlow's writer: Beam's needs a package for checksums that it does not install."""
+
+    def open(self, temp_path: str) -> _Shard:
+        return _Shard(temp_path)
+
+    def write_encoded_record(self, file_handle: _Shard, encoded_value: bytes) -> None:
+        file_handle.write(encoded_value)
+
+
+class _Shard:
+    """A file of TFRecords. TensorFlow writes it in its place, or beside and Beam copies it to its file system."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._folder = contextlib.ExitStack()
+        is_here = is_local(path)
+        self._local = path if is_here else join(self._folder.enter_context(tempfile.TemporaryDirectory()), "shard")
+        self._writer = tf.io.TFRecordWriter(self._local)
+
+    def write(self, record: bytes) -> None:
+        self._writer.write(record)
+
+    def close(self) -> None:
+        with self._folder:
+            self._writer.close()
+            if self._local != self._path:
+                copy_file(self._local, self._path)
+
+
+class _Letters(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
+    """From dead letters to their lines."""
+
+    def process(self, letter: DeadLetter) -> Iterator[str]:
+        Metrics.counter(NAMESPACE, DEAD_LETTERS).inc()
+        yield letter.line()
+
+
+def build(pipeline: beam.Pipeline, batch: Batch, handler: AttributionHandler) -> None:
+    """Add to a pipeline all that `tfviz batch` does.
+
+    Pictures meet no grouping on their way from the file to the shard, so that no runner has to keep them: a file of
+    records is the work of one worker.
+    """
+    pictures = (
+        pipeline
+        | "Patterns" >> beam.Create(list(batch.patterns))
+        | "Match" >> MatchAll(EmptyMatchTreatment.DISALLOW)
+        | "Path" >> beam.Map(lambda metadata: metadata.path)
+        | "Once" >> beam.Distinct()
+        | "Read" >> beam.ParDo(_Read(batch)).with_outputs(DEAD_LETTERS, main=INPUTS)
+    )
+    results = (
+        pictures[INPUTS]
+        | "Explain" >> RunInference(KeyedModelHandler(handler))
+        | "Encode" >> beam.ParDo(_Encode(batch)).with_outputs(DEAD_LETTERS, main=RESULTS)
+    )
+    sink = _TFRecordSink(join(batch.folder, RESULTS), BytesCoder(), ".tfrecord")
+    _ = results[RESULTS] | "Write" >> beam.io.Write(sink)
+    _ = (
+        (pictures[DEAD_LETTERS], results[DEAD_LETTERS])
+        | "All" >> beam.Flatten()
+        | "Letters" >> beam.ParDo(_Letters())
+        | "Keep" >> WriteToText(join(batch.folder, DEAD_LETTERS), ".jsonl")
+    )
+
+
+def run(pipeline: beam.Pipeline) -> dict[str, int]:
+    """Run a pipeline to its end, and return its counters; raise `TfvizError` where it fails."""
+    try:
+        result = pipeline.run()
+        state = result.wait_until_finish() or result.state
+    # A runner raises whatever a worker raised, and what it finds itself.
+    except Exception as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = f"{type(error).__name__}: {(lines or [''])[-1][:300]}"
+        raise TfvizError(f"the pipeline failed, and the output is as it was: {reason}") from error
+    if state != PipelineState.DONE:
+        raise TfvizError(f"the pipeline ended in the state {state}, and the output is as it was")
+    counters = result.metrics().query(MetricsFilter().with_namespace(NAMESPACE))["counters"]
+    counts: dict[str, int] = {}
+    for each in counters:
+        counts[each.key.metric.name] = counts.get(each.key.metric.name, 0) + each.result
+    return counts
+
+
+def open_pipeline(arguments: Sequence[str], runner: str) -> beam.Pipeline:
+    """Return an empty pipeline with Beam's options; raise `TfvizError` for one that neither Beam nor a runner knows."""
+    given = [f"--runner={runner}", *arguments]
+    names = {argument.partition("=")[0] for argument in arguments}
+    for name, value in _DEFAULTS.items():
+        if name not in names:
+            given.append(f"{name}={value}")
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            options = PipelineOptions(given)
+            known = options.get_all_options()
+            unknown = set(options.get_all_options(retain_unknown_options=True)) - set(known)
+    except SystemExit as error:
+        raise TfvizError(f"Beam's options: {said.getvalue().strip().rpartition('error: ')[2]}") from error
+    if unknown:
+        said_of_it = f"neither tfviz nor Beam's Python package has an option --{sorted(unknown)[0]}"
+        if runner in _OF_BEAM_ALONE:
+            raise TfvizError(f"{said_of_it}; see tfviz batch --help")
+        warnings.warn(f"{said_of_it}; it is handed on to {runner}", TfvizWarning, stacklevel=2)
+    try:
+        return beam.Pipeline(options=options)
+    except (ValueError, ImportError) as error:
+        raise TfvizError(str(error)) from error

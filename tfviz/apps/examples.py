@@ -1,0 +1,176 @@
+"""One method for examples that come one by one, each of which may be unusable: what a pipeline needs of tfviz."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from tfviz.apps.command.setup import ModelOptions, Setup, set_up
+from tfviz.apps.explanation import explain, shown
+from tfviz.apps.images import Image, decode_image, fit_image
+from tfviz.apps.records import DIAGNOSTICS
+from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning, UnknownLayerError
+from tfviz.methods import LAYER, choose_methods, compile_methods, find_method
+from tfviz.methods.registry import INNER_OPTIONS
+
+Example = NDArray[Any] | bytes | tuple[NDArray[Any] | bytes, int | None]
+Inference = dict[str, Any]
+
+ERROR = "error"
+"""What the inference for an unusable example holds: the reason."""
+CLIP_PERCENTILE = 99.0
+PICTURE = "the picture"
+
+# The filters of warnings belong to the process, and pipelines run threads.
+_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True)
+class MethodChoice:
+    """A method with its options. target: the class to explain, None for the one that the network predicts.
+
+    Raises
+    ------
+    UnknownMethodError, UnknownLayerError
+        There is no such method or option, or several layers are named, of which a record has no place.
+    """
+
+    method: str
+    options: Mapping[str, Any]
+    target: int | None = None
+
+    def __post_init__(self) -> None:
+        complete: Mapping[str, Any] = find_method(self.method).complete(self.chosen[self.method])
+        while complete:
+            if isinstance(complete.get(LAYER), list | tuple):
+                raise UnknownLayerError(f"one layer is looked at for each example, not {complete[LAYER]!r}")
+            complete = complete.get(INNER_OPTIONS, {})
+
+    @property
+    def chosen(self) -> dict[str, dict[str, Any]]:
+        """The method's options, and those of its inner method, as `compile_methods` takes them."""
+        return choose_methods(self.method, self.options)
+
+    def doubts(self, inference: Inference) -> bool:
+        """Return whether the diagnostics of an inference say that it must not be trusted."""
+        numbers = {name: np.array([value]) for name, value in inference.get(DIAGNOSTICS, {}).items()}
+        return bool(numbers and find_method(self.method).judge(numbers))
+
+
+class ExampleExplainer:
+    """A method on a network, compiled when it is made; called with examples, it returns an inference for each.
+
+    An example is an image (H, W, C) of numbers in the network's own input space, or the bytes of an image file, which
+    are decoded, fitted and preprocessed; or a pair of one and the class to explain. Its inference has `map`, float32
+    (H, W) or (H, W, C), `target`, `score` and, if the method has them, `diagnostics`, numbers by name; that of an
+    unusable example has the reason as `error`.
+
+    Raises as `set_up` and `compile_methods` do.
+    """
+
+    def __init__(self, model: ModelOptions, choice: MethodChoice, batch_size: int) -> None:
+        with _quiet():
+            self._setup = set_up(model)
+        compile_methods(self._setup.network, choice.chosen)
+        self._choice = choice
+        self._batch_size = batch_size
+
+    def __call__(self, examples: Sequence[Example]) -> list[Inference]:
+        """Return the inferences; raise for nothing that an example can be blamed for."""
+        found: dict[int, Inference] = {}
+        groups: defaultdict[Any, list[tuple[int, NDArray[np.float32], int | None]]] = defaultdict(list)
+        for number, example in enumerate(examples):
+            content, target = example if isinstance(example, tuple) else (example, None)
+            target = self._choice.target if target is None else target
+            try:
+                image = self._image(content)
+            except TfvizError as error:
+                found[number] = {ERROR: str(error)}
+            else:
+                groups[image.shape, target is None].append((number, image, target))
+        for group in groups.values():
+            found |= zip([number for number, _, _ in group], self._explain(group), strict=True)
+        return [found[number] for number in range(len(examples))]
+
+    def _image(self, content: NDArray[Any] | bytes) -> NDArray[np.float32]:
+        if isinstance(content, bytes):
+            setup = self._setup
+            return setup.preprocessing(fit_image(decode_image(content, PICTURE), setup.size, setup.fit))
+        image = np.asarray(content)
+        if image.ndim != 3 or image.dtype.kind not in "fiub":
+            raise InvalidImagesError(
+                f"an example is one image (H, W, C) of numbers or the bytes of one, got {image.dtype} {image.shape}"
+            )
+        return image.astype(np.float32)
+
+    def _explain(self, group: Sequence[tuple[int, NDArray[np.float32], int | None]]) -> list[Inference]:
+        """Return the inferences for images of one shape; those that stop the others are found by halving."""
+        _, images, targets = zip(*group, strict=True)
+        method, chosen = self._choice.method, self._choice.chosen
+        try:
+            with _quiet():
+                found = explain(
+                    self._setup.network,
+                    np.stack(images),
+                    None if targets[0] is None else np.array(targets),
+                    methods=method,
+                    options=chosen,
+                    batch_size=self._batch_size,
+                )
+        except (TfvizError, tf.errors.OpError) as error:
+            if len(group) == 1:
+                return [{ERROR: " ".join(str(error).split())}]
+            middle = len(group) // 2
+            return self._explain(group[:middle]) + self._explain(group[middle:])
+        rows = zip(found.maps[method], found.targets, found.scores, strict=True)
+        inferences: list[Inference] = [
+            {"map": map_, "target": int(target), "score": float(score)} for map_, target, score in rows
+        ]
+        for row, inference in enumerate(inferences):
+            for name, numbers in found.diagnostics.get(method, {}).items():
+                inference.setdefault(DIAGNOSTICS, {})[name] = float(numbers[row])
+        return inferences
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a map of a method is laid over its picture. size, fit, order: of the network's images, see `Setup`."""
+
+    method: str
+    size: tuple[int, int]
+    fit: str
+    order: str
+
+    @classmethod
+    def of(cls, setup: Setup, method: str) -> Look:
+        """Return how the maps of a method are shown on the network of a setup."""
+        return cls(method, setup.size, setup.fit, setup.preprocessing.order)
+
+    def overlay(self, encoded: bytes, found: NDArray[np.float32]) -> Image:
+        """Return the overlay, uint8 RGB (H, W, 3), of what was found for an encoded picture."""
+        from tfviz.results import tiles
+
+        picture = fit_image(decode_image(encoded, PICTURE), self.size, self.fit)
+        (tile,) = tiles(
+            picture[np.newaxis],
+            shown(self.method, found[np.newaxis], self.order),
+            clip_percentile=CLIP_PERCENTILE,
+        )
+        return tile
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out warnings of tfviz: what they say of the network is said where a pipeline is made."""
+    with _LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore", TfvizWarning)
+        yield
