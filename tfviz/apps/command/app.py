@@ -8,6 +8,7 @@ import typer
 
 import tfviz
 from tfviz.apps.command import options
+from tfviz.apps.command.batching import BatchCommand, batch
 from tfviz.apps.command.behaviour import Group, start_tensorflow
 from tfviz.apps.command.explaining import explain, localize
 from tfviz.apps.command.exporting import export
@@ -70,3 +71,4 @@ app.command(cls=MethodCommand)(localize)
 app.command(cls=MethodCommand)(export)
 app.command(cls=ModelCommand)(visualize)
 app.command(cls=AttackCommand)(fool)
+app.command(cls=BatchCommand, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})(batch)

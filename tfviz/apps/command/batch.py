@@ -1,0 +1,162 @@
+"""What `tfviz batch` does: all that can be known to be wrong is, then the pipeline runs, then its results are moved."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfviz.apps import manifest
+from tfviz.apps.beam import AttributionHandler, files
+from tfviz.apps.beam.handler import DOUBTFUL, ZERO_MAPS
+from tfviz.apps.beam.pipeline import INPUTS, Batch, build, open_pipeline, run
+from tfviz.apps.command.batching import LABEL
+from tfviz.apps.command.setup import ModelOptions, Setup, set_up
+from tfviz.apps.examples import Look, MethodChoice
+from tfviz.apps.explanation import Explanation
+from tfviz.apps.records import DEAD_LETTERS, OVERLAYS, RESULTS
+from tfviz.errors import TfvizError
+from tfviz.methods import compile_methods, find_method
+from tfviz.methods.registry import INNER
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """The options of `tfviz batch` that are not about the model. arguments: those for Beam."""
+
+    patterns: Sequence[str]
+    output: str
+    method: str
+    options: Mapping[str, Any]
+    target: str | None
+    overlays: bool
+    batch_size: int
+    runner: str
+    arguments: Sequence[str]
+
+
+def run_batch(model: ModelOptions, request: BatchOptions) -> dict[str, int]:
+    """Run the pipeline, and return its counts: inputs, results, dead letters, zero maps, doubtful results.
+
+    The results are written to a folder beside the output, which takes its place when all is done, so that a run that
+    fails or is killed leaves the output as it was; what is killed leaves that folder, `.OUTPUT.unfinished-…`, behind.
+    """
+    # A link keeps pointing where it does: what it points to is replaced.
+    output = str(Path(_absolute(request.output)).resolve()) if files.is_local(request.output) else request.output
+    pipeline = open_pipeline(request.arguments, request.runner)
+    patterns = [_absolute(pattern) for pattern in request.patterns]
+    files.check_inputs(patterns)
+    files.check_output(output)
+    with files.local_copy(model.model) as path:
+        setup = set_up(replace(model, model=path))
+        content = _content(setup, model, request)
+    name = uuid.uuid4().hex
+    unfinished = _beside(output, f"unfinished-{name[:8]}")
+    batch = Batch(patterns, unfinished, name, request.target == LABEL, _look(setup, request))
+    build(pipeline, batch, _handler(setup, model, request))
+    try:
+        files.make_folder(files.join(unfinished, OVERLAYS) if request.overlays else unfinished)
+        found = run(pipeline)
+    except BaseException:
+        files.discard(unfinished)
+        raise
+    try:
+        counts = _checked(found)
+        _write_manifest(unfinished, {**content, "run": name, "counts": counts})
+        files.publish(unfinished, output)
+    except (TfvizError, OSError) as error:
+        # Hours of work, perhaps.
+        raise TfvizError(f"{error}; what the pipeline wrote lies in {unfinished}") from error
+    return counts
+
+
+def _absolute(path: str) -> str:
+    """Return a path that means the same to every process."""
+    return str(Path(path).expanduser().absolute()) if files.is_local(path) else path
+
+
+def _beside(output: str, name: str) -> str:
+    """Return a hidden folder beside another, on its file system."""
+    folder, _, last = output.rstrip("/").rpartition("/")
+    return f"{folder}/.{last}.{name}"
+
+
+def _handler(setup: Setup, model: ModelOptions, request: BatchOptions) -> AttributionHandler:
+    target = None
+    if request.target not in (None, LABEL):
+        (target,) = setup.targets([str(request.target)])
+    return AttributionHandler(
+        _absolute(model.model) if setup.path else model.model,
+        request.method,
+        target=target,
+        preprocess=model.preprocess,
+        size=model.size,
+        fit=setup.fit,
+        weights=model.weights,
+        min_batch_size=request.batch_size,
+        max_batch_size=request.batch_size,
+        **request.options,
+    )
+
+
+def _look(setup: Setup, request: BatchOptions) -> Look | None:
+    return Look.of(setup, request.method) if request.overlays else None
+
+
+def _content(setup: Setup, model: ModelOptions, request: BatchOptions) -> dict[str, Any]:
+    """Return what the manifest says before the pipeline has run; raise for a method that does not suit the network."""
+    how = setup.preprocessing
+    return manifest.manifest(
+        _explanation(setup, MethodChoice(request.method, request.options)),
+        [],
+        warnings=setup.warnings,
+        model_path=_absolute(model.model) if setup.path else None,
+        preprocessing={"name": how.name, "order": how.order, "size": setup.size, "fit": setup.fit},
+    ) | {"inputs": list(request.patterns), "target": request.target, "runner": request.runner}
+
+
+def _explanation(setup: Setup, choice: MethodChoice) -> Explanation:
+    """Return the explanation of no images: what the method and the network are."""
+    network = setup.network
+    compiled = compile_methods(network, choice.chosen)
+    method, options = find_method(choice.method), compiled.options[choice.method]
+    while method.result == "inner":
+        method, options = find_method(options[INNER]), options["options"]
+    shape = setup.image_shape
+    maps = np.empty((0, *(shape if method.result == "attribution" else shape[:2])), np.float32)
+    scores = np.empty((0, network.num_classes or 0), np.float32)
+    return Explanation(
+        images=np.empty((0, *shape), np.float32),
+        maps={choice.method: maps},
+        targets=np.empty(0, np.int32),
+        scores=np.empty(0, np.float32),
+        logits=scores,
+        probabilities=scores,
+        options=compiled.options,
+        layers=compiled.layers,
+        diagnostics={},
+        warnings=compiled.warnings,
+        model=network.name,
+        head=network.head.kind,
+    )
+
+
+def _checked(found: Mapping[str, int]) -> dict[str, int]:
+    """Return the counts, zero where nothing was counted; raise `TfvizError` where an input is lost."""
+    counts = {name: found.get(name, 0) for name in (INPUTS, RESULTS, DEAD_LETTERS, ZERO_MAPS, DOUBTFUL)}
+    if counts[INPUTS] != counts[RESULTS] + counts[DEAD_LETTERS]:
+        raise TfvizError(
+            f"{counts[INPUTS]} inputs became {counts[RESULTS]} results and {counts[DEAD_LETTERS]} dead letters, which "
+            "is not as many: the counters of this runner are incomplete, or records are lost"
+        )
+    return counts
+
+
+def _write_manifest(folder: str, content: Mapping[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        files.copy_file(str(manifest.write(Path(place), content)), files.join(folder, manifest.FILE_NAME))

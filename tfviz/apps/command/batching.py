@@ -1,0 +1,90 @@
+"""`tfviz batch`: what a model looks at in many images, by Apache Beam."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from tfviz.apps.command import options
+from tfviz.apps.command.behaviour import say, start_tensorflow
+from tfviz.apps.command.flags import MethodCommand, chosen
+
+LOCAL_RUNNER = "DirectRunner"
+LABEL = "label"
+
+
+class BatchCommand(MethodCommand):
+    """A command that takes the options of every method, and any of Beam.
+
+    Its help leaves both out, so that it needs neither TensorFlow nor Beam.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments."""
+        if "--help" in args:
+            return TyperCommand.parse_args(self, ctx, ["--help"])
+        return super().parse_args(ctx, args)
+
+
+def batch(
+    context: typer.Context,
+    input: Annotated[
+        list[str],
+        typer.Option(
+            "--input",
+            help="Repeatable: a file or pattern of image files, or of TFRecords of tf.train.Example (.gz, too); local "
+            "or on a file system of Beam's, such as gs://bucket/*.jpg.",
+        ),
+    ],
+    output: Annotated[str, typer.Option(help="The folder for the results; a run that it holds is replaced.")],
+    method: Annotated[str, typer.Option(help="A name that tfviz methods lists.")] = "grad_cam",
+    model: options.ModelName = "demo",
+    weights: options.Weights = "imagenet",
+    layer: Annotated[str | None, typer.Option(help="Where grad_cam and the like look; see tfviz layers.")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="Index or name of the class to explain for every image, or label: the image/class/label of each "
+            "Example. The predicted class otherwise."
+        ),
+    ] = None,
+    preprocess: options.Preprocess = None,
+    size: options.Size = None,
+    fit: options.Fit = None,
+    overlays: Annotated[bool, typer.Option("--overlays", help="Write a PNG of each map over its image, too.")] = False,
+    batch_size: options.BatchSize = 32,
+    runner: Annotated[str, typer.Option(help="Beam's: DirectRunner, DataflowRunner, FlinkRunner ...")] = LOCAL_RUNNER,
+) -> None:
+    """Explain many images by Apache Beam.
+
+    The options of methods are those of tfviz explain. All other options are Beam's, such as --direct_num_workers 2
+    --direct_running_mode multi_processing, or --project, --region and --temp_location.
+    """
+    # Beam says on import which of its own parts are not installed.
+    logging.getLogger().setLevel(logging.ERROR)
+    start_tensorflow()
+    from tfviz.apps.command.batch import BatchOptions, run_batch
+    from tfviz.apps.command.setup import ModelOptions
+
+    methods = {**({} if layer is None else {"layer": layer}), **chosen(context)}
+    request = BatchOptions(input, output, method, methods, target, overlays, batch_size, runner, context.args)
+    counts = run_batch(ModelOptions(model, weights, preprocess, None, size, fit), request)
+    _report(counts, output)
+
+
+def _report(counts: Mapping[str, int], output: str) -> None:
+    """Print what came of the inputs; exit with 1 where nothing did."""
+    inputs, results, dead = (counts[name] for name in ("inputs", "results", "dead_letters"))
+    print(f"{inputs} inputs = {results} results + {dead} dead letters", f"{output.rstrip('/')}/manifest.json", sep="\n")
+    if counts["zero_maps"]:
+        say(f"warning: {counts['zero_maps']} maps are zero everywhere")
+    if counts["doubtful"]:
+        say(f"warning: {counts['doubtful']} results must not be trusted by their own diagnostics, which they hold")
+    if dead:
+        say(f"warning: {dead} inputs could not be explained: {output.rstrip('/')}/dead_letters-*.jsonl says why")
+    if not results:
+        raise typer.Exit(1)
