@@ -25,6 +25,7 @@ from test_records import example
 import tfviz
 from tfviz import demo
 from tfviz.__main__ import main
+from tfviz.apps.beam.pipeline import open_pipeline
 from tfviz.apps.command.batch import _checked
 from tfviz.apps.command.batching import batch
 from tfviz.apps.records import MapRecord, read_results
@@ -338,6 +339,28 @@ def test_what_is_wrong_is_said_before_the_pipeline_starts(run, own, tmp_path, ar
     status, out, err = run(*(each for pair in given.items() for each in pair))
     assert (status, out) == (1, "") and re.match(f"tfviz: {message}", err) and err.count("\n") == 1, err
     assert files_in(tmp_path) == before and "out" not in os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("arguments", [("b.png", "c.png"), (*TWO_WORKERS, "b.png"), ("--project=p", "b.png")])
+def test_a_pattern_that_the_shell_has_expanded(run, arguments):
+    """Beam would drop all files but the first."""
+    status, _, err = run("--input", "a.png", *arguments, "--output", "out")
+    assert (status, err) == (1, "tfviz: b.png belongs to no option; a pattern needs quotes, as in --input '*.png'\n")
+
+
+def test_options_for_a_job_server_are_handed_on():
+    with pytest.warns(tfviz.TfvizWarning, match="has an option --of_flink_alone; it is handed on"):
+        opened = open_pipeline(["--of_flink_alone=3", "--flink_master", "here:1"], "FlinkRunner")
+    known = opened.options.get_all_options(retain_unknown_options=True)
+    assert (known["runner"], known["flink_master"], known["of_flink_alone"]) == ("FlinkRunner", "here:1", "3")
+
+
+def test_beam_looks_for_no_other_runner(run, own, caplog):
+    """Its DirectRunner would download one."""
+    with caplog.at_level("INFO", "apache_beam"):
+        assert run("--input", own / "pictures" / "0.png", *of_model(own), "--output", "out")[0] == 0
+    assert any(record.name.startswith("apache_beam") for record in caplog.records)
+    assert not [record for record in caplog.records if "prism" in record.getMessage().lower()]
 
 
 def test_counts_that_do_not_add_up():

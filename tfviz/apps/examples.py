@@ -21,6 +21,7 @@ from tfviz.apps.records import DIAGNOSTICS
 from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning, UnknownLayerError
 from tfviz.methods import LAYER, choose_methods, compile_methods, find_method
 from tfviz.methods.registry import INNER_OPTIONS
+from tfviz.results import tiles
 
 Example = NDArray[Any] | bytes | tuple[NDArray[Any] | bytes, int | None]
 Inference = dict[str, Any]
@@ -157,8 +158,6 @@ class Look:
 
     def overlay(self, encoded: bytes, found: NDArray[np.float32]) -> Image:
         """Return the overlay, uint8 RGB (H, W, 3), of what was found for an encoded picture."""
-        from tfviz.results import tiles
-
         picture = fit_image(decode_image(encoded, PICTURE), self.size, self.fit)
         (tile,) = tiles(
             picture[np.newaxis],

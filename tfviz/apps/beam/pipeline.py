@@ -8,6 +8,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import apache_beam as beam
@@ -188,6 +189,10 @@ def run(pipeline: beam.Pipeline) -> dict[str, int]:
 
 def open_pipeline(arguments: Sequence[str], runner: str) -> beam.Pipeline:
     """Return an empty pipeline with Beam's options; raise `TfvizError` for one that neither Beam nor a runner knows."""
+    for before, argument in pairwise(["", *arguments]):
+        # Beam would drop it, and with it all files but the first of a pattern that the shell has expanded.
+        if not argument.startswith("-") and (not before.startswith("-") or "=" in before):
+            raise TfvizError(f"{argument} belongs to no option; a pattern needs quotes, as in --input '*.png'")
     given = [f"--runner={runner}", *arguments]
     names = {argument.partition("=")[0] for argument in arguments}
     for name, value in _DEFAULTS.items():
