@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfviz.results.colors import COLORMAPS
 from tfviz.results.grid import montage
+from tfviz.results.highlight import Highlight, highlight
 from tfviz.results.localize import (
     box_mask,
     component_boxes,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COLORMAPS",
     "BoxAccuracy",
+    "Highlight",
     "box_iou",
     "box_mask",
     "collapse",
@@ -44,6 +46,7 @@ __all__ = [
     "grabcut_mask",
     "gradient_picture",
     "heatmap",
+    "highlight",
     "largest_box",
     "largest_component",
     "mask",

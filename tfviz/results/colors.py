@@ -25,3 +25,26 @@ def color_table(name: str) -> Picture:
         return np.stack([rising, np.minimum(rising, falling), falling], axis=-1).astype(np.uint8)
     ramp = np.arange(STEPS + 1, dtype=np.uint8)[:, np.newaxis]
     return np.asarray(cv2.applyColorMap(ramp, OPENCV_CODES[name])[:, 0, ::-1], np.uint8)
+
+
+# Colours of -1 and of 1 that are the same for every strength.
+TWO_COLORS = {
+    "pink_green": ((255, 50, 160), (0, 220, 70)),
+    "red_green": ((235, 40, 40), (0, 220, 70)),
+    "green": ((0, 220, 70), (0, 220, 70)),
+    "red": ((235, 40, 40), (235, 40, 40)),
+}
+PINK_WHITE_GREEN = ((142, 1, 82), (222, 119, 174), (247, 247, 247), (127, 188, 65), (39, 100, 25))
+
+
+def signed_table(name: str) -> tuple[Picture, bool]:
+    """RGB colours (511, 3) of the values -1..1, and whether they tell the strength by themselves."""
+    pick("colours of highlights", name, dict.fromkeys((*TWO_COLORS, "viridis", "pink_white_green")))
+    places = np.linspace(-1, 1, 2 * STEPS + 1)
+    if name in TWO_COLORS:
+        negative, positive = np.array(TWO_COLORS[name], np.uint8)
+        return np.where(places[:, np.newaxis] < 0, negative, positive), False
+    known = color_table("viridis") if name == "viridis" else np.array(PINK_WHITE_GREEN, np.uint8)
+    ends = np.linspace(-1, 1, len(known))
+    channels = [np.interp(places, ends, channel) for channel in known.T]
+    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8), True

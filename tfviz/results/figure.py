@@ -38,9 +38,7 @@ def plot(
     maps: Mapping[str, ArrayLike],
     *,
     titles: str | Sequence[str] | None = None,
-    colormap: str = "jet",
-    blend: str = "weighted",
-    clip_percentile: float = 100.0,
+    **look: Any,
 ) -> Figure:
     """Show images, a row each, beside their explanations, a column each; long rows are broken.
 
@@ -52,8 +50,8 @@ def plot(
         without N, too.
     titles : N strings, optional
         For each image, such as ``"tiger cat 0.87"``. A long one is broken, then shortened before its last word.
-    colormap, blend, clip_percentile
-        As `tiles` takes them.
+    **look
+        `colormap`, `blend`, `clip_percentile` and `highlights`, as `tiles` takes them.
 
     Returns
     -------
@@ -73,7 +71,7 @@ def plot(
     columns = [pictures]
     for name, array in arrays.items():
         try:
-            columns.append(tiles(pictures, array, colormap=colormap, blend=blend, clip_percentile=clip_percentile))
+            columns.append(tiles(pictures, array, **look))
         except InvalidImagesError as error:
             raise InvalidImagesError(f"{name!r}: {error}") from error
     return _draw(columns, row_titles, list(maps))

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from tfviz.errors import InvalidImagesError
 from tfviz.results.checks import TOLERANCE, Picture, check_attributions, check_maps, check_pictures
 from tfviz.results.colors import DIVERGING
+from tfviz.results.highlight import Highlight, highlight
 from tfviz.results.pictures import gradient_picture, rounded
 from tfviz.results.render import overlay
 from tfviz.results.scale import collapse, normalise, resize
@@ -23,6 +24,7 @@ def tiles(
     colormap: str = "jet",
     blend: str = "weighted",
     clip_percentile: float = 100.0,
+    highlights: Highlight | None = None,
 ) -> list[Picture]:
     """Show what a method found, as a picture for each image.
 
@@ -38,6 +40,8 @@ def tiles(
         As `overlay` takes them.
     clip_percentile : float
         As `normalise` takes it.
+    highlights : Highlight, optional
+        Maps and attributions are shown by `highlight` instead, whatever the colour map, blend and percentile are.
 
     Returns
     -------
@@ -57,6 +61,8 @@ def tiles(
         )
     if array.ndim == 4 and array.dtype == np.uint8:
         return list(check_pictures(array))
+    if highlights is not None:
+        return [highlight(*pair, highlights) for pair in zip(pictures, array, strict=True)]
     if array.ndim == 4 and check_attributions(array).min() >= 0:
         array = collapse(array)
     elif array.ndim == 4:

@@ -24,6 +24,7 @@ from tfviz.progress import progress
 
 ALL = "all"
 USUAL_METHODS = ("saliency", "grad_cam", "guided_backprop")
+INTEGRATED, BASELINE = "integrated_gradients", "baseline"
 LISTED = 12  # lines of the table of classes, shared by the images
 MOST_LISTED = 5
 
@@ -62,6 +63,9 @@ class Run:
         self._setup = setup
         self._request = request
         self._methods, left_out = find_methods(setup.network, request.methods, request.options)
+        baselines = setup.metadata and setup.metadata.baselines
+        if baselines and BASELINE not in request.options and INTEGRATED in self._methods:
+            self._methods[INTEGRATED] = {**self._methods[INTEGRATED], BASELINE: baselines}
         self._targets = setup.targets(list(request.targets))
         classes = int(setup.network.num_classes or 0)
         if request.top > classes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,8 +41,13 @@ def explain(
     look = {"colormap": colormap, "blend": blend, "clip_percentile": CLIP_PERCENTILE}
     request = (method or [], _shared(context, layer), target or [], top, batch_size, output, save_maps, look)
     about_model = model_options(context)
-    shows_classes = about_model["model"] == "demo" and not method
-    outcome = _run(paths, about_model, request, with_class_pictures=shows_classes)
+    outcome = _run(
+        paths,
+        about_model,
+        request,
+        with_class_pictures=about_model["model"] == "demo" and not method,
+        with_highlights=not _typed(context, "colormap", "blend"),
+    )
     from tfviz.apps.command.tables import print_outcome
 
     print_outcome(outcome, outcome.write_manifest() if save_maps else None)
@@ -94,8 +100,12 @@ def _run(
     finder: Finder | None = None,
     *,
     with_class_pictures: bool = False,
+    with_highlights: bool = False,
 ) -> Outcome:
-    """Explain the images, or the sample pictures where there are none, and return what came of it."""
+    """Explain the images, or the sample pictures where there are none, and return what came of it.
+
+    with_highlights: show maps as the explanation metadata beside the model says.
+    """
     start_tensorflow()
     from tfviz.apps.command.explain import Run
     from tfviz.apps.command.localize import Localized
@@ -104,12 +114,21 @@ def _run(
     from tfviz.demo import sample_paths
 
     kind = Outcome if finder is None else Localized.by(finder)
-    run = Run(set_up(ModelOptions(**about_model)), Request(*request), kind)
+    setup, wanted = set_up(ModelOptions(**about_model)), Request(*request)
+    if with_highlights and setup.metadata and setup.metadata.highlight:
+        wanted = replace(wanted, look={"highlights": setup.metadata.highlight})
+    run = Run(setup, wanted, kind)
     if paths:
         run.explain_files(paths)
     else:
         run.explain_samples(sample_paths(), with_class_pictures=with_class_pictures)
     return run.outcome
+
+
+def _typed(context: typer.Context, *names: str) -> bool:
+    """Return whether one of the command's options was given by the user."""
+    sources = [context.get_parameter_source(name) for name in names]
+    return any(source is not None and source.name != "DEFAULT" for source in sources)
 
 
 def _shared(context: typer.Context, layers: list[str] | None) -> dict[str, Any]:

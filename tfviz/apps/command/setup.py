@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tfviz.apps.explanation_metadata import ExplanationMetadata, read_explanation_metadata
 from tfviz.apps.images import WAYS_TO_FIT, Image, fit_image, read_image
 from tfviz.apps.labels import read_labels, resolve_target
 from tfviz.apps.models import OpenedModel, open_model
 from tfviz.apps.preprocessing import Preprocessing, find_preprocessing
 from tfviz.apps.probing import measure_preprocessing
-from tfviz.errors import TfvizWarning, UnsupportedModelError
+from tfviz.errors import InvalidTargetsError, TfvizWarning, UnsupportedModelError
+from tfviz.network.opening import open_path
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
 
@@ -58,7 +60,7 @@ class Setup:
     """A network, and what is known around it.
 
     path: of the user's own model. size: height and width of the network's images. fit: how pictures are brought to it.
-    warnings: what was assumed.
+    warnings: what was assumed. metadata: what a file beside a SavedModel says of explanations.
     """
 
     network: TracedNetwork
@@ -68,6 +70,7 @@ class Setup:
     size: tuple[int, int]
     fit: str
     warnings: tuple[str, ...]
+    metadata: ExplanationMetadata | None = None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -101,20 +104,49 @@ def set_up(options: ModelOptions) -> Setup:
     """
     fit_image(np.zeros((2, 2, 3), np.uint8), (2, 2), options.fit or WAYS_TO_FIT[0])
     opened = open_model(options.model, weights=options.weights)
-    return set_up_opened(options, opened, trace(opened.model, **options.choice))
+    return set_up_opened(options, opened, trace(opened.model, **_choice(options, opened)))
 
 
 def set_up_opened(options: ModelOptions, opened: OpenedModel, network: TracedNetwork) -> Setup:
     """Return what `set_up` does, of a model that is open."""
+    path = opened.model if isinstance(opened.model, Path) else None
+    metadata = read_explanation_metadata(path) if path and path.is_dir() else None
     preprocessing, said = _preprocessing(options, opened, network)
     for message in said:
         warnings.warn(message, TfvizWarning, stacklevel=2)
-    labels = options.labels
-    names = read_labels(labels, num_classes=network.num_classes) if labels else opened.class_names
-    path = opened.model if isinstance(opened.model, Path) else None
+    names = _class_names(options, opened, network, metadata)
     # Keras' own networks were evaluated on the centre of photographs; its users' are mostly trained on stretched ones.
     fit = options.fit or ("stretch" if path else "crop")
-    return Setup(network, path, preprocessing, names, image_size(options.size, opened, network), fit, said)
+    size = image_size(options.size, opened, network)
+    return Setup(network, path, preprocessing, names, size, fit, said, metadata)
+
+
+def _choice(options: ModelOptions, opened: OpenedModel) -> dict[str, Any]:
+    """Return what `trace` is told of the model: what the options say and, besides, explanation_metadata.json."""
+    path = opened.model if isinstance(opened.model, Path) and opened.model.is_dir() else None
+    metadata = read_explanation_metadata(path) if path else None
+    if path is None or metadata is None:
+        return options.choice
+    signatures = open_path(path).signatures
+    signature = signatures.get(options.signature or "serving_default") or next(iter(signatures.values()), None)
+    if signature is None:
+        return options.choice
+    named = metadata.names(list(signature.structured_input_signature[1]), list(signature.structured_outputs))
+    return {**named, **options.choice}
+
+
+def _class_names(
+    options: ModelOptions, opened: OpenedModel, network: TracedNetwork, metadata: ExplanationMetadata | None
+) -> list[str] | None:
+    if options.labels:
+        return read_labels(options.labels, num_classes=network.num_classes)
+    if metadata is None or metadata.class_names is None:
+        return opened.class_names
+    if len(metadata.class_names) != network.num_classes:
+        raise InvalidTargetsError(
+            f"explanation_metadata.json names {len(metadata.class_names)} classes, the model has {network.num_classes}"
+        )
+    return metadata.class_names
 
 
 def _preprocessing(

@@ -1,0 +1,221 @@
+"""Explanation metadata as Vertex AI and AI Platform write it: read, checked, and followed by `tfviz explain`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+from model_zoo import CLASSES, SHAPE, model_of
+from typer.testing import CliRunner
+
+import tfviz
+from tfviz.apps.command.app import app
+from tfviz.apps.command.setup import ModelOptions, set_up
+from tfviz.apps.explanation_metadata import FILE, read_explanation_metadata
+from tfviz.apps.output import write_figure
+from tfviz.errors import InvalidTargetsError, TfvizError, TfvizWarning, UnsupportedModelError
+from tfviz.results import Highlight
+
+IMAGE = {"input_tensor_name": "serving_default_images:0", "modality": "image"}
+OUTPUT = {"output_tensor_name": "StatefulPartitionedCall:0"}
+
+
+def read(tmp_path, image=None, output=None, **content):
+    full = {"inputs": {"photo": {**IMAGE, **(image or {})}}, "outputs": {"scores": {**OUTPUT, **(output or {})}}}
+    (tmp_path / FILE).write_text(json.dumps({**full, **content}))
+    return read_explanation_metadata(tmp_path)
+
+
+def refused(tmp_path, said, **content):
+    with pytest.raises(TfvizError, match=said) as caught:
+        read(tmp_path, **content)
+    assert FILE in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_no_file(tmp_path):
+    assert read_explanation_metadata(tmp_path) is None
+
+
+def test_both_ways_to_write_keys(tmp_path):
+    """As Vertex AI has it, and as AI Platform had it; a name of an input stays as it is written."""
+    new = {
+        "inputs": {
+            "thePhoto": {
+                "inputTensorName": "images:0",
+                "encoding": "IDENTITY",
+                "inputBaselines": [0.5],
+                "visualization": {
+                    "type": "PIXELS",
+                    "polarity": "BOTH",
+                    "clipPercentLowerbound": 40,
+                    "clipPercentUpperbound": 99,
+                    "colorMap": "VIRIDIS",
+                    "overlayType": "MASK_BLACK",
+                },
+            }
+        },
+        "outputs": {"scores": {"outputTensorName": "dense", "indexDisplayNameMapping": ["a", "b"]}},
+    }
+    old = {
+        "inputs": {
+            "thePhoto": {
+                "input_tensor_name": "images:0",
+                "encoding": "identity",
+                "modality": "image",
+                "input_baselines": [0.5],
+                "visualization": {
+                    "type": "pixels",
+                    "polarity": "both",
+                    "clip_below_percentile": 40,
+                    "clip_above_percentile": 99,
+                    "color_map": "viridis",
+                    "overlay_type": "mask_black",
+                },
+            }
+        },
+        "outputs": {"scores": {"output_tensor_name": "dense", "index_name_mapping": ["a", "b"]}},
+        "framework": "tensorflow",
+    }
+    for content in (new, old):
+        found = read(tmp_path, **content)
+        assert (found.input_tensor, found.output_tensor, found.class_names) == ("images:0", "dense", ["a", "b"])
+        assert found.highlight == Highlight("pixels", "both", "viridis", 40, 99, "mask")
+        (baseline,) = found.baselines
+        assert baseline.shape == () and baseline == 0.5
+
+
+def test_defaults(tmp_path):
+    """Those of Vertex AI; words that say nothing count as left out."""
+    found = read(tmp_path)
+    assert (found.highlight, found.baselines, found.class_names) == (None, None, None)
+    shown = {"type": "OUTLINES", "color_map": "COLOR_MAP_UNSPECIFIED", "polarity": "POLARITY_UNSPECIFIED"}
+    expected = Highlight("outlines", "positive", "pink_green", 62.0, 99.9, "none")
+    assert read(tmp_path, {"visualization": shown}).highlight == expected
+    assert read(tmp_path, {"input_tensor_name": ""}).input_tensor == "photo"
+
+
+def test_baselines(tmp_path):
+    picture = np.arange(24).reshape(1, 2, 4, 3).tolist()
+    found = read(tmp_path, {"input_baselines": [0, [1, 2, 3], picture]}).baselines
+    assert [each.shape for each in found] == [(), (3,), (2, 4, 3)]
+    np.testing.assert_array_equal(found[2], np.arange(24).reshape(2, 4, 3))
+    assert read(tmp_path, {"input_baselines": []}).baselines is None
+
+
+@pytest.mark.parametrize(
+    "inputs, name",
+    [
+        ({"a": {}, "b": {"modality": "image"}}, "b"),
+        ({"a": {}, "b": {"visualization": {"type": "PIXELS"}}}, "b"),
+        ({"a": {"modality": "numeric"}}, "a"),
+    ],
+)
+def test_which_input_is_the_image(inputs, name, tmp_path):
+    assert read(tmp_path, inputs=inputs).input_tensor == name
+
+
+@pytest.mark.parametrize(
+    "tensor, output, names",
+    [
+        ("images", "scores", {"input": "images", "output": "scores"}),
+        ("images:0", "scores:0", {"input": "images", "output": "scores"}),
+        ("serving_default_images:0", "StatefulPartitionedCall:0", {"input": "images", "output": "features"}),
+        ("classify_more_images:0", "StatefulPartitionedCall_2:1", {"input": "more_images", "output": "scores"}),
+    ],
+)
+def test_tensors_as_keys_of_a_signature(tensor, output, names, tmp_path):
+    found = read(tmp_path, {"input_tensor_name": tensor}, {"output_tensor_name": output})
+    assert found.names(["images", "more_images"], ["scores", "features"]) == names
+    assert found.names(["x"], ["y"]) == {}  # what is alone needs no name
+    assert found.names(["x"], ["scores", "features"]) == {"output": names["output"]}
+
+
+def test_tensors_that_the_signature_does_not_have(tmp_path):
+    found = read(tmp_path, {"input_tensor_name": "pixels:0"})
+    with pytest.raises(UnsupportedModelError, match="names the tensor 'pixels:0', but the model has images, extra"):
+        found.names(["images", "extra"], ["scores"])
+    found = read(tmp_path, output={"output_tensor_name": "StatefulPartitionedCall:2"})
+    with pytest.raises(UnsupportedModelError, match="StatefulPartitionedCall:2"):
+        found.names(["images"], ["a", "b"])
+
+
+def test_what_is_wrong_is_said(tmp_path):
+    refused(tmp_path, "it has no inputs", inputs={})
+    refused(tmp_path, "it has no outputs", outputs=["scores"])
+    refused(tmp_path, r"2 outputs \(a, b\), expected one", outputs={"a": {}, "b": {}})
+    refused(tmp_path, r"which of its inputs \(a, b\) is the image", inputs={"a": {}, "b": {}})
+    refused(tmp_path, "encoded as BAG_OF_FEATURES", image={"encoding": "BAG_OF_FEATURES"})
+    refused(tmp_path, "input_baselines must be numbers", image={"input_baselines": [{"b64": "AAAA"}]})
+    refused(tmp_path, "input_baselines must be numbers", image={"input_baselines": [[1, [2]]]})
+    refused(tmp_path, "visualization is 'PIXELS'", image={"visualization": "PIXELS"})
+    refused(tmp_path, "polarity", image={"visualization": {"polarity": "UPWARDS"}})
+    refused(tmp_path, "0 <= lower < upper", image={"visualization": {"clip_percent_lowerbound": 99.95}})
+    refused(tmp_path, "clip percentile .* is True", image={"visualization": {"clip_percent_lowerbound": True}})
+    (tmp_path / FILE).write_text("{")
+    with pytest.raises(TfvizError, match="cannot be read"):
+        read_explanation_metadata(tmp_path)
+    (tmp_path / FILE).write_text("[1]")
+    with pytest.raises(TfvizError, match="it has no inputs"):
+        read_explanation_metadata(tmp_path)
+
+
+def test_settings_that_are_not_followed(tmp_path):
+    with pytest.warns(TfvizWarning, match="the visualization's blur_sigma is not followed"):
+        read(tmp_path, {"visualization": {"type": "pixels", "blur_sigma": 2}})
+
+
+# On the command line.
+
+SHOWN = {"type": "PIXELS", "polarity": "BOTH", "overlayType": "GRAYSCALE"}
+
+
+@pytest.fixture
+def folder(saved_folder, tmp_path):
+    path = shutil.copytree(saved_folder("functional"), tmp_path / "model")
+    names = [f"kind {index}" for index in range(CLASSES)]
+    read(path, {"input_baselines": [1.0, [0.0, 0.5, 1.0]], "visualization": SHOWN}, {"index_name_mapping": names})
+    cv2.imwrite(str(tmp_path / "photo.png"), np.random.default_rng(0).integers(0, 256, SHAPE))
+    return path
+
+
+def run(folder, *arguments):
+    photo, output = str(folder.parent / "photo.png"), folder.parent / "out"
+    always = ["--model", str(folder), "--preprocess", "0..1", "--save-maps", "--output", str(output)]
+    done = CliRunner().invoke(app, ["explain", photo, *always, *arguments])
+    assert done.exit_code == 0, done.output
+    picture = cv2.imread(str(output / "photo.tfviz.png"))[..., ::-1]
+    return picture, json.loads((output / "manifest.json").read_text()), output
+
+
+def test_explain_follows_the_baselines_and_names(folder):
+    _, manifest, output = run(folder, "--method", "integrated_gradients", "--steps", "3", "--target", "kind 2")
+    assert manifest["results"][0]["class"] == "kind 2"
+    image = cv2.imread(str(folder.parent / "photo.png"))[np.newaxis, ..., ::-1].astype(np.float32) / 255
+    baselines = [np.array(1.0), np.array([0.0, 0.5, 1.0])]
+    expected = tfviz.Explainer(model_of("functional"), "integrated_gradients", baseline=baselines, steps=3)(image, 2)
+    found = np.load(output / "photo.integrated_gradients.npy")
+    np.testing.assert_allclose(found, expected[0], rtol=1e-3, atol=1e-6)
+    run(folder, "--method", "integrated_gradients", "--steps", "3", "--target", "2", "--baseline", "zeros")
+    assert not np.allclose(np.load(output / "photo.integrated_gradients.npy"), found)
+
+
+def test_explain_shows_highlights_unless_another_look_is_asked_for(folder):
+    followed, _, output = run(folder, "--method", "saliency")
+    picture = cv2.imread(str(folder.parent / "photo.png"))[np.newaxis, ..., ::-1]
+    explanation = tfviz.explain(model_of("functional"), picture.astype(np.float32) / 255, methods="saliency")
+    how = Highlight("pixels", "both", "pink_green", 62.0, 99.9, "grayscale")
+    names = [f"kind {index}" for index in range(CLASSES)]
+    write_figure(output / "expected.png", explanation.plot(picture, names, highlights=how))
+    np.testing.assert_array_equal(followed, cv2.imread(str(output / "expected.png"))[..., ::-1])
+    for option in (("--colormap", "jet"), ("--blend", "weighted")):
+        plain, _, _ = run(folder, "--method", "saliency", *option)
+        assert not np.array_equal(plain, followed)
+
+
+def test_names_of_another_number_of_classes(folder):
+    read(folder, output={"index_name_mapping": ["one", "two"]})
+    with pytest.raises(InvalidTargetsError, match="names 2 classes, the model has 5"):
+        set_up(ModelOptions(str(folder), "imagenet", "0..1", None, None))

@@ -1,0 +1,183 @@
+"""`explanation_metadata.json` beside a SavedModel, as Vertex AI and AI Platform read it for their explanations.
+
+It says which tensors are the image and the class scores, what the baselines of integrated gradients are, and how
+attributions are shown. Its keys are written `input_baselines` or `inputBaselines`, its words in either case.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfviz.errors import TfvizError, TfvizWarning, UnsupportedModelError
+from tfviz.results import Highlight
+
+FILE = "explanation_metadata.json"
+# Tensors of a SavedModel that TensorFlow 2 wrote: `serving_default_images:0` and `StatefulPartitionedCall:1`, the
+# number being that of the output in the order of its signature's keys.
+CALL = re.compile(r"(?:Stateful)?PartitionedCall(?:_\d+)?:(\d+)")
+VISUALIZATION = {
+    "type": "shape",
+    "polarity": "polarity",
+    "color_map": "colors",
+    "clip_percent_lowerbound": "lower",
+    "clip_percent_upperbound": "upper",
+    "clip_below_percentile": "lower",
+    "clip_above_percentile": "upper",
+    "overlay_type": "background",
+}
+DEFAULTS = {"shape": "outlines", "background": "none"}  # where Vertex's differ from those of `Highlight`
+BACKGROUNDS = {"mask_black": "mask"}
+
+
+@dataclass(frozen=True)
+class ExplanationMetadata:
+    """What an explanation metadata file says of a model.
+
+    input_tensor, output_tensor: the tensors of the image and the class scores, as they are written. baselines: for
+    `integrated_gradients`; None where there are none. highlight: how to show attributions, None where it is not said.
+    class_names: those of the output, None where there are none.
+    """
+
+    input_tensor: str
+    output_tensor: str
+    baselines: list[NDArray[np.float32]] | None
+    highlight: Highlight | None
+    class_names: list[str] | None
+
+    def names(self, inputs: Sequence[str], outputs: Sequence[str]) -> dict[str, Any]:
+        """Return `input` and `output` for `trace`, of a signature with those keys; one that is alone is not named.
+
+        Raises `UnsupportedModelError` where no key is the tensor's.
+        """
+        found = {"input": _key(self.input_tensor, inputs), "output": _key(self.output_tensor, sorted(outputs))}
+        counts = {"input": len(inputs), "output": len(outputs)}
+        return {kind: name for kind, name in found.items() if counts[kind] > 1}
+
+
+def read_explanation_metadata(folder: Path) -> ExplanationMetadata | None:
+    """Return what the file in a SavedModel's folder says, None where there is none.
+
+    Raises `TfvizError` where it is not as the format has it. Warns of settings that are not followed.
+    """
+    path = folder / FILE
+    if not path.exists():
+        return None
+    try:
+        content = _snake(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise TfvizError(f"{str(path)!r} cannot be read: {error}") from error
+    try:
+        return _read(content)
+    except TfvizError as error:
+        raise TfvizError(f"{str(path)!r}: {error}") from error
+
+
+def _read(content: Any) -> ExplanationMetadata:
+    inputs, outputs = (_entries(content, kind) for kind in ("inputs", "outputs"))
+    name, image = _image_of(inputs)
+    if image.get("encoding", "identity").lower() not in ("identity", "encoding_unspecified"):
+        raise TfvizError(f"the input {name!r} is encoded as {image['encoding']}, expected IDENTITY, as images are")
+    output = next(iter(outputs.values()))
+    if len(outputs) > 1:
+        raise TfvizError(f"it has {len(outputs)} outputs ({', '.join(outputs)}), expected one, the class scores")
+    names = output.get("index_display_name_mapping") or output.get("index_name_mapping")
+    return ExplanationMetadata(
+        _tensor(image, "input_tensor_name", name),
+        _tensor(output, "output_tensor_name", next(iter(outputs))),
+        _baselines(image.get("input_baselines")),
+        _highlight(image["visualization"]) if image.get("visualization") else None,
+        [str(each) for each in names] if isinstance(names, list) else None,
+    )
+
+
+def _entries(content: Any, kind: str) -> dict[str, dict[str, Any]]:
+    found = content.get(kind) if isinstance(content, Mapping) else None
+    if not isinstance(found, Mapping) or not found or not all(isinstance(each, Mapping) for each in found.values()):
+        raise TfvizError(f"it has no {kind}, expected {{name: {{...}}}}")
+    return {str(name): dict(entry) for name, entry in found.items()}
+
+
+def _image_of(inputs: dict[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    """Return the one input that is an image: by its modality, or because it says how it is shown, or is alone."""
+    said = [name for name, entry in inputs.items() if str(entry.get("modality", "")).lower() == "image"]
+    shown = [name for name, entry in inputs.items() if entry.get("visualization")]
+    for names in (said, shown, list(inputs)):
+        if len(names) == 1:
+            return names[0], inputs[names[0]]
+    raise TfvizError(
+        f'which of its inputs ({", ".join(inputs)}) is the image is not said; give one "modality": "image"'
+    )
+
+
+def _tensor(entry: Mapping[str, Any], key: str, name: str) -> str:
+    """Return the tensor's name; an entry without one is called like its tensor."""
+    return str(entry.get(key) or name)
+
+
+def _baselines(values: Any) -> list[NDArray[np.float32]] | None:
+    """Return arrays of a number, (), a colour, (C,), or an image, (H, W, C), without the axis of a batch of one."""
+    if values is None or values == []:
+        return None
+    try:
+        arrays = [np.asarray(each, np.float32) for each in (values if isinstance(values, list) else [values])]
+    except (TypeError, ValueError) as error:
+        raise TfvizError(f"input_baselines must be numbers or images of numbers: {error}") from error
+    return [each[0] if each.ndim == 4 else each for each in arrays]
+
+
+def _highlight(settings: Any) -> Highlight:
+    if not isinstance(settings, Mapping):
+        raise TfvizError(f"visualization is {settings!r}, expected settings by their names")
+    found: dict[str, Any] = dict(DEFAULTS)
+    for key, value in settings.items():
+        if key not in VISUALIZATION:
+            warnings.warn(f"{FILE}: the visualization's {key} is not followed", TfvizWarning, stacklevel=2)
+        elif isinstance(value, str) and not value.lower().endswith("_unspecified"):
+            found[VISUALIZATION[key]] = BACKGROUNDS.get(value.lower(), value.lower())
+        elif not isinstance(value, str):
+            found[VISUALIZATION[key]] = value
+    for bound in ("lower", "upper"):
+        if isinstance(found.get(bound, 0), bool) or not isinstance(found.get(bound, 0), int | float):
+            raise TfvizError(f"a clip percentile of the visualization is {found[bound]!r}, expected a number")
+    return Highlight(**found)
+
+
+def _key(tensor: str, keys: Sequence[str]) -> str:
+    """Return the key of a signature whose tensor that is."""
+    if len(keys) == 1:
+        return keys[0]
+    call = CALL.fullmatch(tensor)
+    if call and int(call.group(1)) < len(keys):
+        return keys[int(call.group(1))]
+    plain = tensor.partition(":")[0]
+    for key in sorted(keys, key=len, reverse=True):
+        if plain == key or plain.endswith("_" + key):
+            return key
+    raise UnsupportedModelError(f"{FILE} names the tensor {tensor!r}, but the model has {', '.join(keys)}")
+
+
+def _snake(value: Any) -> Any:
+    """Return JSON with keys such as `inputBaselines` as `input_baselines`; names of inputs and outputs stay."""
+    if isinstance(value, list):
+        return [_snake(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        _snake_key(key): {name: _snake(each) for name, each in inner.items()}
+        if key in ("inputs", "outputs") and isinstance(inner, dict)
+        else _snake(inner)
+        for key, inner in value.items()
+    }
+
+
+def _snake_key(key: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", key).lower()
