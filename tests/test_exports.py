@@ -48,6 +48,7 @@ METHODS = {
     "xgrad_cam",
 }
 OTHERS = {
+    "export",
     "feature_visualization",
     "color_statistics",
     "Recipe",

@@ -474,3 +474,52 @@ def test_a_keras_model_of_several_inputs():
     assert network.inputs.name == "picture" and list(network.others) == ["age"]
     found = tfviz.gradient(network, {"picture": images, "age": ages})
     np.testing.assert_allclose(found, logarithm, rtol=1e-4, atol=1e-6)
+
+
+# Exported with its methods.
+
+
+def test_the_export_of_a_network_that_decodes(serving, tmp_path):
+    network, records = traced(serving, "records"), encoded(pictures())
+    tfviz.export(network, tmp_path / "out", ["saliency", "rise"], options={"rise": {"masks": 10}})
+    signatures = tf.saved_model.load(str(tmp_path / "out")).signatures
+    assert set(serving.signatures) | {"saliency", "rise"} == set(signatures)
+    for name, options in (("saliency", {}), ("rise", {"masks": 10})):
+        found = signatures[name](encoded=tf.constant(records), targets=tf.constant([1, 2, 3]))
+        assert distance(found["maps"], getattr(tfviz, name)(network, records, [1, 2, 3], **options)) < 1e-6
+    with pytest.raises(tfviz.TfvizError, match="the network decodes images itself"):
+        tfviz.export(network, tmp_path / "other", encoded=True, preprocess="0..255")
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_export_of_a_network_of_several_inputs(two, tmp_path):
+    network = tfviz.trace(two, output="probabilities")
+    ages = np.linspace(0.5, 2, 3 * CLASSES, dtype=np.float32).reshape(3, CLASSES)
+    inputs = {"picture": random_images(3), "age": ages, "factor": 1.5}
+    tfviz.export(network, tmp_path / "out", "integrated_gradients", options={"integrated_gradients": {"steps": 50}})
+    signatures = tf.saved_model.load(str(tmp_path / "out")).signatures
+    found = signatures["integrated_gradients"](
+        images=tf.constant(inputs["picture"]), targets=tf.constant([-1]), age=ages, factor=tf.constant(1.5)
+    )
+    expected = tfviz.integrated_gradients(network, inputs)
+    assert distance(found["maps"], expected) < 1e-6
+    np.testing.assert_array_equal(found["targets"], network.logits(inputs).argmax(axis=1))
+
+
+def test_the_export_of_a_keras_model_of_several_inputs(tmp_path):
+    model, images = two_inputs(), random_images(2)
+    ages = np.ones((2, 2), np.float32)
+    tfviz.export(model, tmp_path / "out", "saliency")
+    signatures = tf.saved_model.load(str(tmp_path / "out")).signatures
+    found = signatures["serving_default"](picture=tf.constant(images), age=tf.constant(ages))
+    np.testing.assert_array_equal(next(iter(found.values())), model.predict([images, ages], verbose=0))
+    found = signatures["saliency"](images=tf.constant(images), targets=tf.constant([1, 2]), age=tf.constant(ages))
+    assert distance(found["maps"], tfviz.saliency(model, {"picture": images, "age": ages}, [1, 2])) < 1e-6
+
+
+def test_an_input_that_is_called_as_those_of_a_signature(tmp_path):
+    image, other = layers.Input(SHAPE, name="picture"), layers.Input((2,), name="targets")
+    x = layers.Concatenate()([layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3)(image)), other])
+    model = keras.Model([image, other], layers.Dense(3, activation="softmax")(x))
+    with pytest.raises(tfviz.TfvizError, match="the model has an input 'targets' beside the image, as the signatures"):
+        tfviz.export(model, tmp_path / "out", "saliency")

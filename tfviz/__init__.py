@@ -21,6 +21,7 @@ from tfviz.errors import (
 
 if TYPE_CHECKING:
     from tfviz.apps.explanation import Explanation, explain
+    from tfviz.apps.export import export
     from tfviz.methods import (
         METHODS,
         Adversarial,
@@ -74,6 +75,7 @@ __version__ = "0.1.0"
 
 _LAZY = {
     **dict.fromkeys(("Explanation", "explain"), "tfviz.apps.explanation"),
+    "export": "tfviz.apps.export",
     **dict.fromkeys(
         (
             "METHODS",
@@ -127,7 +129,7 @@ _LAZY = {
     "TracedNetwork": "tfviz.network.traced",
 }
 
-_FOLDERS = ("demo", "methods", "results")
+_FOLDERS = ("callbacks", "demo", "methods", "results", "scores")
 
 __all__ = [  # noqa: PLE0604  # the names of the lazy part are said once, in the table
     "InvalidImagesError",

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +12,12 @@ import tensorflow as tf
 
 from tfviz.apps import manifest
 from tfviz.apps.encoded import Decoder
-from tfviz.apps.explanation import SCORED_BY
 from tfviz.apps.folders import check_place, whole_folder
 from tfviz.apps.preprocessing import find_preprocessing
+from tfviz.apps.signatures import Exported, prepare
 from tfviz.errors import TfvizError, TfvizWarning, UnsupportedModelError
-from tfviz.methods import choose_methods, plan_methods
-from tfviz.methods.checks import whole
-from tfviz.methods.compiled import Run, batch_specs
+from tfviz.methods import choose_methods
 from tfviz.methods.registry import LAYER
-from tfviz.methods.serving import Served, serve
-from tfviz.network.compiling import concrete
-from tfviz.network.fingerprint import fingerprint
-from tfviz.network.saving import model_signatures, saved_root, with_shared_constants
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
 
@@ -53,6 +45,8 @@ def export(
     method, `grad_cam`, or, where that was given several layers, `grad_cam@conv1`. It takes `images`, float32 (N, H, W,
     C) in the model's own input space, and `targets`, int32 (N,) or one for all, where -1 is the predicted class. It
     returns `maps`, what the function of its name returns, and the `targets` (N,) and `scores` (N,) that they explain.
+    Inputs of the model beside the image keep their names; a signature that takes encoded images is given them as
+    `encoded`, strings (N,), and decodes them as it does.
 
     The model's signatures give what they gave; a Keras model gets `serving_default`. The weights are written once. What
     made it is in `assets.extra/manifest.json`, with the model's fingerprint.
@@ -87,6 +81,7 @@ def export(
     folder = Path(folder)
     check_place(folder, overwrite=overwrite)
     network = trace(model)
+    check_encoded(network, encoded=encoded)
     if not encoded and (preprocess, size, fit) != (None, None, None):
         raise TfvizError("preprocess, size and fit say what encoded files become; they go with encoded=True")
     decoder = find_decoder(network, preprocess, size, fit or "stretch") if encoded else None
@@ -99,17 +94,12 @@ def export(
     return folder
 
 
-@dataclass(frozen=True)
-class Exported:
-    """What an export writes: an object with all that its concrete functions read, by the names of their signatures.
-
-    own: the model's signatures. added: those of the methods.
-    """
-
-    root: Any
-    own: dict[str, Any]
-    added: dict[str, Any]
-    manifest: dict[str, Any]
+def check_encoded(network: TracedNetwork, *, encoded: bool) -> None:
+    """Raise `TfvizError` where encoded files would be decoded twice."""
+    if encoded and network.cut:
+        raise TfvizError(
+            "the network decodes images itself, so that its methods take them encoded without encoded=True"
+        )
 
 
 def find_decoder(network: TracedNetwork, preprocess: str | None, size: tuple[int, int] | None, fit: str) -> Decoder:
@@ -126,31 +116,6 @@ def find_decoder(network: TracedNetwork, preprocess: str | None, size: tuple[int
         )
     preprocessing = find_preprocessing(preprocess, channels=channels or 3)
     return Decoder(preprocessing, (int(wanted[0] or 0), int(wanted[1] or 0)), fit)
-
-
-def prepare(
-    network: TracedNetwork,
-    chosen: Mapping[str, Mapping[str, Any]],
-    decoder: Decoder | None,
-    batch_size: int,
-    path: Path | None,
-) -> Exported:
-    """Trace the `chosen` methods with their options; nothing is written. `path` is where the model was opened."""
-    at_once = whole("batch_size", batch_size)
-    runs = _named_runs(network, chosen)
-    own = model_signatures(network)
-    for name in own.keys() & runs.keys():
-        raise TfvizError(f"the model has a signature {name!r} already; it has: {', '.join(own)}")
-    said: list[str] = []
-    shared = with_shared_constants(network)
-    added = {name: _trace(shared, serve(shared, run, at_once, said), decoder) for name, run in runs.items()}
-    about = {
-        **_about(network, path, decoder),
-        "batch_size": at_once,
-        "signatures": {name: {"method": run.method.name, **_described(network, run)} for name, run in runs.items()},
-        "warnings": list(dict.fromkeys(said)),
-    }
-    return Exported(saved_root(network, own), own, added, about)
 
 
 def write(exported: Exported, folder: Path, extra: Mapping[str, bytes] | None = None) -> None:
@@ -172,58 +137,3 @@ def write(exported: Exported, folder: Path, extra: Mapping[str, bytes] | None = 
             "the model reads a variable or table that is no attribute of it or of a layer of it, and would not be "
             "saved: make it one"
         ) from error
-
-
-def _named_runs(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]]) -> dict[str, Run]:
-    """Return the runs of methods by the names of their signatures; raise where an option does not fit the network."""
-    shape = tuple(size for size in network.image_shape if size is not None)
-    named: dict[str, Run] = {}
-    for key, run in plan_methods(network, chosen).items():
-        if len(shape) == len(network.image_shape):
-            run.check(shape)
-        # What a file may be called, too: `grad_cam@block/conv:0` becomes `grad_cam@block.conv.0`.
-        name = re.sub(r"[^\w@.-]", ".", key)
-        if name in named:
-            raise TfvizError(f"two layers would have the signature {name!r}; export them one by one")
-        named[name] = run
-    return named
-
-
-def _trace(network: TracedNetwork, served: Served, decoder: Decoder | None) -> Any:
-    """Return the concrete function of images, or of encoded files, and targets."""
-    images, targets = batch_specs(network)
-    if decoder is not None:
-        images = tf.TensorSpec([None], tf.string)
-    specs = [
-        tf.TensorSpec(images.shape, images.dtype, "images" if decoder is None else "encoded"),
-        tf.TensorSpec(targets.shape, targets.dtype, "targets"),
-    ]
-
-    def explain(batch: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]:
-        return served(batch if decoder is None else decoder(batch), targets)
-
-    # Autograph would turn an error of tfviz into one of TensorFlow, of many lines.
-    return concrete(tf.function(explain, input_signature=specs, autograph=False))
-
-
-def _about(network: TracedNetwork, path: Path | None, decoder: Decoder | None) -> dict[str, Any]:
-    """Return what a manifest says of a model."""
-    how = decoder and {
-        "name": decoder.preprocessing.name,
-        "order": decoder.preprocessing.order,
-        "size": decoder.size,
-        "fit": decoder.fit,
-    }
-    return {
-        "schema": manifest.SCHEMA,
-        "versions": manifest.versions(),
-        "model": {"name": network.name, "path": path and str(path), "fingerprint": fingerprint(network)},
-        "score": {"head": network.head.kind, "meaning": SCORED_BY[network.head.kind]},
-        "preprocessing": how,
-    }
-
-
-def _described(network: TracedNetwork, run: Run) -> dict[str, Any]:
-    """Return what a manifest says of a run."""
-    layer = network.layer_index.name(network.find_layer(run.layer)) if run.layer else None
-    return {"layer": layer, "options": run.named(network)}

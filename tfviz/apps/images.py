@@ -44,7 +44,7 @@ def read_image(path: str | Path) -> Image:
     Raises:
         InvalidImagesError: The file cannot be read, or what it holds cannot be decoded.
     """
-    return decode_image(_read_bytes(Path(path)), path)
+    return decode_image(read_bytes(Path(path)), path)
 
 
 def decode_image(data: bytes, name: str | Path) -> Image:
@@ -72,7 +72,8 @@ def decode_image(data: bytes, name: str | Path) -> Image:
     return _to_rgb(pixels)
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """Return what a file holds; raise `InvalidImagesError` where it cannot be read."""
     try:
         if path.is_dir():
             raise InvalidImagesError(f"{path} is a folder, not an image file")

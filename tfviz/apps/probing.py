@@ -5,13 +5,15 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from tfviz.apps.preprocessing import Preprocessing, affine_preprocessing
+from tfviz.apps.images import WAYS_TO_FIT, fit_image
+from tfviz.apps.preprocessing import LUMINANCE, Preprocessing, affine_preprocessing
 from tfviz.errors import TfvizError, UnsupportedModelError
 from tfviz.network.traced import TracedNetwork
 
 OWN = "the network's own"
 SIDE = 32
 RED = (255, 0, 0)
+TOLERANCE = 4  # of 255: resizing rounds in as many ways as there are libraries, but moves nothing
 
 
 def measure_preprocessing(network: TracedNetwork) -> tuple[Preprocessing, tuple[str, ...]]:
@@ -34,6 +36,30 @@ def measure_preprocessing(network: TracedNetwork) -> tuple[Preprocessing, tuple[
         raise UnsupportedModelError(f"the network decodes no PNG or JPEG file: {last}") from last
     said = f"what the network makes of black and white is not known at {network.cut}: say it with --preprocess"
     raise UnsupportedModelError(said)
+
+
+def measure_fit(network: TracedNetwork, preprocessing: Preprocessing, size: tuple[int, int]) -> str:
+    """Return which of `WAYS_TO_FIT` is how a network brings the images that it decodes to its size, or `OWN`."""
+    height, width = size
+    rows, columns = np.mgrid[0 : 2 * height, 0 : 3 * width]
+    shades = [
+        rows * 255 // (2 * height),
+        columns * 255 // (3 * width),
+        (rows + columns) * 255 // (2 * height + 3 * width),
+    ]
+    picture = np.stack(shades, axis=-1).astype(np.uint8)
+    try:
+        image = network.decode([cv2.imencode(".png", picture[..., ::-1])[1].tobytes()])[0]
+    except TfvizError:
+        return OWN
+    seen = preprocessing.pictures(image).astype(np.float32)
+    for how in reversed(WAYS_TO_FIT):
+        fitted = fit_image(picture, size, how)
+        if preprocessing.order == "grey":
+            fitted = np.rint(fitted @ LUMINANCE)[..., np.newaxis]
+        if seen.shape[:2] == fitted.shape[:2] and np.abs(seen - fitted).mean() < TOLERANCE:
+            return how
+    return OWN
 
 
 def _decoded(network: TracedNetwork, color: tuple[int, int, int], suffix: str) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
@@ -11,13 +11,14 @@ from tfviz.methods.loop import Diagnosed, Loop
 from tfviz.network.passes import Passes
 from tfviz.network.traced import TracedNetwork
 
-Served = Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
+Others = Mapping[str, tf.Tensor]
+Served = Callable[[tf.Tensor, tf.Tensor, Others], dict[str, tf.Tensor]]
 
 TRIAL_SIZE = 224  # pixels a side, at which the memory of a network is measured that leaves its size open
 
 
 def serve(network: TracedNetwork, run: Run, batch_size: int, said: list[str]) -> Served:
-    """Return the function of images (N, H, W, C) and int32 targets (N,), or one for all, that a run is.
+    """Return the function that a run is: of images (N, H, W, C), int32 targets (N,), or one for all, and other inputs.
 
     It returns the method's `maps`, and the `targets` (N,) and `scores` (N,) that they explain; a target below 0 is the
     predicted class. A method of many runs takes at most `batch_size` images at once, fewer where they would not fit in
@@ -27,11 +28,12 @@ def serve(network: TracedNetwork, run: Run, batch_size: int, said: list[str]) ->
     classes = network.num_classes or 1
     expected = f"expected whole numbers below {classes}, the number of classes; -1 is the predicted one"
 
-    def explain(images: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]:
+    def explain(images: tf.Tensor, targets: tf.Tensor, others: Others) -> dict[str, tf.Tensor]:
         # Targets are fed by the caller, so this waits for nothing that an accelerator computes.
         tf.debugging.assert_less(targets, classes, message=f"a target is out of range: {expected}")
         at_once = _images_at_once(network, images, batch_size)
-        passes = Passes(network, images, targets, run.method.gradients_at(run.layer), at_once=at_once)
+        gradients = run.method.gradients_at(run.layer)
+        passes = Passes(network, images, targets, gradients, others=others, at_once=at_once)
         found = run.compute(passes)
         if isinstance(found, Loop):
             found = found.run(at_once, tf.shape(images)[0])

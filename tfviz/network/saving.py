@@ -28,8 +28,8 @@ def model_signatures(network: TracedNetwork) -> dict[str, Any]:
     if inputs and not named and len(positional) == len(inputs) == 1:
         spec = positional[0]
         positional = (tf.TensorSpec(spec.shape, spec.dtype, inputs[0].name),)
-    call = tf.function(lambda *arguments: network.function(*arguments), input_signature=positional, autograph=False)
-    return {DEFAULT: call.get_concrete_function()}
+    call = tf.function(lambda *arguments, **inputs: network.function(*arguments, **inputs), autograph=False)
+    return {DEFAULT: call.get_concrete_function(*positional, **named)}
 
 
 def saved_root(network: TracedNetwork, own: dict[str, Any]) -> Any:

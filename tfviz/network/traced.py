@@ -48,7 +48,8 @@ class TracedNetwork:
     def __init__(self, source: Source, choice: Choice) -> None:
         self.name = source.name
         self.function = source.function
-        whole, captured = program_of(source.function.graph), source.function.captured_inputs
+        whole = program_of(source.function.graph)
+        captured = [_own(each) for each in source.function.captured_inputs]
         given = len(whole.inputs) - len(captured)
         self._captured: dict[Value, tf.Tensor] = dict(zip(whole.inputs[given:], captured, strict=True))
         outputs = Outputs(whole.outputs, source.outputs, source.structure)
@@ -208,8 +209,14 @@ class TracedNetwork:
         return network
 
     def _variable_names(self) -> dict[Value, str]:
-        names = {id(variable.handle): str(variable.name) for variable in self.function.variables}
+        variables = [getattr(variable, "values", (variable,))[0] for variable in self.function.variables]
+        names = {id(variable.handle): str(variable.name) for variable in variables}
         return {value: names[id(tensor)] for value, tensor in self._captured.items() if id(tensor) in names}
+
+
+def _own(captured: Any) -> Any:
+    """Return a captured tensor; of a weight that a SavedModel got under a strategy, the handle of its first copy."""
+    return captured.values[0].handle if isinstance(captured, tf.distribute.DistributedValues) else captured
 
 
 def _zeros(value: Value) -> tf.Tensor:

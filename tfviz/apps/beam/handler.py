@@ -42,6 +42,8 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
     weights, preprocess, size, fit
         As the options of `tfviz explain`: a name that its --model takes is a model here, too, and all but the first say
         how an encoded picture becomes an image.
+    signature, input_name, output_name, cut
+        As `trace` takes `signature`, `input`, `output` and `cut`. A signature of encoded images decodes them itself.
     min_batch_size, max_batch_size
         Images at once, as Beam chooses.
     large_model, model_copies
@@ -65,6 +67,10 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         preprocess: str | None = None,
         size: int | None = None,
         fit: str | None = None,
+        signature: str | None = None,
+        input_name: str | None = None,
+        output_name: str | None = None,
+        cut: str | None = None,
         min_batch_size: int = 1,
         max_batch_size: int = 32,
         large_model: bool = False,
@@ -74,7 +80,8 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         super().__init__()
         if fit is not None:
             check_fit(fit)
-        self._model = ModelOptions(str(model_path), weights, preprocess, None, size, fit)
+        choice = (signature, input_name, output_name, cut)
+        self._model = ModelOptions(str(model_path), weights, preprocess, None, size, fit, *choice)
         self._choice = MethodChoice(method, options, target)
         self._batching = {"min_batch_size": min_batch_size, "max_batch_size": max_batch_size}
         self._is_shared = large_model or model_copies is not None

@@ -7,12 +7,18 @@ from typing import Annotated
 import typer
 
 import tfviz
-from tfviz.apps.command import options
 from tfviz.apps.command.batching import BatchCommand, batch
 from tfviz.apps.command.behaviour import Group, start_tensorflow
 from tfviz.apps.command.explaining import explain, localize
 from tfviz.apps.command.exporting import export
-from tfviz.apps.command.flags import AttackCommand, MethodCommand, ModelCommand
+from tfviz.apps.command.flags import (
+    AttackCommand,
+    ExportCommand,
+    LayersCommand,
+    MethodCommand,
+    ModelCommand,
+    model_options,
+)
 from tfviz.apps.command.making import fool, visualize
 
 app = typer.Typer(
@@ -39,22 +45,18 @@ def _common(
     pass
 
 
-@app.command()
+@app.command(cls=LayersCommand)
 def layers(
-    model: Annotated[str, typer.Argument(help="As the --model of explain.")] = "demo",
-    signature: options.Signature = None,
-    input_name: options.InputName = None,
-    output_name: options.OutputName = None,
-    cut: options.Cut = None,
+    context: typer.Context, model: Annotated[str, typer.Argument(help="As the --model of explain.")] = "demo"
 ) -> None:
     """List the layers that grad_cam can look at."""
     start_tensorflow()
+    from tfviz.apps.command.setup import trace_options
     from tfviz.apps.command.tables import print_layers
     from tfviz.apps.models import open_architecture
     from tfviz.network.trace import trace
 
-    network = trace(open_architecture(model), signature=signature, input=input_name, output=output_name, cut=cut)
-    print_layers(network)
+    print_layers(trace(open_architecture(model), **trace_options(model_options(context))))
 
 
 @app.command()
@@ -68,7 +70,7 @@ def methods() -> None:
 
 app.command(cls=MethodCommand)(explain)
 app.command(cls=MethodCommand)(localize)
-app.command(cls=MethodCommand)(export)
+app.command(cls=ExportCommand)(export)
 app.command(cls=ModelCommand)(visualize)
 app.command(cls=AttackCommand)(fool)
 app.command(cls=BatchCommand, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})(batch)

@@ -19,6 +19,7 @@ from tfviz.apps.command.batching import LABEL
 from tfviz.apps.command.setup import ModelOptions, Setup, set_up
 from tfviz.apps.examples import Look, MethodChoice
 from tfviz.apps.explanation import Explanation
+from tfviz.apps.images import WAYS_TO_FIT
 from tfviz.apps.records import DEAD_LETTERS, OVERLAYS, RESULTS
 from tfviz.errors import TfvizError
 from tfviz.methods import compile_methods, find_method
@@ -96,8 +97,12 @@ def _handler(setup: Setup, model: ModelOptions, request: BatchOptions) -> Attrib
         target=target,
         preprocess=model.preprocess,
         size=model.size,
-        fit=setup.fit,
+        fit=model.fit if setup.network.cut else setup.fit,
         weights=model.weights,
+        signature=model.signature,
+        input_name=model.input_name,
+        output_name=model.output_name,
+        cut=model.cut,
         min_batch_size=request.batch_size,
         max_batch_size=request.batch_size,
         **request.options,
@@ -105,6 +110,8 @@ def _handler(setup: Setup, model: ModelOptions, request: BatchOptions) -> Attrib
 
 
 def _look(setup: Setup, request: BatchOptions) -> Look | None:
+    if request.overlays and setup.fit not in WAYS_TO_FIT:
+        raise TfvizError("the network brings images to its size in a way of its own, so that --overlays would not fit")
     return Look.of(setup, request.method) if request.overlays else None
 
 
@@ -143,6 +150,7 @@ def _explanation(setup: Setup, choice: MethodChoice) -> Explanation:
         warnings=compiled.warnings,
         model=network.name,
         head=network.head.kind,
+        network=network,
     )
 
 

@@ -11,7 +11,7 @@ from typer.core import TyperCommand
 
 from tfviz.apps.command import options
 from tfviz.apps.command.behaviour import say, start_tensorflow
-from tfviz.apps.command.flags import MethodCommand, chosen
+from tfviz.apps.command.flags import MethodCommand, chosen, model_options
 
 LOCAL_RUNNER = "DirectRunner"
 LABEL = "label"
@@ -42,8 +42,6 @@ def batch(
     ],
     output: Annotated[str, typer.Option(help="The folder for the results; a run that it holds is replaced.")],
     method: Annotated[str, typer.Option(help="A name that tfviz methods lists.")] = "grad_cam",
-    model: options.ModelName = "demo",
-    weights: options.Weights = "imagenet",
     layer: Annotated[str | None, typer.Option(help="Where grad_cam and the like look; see tfviz layers.")] = None,
     target: Annotated[
         str | None,
@@ -52,9 +50,6 @@ def batch(
             "Example. The predicted class otherwise."
         ),
     ] = None,
-    preprocess: options.Preprocess = None,
-    size: options.Size = None,
-    fit: options.Fit = None,
     overlays: Annotated[bool, typer.Option("--overlays", help="Write a PNG of each map over its image, too.")] = False,
     batch_size: options.BatchSize = 32,
     runner: Annotated[str, typer.Option(help="Beam's: DirectRunner, DataflowRunner, FlinkRunner ...")] = LOCAL_RUNNER,
@@ -72,7 +67,7 @@ def batch(
 
     methods = {**({} if layer is None else {"layer": layer}), **chosen(context)}
     request = BatchOptions(input, output, method, methods, target, overlays, batch_size, runner, context.args)
-    counts = run_batch(ModelOptions(model, weights, preprocess, None, size, fit), request)
+    counts = run_batch(ModelOptions(**model_options(context)), request)
     _report(counts, output)
 
 

@@ -14,13 +14,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfviz.apps.command.explain import find_methods
-from tfviz.apps.command.setup import ASSUMED_PREPROCESSING, ModelOptions, image_size, set_up_opened
+from tfviz.apps.command.setup import ASSUMED_PREPROCESSING, ModelOptions, choice_of, image_size, set_up_opened
 from tfviz.apps.command.tables import print_rows
 from tfviz.apps.encoded import Decoder
-from tfviz.apps.export import EXTRA, Exported, prepare, write
+from tfviz.apps.export import EXTRA, check_encoded, write
 from tfviz.apps.images import fit_image, read_image
 from tfviz.apps.models import OpenedModel, open_model
 from tfviz.apps.preprocessing import find_preprocessing
+from tfviz.apps.signatures import ENCODED, Exported, image_input, prepare
 from tfviz.demo import sample_paths
 from tfviz.errors import TfvizWarning
 from tfviz.network.trace import trace
@@ -38,7 +39,8 @@ def export(
 ) -> None:
     """Write the SavedModel of a model and methods, with an example of what it takes, and print how it is used."""
     opened = open_model(options.model, weights=options.weights)
-    network = trace(opened.model)
+    network = trace(opened.model, **choice_of(options, opened))
+    check_encoded(network, encoded=encoded)
     setup = set_up_opened(options, opened, network) if encoded else None
     decoder = Decoder(setup.preprocessing, setup.size, setup.fit) if setup else None
     chosen, left_out = find_methods(network, methods, method_options)
@@ -46,12 +48,19 @@ def export(
     exported = prepare(network, chosen, decoder, batch_size, path)
     for message in [*left_out, *exported.manifest["warnings"]]:
         warnings.warn(message, TfvizWarning, stacklevel=2)
-    name = "encoded" if encoded else "images"
-    example = np.array([sample_paths()[0].read_bytes()]) if encoded else _example(options, opened, network)
+    name = image_input(network, decoder)
+    takes_files = name == ENCODED
+    example = np.array([sample_paths()[0].read_bytes()]) if takes_files else _example(options, opened, network)
+    examples = {name: example, **{each: value.numpy() for each, value in network.trial_others().items()}}
+    write(exported, output, {f"{each}.npy": _as_file(value) for each, value in examples.items()})
+    _print(exported, output, list(examples))
+
+
+def _as_file(array: NDArray[Any]) -> bytes:
     content = io.BytesIO()
-    np.save(content, example)
-    write(exported, output, {f"{name}.npy": content.getvalue()})
-    _print(exported, output, name)
+    # An array of objects would be a pickle.
+    np.save(content, array.astype(bytes) if array.dtype == object else array)
+    return content.getvalue()
 
 
 def _example(options: ModelOptions, opened: OpenedModel, network: TracedNetwork) -> NDArray[np.float32]:
@@ -63,14 +72,19 @@ def _example(options: ModelOptions, opened: OpenedModel, network: TracedNetwork)
     return preprocessing(fit_image(read_image(sample_paths()[0]), size, "stretch"))[np.newaxis]
 
 
-def _print(exported: Exported, output: Path, name: str) -> None:
+def _print(exported: Exported, output: Path, names: Sequence[str]) -> None:
     """Print the signatures, what they take and return, and a command that runs one."""
     signatures = {**exported.own, **exported.added}
     print_rows(["signature", "takes → returns"], [(key, _described(each)) for key, each in signatures.items()])
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
     print(f"{output}: {size / 1e6:.1f} MB; a target of -1 is the predicted class\n")
     command = ["saved_model_cli", "run", "--dir", str(output), "--tag_set", "serve"]
-    command += ["--signature_def", next(iter(exported.added)), "--inputs", f"{name}={output / EXTRA / name}.npy"]
+    command += [
+        "--signature_def",
+        next(iter(exported.added)),
+        "--inputs",
+        ";".join(f"{name}={output / EXTRA / name}.npy" for name in names),
+    ]
     print(shlex.join([*command, "--input_exprs", "targets=[-1]"]))
 
 

@@ -9,7 +9,7 @@ import typer
 
 from tfviz.apps.command import options
 from tfviz.apps.command.behaviour import start_tensorflow
-from tfviz.apps.command.flags import chosen
+from tfviz.apps.command.flags import chosen, model_options
 from tfviz.apps.folders import check_place
 
 Methods = Annotated[
@@ -30,21 +30,24 @@ def export(
     encoded: Annotated[
         bool, typer.Option("--encoded", help="The signatures take encoded image files in place of images.")
     ] = False,
-    preprocess: options.Preprocess = None,
-    size: options.Size = None,
-    fit: options.Fit = None,
-    weights: options.Weights = "imagenet",
     batch_size: Annotated[int, typer.Option(min=1, help="Images that methods of many runs compute at once.")] = 32,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a SavedModel that is there.")] = False,
 ) -> None:
     """Write a SavedModel that has a signature for each method, beside its own."""
     check_place(output, overwrite=overwrite)
-    if not encoded and (preprocess or fit):
+    about_model = model_options(context)
+    if not encoded and (about_model["preprocess"] or about_model["fit"]):
         raise typer.BadParameter("--preprocess and --fit are for --encoded; images are given as the network takes them")
     start_tensorflow()
     from tfviz.apps.command.export import export as write
     from tfviz.apps.command.setup import ModelOptions
 
     named = {} if not layer else {"layer": layer[0] if len(layer) == 1 else layer}
-    model_options = ModelOptions(model, weights, preprocess, None, size, fit)
-    write(model_options, method or ["grad_cam"], {**named, **chosen(context)}, batch_size, output, encoded=encoded)
+    write(
+        ModelOptions(model=model, **about_model),
+        method or ["grad_cam"],
+        {**named, **chosen(context)},
+        batch_size,
+        output,
+        encoded=encoded,
+    )

@@ -22,15 +22,23 @@ OWN = frozenset({"model", "images", "targets", "pixel_range", "batch_size", "lay
 
 
 class ModelCommand(TyperCommand):
-    """A command with the options about the model, which `model_options` returns."""
+    """A command with the options about the model, which `model_options` returns.
+
+    Those that the function of the command has itself are its own.
+    """
+
+    without: ClassVar[frozenset[str]] = frozenset()
+    """The options that this command does not take."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self.params = [*self.params, *_parameters_of(_model_flags)]
+        left_out = {*self.without, *(parameter.name for parameter in self.params)}
+        self._about_model = [each for each in _parameters_of(_model_flags) if each.name not in left_out]
+        self.params = [*self.params, *self._about_model]
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        ctx.meta[MODEL] = {name: ctx.params.pop(name) for name in inspect.signature(_model_flags).parameters}
+        ctx.meta[MODEL] = {each.name: ctx.params.pop(each.name) for each in self._about_model}
         return super().invoke(ctx)
 
 
@@ -73,7 +81,7 @@ class SignatureCommand(ModelCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run the command; what was chosen by the flags is given to it by `chosen`."""
         expected = inspect.signature(self.callback).parameters if self.callback is not None else {}
-        about_model = inspect.signature(_model_flags).parameters
+        about_model = {each.name for each in self._about_model}
         names = [name for name in ctx.params if name not in expected and name not in about_model]
         given = {name: ctx.params.pop(name) for name in names}
         ctx.meta[CHOSEN] = {name: _value(text) for name, text in given.items() if text is not None}
@@ -102,6 +110,18 @@ class AttackCommand(SignatureCommand):
         from tfviz.methods.adversarial import ATTACKS
 
         return ATTACKS
+
+
+class ExportCommand(MethodCommand):
+    """A command that takes the options of every method, and no names of classes."""
+
+    without = frozenset({"labels"})
+
+
+class LayersCommand(ModelCommand):
+    """A command that asks what is in a model."""
+
+    without = frozenset({"weights", "preprocess", "labels", "size", "fit"})
 
 
 def model_options(ctx: typer.Context) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfviz.apps.explanation_metadata import ExplanationMetadata, read_explanation_metadata
-from tfviz.apps.images import WAYS_TO_FIT, Image, fit_image, read_image
+from tfviz.apps.images import Image, check_fit, decode_image, fit_image, read_bytes
 from tfviz.apps.labels import read_labels, resolve_target
 from tfviz.apps.models import OpenedModel, open_model
 from tfviz.apps.preprocessing import Preprocessing, find_preprocessing
-from tfviz.apps.probing import measure_preprocessing
+from tfviz.apps.probing import measure_fit, measure_preprocessing
 from tfviz.errors import InvalidTargetsError, TfvizWarning, UnsupportedModelError
 from tfviz.network.opening import open_path
 from tfviz.network.trace import trace
@@ -43,8 +44,13 @@ class ModelOptions:
     @property
     def choice(self) -> dict[str, Any]:
         """What `trace` is told of the model."""
-        names = {"signature": self.signature, "input": self.input_name, "output": self.output_name, "cut": self.cut}
-        return {name: value for name, value in names.items() if value is not None}
+        return trace_options(vars(self))
+
+
+def trace_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `trace` is told of a model, of the options of a command."""
+    names = {"signature": "signature", "input": "input_name", "output": "output_name", "cut": "cut"}
+    return {name: options[option] for name, option in names.items() if options[option] is not None}
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,8 @@ class Sample:
 class Setup:
     """A network, and what is known around it.
 
-    path: of the user's own model. size: height and width of the network's images. fit: how pictures are brought to it.
+    path: of the user's own model. size: height and width of the network's images. fit: how pictures are brought to it,
+    as far as that is known of a network that takes encoded ones.
     warnings: what was assumed. metadata: what a file beside a SavedModel says of explanations.
     """
 
@@ -79,12 +86,16 @@ class Setup:
 
     def read(self, path: Path) -> Sample:
         """Return the image in a file, fitted to the network or, where it takes encoded images, decoded by it."""
-        if self.network.cut is None:
-            picture = fit_image(read_image(path), self.size, self.fit)
-            return Sample(picture, self.preprocessing(picture))
+        return self.decode(read_bytes(path), str(path))
+
+    def decode(self, encoded: bytes, name: str) -> Sample:
+        """Return the image that the content of a file, called so in errors, is."""
         # Our own reading says what is wrong with a file in better words than the network.
-        read_image(path)
-        decoded = self.network.decode([path.read_bytes()])[0]
+        picture = decode_image(encoded, name)
+        if self.network.cut is None:
+            picture = fit_image(picture, self.size, self.fit)
+            return Sample(picture, self.preprocessing(picture))
+        decoded = self.network.decode([encoded])[0]
         return Sample(self.preprocessing.pictures(decoded), decoded)
 
     def targets(self, texts: list[str]) -> list[int]:
@@ -102,9 +113,10 @@ def set_up(options: ModelOptions) -> Setup:
 
     Warns where nothing says how the user's own model was trained.
     """
-    fit_image(np.zeros((2, 2, 3), np.uint8), (2, 2), options.fit or WAYS_TO_FIT[0])
+    if options.fit is not None:
+        check_fit(options.fit)
     opened = open_model(options.model, weights=options.weights)
-    return set_up_opened(options, opened, trace(opened.model, **_choice(options, opened)))
+    return set_up_opened(options, opened, trace(opened.model, **choice_of(options, opened)))
 
 
 def set_up_opened(options: ModelOptions, opened: OpenedModel, network: TracedNetwork) -> Setup:
@@ -118,10 +130,12 @@ def set_up_opened(options: ModelOptions, opened: OpenedModel, network: TracedNet
     # Keras' own networks were evaluated on the centre of photographs; its users' are mostly trained on stretched ones.
     fit = options.fit or ("stretch" if path else "crop")
     size = image_size(options.size, opened, network)
+    if network.cut is not None:
+        fit = measure_fit(network, preprocessing, size)
     return Setup(network, path, preprocessing, names, size, fit, said, metadata)
 
 
-def _choice(options: ModelOptions, opened: OpenedModel) -> dict[str, Any]:
+def choice_of(options: ModelOptions, opened: OpenedModel) -> dict[str, Any]:
     """Return what `trace` is told of the model: what the options say and, besides, explanation_metadata.json."""
     path = opened.model if isinstance(opened.model, Path) and opened.model.is_dir() else None
     metadata = read_explanation_metadata(path) if path else None

@@ -1,0 +1,132 @@
+"""The signatures of an export: methods traced as functions that a SavedModel keeps, and what is said of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from tfviz.apps import manifest
+from tfviz.apps.encoded import Decoder
+from tfviz.apps.explanation import SCORED_BY
+from tfviz.errors import TfvizError
+from tfviz.methods import plan_methods
+from tfviz.methods.checks import whole
+from tfviz.methods.compiled import Run, batch_specs
+from tfviz.methods.serving import Served, serve
+from tfviz.network.compiling import concrete
+from tfviz.network.fingerprint import fingerprint
+from tfviz.network.saving import model_signatures, saved_root, with_shared_constants
+from tfviz.network.traced import TracedNetwork
+
+IMAGES, ENCODED, TARGETS = "images", "encoded", "targets"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export writes: an object with all that its concrete functions read, by the names of their signatures.
+
+    own: the model's signatures. added: those of the methods.
+    """
+
+    root: Any
+    own: dict[str, Any]
+    added: dict[str, Any]
+    manifest: dict[str, Any]
+
+
+def prepare(
+    network: TracedNetwork,
+    chosen: Mapping[str, Mapping[str, Any]],
+    decoder: Decoder | None,
+    batch_size: int,
+    path: Path | None,
+) -> Exported:
+    """Trace the `chosen` methods with their options; nothing is written. `path` is where the model was opened."""
+    at_once = whole("batch_size", batch_size)
+    runs = _named_runs(network, chosen)
+    own = model_signatures(network)
+    for name in own.keys() & runs.keys():
+        raise TfvizError(f"the model has a signature {name!r} already; it has: {', '.join(own)}")
+    said: list[str] = []
+    shared = with_shared_constants(network)
+    added = {name: _trace(shared, serve(shared, run, at_once, said), decoder) for name, run in runs.items()}
+    about = {
+        **_about(network, path, decoder),
+        "batch_size": at_once,
+        "signatures": {name: {"method": run.method.name, **_described(network, run)} for name, run in runs.items()},
+        "warnings": list(dict.fromkeys(said)),
+    }
+    return Exported(saved_root(network, own), own, added, about)
+
+
+def _named_runs(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]]) -> dict[str, Run]:
+    """Return the runs of methods by the names of their signatures; raise where an option does not fit the network."""
+    shape = tuple(size for size in network.image_shape if size is not None)
+    named: dict[str, Run] = {}
+    for key, run in plan_methods(network, chosen).items():
+        if len(shape) == len(network.image_shape):
+            run.check(shape)
+        # What a file may be called, too: `grad_cam@block/conv:0` becomes `grad_cam@block.conv.0`.
+        name = re.sub(r"[^\w@.-]", ".", key)
+        if name in named:
+            raise TfvizError(f"two layers would have the signature {name!r}; export them one by one")
+        named[name] = run
+    return named
+
+
+def _trace(network: TracedNetwork, served: Served, decoder: Decoder | None) -> Any:
+    """Return the concrete function of images, or of encoded files, targets and other inputs, by their names."""
+    images, targets, others = batch_specs(network)
+    taken = image_input(network, decoder)
+    if taken != IMAGES:
+        images = tf.TensorSpec([None], tf.string)
+    clash = {taken, TARGETS} & others.keys()
+    if clash:
+        raise TfvizError(f"the model has an input {min(clash)!r} beside the image, as the signatures of methods have")
+    specs = {taken: images, TARGETS: targets, **others}
+
+    def explain(**given: tf.Tensor) -> dict[str, tf.Tensor]:
+        batch, held = given[taken], {name: given[name] for name in others}
+        if decoder is not None:
+            batch = decoder(batch)
+        elif taken == ENCODED:
+            batch = network.decoded(batch, held)
+        return served(batch, given[TARGETS], held)
+
+    # Autograph would turn an error of tfviz into one of TensorFlow, of many lines.
+    function = tf.function(explain, autograph=False)
+    named = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in specs.items()}
+    return concrete(function, **named)
+
+
+def image_input(network: TracedNetwork, decoder: Decoder | None) -> str:
+    """Return what the image is called in the signatures of the methods."""
+    return ENCODED if decoder is not None or network.cut else IMAGES
+
+
+def _about(network: TracedNetwork, path: Path | None, decoder: Decoder | None) -> dict[str, Any]:
+    """Return what a manifest says of a model."""
+    how = decoder and {
+        "name": decoder.preprocessing.name,
+        "order": decoder.preprocessing.order,
+        "size": decoder.size,
+        "fit": decoder.fit,
+    }
+    return {
+        "schema": manifest.SCHEMA,
+        "versions": manifest.versions(),
+        "model": {"name": network.name, "path": path and str(path), "fingerprint": fingerprint(network)},
+        "score": {"head": network.head.kind, "meaning": SCORED_BY[network.head.kind]},
+        "preprocessing": how,
+    }
+
+
+def _described(network: TracedNetwork, run: Run) -> dict[str, Any]:
+    """Return what a manifest says of a run."""
+    layer = network.layer_index.name(network.find_layer(run.layer)) if run.layer else None
+    return {"layer": layer, "options": run.named(network)}
