@@ -6,6 +6,7 @@ import gc
 import sys
 import weakref
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -97,6 +98,22 @@ def test_calls_are_told_apart_by_what_repeats():
     np.testing.assert_allclose(
         tfviz.hires_cam(network, x, 2, layer="act:0", upsample=False), expected, rtol=1e-5, atol=1e-7
     )
+
+
+class Twice(keras.layers.Layer):
+    """Convolves twice with the same kernel in one call."""
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(3, 3, shape[-1], shape[-1]), name="kernel")
+
+    def call(self, x):
+        return tf.nn.conv2d(tf.nn.conv2d(x, self.kernel, 1, "SAME"), self.kernel, 1, "SAME")
+
+
+def test_one_call_of_keras_3_stays_one_whatever_it_repeats():
+    image = keras.layers.Input(SHAPE)
+    model = keras.Model(image, keras.layers.GlobalAveragePooling2D(name="pool")(Twice(name="twice")(image)))
+    assert list(tfviz.trace(model).layers) == ["twice"]
 
 
 def test_the_scopes_that_tensorflow_opens_are_no_layers():
