@@ -151,7 +151,7 @@ def test_a_subclassed_model(form, library):
         expected = model(image, extra)
         names = ("photo", "more")
     if form == "arguments" and library is keras:  # Keras 3 keeps the shape of the first argument alone
-        with pytest.raises(UnsupportedModelError, match=r"cannot be traced on input_1 \(8, 8, 3\): .*more"):
+        with pytest.raises(UnsupportedModelError, match=r"cannot be traced on images \(8, 8, 3\): .*more"):
             trace_keras(model, None)
         return
     function = trace_keras(model, None)
@@ -178,3 +178,13 @@ def test_a_trace_does_not_keep_the_model(library):
     del model, image, extra, first
     gc.collect()
     assert reference() is None and function is not None
+
+
+def test_why_a_model_cannot_be_traced(library):
+    """In the words of Keras, without its colours and the list of arguments that it ends in."""
+    model = library.Sequential([library.layers.Input(SHAPE), library.layers.Conv2D(4, 3, name="conv")])
+    with pytest.raises(UnsupportedModelError) as caught:
+        trace_keras(model, (12, 12, 1))
+    message = str(caught.value)
+    assert "cannot be traced on images (12, 12, 1): " in message and "expected" in message
+    assert message.isprintable() and "kwargs" not in message

@@ -53,11 +53,18 @@ def trace_keras(model: Any, image_shape: Shape | None) -> Any:
         spec = next(iter(specs.values()))
         return tf.function(call_with_one).get_concrete_function(tf.TensorSpec(spec.shape, spec.dtype, IMAGES))
     except Exception as error:
-        reason = [line.strip() for line in str(error).splitlines() if line.strip()][-1:]
-        shapes = ", ".join(f"{name} {tuple(spec.shape[1:])}" for name, spec in specs.items())
+        named = specs if len(specs) > 1 else dict.fromkeys([IMAGES], *specs.values())
+        shapes = ", ".join(f"{name} {tuple(spec.shape[1:])}" for name, spec in named.items())
         raise UnsupportedModelError(
-            f"the model {model.name!r} cannot be traced on {shapes}: {''.join(reason) or type(error).__name__}"
+            f"the model {model.name!r} cannot be traced on {shapes}: {_reason(error)}"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return the last line of what an error says, but for the arguments of the call that Keras lists after it."""
+    lines = [line.strip() for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines()]
+    said = [line for line in lines if line and not line.startswith(("\N{BULLET}", "Arguments received"))]
+    return said[-1] if said else type(error).__name__
 
 
 def output_names(model: Any) -> list[str]:
