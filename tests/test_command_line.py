@@ -451,7 +451,7 @@ def test_interrupted(run, own, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tfviz.apps.command.setup.open_model", interrupt)
+    monkeypatch.setattr("tfviz.apps.setup.open_model", interrupt)
     assert run(*quiet(own, own / "one.png")) == (130, "", "")
 
 

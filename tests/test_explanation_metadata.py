@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 import tfviz
 from tfviz.apps.command.app import app
-from tfviz.apps.command.setup import ModelOptions, set_up
 from tfviz.apps.explanation_metadata import FILE, read_explanation_metadata
 from tfviz.apps.output import write_figure
+from tfviz.apps.setup import ModelOptions, set_up
 from tfviz.errors import InvalidTargetsError, TfvizError, TfvizWarning, UnsupportedModelError
 from tfviz.results import Highlight
 

@@ -9,7 +9,8 @@ import threading
 import pytest
 
 from tfviz.apps import replacing
-from tfviz.apps.replacing import check_replaceable, replace_folder
+from tfviz.apps.beam.files import check_replaceable
+from tfviz.apps.replacing import replace_folder
 from tfviz.errors import TfvizError
 
 

@@ -14,10 +14,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfviz.apps.command.setup import ModelOptions, Setup, set_up
 from tfviz.apps.explanation import explain, shown
 from tfviz.apps.images import Image, decode_image, fit_image
 from tfviz.apps.records import DIAGNOSTICS
+from tfviz.apps.setup import ModelOptions, Setup, set_up
 from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning, UnknownLayerError, UnsupportedModelError
 from tfviz.methods import LAYER, choose_methods, compile_methods, find_method
 from tfviz.methods.registry import INNER_OPTIONS

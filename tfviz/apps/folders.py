@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tfviz.apps.output import check_folder
+from tfviz.apps.replacing import replace_folder
 from tfviz.errors import TfvizError
 
 SAVED_MODEL = "saved_model.pb"
@@ -41,23 +42,8 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         unfinished.mkdir()
         yield unfinished
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _move(unfinished, folder)
+        replace_folder(unfinished, folder)
     except OSError as error:
         raise TfvizError(f"{folder} cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _move(unfinished: Path, folder: Path) -> None:
-    """Move a folder to its place; what was there is gone only when it has arrived."""
-    if not folder.exists():
-        os.rename(unfinished, folder)
-        return
-    old = unfinished.with_name(f"{unfinished.name}.old")
-    os.rename(folder, old)
-    try:
-        os.rename(unfinished, folder)
-    except BaseException:
-        os.rename(old, folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

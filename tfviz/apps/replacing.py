@@ -5,33 +5,10 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import re
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
-from tfviz.apps.manifest import FILE_NAME
-from tfviz.apps.output import PICTURE_SUFFIX
-from tfviz.apps.records import DEAD_LETTERS, OVERLAYS, RESULTS
-from tfviz.errors import TfvizError
-
-_SHARD = r"-\d+-of-\d+"
-OURS = re.compile(
-    rf"{re.escape(FILE_NAME)}|{RESULTS}{_SHARD}\.tfrecord|{DEAD_LETTERS}{_SHARD}\.jsonl"
-    rf"|{OVERLAYS}/[^/]*{re.escape(PICTURE_SUFFIX)}"
-)
 _CURRENT_FOLDER, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
-
-
-def check_replaceable(output: str, names: Iterable[str]) -> None:
-    """Raise `TfvizError` where a folder holds anything but a run of `tfviz batch`, by the names of its files in it."""
-    names = sorted(names)
-    others = [name for name in names if not OURS.fullmatch(name)]
-    if others or (names and FILE_NAME not in names):
-        found = ", ".join((others or names)[:3])
-        raise TfvizError(
-            f"{output} would be replaced, but holds other files than a run of tfviz batch ({found}); choose another"
-        )
 
 
 def replace_folder(new: Path, old: Path) -> None:

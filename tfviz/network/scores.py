@@ -98,8 +98,14 @@ def find_head(output: Value) -> Head:
 
 def read_outputs(score: CustomScore, outputs: list[Value], structure: Any) -> tuple[Value, ...]:
     """Return the outputs that a custom score is made of, found from its gradient."""
-    with tf.Graph().as_default():
-        tensors = [tf.compat.v1.placeholder(value.dtype, value.shape) for value in outputs]
+    read: list[Value] = []
+
+    # A function and no plain graph, since the score may hold variables and tensors of the user's.
+    def trial(*tensors: tf.Tensor) -> None:
         total = score(tensors[0] if structure is None else tf.nest.pack_sequence_as(structure, tensors))
         found = tf.gradients(tf.cast(total, tf.float32), tensors)
-    return tuple(value for value, gradient in zip(outputs, found, strict=True) if gradient is not None)
+        read.extend(value for value, gradient in zip(outputs, found, strict=True) if gradient is not None)
+
+    specs = [tf.TensorSpec(value.shape, value.dtype) for value in outputs]
+    tf.function(trial, autograph=False).get_concrete_function(*specs)
+    return tuple(read)

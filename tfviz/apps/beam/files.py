@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,11 +14,17 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from tfviz.apps.manifest import FILE_NAME
-from tfviz.apps.output import check_folder
-from tfviz.apps.replacing import check_replaceable, replace_folder
+from tfviz.apps.output import PICTURE_SUFFIX, check_folder
+from tfviz.apps.records import DEAD_LETTERS, OVERLAYS, RESULTS
+from tfviz.apps.replacing import replace_folder
 from tfviz.errors import InvalidImagesError, TfvizError
 
 _AS_IT_IS = CompressionTypes.UNCOMPRESSED
+_SHARD = r"-\d+-of-\d+"
+OURS = re.compile(
+    rf"{re.escape(FILE_NAME)}|{RESULTS}{_SHARD}\.tfrecord|{DEAD_LETTERS}{_SHARD}\.jsonl"
+    rf"|{OVERLAYS}/[^/]*{re.escape(PICTURE_SUFFIX)}"
+)
 
 
 def is_local(path: str) -> bool:
@@ -125,3 +132,14 @@ def publish(folder: str, output: str) -> None:
     old, new = (sorted(names_in(each), key=lambda name: name == FILE_NAME) for each in (output, folder))
     FileSystems.delete([join(output, name) for name in reversed(old)])
     FileSystems.rename([join(folder, name) for name in new], [join(output, name) for name in new])
+
+
+def check_replaceable(output: str, names: Iterable[str]) -> None:
+    """Raise `TfvizError` where a folder holds anything but a run of `tfviz batch`, by the names of its files in it."""
+    names = sorted(names)
+    others = [name for name in names if not OURS.fullmatch(name)]
+    if others or (names and FILE_NAME not in names):
+        found = ", ".join((others or names)[:3])
+        raise TfvizError(
+            f"{output} would be replaced, but holds other files than a run of tfviz batch ({found}); choose another"
+        )

@@ -10,9 +10,9 @@ from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
 from tfviz.apps.beam.files import local_copy
-from tfviz.apps.command.setup import ModelOptions
 from tfviz.apps.examples import ERROR, Example, ExampleExplainer, MethodChoice
 from tfviz.apps.images import check_fit
+from tfviz.apps.setup import ModelOptions
 from tfviz.errors import TfvizError
 
 NAMESPACE = "tfviz"

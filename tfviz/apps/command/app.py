@@ -51,9 +51,9 @@ def layers(
 ) -> None:
     """List the layers that grad_cam can look at."""
     start_tensorflow()
-    from tfviz.apps.command.setup import trace_options
     from tfviz.apps.command.tables import print_layers
     from tfviz.apps.models import open_architecture
+    from tfviz.apps.setup import trace_options
     from tfviz.network.trace import trace
 
     print_layers(trace(open_architecture(model), **trace_options(model_options(context))))

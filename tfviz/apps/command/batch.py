@@ -16,11 +16,11 @@ from tfviz.apps.beam import AttributionHandler, files
 from tfviz.apps.beam.handler import DOUBTFUL, ZERO_MAPS
 from tfviz.apps.beam.pipeline import INPUTS, Batch, build, open_pipeline, run
 from tfviz.apps.command.batching import LABEL
-from tfviz.apps.command.setup import ModelOptions, Setup, set_up
 from tfviz.apps.examples import Look, MethodChoice
 from tfviz.apps.explanation import Explanation
 from tfviz.apps.images import WAYS_TO_FIT
 from tfviz.apps.records import DEAD_LETTERS, OVERLAYS, RESULTS
+from tfviz.apps.setup import ModelOptions, Setup, set_up
 from tfviz.errors import TfvizError
 from tfviz.methods import compile_methods, find_method
 from tfviz.methods.registry import INNER

@@ -63,7 +63,7 @@ def batch(
     logging.getLogger().setLevel(logging.ERROR)
     start_tensorflow()
     from tfviz.apps.command.batch import BatchOptions, run_batch
-    from tfviz.apps.command.setup import ModelOptions
+    from tfviz.apps.setup import ModelOptions
 
     methods = {**({} if layer is None else {"layer": layer}), **chosen(context)}
     request = BatchOptions(input, output, method, methods, target, overlays, batch_size, runner, context.args)

@@ -14,13 +14,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfviz.apps.command.explain import find_methods
-from tfviz.apps.command.setup import ASSUMED_PREPROCESSING, ModelOptions, choice_of, image_size, set_up_opened
 from tfviz.apps.command.tables import print_rows
 from tfviz.apps.encoded import Decoder
 from tfviz.apps.export import EXTRA, check_encoded, write
 from tfviz.apps.images import fit_image, read_image
 from tfviz.apps.models import OpenedModel, open_model
 from tfviz.apps.preprocessing import find_preprocessing
+from tfviz.apps.setup import ASSUMED_PREPROCESSING, ModelOptions, choice_of, image_size, set_up_opened
 from tfviz.apps.signatures import ENCODED, Exported, image_input, prepare
 from tfviz.demo import sample_paths
 from tfviz.errors import TfvizWarning

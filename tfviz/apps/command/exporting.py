@@ -40,11 +40,11 @@ def export(
         raise typer.BadParameter("--preprocess and --fit are for --encoded; images are given as the network takes them")
     start_tensorflow()
     from tfviz.apps.command.export import export as write
-    from tfviz.apps.command.setup import ModelOptions
+    from tfviz.apps.setup import ModelOptions
 
     named = {} if not layer else {"layer": layer[0] if len(layer) == 1 else layer}
     write(
-        ModelOptions(model=model, **about_model),
+        ModelOptions(model=model, labels=None, **about_model),
         method or ["grad_cam"],
         {**named, **chosen(context)},
         batch_size,

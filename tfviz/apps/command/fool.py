@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfviz.apps.command.behaviour import say
-from tfviz.apps.command.setup import Setup
 from tfviz.apps.command.tables import print_rows
 from tfviz.apps.explanation import class_name
 from tfviz.apps.output import PICTURE_SUFFIX, write_array, write_picture
+from tfviz.apps.setup import Setup
 from tfviz.errors import UnknownMethodError
 from tfviz.methods.adversarial import ATTACKS, Adversarial, defaults
 from tfviz.results import difference_picture, montage

@@ -11,12 +11,12 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from tfviz.apps.command.outcome import File, Outcome, Request, repeat_pictures
-from tfviz.apps.command.setup import Setup
 from tfviz.apps.explanation import Explanation
 from tfviz.apps.images import Image
 from tfviz.apps.map_files import write_maps
 from tfviz.apps.output import file_part, write_array
 from tfviz.apps.places import Finder
+from tfviz.apps.setup import Setup
 from tfviz.results import collapse, largest_box, normalise, outline
 
 FINE_SIDE = 360

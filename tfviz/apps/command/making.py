@@ -35,9 +35,9 @@ def visualize(
     check_folder(output)
     color_paths = find_pictures(colors or [])
     start_tensorflow()
-    from tfviz.apps.command.setup import ModelOptions, set_up
     from tfviz.apps.command.visualize import VisualizeOptions
     from tfviz.apps.command.visualize import visualize as show
+    from tfviz.apps.setup import ModelOptions, set_up
 
     setup = set_up(ModelOptions(**model_options(context)))
     show(setup, wanted, VisualizeOptions(recipe, iterations, seed, steps, gif, image, color_paths), output)
@@ -60,7 +60,7 @@ def fool(
     start_tensorflow()
     from tfviz.apps.command.fool import FoolOptions
     from tfviz.apps.command.fool import fool as change
-    from tfviz.apps.command.setup import ModelOptions, set_up
+    from tfviz.apps.setup import ModelOptions, set_up
 
     setup = set_up(ModelOptions(**model_options(context)))
     if not change(setup, paths[0], FoolOptions(method, target, away_from, chosen(context), save_array), output):

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from tfviz.apps.command.setup import Setup
 from tfviz.apps.explanation import class_name
+from tfviz.apps.setup import Setup
 from tfviz.errors import InvalidTargetsError
 from tfviz.methods.visualization import Channel, Class, Direction, Layer, Neuron, Objective
 
