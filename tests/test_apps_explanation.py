@@ -20,6 +20,9 @@ from tfviz.apps import manifest, output
 
 NAMES = ["ant", "bee", "cow", "$dog$", "emu"]
 
+# What a manifest says of a model of one input and one output.
+WHOLE = {"input": "images", "others": [], "outputs": ["0"], "cut": None}
+
 
 def ending_in(activation, units=CLASSES):
     image = layers.Input(SHAPE)
@@ -225,7 +228,7 @@ def test_the_manifest_says_how(explanation, tmp_path):
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
-    assert saved["model"] == {"name": "functional", "path": None, "fingerprint": explanation.fingerprint}
+    assert saved["model"] == {"name": "functional", "path": None, "fingerprint": explanation.fingerprint, **WHOLE}
     assert saved["methods"] == {
         "grad_cam": {"result": "map", "layer": "conv2", "options": {"layer": "conv2", "upsample": True}},
         "guided_backprop": {"result": "attribution", "layer": None, "options": {}},

@@ -497,7 +497,8 @@ def is_running(pid):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
-@pytest.mark.parametrize("killed", ["worker", pytest.param("tfviz itself", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", ["worker", "tfviz itself"])
 def test_a_process_that_is_killed_in_the_middle(own, tmp_path, killed):
     """Beam does not try again on one machine: the run fails, the one before is as it was, and a third succeeds."""
     (tmp_path / "many").mkdir()

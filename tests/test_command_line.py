@@ -36,6 +36,9 @@ ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 SQUEEZENET = SHARED / "models" / "squeezenet_imagenet.keras"
 
+# What a manifest says of a model of one input and one output.
+WHOLE = {"input": "images", "others": [], "outputs": ["0"], "cut": None}
+
 
 @pytest.fixture
 def run(capsys, monkeypatch, tmp_path):
@@ -109,7 +112,7 @@ def test_a_model_of_ones_own(run, own, tmp_path):
     np.testing.assert_allclose(np.load(folder / "one.gradient.npy"), gradient, rtol=1e-4, atol=1e-6)
     saved = manifest_in(folder)
     found = fingerprint(tfviz.trace(model_of("functional")))
-    assert saved["model"] == {"name": "own", "path": str(own / "own.keras"), "fingerprint": found}
+    assert saved["model"] == {"name": "own", "path": str(own / "own.keras"), "fingerprint": found, **WHOLE}
     assert saved["preprocessing"] == {
         "name": "mean=10,20,30;std=5;order=bgr",
         "order": "bgr",

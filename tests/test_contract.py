@@ -30,11 +30,14 @@ pytestmark = [
 
 LIVE = ["functional", "sequential", "lazily_built", "nested", "subclassed", "shared_layer"]
 LIVE += ["relu_argument", "relu_layer", "relu_op", "bfloat16", "vision_transformer"]
+# Those that differ in how they are built: the others differ in what they compute.
+BUILT = ["functional", "lazily_built", "nested", "subclassed", "shared_layer", "bfloat16"]
 SAVED = ["functional", "lazily_built", "nested", "subclassed", "shared_layer", "bfloat16", "vision_transformer"]
 IMAGES = random_images(5)
 TARGETS = np.array([3, 0, 4, 1, 2])
 
-FORMS = ["tf_keras", "saved by tf_keras", "encoded images", "examples", "whole numbers", "held inputs"]
+FORMS = ["tf_keras", "encoded images"]
+OTHER_FORMS = ["saved by tf_keras", "examples", "whole numbers"]
 
 # Another value of every option, given the network: one that must change the result.
 ALTERNATIVES = {
@@ -87,17 +90,13 @@ class Serving(tf.Module):
         parsed = tf.io.parse_example(examples, {"image/encoded": tf.io.FixedLenFeature([], tf.string)})
         return self.encoded_images(parsed["image/encoded"])
 
-    @tf.function(input_signature=[tf.TensorSpec([None, *SHAPE]), tf.TensorSpec([None, *SHAPE[:2], 1])])
-    def held_inputs(self, images, shares):
-        return self.network(images * shares, training=False)
-
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """Return the network of a form, and images as it takes them."""
     folder = tmp_path_factory.mktemp("served")
     module, networks = Serving(), {}
-    names = ("whole_numbers", "encoded_images", "examples", "held_inputs")
+    names = ("whole_numbers", "encoded_images", "examples")
     tf.saved_model.save(module, str(folder / "served"), signatures={name: getattr(module, name) for name in names})
 
     def open_form(form):
@@ -108,18 +107,13 @@ def served(tmp_path_factory):
                 return model
             model.save(str(folder / "tf_keras"), save_format="tf")
             return tfviz.trace(str(folder / "tf_keras"))
-        choice = {"input": "images"} if form == "held inputs" else {}
-        return tfviz.trace(str(folder / "served"), signature=form.replace(" ", "_"), **choice)
+        return tfviz.trace(str(folder / "served"), signature=form.replace(" ", "_"))
 
     def form_and_images(form, images):
         if form not in networks:
             networks[form] = open_form(form)
         records = [cv2.imencode(".png", image[..., ::-1])[1].tobytes() for image in images]
-        given = {
-            "encoded images": records,
-            "examples": [example_of(record) for record in records],
-            "held inputs": {"images": images, "shares": np.ones((len(images), *SHAPE[:2], 1))},
-        }
+        given = {"encoded images": records, "examples": [example_of(record) for record in records]}
         return networks[form], given.get(form, images)
 
     return form_and_images
@@ -231,8 +225,10 @@ def test_a_saved_model_agrees_with_the_live_one(name, kind, loaded):
     assert distance(run(name, loaded(kind), images), live) < tolerance(kind)
 
 
-@of_every_method
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "name, form",
+    [*((name, form) for name in METHODS for form in FORMS), *(("guided_grad_cam", form) for form in OTHER_FORMS)],
+)
 def test_every_form_of_a_network_gives_its_maps(name, form, served):
     """Small whole numbers, which every form can be given."""
     images = np.random.default_rng(5).integers(0, 4, (2, *SHAPE), np.uint8)
@@ -398,7 +394,7 @@ def assert_untouched(model, action, image_batch=IMAGES):
 
 
 @of_every_method
-@pytest.mark.parametrize("kind", LIVE)
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=[] if kind in BUILT else pytest.mark.slow) for kind in LIVE])
 def test_the_model_and_the_process_stay_untouched(name, kind):
     model = build(kind)
     model(IMAGES, training=False)

@@ -54,6 +54,9 @@ assert all((results[0][name] == results[1][name]).all() for name in results[0])
 np.savez(found, **results[0])
 """
 
+# What a manifest says of a model of one input and one output.
+WHOLE = {"input": "images", "others": [], "outputs": ["0"], "cut": None}
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -409,7 +412,7 @@ def test_the_model_is_not_changed_nor_kept_alive(tmp_path):
 def test_the_manifest_says_what_made_it(folder, tmp_path):
     said = json.loads((folder / "assets.extra" / "manifest.json").read_text())
     network = tfviz.trace(model_of("functional"))
-    assert said["model"] == {"name": "functional", "path": None, "fingerprint": fingerprint(network)}
+    assert said["model"] == {"name": "functional", "path": None, "fingerprint": fingerprint(network), **WHOLE}
     assert said["versions"]["tensorflow"] == tf.__version__ and said["batch_size"] == 8 and said["schema"] == 1
     assert said["score"] == {"head": "softmax", "meaning": "the logit before the softmax"}
     assert list(said["signatures"]) == list(METHODS)

@@ -22,6 +22,9 @@ from tfviz.network.fingerprint import fingerprint
 ROOT = Path(__file__).parents[1]
 TWO, THREE = tf.constant([2.0]), tf.constant([3.0])
 
+# What a manifest says of a model of one input and one output.
+WHOLE = {"input": "images", "others": [], "outputs": ["0"], "cut": None}
+
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_model_built_again_under_other_names_has_the_same_fingerprint(kind):
@@ -123,7 +126,12 @@ def test_a_manifest_names_the_network_by_it(tmp_path):
     explanation = tfviz.explain(model, random_images(2), methods="gradient")
     path = explanation.save(tmp_path)
     said = json.loads(path.read_text())
-    assert said["model"] == {"name": "functional", "path": None, "fingerprint": fingerprint(tfviz.trace(model))}
+    assert said["model"] == {
+        "name": "functional",
+        "path": None,
+        "fingerprint": fingerprint(tfviz.trace(model)),
+        **WHOLE,
+    }
 
 
 def test_an_explanation_takes_it_along_to_another_process():

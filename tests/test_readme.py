@@ -66,7 +66,7 @@ def test_the_commands_exist():
     from tfviz.apps.command.app import app
 
     lines = [line for block in blocks("bash") for line in block.splitlines() if line.startswith("tfviz ")]
-    assert len(lines) == 11
+    assert len(lines) == 16
     for line in lines:
         _, command, *arguments = shlex.split(line)
         shown = typer.testing.CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from model_zoo import CLASSES, SHAPE, WithCall, build, head, linear, model_of, random_images, randomise
+from model_zoo import CLASSES, SHAPE, WithCall, build, distance, head, linear, model_of, random_images, randomise
 
 import tfviz
 from tfviz.errors import TfvizWarning, UnsupportedModelError
@@ -176,11 +176,19 @@ def test_a_saved_model_of_nothing(tmp_path):
         tfviz.trace(str(tmp_path))
 
 
-def test_an_input_of_half_precision():
-    image = layers.Input(SHAPE, dtype="float16")
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_an_input_of_half_precision(dtype):
+    image = layers.Input(SHAPE, dtype=dtype)
     model = randomise(keras.Model(image, head(layers.Conv2D(4, 3, activation="relu", name="conv")(image))))
     gradient = tfviz.gradient(model, random_images(), 1)
     assert gradient.dtype == np.float32 and gradient.any()
+
+
+@pytest.mark.parametrize("method", [tfviz.saliency, tfviz.guided_backprop, tfviz.rise])
+def test_a_saved_model_with_functions_that_xla_compiles(method, loaded):
+    """Keras compiles a depthwise convolution on CPU, as in ConvNeXt; its numbers differ by float32's rounding."""
+    live = method(model_of("depthwise"), random_images(), 1)
+    assert distance(method(loaded("depthwise"), random_images(), 1), live) < 1e-5
 
 
 def test_a_model_that_does_not_say_its_image_size():

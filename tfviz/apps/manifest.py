@@ -15,6 +15,7 @@ from tfviz.apps.output import write_file
 
 if TYPE_CHECKING:
     from tfviz.apps.explanation import Explanation
+    from tfviz.network.traced import TracedNetwork
 
 SCHEMA = 1
 FILE_NAME = "manifest.json"
@@ -55,7 +56,12 @@ def manifest(
     return {
         "schema": SCHEMA,
         "versions": versions(),
-        "model": {"name": explanation.model, "path": model_path, "fingerprint": explanation.fingerprint},
+        "model": {
+            "name": explanation.model,
+            "path": model_path,
+            "fingerprint": explanation.fingerprint,
+            **explained_part(explanation.network),
+        },
         "score": {"head": explanation.head, "meaning": explanation.scored_by},
         "preprocessing": dict(preprocessing) if preprocessing else None,
         "methods": methods,
@@ -63,6 +69,17 @@ def manifest(
         "failed": dict(failed or {}),
         "warnings": list(warnings),
     }
+
+
+def explained_part(network: TracedNetwork | None) -> dict[str, Any]:
+    """Return what of a model is explained: its image, the inputs beside that, its outputs, and where it decodes.
+
+    None of it is known of a copy that went to another process.
+    """
+    if network is None:
+        return {}
+    inputs, outputs = network.inputs, network.outputs
+    return {"input": inputs.name, "others": list(inputs.others), "outputs": outputs.names, "cut": network.cut}
 
 
 def versions() -> dict[str, str]:

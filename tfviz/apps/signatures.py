@@ -120,7 +120,12 @@ def _about(network: TracedNetwork, path: Path | None, decoder: Decoder | None) -
     return {
         "schema": manifest.SCHEMA,
         "versions": manifest.versions(),
-        "model": {"name": network.name, "path": path and str(path), "fingerprint": fingerprint(network)},
+        "model": {
+            "name": network.name,
+            "path": path and str(path),
+            "fingerprint": fingerprint(network),
+            **manifest.explained_part(network),
+        },
         "score": {"head": network.head.kind, "meaning": SCORED_BY[network.head.kind]},
         "preprocessing": how,
     }

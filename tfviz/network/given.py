@@ -86,7 +86,7 @@ def _split(network: TracedNetwork, given: Any) -> tuple[Any, Mapping[str, Any]]:
 
 def _as_records(network: TracedNetwork, images: Any) -> np.ndarray | None:
     """Return encoded images as an array (N,) of bytes; None for images as numbers."""
-    if isinstance(images, bytes):
+    if isinstance(images, bytes | str):
         images = [images]
     if isinstance(images, tf.Tensor) and images.dtype == tf.string:
         images = images.numpy()
@@ -97,10 +97,10 @@ def _as_records(network: TracedNetwork, images: Any) -> np.ndarray | None:
     records = np.empty(len(images), object)
     records[:] = list(images)
     wrong = next((each for each in records if not isinstance(each, bytes)), None)
+    if isinstance(wrong, str) and network.cut:
+        _refuse(f"{wrong[:60]!r} is a text, expected the bytes of a file")
     if wrong is not None:
-        return (
-            None if not isinstance(wrong, str) else _refuse(f"{wrong[:60]!r} is a text, expected the bytes of a file")
-        )
+        return None
     if network.inputs.decoding is None:
         _refuse(f"images are encoded, expected numbers: the network takes {network.inputs.image.dtype.name} images")
     return records
