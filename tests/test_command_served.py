@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import cv2
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,6 +14,8 @@ from model_zoo import CLASSES
 
 import tfviz
 from tfviz.__main__ import main
+from tfviz.apps.beam import AttributionHandler
+from tfviz.errors import UnsupportedModelError
 
 SIDE = 12
 ENCODED = tf.TensorSpec([None], tf.string, name="records")
@@ -171,6 +174,27 @@ def test_bad_choices_are_one_line(run, served, tmp_path, arguments, message):
     status, out, err = explain(run, served, *arguments)
     assert (status, out) == (1, "") and message in err and err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_network_of_several_inputs(run, served, tmp_path):
+    """No file holds the others, on the command line and in Beam."""
+    picture, age = keras.Input((SIDE, SIDE, 3), name="picture"), keras.Input((1,), name="age")
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(2, 3)(picture))
+    keras.Model([picture, age], keras.layers.Concatenate()([x, age])).save(tmp_path / "two.keras")
+    status, out, err = run("explain", served / "tall.png", "--model", tmp_path / "two.keras")
+    assert (status, out) == (1, "") and "the network takes 'age' beside the image" in err and err.count("\n") == 1
+    with pytest.raises(UnsupportedModelError, match="the network takes 'age' beside the image"):
+        AttributionHandler(str(tmp_path / "two.keras"), "saliency").load_model()
+
+
+def test_a_signature_in_beam(served):
+    """The handler gives what the network does with the bytes of a file."""
+    handler = AttributionHandler(str(served / "model"), "saliency", signature="blue_first", target=2)
+    records = [(served / "tall.png").read_bytes(), b"no picture"]
+    found = [each.inference for each in handler.run_inference(records, handler.load_model())]
+    network = tfviz.trace(str(served / "model"), signature="blue_first")
+    np.testing.assert_allclose(found[0]["map"], tfviz.saliency(network, records[:1], 2)[0], rtol=1e-6)
+    assert "no image" in found[1]["error"]
 
 
 def test_a_standardising_network_can_be_told(run, served):

@@ -18,7 +18,7 @@ from tfviz.apps.explanation import explain, shown
 from tfviz.apps.images import Image, decode_image, fit_image
 from tfviz.apps.records import DIAGNOSTICS
 from tfviz.apps.setup import ModelOptions, Setup, set_up
-from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning, UnknownLayerError, UnsupportedModelError
+from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning, UnknownLayerError
 from tfviz.methods import LAYER, choose_methods, compile_methods, find_method
 from tfviz.methods.registry import INNER_OPTIONS
 from tfviz.results import tiles
@@ -81,9 +81,6 @@ class ExampleExplainer:
     def __init__(self, model: ModelOptions, choice: MethodChoice, batch_size: int) -> None:
         with _quiet():
             self._setup = set_up(model)
-        if self._setup.network.others:
-            others = ", ".join(map(repr, self._setup.network.others))
-            raise UnsupportedModelError(f"the network takes {others} beside the image, but an example is one image")
         compile_methods(self._setup.network, choice.chosen)
         self._choice = choice
         self._batch_size = batch_size

@@ -116,7 +116,13 @@ def set_up(options: ModelOptions) -> Setup:
     if options.fit is not None:
         check_fit(options.fit)
     opened = open_model(options.model, weights=options.weights)
-    return set_up_opened(options, opened, trace(opened.model, **choice_of(options, opened)))
+    network = trace(opened.model, **choice_of(options, opened))
+    if network.others:
+        raise UnsupportedModelError(
+            f"the network takes {', '.join(map(repr, network.others))} beside the image, but here are images alone: "
+            "explain it in Python, with a dictionary of all inputs"
+        )
+    return set_up_opened(options, opened, network)
 
 
 def set_up_opened(options: ModelOptions, opened: OpenedModel, network: TracedNetwork) -> Setup:
