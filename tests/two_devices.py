@@ -132,8 +132,9 @@ def check_inputs_beside_the_image_are_split_with_it():
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3, activation="relu")(x))
     model = randomise(keras.Model([image, shift], keras.layers.Dense(CLASSES, activation="softmax")(x)))
     shifts = np.random.default_rng(0).normal(size=(len(IMAGES), 3)).astype(np.float32)
-    alone, split = both(tfviz.saliency, model, {"picture": IMAGES, "shift": shifts}, TARGETS)
-    assert distance(split, alone) < 1e-6
+    for method in (tfviz.saliency, partial(tfviz.rise, masks=6)):
+        alone, split = both(method, model, {"picture": IMAGES, "shift": shifts}, TARGETS)
+        assert distance(split, alone) < 1e-6
 
 
 def check_datasets():

@@ -16,6 +16,7 @@ from tfviz.methods.compiled import Compiled, compile_methods
 from tfviz.methods.registry import find_method
 from tfviz.methods.replicas import on_replicas, replica_devices, run_parts
 from tfviz.network.batches import Batch, batches
+from tfviz.network.compiling import reason_of
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
@@ -105,9 +106,9 @@ def run_methods(
         try:
             found += run_parts(replicas, run_part, batch.split(network, len(replicas)))
         except tf.errors.InvalidArgumentError as error:
-            reason = next(line.strip() for line in reversed(error.message.splitlines()) if line.strip())
+            shape = batch.images.shape[1:]
             raise InvalidImagesError(
-                f"the network cannot take images of the shape {batch.images.shape[1:]}: {reason}"
+                f"the network cannot take images of the shape {shape}: {reason_of(error)}"
             ) from error
     joined = tf.nest.map_structure(_joined, *found)
     said = (*compiled.warnings, *_check_maps(compiled, joined["maps"]), *_judge(compiled, joined["diagnostics"]))

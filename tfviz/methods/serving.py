@@ -31,12 +31,15 @@ def serve(network: TracedNetwork, run: Run, batch_size: int, said: list[str]) ->
     def explain(images: tf.Tensor, targets: tf.Tensor, others: Others) -> dict[str, tf.Tensor]:
         # Targets are fed by the caller, so this waits for nothing that an accelerator computes.
         tf.debugging.assert_less(targets, classes, message=f"a target is out of range: {expected}")
+        count, images_count = tf.size(targets), tf.shape(images)[0]
+        fits = (count == 1) | (count == images_count)
+        tf.debugging.assert_equal(fits, True, message="targets are one number for each image, or one for all")
         at_once = _images_at_once(network, images, batch_size)
         gradients = run.method.gradients_at(run.layer)
         passes = Passes(network, images, targets, gradients, others=others, at_once=at_once)
         found = run.compute(passes)
         if isinstance(found, Loop):
-            found = found.run(at_once, tf.shape(images)[0])
+            found = found.run(at_once, images_count)
         said.extend(passes.warnings)
         maps = found.result if isinstance(found, Diagnosed) else found
         return {"maps": maps, "targets": passes.targets, "scores": passes.scores}

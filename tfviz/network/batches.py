@@ -46,12 +46,18 @@ def batches(network: TracedNetwork, images: Any, targets: Any, batch_size: int) 
     """
     if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
         raise InvalidImagesError(f"batch_size is {batch_size!r}, expected a whole number of at least 1")
-    start = 0
+    start, shape = 0, ()
     given = None if isinstance(images, tf.data.Dataset) else Given(network, images)
     wanted = check_targets(network, targets, None if given is None else given.count)
     for block in [given] if given is not None else _dataset_blocks(network, images):
         for offset in range(0, block.count, batch_size):
             chunk, others = block.part(offset, offset + batch_size, start)
+            shape = shape or chunk.shape[1:]
+            if chunk.shape[1:] != shape:
+                raise InvalidImagesError(
+                    f"batches hold images of the shapes {shape} and {chunk.shape[1:]}, expected one "
+                    f"(from image {start} on)"
+                )
             yield Batch(chunk, _targets_of(wanted, start, len(chunk)), others)
             start += len(chunk)
     if start == 0:
@@ -107,10 +113,5 @@ def _targets_of(targets: Any, start: int, count: int) -> np.ndarray:
 
 
 def _dataset_blocks(network: TracedNetwork, dataset: tf.data.Dataset) -> Iterator[Given]:
-    shape: tuple[int, ...] = ()
     for element in dataset:
-        block = Given(network, element[0] if isinstance(element, tuple) else element)
-        shape = shape or block.shape
-        if block.shape != shape:
-            raise InvalidImagesError(f"batches hold images of the shapes {shape} and {block.shape}, expected one")
-        yield block
+        yield Given(network, element[0] if isinstance(element, tuple) else element)

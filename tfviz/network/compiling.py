@@ -1,10 +1,17 @@
-"""Functions that are traced once and never again."""
+"""Functions that are traced once and never again, and what they say when they fail."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import tensorflow as tf
+
 from tfviz.network.internals import forget_gradients
+
+# What TensorFlow writes around the reason: where in the graph and in whose code it lies.
+AROUND = re.compile(r"Graph execution error|Detected at node|File \"|\[\[\{\{node|\d+ root error|$")
+CODE = re.compile(r"^\(\d+\)\s+[A-Z_]+:\s*")
 
 
 def concrete(function: Any, **specs: Any) -> Any:
@@ -13,3 +20,11 @@ def concrete(function: Any, **specs: Any) -> Any:
     found = function.get_concrete_function(**specs)
     forget_gradients(found.graph)
     return found
+
+
+def reason_of(error: tf.errors.OpError) -> str:
+    """Return why a compiled function failed: the line of TensorFlow's message that says so."""
+    lines = [line.strip() for line in error.message.splitlines()]
+    said = [line for line in lines if line and not AROUND.match(line)]
+    line = said[0] if said else " ".join(lines)
+    return CODE.sub("", line.partition("[[{{node")[0].strip())

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError
-from tfviz.network.compiling import concrete
+from tfviz.network.compiling import concrete, reason_of
 from tfviz.network.inputs import is_batch
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ UNDECODED = (tf.errors.OpError, UnicodeDecodeError)
 class Given:
     """Checked images, or records of encoded ones, and the network's other inputs; raises `InvalidImagesError`.
 
-    count: of images. shape: (H, W, C); empty for encoded images, which are decoded a part at a time.
+    count: of images. Encoded ones are decoded a part at a time.
     """
 
     def __init__(self, network: TracedNetwork, given: Any) -> None:
@@ -31,7 +31,6 @@ class Given:
         self._records = _as_records(network, images)
         self._images = None if self._records is not None else check_images(network, images)
         self.count = len(self._records if self._images is None else self._images)  # type: ignore[arg-type]  # one is given
-        self.shape: tuple[int, ...] = () if self._images is None else self._images.shape[1:]
         self._others = {name: self._check(name, spec, others[name]) for name, spec in network.others.items()}
 
     def part(self, first: int, last: int, number: int) -> tuple[np.ndarray, dict[str, tf.Tensor]]:
@@ -54,9 +53,17 @@ class Given:
     def _check(self, name: str, spec: tf.TensorSpec, value: Any) -> np.ndarray:
         """Return the input of that name as an array."""
         try:
-            array = np.asarray(value).astype(spec.dtype.as_numpy_dtype, copy=False)
+            original = np.asarray(value)
+            array = original.astype(spec.dtype.as_numpy_dtype, copy=False)
         except (TypeError, ValueError) as error:
             raise InvalidImagesError(f"the input {name!r} cannot be made {spec.dtype.name}: {error}") from error
+        is_whole = spec.dtype.is_integer or spec.dtype.is_bool
+        if is_whole and (original.dtype.kind not in "fiub" or not np.array_equal(array, original)):
+            raise InvalidImagesError(
+                f"the input {name!r} holds values that are no {spec.dtype.name}: {original.flat[0]}"
+            )
+        if spec.dtype.is_floating and not np.isfinite(array.astype(np.float64)).all():
+            raise InvalidImagesError(f"the input {name!r} holds NaN or infinite values")
         expected = [self.count, *spec.shape[1:]] if is_batch(spec) else spec.shape
         if not tf.TensorShape(expected).is_compatible_with(array.shape):
             raise InvalidImagesError(
@@ -67,8 +74,11 @@ class Given:
 
 def _split(network: TracedNetwork, given: Any) -> tuple[Any, Mapping[str, Any]]:
     """Return the images, and the other inputs by name."""
-    expected = [network.inputs.name, *network.others]
+    name = network.inputs.name
+    expected = [name, *network.others]
     if isinstance(given, Mapping):
+        if network.inputs.alias in given and name not in given:
+            given = {**given, name: given[network.inputs.alias]}
         missing = [name for name in expected if name not in given]
         if missing:
             raise InvalidImagesError(
@@ -76,7 +86,7 @@ def _split(network: TracedNetwork, given: Any) -> tuple[Any, Mapping[str, Any]]:
                 f"got {', '.join(map(repr, given)) or 'none'}"
             )
         # A dictionary may hold inputs that the explained output does not need.
-        return given[network.inputs.name], given
+        return given[name], given
     if network.others:
         raise InvalidImagesError(
             f"the network takes {', '.join(map(repr, expected))}: give a dictionary of all, not the images alone"
@@ -90,10 +100,11 @@ def _as_records(network: TracedNetwork, images: Any) -> np.ndarray | None:
         images = [images]
     if isinstance(images, tf.Tensor) and images.dtype == tf.string:
         images = images.numpy()
+    if getattr(getattr(images, "dtype", None), "kind", "") == "S":
+        _refuse("images are NumPy's own texts, which lose the zeros at their end: give a list of bytes")
     is_sequence = isinstance(images, Sequence) and len(images) > 0
     if not (is_sequence and isinstance(images[0], bytes | str)) and getattr(images, "dtype", None) != np.dtype(object):
         return None
-    # An array of NumPy's own texts would end where a record's bytes are zero.
     records = np.empty(len(images), object)
     records[:] = list(images)
     wrong = next((each for each in records if not isinstance(each, bytes)), None)
@@ -134,7 +145,7 @@ def _decode(network: TracedNetwork, records: np.ndarray, others: dict[str, tf.Te
 
 
 def _reason(error: Exception) -> str:
-    return error.message.splitlines()[0] if isinstance(error, tf.errors.OpError) else "its bytes are of another kind"
+    return reason_of(error) if isinstance(error, tf.errors.OpError) else "its bytes are of another kind"
 
 
 def _compile_decoding(network: TracedNetwork) -> Any:

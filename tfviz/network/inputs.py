@@ -36,7 +36,8 @@ class Inputs:
     """Which arguments of a program are what.
 
     name: the input that is, or holds, the image. image: its value, the decoded one where it is encoded. others: the
-    inputs that are held fixed, by name. program: what runs from the image on. decoding: None where images are numbers.
+    inputs that are held fixed, by name. alias: what a Keras model calls its one input. program: what runs from the
+    image on. decoding: None where images are numbers.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Inputs:
     others: dict[str, Value]
     program: Program
     decoding: Decoding | None = None
+    alias: str | None = None
 
     def arguments(self, images: tf.Tensor, others: Mapping[str, tf.Tensor]) -> dict[Value, tf.Tensor]:
         """Return the arguments of `program`, without the variables, for float32 images (N, H, W, C).
@@ -127,7 +129,10 @@ def _find_cut(program: Program, records: Value, name: str | None) -> tuple[Value
     """Return the first batch of images that all else follows from, or that of the name, and the program after it."""
     follows = program.depending_on([records])
     candidates = [
-        value for step in program.steps for value in step.outputs if value in follows and is_image(value) and value.step
+        value
+        for step in program.steps
+        for value in step.outputs
+        if value in follows and is_image(value) and value.shape[0] is None and value.step
     ]
     names = {value.step.name: value for value in candidates if value.step}
     for each, value in names.items():

@@ -67,6 +67,12 @@ def _reason(error: Exception) -> str:
     return said[-1] if said else type(error).__name__
 
 
+def input_name(model: Any) -> str | None:
+    """Return what a Keras model calls its one input, None where that is not known or there are several."""
+    names = list(_specs(_arguments(model, None))) if _attribute(model, "inputs") else []
+    return names[0] if len(names) == 1 else None
+
+
 def output_names(model: Any) -> list[str]:
     """Return what a Keras model calls its several outputs, in the order of `tf.nest.flatten`, or an empty list.
 

@@ -31,7 +31,8 @@ class Outputs:
 
     def only(self, name: str | int) -> Outputs:
         """Return the one output of that name or number; raise `UnsupportedModelError` where there is none."""
-        wanted = str(name)
+        # An export of Keras numbers its outputs in their names, which sort otherwise than numbers.
+        wanted = f"output_{name}" if f"output_{name}" in self.names else str(name)
         if wanted not in self.names and wanted.isdigit() and int(wanted) < len(self.names):
             wanted = self.names[int(wanted)]
         if wanted not in self.names:

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError, resembling
 from tfviz.network.inputs import is_encoded, is_image
-from tfviz.network.keras_models import is_keras_model, output_names, trace_keras
+from tfviz.network.keras_models import input_name, is_keras_model, output_names, trace_keras
 from tfviz.network.opening import KINDS, open_path
 from tfviz.network.program import Value
 
@@ -23,7 +23,8 @@ class Source:
     """A traced function, and the object whose variables it reads.
 
     A traced function does not keep its variables alive, so whoever holds the source holds `model`. structure: how its
-    outputs are nested, None where a SavedModel's dictionary holds just one. outputs: what they are called.
+    outputs are nested, None where a SavedModel's dictionary holds just one. outputs: what they are called. alias: what
+    a Keras model calls its one input.
     """
 
     function: Any
@@ -31,6 +32,7 @@ class Source:
     model: Any
     structure: Any
     outputs: list[str]
+    alias: str | None = None
 
     @property
     def arguments(self) -> list[str]:
@@ -72,7 +74,8 @@ def open_source(model: Any, opening: Opening) -> Source:
     if is_keras_model(model):
         function = trace_keras(model, opening.image_shape)
         structure = function.structured_outputs
-        return Source(function, str(model.name), model, structure, output_names(model) or _paths(structure))
+        outputs = output_names(model) or _paths(structure)
+        return Source(function, str(model.name), model, structure, outputs, input_name(model))
     raise UnsupportedModelError(f"cannot open a {type(model).__name__}; expected {KINDS}")
 
 

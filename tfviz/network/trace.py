@@ -56,7 +56,7 @@ def trace(
         The name of a SavedModel's signature. None is `serving_default` or, without one, the only one that takes images.
     input
         The name of the input that is explained, where several may be the image. All others are held fixed: `images` of
-        a method are then a dictionary of all inputs by name.
+        a method are then a dictionary of all inputs by name. One whose first axis is open has an entry for each image.
     output
         The name or number of the output that is explained, where there are several. `score` is given that one alone.
     cut

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,8 @@ class TracedNetwork:
         whole = whole.giving(self.outputs.values)
         self._explained = [outputs.values.index(value) for value in self.outputs.values]
         self._arguments: dict[str, Value] = dict(zip(source.arguments, whole.inputs[:given], strict=True))
-        self.inputs: Inputs = find_inputs(whole, self._arguments, choice.input, choice.cut)
+        wanted = source.arguments[0] if choice.input and choice.input == source.alias else choice.input
+        self.inputs: Inputs = replace(find_inputs(whole, self._arguments, wanted, choice.cut), alias=source.alias)
         self.program: Program = self.inputs.program
         self.image: Value = self.inputs.image
         self.head: Head = self.outputs.find_head(choice.score)
@@ -129,9 +130,11 @@ class TracedNetwork:
     def decode(self, records: Any) -> np.ndarray:
         """Return the images, float32 (N, H, W, C), that the network makes of encoded ones: a sequence of N bytes.
 
-        They are what is explained. Raises `InvalidImagesError` for one that cannot be decoded, or where the network
-        takes no encoded images.
+        They are what is explained; images that are decoded already stay as they are. Raises `InvalidImagesError` for
+        one that cannot be decoded, or where the network takes no encoded images.
         """
+        if self.inputs.decoding is None:
+            raise InvalidImagesError(f"the network takes {self.image.dtype.name} images, not encoded ones")
         return np.concatenate([batch.images for batch in batches(self, records, None, 32)])
 
     def remember(self, key: Hashable, compile_for: Callable[[TracedNetwork], Any]) -> Any:
@@ -159,13 +162,18 @@ class TracedNetwork:
 
         `others` are the inputs beside the image, by name.
         """
-        if others is None and self.others:
+        if others is None:
+            self.check_image_alone()
+        arguments = {**self._captured, **self.inputs.arguments(images, others or {})}
+        return replay(self.program, arguments, rule=rule, tape=tape, watched=watched, changed=changed)
+
+    def check_image_alone(self) -> None:
+        """Raise `UnsupportedModelError` where the network takes other inputs beside the image."""
+        if self.others:
             raise UnsupportedModelError(
                 f"the network takes {', '.join(map(repr, self.others))} beside the image, which only methods that "
                 "explain given images can hold fixed"
             )
-        arguments = {**self._captured, **self.inputs.arguments(images, others or {})}
-        return replay(self.program, arguments, rule=rule, tape=tape, watched=watched, changed=changed)
 
     def decoded(self, records: tf.Tensor, others: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Return the images, float32 (N, H, W, C), of encoded ones: strings (N,)."""
@@ -174,7 +182,10 @@ class TracedNetwork:
             raise InvalidImagesError(f"the network takes {self.image.dtype.name} images, not encoded ones")
         beside = {value: others[name] for name, value in self.inputs.others.items()}
         tensors = replay(decoding.program, {**self._captured, **beside, decoding.records: records})
-        return tf.cast(tensors[self.image], tf.float32)
+        images = tf.cast(tensors[self.image], tf.float32)
+        said = "the signature does not make one image of each record"
+        tf.debugging.assert_equal(tf.shape(images)[0], tf.shape(records)[0], message=said)
+        return images
 
     def read_logits(self, tensors: dict[Value, tf.Tensor]) -> tf.Tensor:
         """Return the logits (N, K), or a custom score (N, 1), from the tensors of a replay."""

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
 from tfviz.network.compiling import concrete
+from tfviz.network.inputs import is_image
 from tfviz.network.traced import TracedNetwork
 
 
@@ -26,7 +27,19 @@ def check_differentiable(network: TracedNetwork) -> None:
         reason = "no gradient of its score reaches them"
     except (TypeError, ValueError) as error:
         found, reason = [], str(error).splitlines()[0]
-    if not found:
-        raise UnsupportedModelError(
-            f"the model takes {network.image.dtype.name} images and works on whole numbers beyond a cast: {reason}"
-        )
+    if found:
+        return
+    taken, hint = f"takes {network.image.dtype.name} images", ""
+    if network.cut:
+        follows = network.program.depending_on([network.image])
+        later = [
+            step.name
+            for step in network.program.steps
+            if step.outputs
+            and step.outputs[0] in follows
+            and is_image(step.outputs[0])
+            and step.outputs[0].dtype.is_floating
+        ]
+        taken = f"decodes {network.image.dtype.name} images at {network.cut!r}"
+        hint = f"; choose a later cut, such as {later[0]!r}" if later else ""
+    raise UnsupportedModelError(f"the model {taken} and works on whole numbers beyond a cast: {reason}{hint}")

@@ -96,6 +96,7 @@ def run(
     if network.num_classes is None or network.num_classes < 2:
         what = "it was traced with a score of your own" if network.num_classes is None else "it has one output"
         raise InvalidTargetsError(f"{attack.name} needs a network that tells two classes or more apart: {what}")
+    network.check_image_alone()
     prepared: list[tuple[Bounds, np.ndarray]] = []
     count = 0
     for batch in given:
