@@ -143,9 +143,11 @@ def test_bad_input_is_one_line_and_leaves_nothing(run, own, tmp_path, flags, sta
     assert [path.name for path in tmp_path.iterdir()] == ["own.keras"]
 
 
-def test_what_is_assumed_of_encoded_files_is_said(run, own):  # noqa: F811  # the fixture
+def test_what_is_assumed_of_encoded_files_is_said(run, own, tmp_path):  # noqa: F811  # the fixture
     status, _, err = run("export", own, "out", "--encoded")
     assert status == 0 and "own.keras gets pixels of 0..255 in the order rgb, as no --preprocess says otherwise" in err
+    said = manifest_in(tmp_path / "out")["warnings"]
+    assert said == ["own.keras gets pixels of 0..255 in the order rgb, as no --preprocess says otherwise"]
     assert run("export", own, "other")[2] == ""
 
 

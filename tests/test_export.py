@@ -19,12 +19,29 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from model_zoo import CLASSES, KINDS, SHAPE, build, distance, head, model_of, random_images, randomise
+from model_zoo import (
+    CLASSES,
+    KINDS,
+    SHAPE,
+    build,
+    distance,
+    head,
+    model_of,
+    random_images,
+    randomise,
+)
 from test_contract import quick
 
 import tfviz
+from tfviz.apps import folders
 from tfviz.apps.export import export
-from tfviz.errors import InvalidImagesError, TfvizError, UnknownLayerError, UnsupportedModelError
+from tfviz.apps.folders import whole_folder
+from tfviz.errors import (
+    InvalidImagesError,
+    TfvizError,
+    UnknownLayerError,
+    UnsupportedModelError,
+)
 from tfviz.methods import METHODS
 from tfviz.methods.serving import _images_at_once
 from tfviz.network.fingerprint import fingerprint
@@ -472,6 +489,57 @@ def test_a_folder_that_exists_is_kept_unless_it_is_to_be_replaced(tmp_path):
     export(tmp_path / "link", tmp_path / "link", "saliency", overwrite=True)
     assert (tmp_path / "link").is_symlink() and set(load(out)[1]) == {"serving_default", "gradient", "saliency"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "other", "out"]
+
+
+def write_while_it_appears(out, overwrite):
+    with whole_folder(out, overwrite=overwrite) as unfinished:
+        (unfinished / "saved_model.pb").write_text("new")
+        out.mkdir()
+        (out / "thesis.txt").write_text("the only copy")
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_that_appears_meanwhile_is_kept(overwrite, tmp_path):
+    out = tmp_path / "out"
+
+    message = "is no SavedModel" if overwrite else "exists already"
+    with pytest.raises(TfvizError, match=message):
+        write_while_it_appears(out, overwrite)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"] and os.listdir(out) == ["thesis.txt"]
+
+
+def test_a_folder_that_appears_in_the_last_moment_is_kept(tmp_path, monkeypatch):
+    """After it was looked for; a rename replaces none that holds anything."""
+    monkeypatch.setattr(folders, "check_place", lambda folder, overwrite: None)
+    out = tmp_path / "out"
+    with pytest.raises(TfvizError, match="cannot be written: Directory not empty"):
+        write_while_it_appears(out, False)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"] and os.listdir(out) == ["thesis.txt"]
+
+
+def test_what_a_person_put_into_a_saved_model_is_kept(saved_folder, tmp_path):
+    source, out = tmp_path / "in", tmp_path / "out"
+    shutil.copytree(saved_folder("functional"), source)
+    (source / "explanation_metadata.json").write_text("{}")
+    (source / "assets.extra" / "deep").mkdir(parents=True)
+    (source / "assets.extra" / "tf_serving_warmup_requests").write_text("requests")
+    (source / "assets.extra" / "deep" / "file").write_text("deep")
+    (source / "notes.txt").write_text("not of a SavedModel")
+
+    def check(place):
+        assert (place / "explanation_metadata.json").read_text() == "{}"
+        assert (place / "assets.extra" / "tf_serving_warmup_requests").read_text() == "requests"
+        assert (place / "assets.extra" / "deep" / "file").read_text() == "deep"
+        return list(json.loads((place / "assets.extra" / "manifest.json").read_text())["signatures"])
+
+    export(source, out)
+    assert check(out) == ["grad_cam"] and not (out / "notes.txt").exists()
+    export(out, out, "gradient", overwrite=True)
+    assert check(out) == ["gradient"]
+    (out / "notes.txt").write_text("the only copy")
+    with pytest.raises(TfvizError, match=r"holds more than a SavedModel \(notes.txt\), so it is not replaced"):
+        export(source, out, overwrite=True)
+    assert (out / "notes.txt").exists() and check(out) == ["gradient"]
 
 
 def test_an_interrupted_export_leaves_what_was_there(tmp_path):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import pickle
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import keras
@@ -39,7 +41,12 @@ def test_kinds_of_models_differ():
     assert len(set(found)) == len(found) and all(len(each) == 64 for each in found)
 
 
-@pytest.mark.parametrize("kind", ["nested", "subclassed", "depthwise", "bfloat16", "vision_transformer"])
+QUICK = ["nested", "subclassed", "depthwise", "bfloat16", "vision_transformer"]
+
+
+@pytest.mark.parametrize(
+    "kind", [*QUICK, *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS if kind not in QUICK)]
+)
 def test_a_saved_model_has_that_of_the_model_it_was_saved_from(kind, saved_folder):
     assert fingerprint(tfviz.trace(saved_folder(kind))) == fingerprint(tfviz.trace(model_of(kind)))
 
@@ -59,6 +66,15 @@ def test_any_weight_that_changes_changes_it(kind):
         variable.assign(before)
     floats = sum(each.numpy().dtype.kind == "f" for each in model.weights)
     assert len(found) == floats + 1
+
+
+def test_the_order_of_outputs_does_not(tmp_path):
+    """A SavedModel sorts them by their names: output_10 comes before output_2."""
+    image = layers.Input(SHAPE)
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, activation="relu")(image))
+    model = randomise(keras.Model(image, [layers.Dense(3, activation="softmax")(x) for _ in range(12)]))
+    model.export(tmp_path / "out", verbose=False)
+    assert fingerprint(tfviz.trace(tmp_path / "out", output=3)) == fingerprint(tfviz.trace(model, output=3))
 
 
 def test_weights_that_change_places_change_it():
@@ -85,6 +101,7 @@ CHANGES = {
         lambda x: tf.cond(tf.reduce_mean(x) > 0, lambda: x, lambda: 3 * x),
     ),
     "a result": (lambda x: tf.split(x, 2, -1)[0], lambda x: tf.split(x, 2, -1)[1]),
+    "a gradient that is stopped": (lambda x: x + tf.sin(x), lambda x: x + tf.stop_gradient(tf.sin(x))),
     "a captured constant": (lambda x: x * TWO, lambda x: x * THREE),
 }
 
@@ -137,7 +154,62 @@ def test_a_manifest_names_the_network_by_it(tmp_path):
 def test_an_explanation_takes_it_along_to_another_process():
     explanation = tfviz.explain(model_of("functional"), random_images(1), methods="gradient")
     copied = pickle.loads(pickle.dumps(explanation))
-    assert copied.network is None
+    assert copied.origin.part == explanation.origin.part == WHOLE
     assert copied.fingerprint == explanation.fingerprint == fingerprint(tfviz.trace(model_of("functional")))
     np.testing.assert_array_equal(copied.maps["gradient"], explanation.maps["gradient"])
     assert copied.select([0]).fingerprint == explanation.fingerprint
+
+
+def test_weights_that_change_before_it_is_saved_are_not_named(tmp_path):
+    model = build("functional")
+    first, second = (tfviz.explain(model, random_images(1), methods="gradient") for _ in range(2))
+    expected = fingerprint(tfviz.trace(model))
+    assert first.fingerprint == expected  # asked for in time
+    kernel = model.get_layer("conv2").kernel
+    before = kernel.numpy()
+    # One weight of many, or two that change places.
+    for changed in (
+        np.nextafter(before, np.where(np.arange(before.size) == 7, np.inf, before.ravel()).reshape(before.shape)),
+        before[::-1],
+    ):
+        kernel.assign(changed)
+        with pytest.warns(tfviz.TfvizWarning, match="is not known: its weights have changed since"):
+            path = second.save(tmp_path)
+        assert json.loads(path.read_text())["model"] == {
+            "name": "functional",
+            "path": None,
+            "fingerprint": None,
+            **WHOLE,
+        }
+    assert first.fingerprint == expected
+    kernel.assign(before)
+    assert second.fingerprint == expected
+
+
+@pytest.mark.parametrize("kind", ["functional", "subclassed"])
+def test_an_explanation_does_not_keep_the_model_alive(kind):
+    model = build(kind)
+    explanation, known = (tfviz.explain(model, random_images(1), methods="gradient") for _ in range(2))
+    expected = known.fingerprint
+    reference = weakref.ref(model)
+    del model
+    gc.collect()
+    assert reference() is None and known.fingerprint == expected
+    with pytest.warns(tfviz.TfvizWarning, match="is not known: neither its model nor its trace exists any more"):
+        copied = pickle.loads(pickle.dumps(explanation))
+    with pytest.warns(tfviz.TfvizWarning, match="neither its model"):
+        assert copied.fingerprint is None
+    assert copied.origin.part == WHOLE
+
+
+def test_that_of_a_model_that_was_opened_by_its_path_is_known_later(saved_folder):
+    explanation = tfviz.explain(saved_folder("nested"), random_images(1), methods="gradient")
+    gc.collect()
+    assert explanation.fingerprint == fingerprint(tfviz.trace(model_of("nested")))
+
+
+def test_a_network_that_is_held_is_known_later(saved_folder):
+    network = tfviz.trace(saved_folder("nested"), score=lambda outputs: outputs[:, 0])
+    explanation = tfviz.explain(network, random_images(1), methods="gradient")
+    gc.collect()
+    assert explanation.fingerprint == fingerprint(network)

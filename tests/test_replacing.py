@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import threading
 
@@ -11,7 +12,7 @@ import pytest
 from tfviz.apps import replacing
 from tfviz.apps.beam.files import check_replaceable
 from tfviz.apps.replacing import replace_folder
-from tfviz.errors import TfvizError
+from tfviz.errors import TfvizError, TfvizWarning
 
 
 def folder(path, *names):
@@ -58,6 +59,34 @@ def test_the_old_comes_back_where_the_new_cannot_be_moved(tmp_path):
     with pytest.raises(FileNotFoundError):
         replacing._exchange_in_steps(tmp_path / "missing", old)
     assert os.listdir(tmp_path) == ["old"] and os.listdir(old) == ["a"]
+
+
+@pytest.mark.parametrize("moves", [1, 2, 3])
+def test_an_exchange_that_is_interrupted_is_undone(tmp_path, monkeypatch, moves):
+    new, old, rename, done = folder(tmp_path / "new", "a"), folder(tmp_path / "old", "b"), os.rename, []
+
+    def interrupted(source, place):
+        rename(source, place)
+        done.append(place)
+        if len(done) == moves:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        replacing._exchange_in_steps(new, old)
+    expected = [["a"], ["b"]] if moves < 3 else [["b"], ["a"]]
+    assert sorted(os.listdir(tmp_path)) == ["new", "old"] and [os.listdir(new), os.listdir(old)] == expected
+
+
+def test_what_cannot_be_removed_is_no_error_of_what_took_its_place(tmp_path, monkeypatch):
+    def fail(path):
+        raise PermissionError(13, "Permission denied")
+
+    new, old = folder(tmp_path / "new", "a"), folder(tmp_path / "old", "b")
+    monkeypatch.setattr(shutil, "rmtree", fail)
+    with pytest.warns(TfvizWarning, match="old is replaced, but not all .* Permission denied; see .*new"):
+        replace_folder(new, old)
+    assert os.listdir(old) == ["a"]
 
 
 OURS = ["manifest.json", "results-00000-of-00002.tfrecord", "dead_letters-00001-of-00002.jsonl", "overlays/a.tfviz.png"]

@@ -16,7 +16,7 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
     """Return the picture, uint8 RGB (H, W, 3), in one encoded JPEG, PNG, BMP or GIF file (its first frame).
 
     Sixteen bits are scaled to eight, transparent pixels of a PNG laid over white, and the EXIF orientation of a JPEG is
-    honoured.
+    honoured, that of a PNG is not.
     """
 
     def from_jpeg() -> tf.Tensor:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import InitVar, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tfviz.apps import manifest
-from tfviz.apps.output import PICTURE_SUFFIX, check_folder, file_part, write_array, write_figure
+from tfviz.apps.origin import Origin
+from tfviz.apps.output import (
+    PICTURE_SUFFIX,
+    check_folder,
+    file_part,
+    write_array,
+    write_figure,
+)
 from tfviz.errors import TfvizError
 from tfviz.methods import Results, choose_methods, run_methods
 from tfviz.methods.registry import LAYER, method_of
-from tfviz.network.fingerprint import fingerprint
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
 from tfviz.results import normalise, plot, to_picture
@@ -40,13 +46,17 @@ class Explanation(Results):
     Besides the attributes of `Results`:
 
     model: the model's name. head: what the scores come from, `softmax`, `sigmoid`, `none` (the raw output is
-    explained; its probabilities take it for logits) or `custom` (they are NaN). network: what was explained, None in a
-    copy that went to another process.
+    explained; its probabilities take it for logits) or `custom` (they are NaN). origin: what made it, of `network`.
     """
 
     model: str
     head: str
-    network: TracedNetwork | None = field(default=None, compare=False)
+    network: InitVar[TracedNetwork | None] = None
+    origin: Origin | None = field(default=None, compare=False)
+
+    def __post_init__(self, network: TracedNetwork | None) -> None:
+        if network is not None:
+            object.__setattr__(self, "origin", Origin(network))
 
     def __repr__(self) -> str:
         """Return what was found, without the numbers."""
@@ -58,14 +68,13 @@ class Explanation(Results):
         """What the scores are, in words."""
         return SCORED_BY[self.head]
 
-    @cached_property
+    @property
     def fingerprint(self) -> str | None:
-        """What the network computes, as it is when this is first asked for; see `tfviz.network.fingerprint`."""
-        return fingerprint(self.network) if self.network is not None else None
+        """What the network computed; see `tfviz.network.fingerprint`.
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what goes to another process: all but the network, whose fingerprint goes in its place."""
-        return {**vars(self), "fingerprint": self.fingerprint, "network": None}
+        None, with a warning, where its weights have changed since, or it is gone, before this is asked for or saved.
+        """
+        return self.origin.fingerprint if self.origin is not None else None
 
     def select(self, rows: Sequence[int]) -> Explanation:
         """Return the explanation of some of the images, by their indices."""
@@ -78,10 +87,7 @@ class Explanation(Results):
             for method, found in self.diagnostics.items()
         }
         maps = {name: values[index] for name, values in self.maps.items()}
-        selected = replace(self, maps=maps, diagnostics=diagnostics, **parts)
-        if "fingerprint" in vars(self):
-            vars(selected)["fingerprint"] = self.fingerprint
-        return selected
+        return replace(self, maps=maps, diagnostics=diagnostics, **parts)
 
     def titles(self, class_names: Sequence[str] | None = None) -> list[str]:
         """Return the class of each image and its probability or, where there is none, its score."""
@@ -221,7 +227,9 @@ def explain(
     network = trace(model)
     chosen = choose_methods(methods, None if layer is None else {LAYER: layer}, options)
     results = run_methods(network, chosen, images, targets, batch_size=batch_size)
-    return Explanation(**vars(results), model=network.name, head=network.head.kind, network=network)
+    # Of a model that was opened here, nothing is left for later.
+    origin = Origin(network, now=isinstance(model, str | os.PathLike))
+    return Explanation(**vars(results), model=network.name, head=network.head.kind, origin=origin)
 
 
 def channel_step(order: str) -> int:

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfviz.apps import manifest
 from tfviz.apps.encoded import Decoder
-from tfviz.apps.folders import check_place, whole_folder
+from tfviz.apps.folders import EXTRA, SAVED_MODEL, carry_over, check_place, whole_folder
 from tfviz.apps.preprocessing import find_preprocessing
 from tfviz.apps.signatures import Exported, prepare
 from tfviz.errors import TfvizError, TfvizWarning, UnsupportedModelError
@@ -20,9 +20,6 @@ from tfviz.methods import choose_methods
 from tfviz.methods.registry import LAYER
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
-
-EXTRA = "assets.extra"
-"""Where a SavedModel keeps files that TensorFlow does not read."""
 
 
 def export(
@@ -48,18 +45,21 @@ def export(
     Inputs of the model beside the image keep their names; a signature that takes encoded images is given them as
     `encoded`, strings (N,), and decodes them as it does.
 
-    The model's signatures give what they gave; a Keras model gets `serving_default`. The weights are written once. What
-    made it is in `assets.extra/manifest.json`, with the model's fingerprint.
+    The model's signatures give what they gave; a Keras model gets `serving_default`. Custom gradients of the model
+    itself are not written. The weights are written once. What made it is in `assets.extra/manifest.json`, with the
+    model's fingerprint. Of a SavedModel folder, `explanation_metadata.json` and all else in `assets.extra` is kept.
 
     Parameters
     ----------
     model, methods, layer, options
         As `tfviz.explain` takes them.
     folder
-        Made when all of it is written; nothing is left of an export that fails.
+        Made when all of it is written; nothing is left of an export that fails or is interrupted. One that is killed
+        (SIGTERM too) leaves what it wrote so far beside it, in `.FOLDER.` and 32 hexadecimal digits.
     encoded
         Whether the methods' signatures take `encoded`, strings (N,), in place of `images`: JPEG, PNG, BMP or GIF files
-        (their first frame), which are decoded, fitted and preprocessed in the graph.
+        (their first frame), which are decoded, fitted and preprocessed in the graph. The EXIF orientation of JPEG files
+        is honoured, that of PNG files is not.
     preprocess
         What the model was trained on, as `tfviz explain --preprocess` names it (`0..1`, `vgg16` ...).
     size
@@ -69,7 +69,8 @@ def export(
     batch_size
         The number of images that methods of many runs compute at once.
     overwrite
-        Whether a SavedModel in `folder` is replaced, once the new one is complete.
+        Whether a SavedModel in `folder` is replaced, once the new one is complete; a folder that holds anything else
+        beside it is not.
 
     Raises
     ------
@@ -90,7 +91,7 @@ def export(
     exported = prepare(network, chosen, decoder, batch_size, path)
     for message in exported.manifest["warnings"]:
         warnings.warn(message, TfvizWarning, stacklevel=2)
-    write(exported, folder)
+    write(exported, folder, overwrite=overwrite)
     return folder
 
 
@@ -118,17 +119,21 @@ def find_decoder(network: TracedNetwork, preprocess: str | None, size: tuple[int
     return Decoder(preprocessing, (int(wanted[0] or 0), int(wanted[1] or 0)), fit)
 
 
-def write(exported: Exported, folder: Path, extra: Mapping[str, bytes] | None = None) -> None:
+def write(
+    exported: Exported, folder: Path, extra: Mapping[str, bytes] | None = None, *, overwrite: bool = False
+) -> None:
     """Write a SavedModel, its manifest and `extra` files beside that; raise `TfvizError` and leave nothing of it."""
     signatures = {**exported.own, **exported.added}
     # The methods' gradients are in the graph; those of the graph itself could not be traced again.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     try:
-        with whole_folder(folder) as unfinished:
+        with whole_folder(folder, overwrite=overwrite) as unfinished:
             tf.saved_model.save(exported.root, str(unfinished), signatures=signatures, options=options)
             manifest.write(unfinished / EXTRA, exported.manifest)
             for name, content in (extra or {}).items():
                 (unfinished / EXTRA / name).write_bytes(content)
+            if exported.path is not None and (exported.path / SAVED_MODEL).is_file():
+                carry_over(exported.path, unfinished)
     except tf.errors.OpError as error:
         # The reason stands behind the names of the operation and of the unfinished file.
         raise TfvizError(f"{folder} cannot be written: {error.message.rpartition(';')[2].strip()}") from error

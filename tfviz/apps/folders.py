@@ -9,30 +9,43 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tfviz.apps.manifest import FILE_NAME
 from tfviz.apps.output import check_folder
 from tfviz.apps.replacing import replace_folder
 from tfviz.errors import TfvizError
 
 SAVED_MODEL = "saved_model.pb"
 """The file that makes a folder a SavedModel."""
+EXTRA = "assets.extra"
+"""Where a SavedModel keeps files that TensorFlow does not read."""
+METADATA = "explanation_metadata.json"
+WRITTEN = {SAVED_MODEL, "fingerprint.pb", "keras_metadata.pb", "variables", "assets", EXTRA, METADATA}
+"""All that TensorFlow and tfviz write into a SavedModel."""
 
 
 def check_place(folder: Path, *, overwrite: bool) -> None:
     """Raise `TfvizError` where a SavedModel could not be written, before the work that would make it.
 
-    A folder that exists is replaced only where `overwrite` says so and it is one itself: nothing else is deleted.
+    A folder that exists is replaced only where `overwrite` says so and it is one itself, and nothing more: nothing else
+    is deleted.
     """
     if os.path.lexists(folder):
         if not overwrite:
             raise TfvizError(f"{folder} exists already; choose another folder, or replace it with overwrite")
         if not (folder / SAVED_MODEL).is_file():
             raise TfvizError(f"{folder} is no SavedModel, so it is not replaced; choose another folder")
+        if others := sorted(set(os.listdir(folder)) - WRITTEN):
+            more = ", ".join(others)
+            raise TfvizError(f"{folder} holds more than a SavedModel ({more}), so it is not replaced; choose another")
     check_folder(folder.parent)
 
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder, which takes the place of `folder` when all went well, and vanishes when not."""
+def whole_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Yield an empty folder, which takes the place of `folder` when all went well, and vanishes when not.
+
+    What lies in that place then is kept, as `check_place` says, even if it was not there before.
+    """
     # A link stays, and what it leads to is replaced.
     folder = Path(os.path.realpath(folder))
     # In the same file system, and without making the folders above before it is known that they are needed.
@@ -42,8 +55,25 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         unfinished.mkdir()
         yield unfinished
         folder.parent.mkdir(parents=True, exist_ok=True)
-        replace_folder(unfinished, folder)
+        check_place(folder, overwrite=overwrite)
+        if overwrite:
+            replace_folder(unfinished, folder)
+        else:
+            # It replaces nothing but an empty folder.
+            os.rename(unfinished, folder)
     except OSError as error:
         raise TfvizError(f"{folder} cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def carry_over(source: Path, folder: Path) -> None:
+    """Copy what a person put into a SavedModel, `source`, to another that has none of that name: see `EXTRA`."""
+    kept = [source / METADATA, *(each for each in sorted(source.glob(f"{EXTRA}/*")) if each.name != FILE_NAME)]
+    for path in kept:
+        new = folder / path.relative_to(source)
+        if path.is_dir() and not new.exists():
+            shutil.copytree(path, new)
+        elif path.is_file() and not new.exists():
+            new.parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, new)

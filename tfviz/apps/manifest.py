@@ -60,7 +60,7 @@ def manifest(
             "name": explanation.model,
             "path": model_path,
             "fingerprint": explanation.fingerprint,
-            **explained_part(explanation.network),
+            **(explanation.origin.part if explanation.origin else {}),
         },
         "score": {"head": explanation.head, "meaning": explanation.scored_by},
         "preprocessing": dict(preprocessing) if preprocessing else None,
@@ -71,13 +71,8 @@ def manifest(
     }
 
 
-def explained_part(network: TracedNetwork | None) -> dict[str, Any]:
-    """Return what of a model is explained: its image, the inputs beside that, its outputs, and where it decodes.
-
-    None of it is known of a copy that went to another process.
-    """
-    if network is None:
-        return {}
+def explained_part(network: TracedNetwork) -> dict[str, Any]:
+    """Return what of a model is explained: its image, the inputs beside that, its outputs, and where it decodes."""
     inputs, outputs = network.inputs, network.outputs
     return {"input": inputs.name, "others": list(inputs.others), "outputs": outputs.names, "cut": network.cut}
 

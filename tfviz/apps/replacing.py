@@ -6,7 +6,11 @@ import contextlib
 import ctypes
 import os
 import shutil
+import uuid
+import warnings
 from pathlib import Path
+
+from tfviz.errors import TfvizWarning
 
 _CURRENT_FOLDER, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 
@@ -15,12 +19,18 @@ def replace_folder(new: Path, old: Path) -> None:
     """Put the folder `new` in the place of `old`, which is removed where it exists.
 
     On Linux the two change places in one step, so that there is a whole folder at every moment. Elsewhere, and on file
-    systems that cannot do that, `old` is moved aside first: a process killed between leaves it beside its place.
+    systems that cannot do that, `old` is moved aside first: a process killed between leaves it beside its place. Warns
+    where what was replaced cannot be removed.
     """
     if old.exists() and any(old.iterdir()):
         if not _exchange(new, old):
             _exchange_in_steps(new, old)
-        shutil.rmtree(new)
+        try:
+            shutil.rmtree(new)
+        except OSError as error:
+            # The new one is in its place all the same.
+            message = f"{old} is replaced, but not all that was there could be removed: {error.strerror}; see {new}"
+            warnings.warn(message, TfvizWarning, stacklevel=2)
     else:
         os.replace(new, old)
 
@@ -35,11 +45,15 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 def _exchange_in_steps(new: Path, old: Path) -> None:
-    aside = old.with_name(f".{old.name}.previous.{os.getpid()}")
-    os.rename(old, aside)
+    aside = old.with_name(f".{old.name}.previous.{uuid.uuid4().hex}")
     try:
+        os.rename(old, aside)
         os.rename(new, old)
-    except OSError:
-        os.rename(aside, old)
+        os.rename(aside, new)
+    except BaseException:
+        # Wherever it was interrupted.
+        if aside.exists():
+            if old.exists():
+                os.rename(old, new)
+            os.rename(aside, old)
         raise
-    os.rename(aside, new)

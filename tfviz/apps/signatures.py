@@ -30,13 +30,14 @@ IMAGES, ENCODED, TARGETS = "images", "encoded", "targets"
 class Exported:
     """What an export writes: an object with all that its concrete functions read, by the names of their signatures.
 
-    own: the model's signatures. added: those of the methods.
+    own: the model's signatures. added: those of the methods. path: where the model was opened.
     """
 
     root: Any
     own: dict[str, Any]
     added: dict[str, Any]
     manifest: dict[str, Any]
+    path: Path | None
 
 
 def prepare(
@@ -61,7 +62,7 @@ def prepare(
         "signatures": {name: {"method": run.method.name, **_described(network, run)} for name, run in runs.items()},
         "warnings": list(dict.fromkeys(said)),
     }
-    return Exported(saved_root(network, own), own, added, about)
+    return Exported(saved_root(network, own), own, added, about, path)
 
 
 def _named_runs(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]]) -> dict[str, Run]:

@@ -38,7 +38,8 @@ class ExplainImages(keras.callbacks.Callback):  # type: ignore[misc]  # Keras sh
     is explained and its probability below. The model is traced once, and every explanation reads its weights of that
     moment; the training is as without. What is wrong is raised before the first step of the training, when everything
     is compiled by explaining the images once, or, where tf_keras builds the model in its first step, when they are
-    first explained. What goes wrong later, such as gradients that overflow, is warned about. At the end a line says
+    first explained. What goes wrong later, such as gradients that overflow or memory that is short, is warned
+    about. At the end a line says
     what it cost, unless `fit` is silent; the scalar `seconds` has the cost of each time.
 
     Parameters
@@ -165,8 +166,10 @@ class ExplainImages(keras.callbacks.Callback):  # type: ignore[misc]  # Keras sh
         started = time.perf_counter()
         try:
             explanation = self._explanation()
-        except TfvizError as error:
-            warnings.warn(f"nothing is shown of {self._unit} {step}: {error}", TfvizWarning, stacklevel=2)
+        except (TfvizError, tf.errors.OpError) as error:
+            # Of TensorFlow's errors, such as that memory is short, the first line says it.
+            reason = str(error).partition("\n")[0]
+            warnings.warn(f"nothing is shown of {self._unit} {step}: {reason}", TfvizWarning, stacklevel=2)
             return
         cards = self._cards.found(explanation)
         if not self._cost.times:

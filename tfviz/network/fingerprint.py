@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,13 @@ import tensorflow as tf
 from tfviz.network.program import Program, Step, Value, program_of
 from tfviz.network.traced import TracedNetwork
 
-# They pass on what they are given: an export adds them, and no number changes by them.
-TRANSPARENT = frozenset({"Identity", "IdentityN", "StopGradient", "PreventGradient"})
+# They pass on what they are given, gradients too: an export adds them, and no map changes by them.
+TRANSPARENT = frozenset({"Identity", "IdentityN"})
 # Names that are another's in each process, and what only says how fast an operation runs.
 NAMES = frozenset({"container", "shared_name", "parallel_iterations", "use_cudnn_on_gpu", "_output_shapes"})
+
+WORD = 8  # bytes
+SAMPLE = 1024  # words at most
 
 Digests = dict[Value, bytes]
 
@@ -25,13 +28,18 @@ def fingerprint(network: TracedNetwork) -> str:
 
     It is a SHA-256, in the manner of a Merkle tree. The digest of a value is that of the type and the attributes of the
     operation that makes it and the digests of its operands; that of an argument, its place among the arguments; that of
-    a variable or captured constant, its type, shape and content. The fingerprint is the digest of the outputs. So it is
-    the same in every process, and for a Keras model and a SavedModel of it, as long as their operations are the same
-    ones; it is another when any weight that the outputs depend on changes. Left out are the names of operations and
-    layers, operations that change nothing (`Identity`), and the contents of lookup tables.
+    a variable or captured constant, its type, shape and content. The fingerprint is the digest of the outputs' digests,
+    sorted. So it is the same in every process, and for a Keras model and a SavedModel of it, as long as their
+    operations are the same ones; it is another when any weight that the outputs depend on changes, and where gradients
+    are stopped. Left out are the names of operations and layers, the order of the outputs (a SavedModel sorts them by
+    their names), operations that change neither numbers nor gradients (`Identity`), and the contents of lookup tables.
     """
-    function = network.function
-    variables = {id(variable.handle): variable for variable in function.variables}
+    return fingerprint_of(network.function)
+
+
+def fingerprint_of(function: Any) -> str:
+    """Return what `fingerprint` does, of the function that a model was traced as."""
+    variables = {id(variable.handle): variable for variable in _variables(function)}
     # All of the model's function, whatever of it is explained.
     program, captured = program_of(function.graph), function.captured_inputs
     own = len(program.inputs) - len(captured)
@@ -40,7 +48,34 @@ def fingerprint(network: TracedNetwork) -> str:
     for value, tensor in zip(program.inputs[own:], captured, strict=True):
         if value in needed:
             digests[value] = _content(variables.get(id(tensor), tensor))
-    return _digest_program(program, digests).hex()
+    _digest_program(program, digests)
+    return _digest("outputs", sorted({digests[value] for value in program.outputs})).hex()
+
+
+def stamp(function: Any) -> bytes:
+    """Return what changes, almost surely, when a variable of a function does; 0.06 s for VGG16.
+
+    It is for one process. Of each variable it holds which it is, the sum of its bits, in words of 64, and a sample.
+    """
+    return _digest(*(part for variable in _variables(function) for part in (id(variable.handle), *_sums(variable))))
+
+
+def _variables(function: Any) -> list[Any]:
+    """Return the variables of a function; of one that a SavedModel got under a strategy, its first copy."""
+    return [getattr(variable, "values", (variable,))[0] for variable in function.variables]
+
+
+def _sums(variable: Any) -> Iterator[Any]:
+    array = np.asarray(tf.convert_to_tensor(variable))
+    if array.dtype == object:
+        yield _content(variable)
+        return
+    content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    words = content[: content.size // WORD * WORD].view(np.uint64)
+    yield np.sum(words, keepdims=True)
+    # What changes places leaves the sum as it is.
+    yield words[:: words.size // SAMPLE + 1]
+    yield content[words.size * WORD :]
 
 
 def _digest_program(program: Program, digests: Digests) -> bytes:

@@ -16,11 +16,18 @@ from numpy.typing import NDArray
 from tfviz.apps.command.explain import find_methods
 from tfviz.apps.command.tables import print_rows
 from tfviz.apps.encoded import Decoder
-from tfviz.apps.export import EXTRA, check_encoded, write
+from tfviz.apps.export import check_encoded, write
+from tfviz.apps.folders import EXTRA
 from tfviz.apps.images import fit_image, read_image
 from tfviz.apps.models import OpenedModel, open_model
 from tfviz.apps.preprocessing import find_preprocessing
-from tfviz.apps.setup import ASSUMED_PREPROCESSING, ModelOptions, choice_of, image_size, set_up_opened
+from tfviz.apps.setup import (
+    ASSUMED_PREPROCESSING,
+    ModelOptions,
+    choice_of,
+    image_size,
+    set_up_opened,
+)
 from tfviz.apps.signatures import ENCODED, Exported, image_input, prepare
 from tfviz.demo import sample_paths
 from tfviz.errors import TfvizWarning
@@ -36,6 +43,7 @@ def export(
     output: Path,
     *,
     encoded: bool,
+    overwrite: bool,
 ) -> None:
     """Write the SavedModel of a model and methods, with an example of what it takes, and print how it is used."""
     opened = open_model(options.model, weights=options.weights)
@@ -48,11 +56,14 @@ def export(
     exported = prepare(network, chosen, decoder, batch_size, path)
     for message in [*left_out, *exported.manifest["warnings"]]:
         warnings.warn(message, TfvizWarning, stacklevel=2)
+    if setup:
+        # Said when they were found.
+        exported.manifest["warnings"][:0] = setup.warnings
     name = image_input(network, decoder)
     takes_files = name == ENCODED
     example = np.array([sample_paths()[0].read_bytes()]) if takes_files else _example(options, opened, network)
     examples = {name: example, **{each: value.numpy() for each, value in network.trial_others().items()}}
-    write(exported, output, {f"{each}.npy": _as_file(value) for each, value in examples.items()})
+    write(exported, output, {f"{each}.npy": _as_file(value) for each, value in examples.items()}, overwrite=overwrite)
     _print(exported, output, list(examples))
 
 

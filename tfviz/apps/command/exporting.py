@@ -50,4 +50,5 @@ def export(
         batch_size,
         output,
         encoded=encoded,
+        overwrite=overwrite,
     )

@@ -1,0 +1,62 @@
+"""Which network made a result, known for as long as the result is, without keeping the network alive."""
+
+from __future__ import annotations
+
+import warnings
+import weakref
+from typing import Any
+
+from tfviz.apps.manifest import explained_part
+from tfviz.errors import TfvizWarning
+from tfviz.network.fingerprint import fingerprint_of, stamp
+from tfviz.network.traced import TracedNetwork
+
+CHANGED = "its weights have changed since it was explained"
+GONE = "neither its model nor its trace exists any more"
+
+
+class Origin:
+    """The network that made a result, as it was when this was made.
+
+    part: what of its model is explained. The fingerprint takes long, so it is found when it is first asked for; `now`
+    where nobody else will hold the network then.
+    """
+
+    def __init__(self, network: TracedNetwork, *, now: bool = False) -> None:
+        self.part = explained_part(network)
+        self._fingerprint = fingerprint_of(network.function) if now else None
+        self._unknown: str | None = None
+        # Not of the network: each that `trace` returns is a copy of its own.
+        self._function: Any = weakref.ref(network.function)
+        self._stamp = stamp(network.function)
+
+    @property
+    def fingerprint(self) -> str | None:
+        """See `tfviz.network.fingerprint`; None, with a warning, where the network is gone or has other weights."""
+        if self._fingerprint is None:
+            why = self._why_unknown()
+            if why is not None:
+                message = f"the fingerprint of the network that made this is not known: {why}"
+                warnings.warn(message, TfvizWarning, stacklevel=3)
+                return None
+            self._fingerprint = fingerprint_of(self._function())
+        return self._fingerprint
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what goes to another process: all but the network, whose fingerprint goes in its place."""
+        found = self.fingerprint
+        why = self._why_unknown() if found is None else None
+        return {**vars(self), "_fingerprint": found, "_unknown": why, "_function": None}
+
+    def _why_unknown(self) -> str | None:
+        """Return why the network cannot be described any more; None where it is as it was."""
+        if self._unknown is not None:
+            return self._unknown
+        function = self._function()
+        try:
+            if function is None:
+                return GONE
+            return None if stamp(function) == self._stamp else CHANGED
+        except AssertionError:
+            # A variable of the function exists no more.
+            return GONE
