@@ -478,6 +478,26 @@ def test_gradients_that_overflow_stop_no_training(tmp_path, library):
     assert seen == [0, 1, 2] and list(explanations(tmp_path)["saliency"]) == [0]
 
 
+def test_memory_that_is_short_later_stops_no_training(tmp_path):
+    """A layer that fails as an allocator does, from the second epoch on: an error of TensorFlow, not of tfviz."""
+    model, seen = compiled("keras"), []
+    enough = tf.Variable(True)
+
+    def score(outputs):
+        with tf.control_dependencies([tf.debugging.Assert(enough, ["OOM when allocating"])]):
+            return tf.identity(outputs[:, 0])
+
+    def use_up(model, epoch):
+        enough.assign(epoch != 1)
+
+    network = tfviz.trace(model, score=score)
+    callbacks = [spy("keras", on_epoch_begin=use_up, on_epoch_end=lambda model, epoch: seen.append(epoch))]
+    with pytest.warns(tfviz.TfvizWarning, match="nothing is shown of epoch 1: ") as said:
+        fit(model, ExplainImages(tmp_path, IMAGES, methods="saliency", model=network), *callbacks)
+    assert len(said) == 1 and "\n" not in str(said[0].message)
+    assert seen == [0, 1, 2] and list(explanations(tmp_path)["saliency"]) == [0, 2]
+
+
 @pytest.mark.parametrize("verbose", [0, 2])
 def test_the_cost_is_told_unless_the_training_is_silent(tmp_path, capsys, verbose):
     model = compiled("keras")

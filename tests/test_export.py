@@ -317,6 +317,27 @@ def test_a_score_of_ones_own(tmp_path):
         call(found["gradient"], targets=[1])
 
 
+def test_a_score_that_reads_a_variable(saved_folder, tmp_path):
+    """It is written with a Keras model; a SavedModel stays as it is, and has no place for it."""
+    weights = tf.Variable([0.5, 0.0, -1.0, 2.0, 0.0], name="wanted")
+
+    def score(outputs):
+        return tf.linalg.matvec(outputs, weights)
+
+    expected = model_of("functional")(IMAGES).numpy() @ weights.numpy()
+    network = tfviz.trace(model_of("functional"), score=score)
+    export(network, tmp_path / "out", ["gradient"])
+    maps = tfviz.gradient(network, IMAGES)
+    holder, found = load(tmp_path / "out")
+    weights.assign(tf.zeros(5))  # which the file does not read
+    result = call(found["gradient"])
+    np.testing.assert_allclose(result["scores"], expected, rtol=1e-4, atol=1e-6)
+    assert distance(result["maps"], maps) < 1e-6 and holder is not None
+    with pytest.raises(UnsupportedModelError, match=r"the score reads a variable \(wanted:0\) that is no part"):
+        export(tfviz.trace(saved_folder("functional"), score=score), tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
 class Labelled(tf.Module):
     """A SavedModel as they are served: names from a file, and a second signature."""
 

@@ -62,7 +62,7 @@ def prepare(
         "signatures": {name: {"method": run.method.name, **_described(network, run)} for name, run in runs.items()},
         "warnings": list(dict.fromkeys(said)),
     }
-    return Exported(saved_root(network, own), own, added, about, path)
+    return Exported(saved_root(network, own, added), own, added, about, path)
 
 
 def _named_runs(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]]) -> dict[str, Run]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import copy
 from typing import Any
 
 import tensorflow as tf
 
+from tfviz.errors import UnsupportedModelError
 from tfviz.network.program import Program
 from tfviz.network.traced import TracedNetwork
 
@@ -32,24 +34,39 @@ def model_signatures(network: TracedNetwork) -> dict[str, Any]:
     return {DEFAULT: call.get_concrete_function(*positional, **named)}
 
 
-def saved_root(network: TracedNetwork, own: dict[str, Any]) -> Any:
+def saved_root(network: TracedNetwork, own: Mapping[str, Any], added: Mapping[str, Any]) -> Any:
     """Return the object to save: it holds every variable and table that the network reads.
 
     A SavedModel is its own, with all that was saved in it. For a Keras model it is a new object, so that the model
-    itself is not written, let alone changed; its `serve` is the forward pass, as in what `model.export` writes.
+    itself is not written, let alone changed; its `serve` is the forward pass, as in what `model.export` writes. Raises
+    `UnsupportedModelError` where the functions `added` to a SavedModel read variables of others.
     """
     model = network._model
+    of_others = _variables_beside(network, added)
     if hasattr(model, "signatures"):
+        if of_others:
+            names = ", ".join(sorted({str(variable.name) for variable in of_others}))
+            raise UnsupportedModelError(
+                f"the score reads a variable ({names}) that is no part of the SavedModel, and would not be saved: give "
+                "the score its value as a constant"
+            )
         return model
     root = tf.Module()
     root.serve = own[DEFAULT]
-    root.read_variables = list(network.function.variables)
+    root.read_variables = [*network.function.variables, *of_others]
     resources = {id(tensor) for tensor in network.function.captured_inputs if tensor.dtype == tf.resource}
     others = resources - {id(variable.handle) for variable in root.read_variables}
     if others:
         found = tf.train.TrackableView(model).descendants()
         root.read_tables = [each for each in found if id(getattr(each, "resource_handle", None)) in others]
     return root
+
+
+def _variables_beside(network: TracedNetwork, functions: Mapping[str, Any]) -> list[Any]:
+    """Return the variables that functions read which are not the model's: those of a custom score."""
+    found = {id(variable): variable for function in functions.values() for variable in function.variables}
+    own = [*network.function.variables, *tf.train.TrackableView(network._model).descendants()]
+    return [variable for key, variable in found.items() if key not in set(map(id, own))]
 
 
 def with_shared_constants(network: TracedNetwork) -> TracedNetwork:
