@@ -19,29 +19,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from model_zoo import (
-    CLASSES,
-    KINDS,
-    SHAPE,
-    build,
-    distance,
-    head,
-    model_of,
-    random_images,
-    randomise,
-)
+from model_zoo import CLASSES, KINDS, SHAPE, build, distance, head, model_of, random_images, randomise
 from test_contract import quick
 
 import tfviz
 from tfviz.apps import folders
 from tfviz.apps.export import export
 from tfviz.apps.folders import whole_folder
-from tfviz.errors import (
-    InvalidImagesError,
-    TfvizError,
-    UnknownLayerError,
-    UnsupportedModelError,
-)
+from tfviz.errors import InvalidImagesError, TfvizError, UnknownLayerError, UnsupportedModelError
 from tfviz.methods import METHODS
 from tfviz.methods.serving import _images_at_once
 from tfviz.network.fingerprint import fingerprint

@@ -13,13 +13,7 @@ from numpy.typing import ArrayLike
 
 from tfviz.apps import manifest
 from tfviz.apps.origin import Origin
-from tfviz.apps.output import (
-    PICTURE_SUFFIX,
-    check_folder,
-    file_part,
-    write_array,
-    write_figure,
-)
+from tfviz.apps.output import PICTURE_SUFFIX, check_folder, file_part, write_array, write_figure
 from tfviz.errors import TfvizError
 from tfviz.methods import Results, choose_methods, run_methods
 from tfviz.methods.registry import LAYER, method_of

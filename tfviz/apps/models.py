@@ -9,12 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tfviz.apps.labels import imagenet_labels, keras_cache
-from tfviz.apps.preprocessing import (
-    Preprocessing,
-    applications,
-    find_preprocessing,
-    plain_name,
-)
+from tfviz.apps.preprocessing import Preprocessing, applications, find_preprocessing, plain_name
 from tfviz.errors import UnsupportedModelError, resembling
 
 

@@ -18,11 +18,7 @@ from apache_beam.io import WriteToText
 from apache_beam.io.filebasedsink import FileBasedSink
 from apache_beam.io.fileio import EmptyMatchTreatment, MatchAll
 from apache_beam.metrics import Metrics, MetricsFilter
-from apache_beam.ml.inference.base import (
-    KeyedModelHandler,
-    PredictionResult,
-    RunInference,
-)
+from apache_beam.ml.inference.base import KeyedModelHandler, PredictionResult, RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
@@ -30,14 +26,7 @@ from tfviz.apps.beam.files import copy_file, is_local, join, local_copy, write_f
 from tfviz.apps.beam.handler import NAMESPACE, AttributionHandler
 from tfviz.apps.examples import ERROR, Look
 from tfviz.apps.output import encode_picture
-from tfviz.apps.records import (
-    DEAD_LETTERS,
-    RESULTS,
-    DeadLetter,
-    MapRecord,
-    Origin,
-    read_pictures,
-)
+from tfviz.apps.records import DEAD_LETTERS, RESULTS, DeadLetter, MapRecord, Origin, read_pictures
 from tfviz.errors import TfvizError, TfvizWarning
 
 INPUTS = "inputs"

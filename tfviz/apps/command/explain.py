@@ -15,21 +15,8 @@ from tfviz.apps.command.outcome import File, Outcome, Request
 from tfviz.apps.explanation import Explanation, explain
 from tfviz.apps.output import file_names
 from tfviz.apps.setup import Sample, Setup
-from tfviz.errors import (
-    InvalidImagesError,
-    InvalidTargetsError,
-    RuleError,
-    TfvizError,
-    TfvizWarning,
-    UnknownLayerError,
-)
-from tfviz.methods import (
-    METHODS,
-    choose_methods,
-    class_visualization,
-    compile_methods,
-    plan_methods,
-)
+from tfviz.errors import InvalidImagesError, InvalidTargetsError, RuleError, TfvizError, TfvizWarning, UnknownLayerError
+from tfviz.methods import METHODS, choose_methods, class_visualization, compile_methods, plan_methods
 from tfviz.methods.registry import LAYER
 from tfviz.network.passes import check_rules
 from tfviz.network.traced import TracedNetwork

@@ -21,13 +21,7 @@ from tfviz.apps.folders import EXTRA
 from tfviz.apps.images import fit_image, read_image
 from tfviz.apps.models import OpenedModel, open_model
 from tfviz.apps.preprocessing import find_preprocessing
-from tfviz.apps.setup import (
-    ASSUMED_PREPROCESSING,
-    ModelOptions,
-    choice_of,
-    image_size,
-    set_up_opened,
-)
+from tfviz.apps.setup import ASSUMED_PREPROCESSING, ModelOptions, choice_of, image_size, set_up_opened
 from tfviz.apps.signatures import ENCODED, Exported, image_input, prepare
 from tfviz.demo import sample_paths
 from tfviz.errors import TfvizWarning

@@ -15,14 +15,7 @@ import numpy as np
 from tfviz.apps.explanation import class_name
 from tfviz.apps.setup import Setup
 from tfviz.errors import InvalidTargetsError
-from tfviz.methods.visualization import (
-    Channel,
-    Class,
-    Direction,
-    Layer,
-    Neuron,
-    Objective,
-)
+from tfviz.methods.visualization import Channel, Class, Direction, Layer, Neuron, Objective
 
 Number = TypeVar("Number", int, float)
 
