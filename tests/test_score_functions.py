@@ -183,6 +183,8 @@ def test_the_similarity_of_detections():
         ((3,), scores.class_score(3), "there is no class 3: the output has 3, 0 to 2"),
         ((3,), scores.class_score(-1), "there is no class -1"),
         ((3,), scores.class_score(True), "there is no class True"),
+        ((3,), scores.class_score("tabby"), "the index of a class is 'tabby', expected a whole number"),
+        ((3,), scores.label_score(1.0), "the index of a class is 1.0, expected a whole number"),
         ((3,), scores.class_score(0, output="logits"), "no output 'logits'; .* only one, so that none is named"),
         ((3, 2), scores.class_score(0), "the model has several outputs; say output=, one of its outputs: 0, 1"),
         ((3, 2), scores.class_score(0, output=2), "the model has no output 2; say output=, one of its outputs: 0, 1"),

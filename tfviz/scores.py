@@ -10,6 +10,7 @@ What raises does so when the model is traced: a `TfvizError` where the outputs a
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -174,6 +175,10 @@ def _read(outputs: Any, output: Output, expected: str, *ranks: int) -> tf.Tensor
 
 def _entry(values: tf.Tensor, index: int) -> tf.Tensor:
     """Return one entry of the last axis."""
+    try:
+        operator.index(index)
+    except TypeError as error:
+        raise TfvizError(f"the index of a class is {index!r}, expected a whole number") from error
     count = values.shape[-1]
     if isinstance(index, bool) or not 0 <= index < (count or index + 1):
         raise TfvizError(f"there is no class {index!r}: the output has {count}, 0 to {(count or 1) - 1}")
