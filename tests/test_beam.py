@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import io
 import pickle
+import threading
 import uuid
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import apache_beam as beam
 import cv2
 import numpy as np
 import pytest
+import tensorflow as tf
 from apache_beam.internal import pickler
 from apache_beam.metrics import MetricsFilter
-from apache_beam.ml.inference.base import KeyedModelHandler, KeyModelMapping, ModelMetadata, RunInference
+from apache_beam.ml.inference.base import (
+    KeyedModelHandler,
+    KeyModelMapping,
+    ModelMetadata,
+    RunInference,
+)
 from apache_beam.options.pipeline_options import PipelineOptions
 from model_zoo import SHAPE, SIZE, model_of, open_size, randomise
 
 import tfviz
+from tfviz.apps import examples
 from tfviz.apps.beam import AttributionHandler
 
 OPTIONS = {"layer": "conv1"}
@@ -223,6 +232,58 @@ def test_diagnostics(models, run):
         counted[steps] = doubtful
         assert counters["doubtful"] == doubtful
     assert counted[4] > counted[300] == 0
+
+
+def failing(monkeypatch, error, is_met):
+    """Let the computation fail as a device may, for batches of images that meet it."""
+    real = examples.explain
+
+    def explain(network, images, *given, **options):
+        if is_met(images):
+            raise error(None, None, "a device says so")
+        return real(network, images, *given, **options)
+
+    monkeypatch.setattr(examples, "explain", explain)
+
+
+@pytest.mark.parametrize(
+    "error", [tf.errors.UnavailableError, tf.errors.InternalError, tf.errors.ResourceExhaustedError]
+)
+def test_what_no_example_can_be_blamed_for_is_raised(models, monkeypatch, error):
+    """So that Beam tries again, or fails; even for one example alone."""
+    handler = AttributionHandler(str(models / "functional.keras"), "saliency")
+    model = handler.load_model()
+    failing(monkeypatch, error, lambda images: True)
+    with pytest.raises(error):
+        handler.run_inference(some_images(3), model)
+
+
+@pytest.mark.parametrize("error", [tf.errors.ResourceExhaustedError, tf.errors.InvalidArgumentError])
+def test_batches_that_are_too_large_are_halved(models, monkeypatch, error):
+    images = some_images(5)
+    handler = AttributionHandler(str(models / "functional.keras"), "saliency")
+    model = handler.load_model()
+    expected = tfviz.saliency(model_of("functional"), images)
+    failing(monkeypatch, error, lambda images: len(images) > 2)
+    found = [each.inference["map"] for each in handler.run_inference(images, model)]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_threads_explain_at_the_same_time_and_in_silence(models, monkeypatch):
+    """Each waits in its computation for the other; what they set of warnings is set back."""
+    meeting = threading.Barrier(2, timeout=60)
+    failing(monkeypatch, tf.errors.InternalError, lambda images: meeting.wait() < 0)
+    handlers = [AttributionHandler(str(models / "functional.keras"), "input_x_gradient") for _ in range(2)]
+    loaded = [handler.load_model() for handler in handlers]
+    zeros = [np.zeros(SHAPE, np.float32)]  # a map of which tfviz warns
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(2) as pool:
+        runs = [
+            pool.submit(handler.run_inference, zeros, model) for handler, model in zip(handlers, loaded, strict=True)
+        ]
+        found = [list(each.result()) for each in runs]
+    assert all("map" in each[0].inference for each in found)
+    assert warnings.filters == before
 
 
 @pytest.mark.parametrize("by", ["pickle", "beam", "dill"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ from model_zoo import CLASSES
 import tfviz
 from tfviz.__main__ import main
 from tfviz.apps.beam import AttributionHandler
+from tfviz.apps.explanation_metadata import FILE
 from tfviz.errors import UnsupportedModelError
 
 SIDE = 12
@@ -135,6 +137,37 @@ def test_an_output_of_several(run, served):
     assert (status, err) == (0, "")
     status, out, _ = run("layers", served / "model", "--signature", "two_outputs", "--output-name", "scores")
     assert status == 0 and "Relu" in out and "TensorListStack decodes them" in out
+
+
+@pytest.fixture
+def described(served, tmp_path):
+    """A model beside whose signatures a file names the class scores."""
+    model = shutil.copytree(served / "model", tmp_path / "described")
+
+    def write(**outputs):
+        (model / FILE).write_text(json.dumps({"inputs": {"records": {}}, "outputs": outputs}))
+        return model
+
+    return write
+
+
+def test_layers_follow_the_metadata(run, described):
+    model = described(wanted={"output_tensor_name": "scores"})
+    status, out, err = run("layers", model, "--signature", "two_outputs")
+    assert status == 0 and "Relu" in out, err
+
+
+@pytest.mark.parametrize("outputs", [{"mean": {}}, {"nothing": {}}, {"a": {}, "b": {}}])
+def test_what_is_typed_wins_over_the_metadata(run, described, served, outputs):
+    """Where that names another output, one that there is not, or several."""
+    model = described(**outputs)
+    choice = ["--signature", "two_outputs", "--output-name", "scores", "--target", 2]
+    assert explain(run, served, *choice, "--output", "plain")[0] == 0
+    status, _, err = explain(run, served, *choice, "--output", "typed", "--model", model)
+    assert (status, err) == (0, "")
+    np.testing.assert_array_equal(np.load("typed/tall.gradient.npy"), np.load("plain/tall.gradient.npy"))
+    status, _, _ = run("layers", model, *choice[:4])
+    assert status == 0
 
 
 def test_another_cut(run, served):

@@ -8,15 +8,24 @@ import shutil
 import cv2
 import numpy as np
 import pytest
+import tensorflow as tf
 from model_zoo import CLASSES, SHAPE, model_of
 from typer.testing import CliRunner
 
 import tfviz
+from tfviz.apps.beam import AttributionHandler
 from tfviz.apps.command.app import app
 from tfviz.apps.explanation_metadata import FILE, read_explanation_metadata
 from tfviz.apps.output import write_figure
+from tfviz.apps.records import read_results
+from tfviz.apps.saved_signatures import signature_keys
 from tfviz.apps.setup import ModelOptions, set_up
-from tfviz.errors import InvalidTargetsError, TfvizError, TfvizWarning, UnsupportedModelError
+from tfviz.errors import (
+    InvalidTargetsError,
+    TfvizError,
+    TfvizWarning,
+    UnsupportedModelError,
+)
 from tfviz.results import Highlight
 
 IMAGE = {"input_tensor_name": "serving_default_images:0", "modality": "image"}
@@ -163,8 +172,30 @@ def test_what_is_wrong_is_said(tmp_path):
 
 
 def test_settings_that_are_not_followed(tmp_path):
-    with pytest.warns(TfvizWarning, match="the visualization's blur_sigma is not followed"):
-        read(tmp_path, {"visualization": {"type": "pixels", "blur_sigma": 2}})
+    found = read(tmp_path, {"visualization": {"type": "pixels", "blur_sigma": 2}})
+    assert found.warnings == (f"{FILE}: the visualization's blur_sigma is not followed",)
+
+
+def test_what_the_user_has_chosen_is_read_alone(tmp_path):
+    """By name or tensor, whatever is wrong with the other entries; what has none says nothing."""
+    inputs = {"a": {"input_tensor_name": "serving_default_images:0", "input_baselines": 1}, "b": {"encoding": "BAG"}}
+    outputs = {"scores": {"index_name_mapping": ["x", "y"]}, "other": {}}
+    refused(tmp_path, "which of its inputs", inputs=inputs)
+    refused(tmp_path, "2 outputs", outputs=outputs)
+    (tmp_path / FILE).write_text(json.dumps({"inputs": inputs, "outputs": outputs}))
+    for name in ("a", "images"):
+        found = read_explanation_metadata(tmp_path, name, "scores")
+        assert found.baselines == [1] and found.class_names == ["x", "y"]
+    found = read_explanation_metadata(tmp_path, "b", "none")
+    assert found.baselines is None and found.class_names is None
+    (tmp_path / FILE).write_text(json.dumps({"inputs": []}))
+    assert read_explanation_metadata(tmp_path, "a", "b").class_names is None
+
+
+def test_names_of_what_was_not_typed(tmp_path):
+    found = read(tmp_path, {"input_tensor_name": "pixels"}, {"output_tensor_name": "logits"})
+    assert found.names(["images", "extra"], ["logits", "features"], typed={"input"}) == {"output": "logits"}
+    assert found.names(["pixels", "extra"], ["scores", "features"], typed={"output"}) == {"input": "pixels"}
 
 
 # On the command line.
@@ -200,6 +231,53 @@ def test_explain_follows_the_baselines_and_names(folder):
     np.testing.assert_allclose(found, expected[0], rtol=1e-3, atol=1e-6)
     run(folder, "--method", "integrated_gradients", "--steps", "3", "--target", "2", "--baseline", "zeros")
     assert not np.allclose(np.load(output / "photo.integrated_gradients.npy"), found)
+
+
+@pytest.mark.parametrize("chosen", [{}, {"baseline": "zeros"}])
+def test_batch_and_handler_follow_the_baselines_as_explain_does(folder, chosen):
+    """A baseline that is chosen wins."""
+    options = [text for name, value in {"steps": 3, **chosen}.items() for text in (f"--{name}", str(value))]
+    _, _, output = run(folder, "--method", "integrated_gradients", *options, "--target", "2")
+    expected = np.load(output / "photo.integrated_gradients.npy")
+    photo = folder.parent / "photo.png"
+    always = ["--model", str(folder), "--preprocess", "0..1", "--method", "integrated_gradients", "--target", "2"]
+    place = folder.parent / "batch"
+    done = CliRunner().invoke(app, ["batch", "--input", str(photo), "--output", str(place), *always, *options])
+    assert done.exit_code == 0, done.output
+    (record,) = read_results(place)
+    np.testing.assert_allclose(record.map, expected, rtol=1e-4, atol=1e-6)
+    saved = json.loads((place / "manifest.json").read_text())["methods"]["integrated_gradients"]["options"]
+    assert saved["baseline"] == chosen.get("baseline", [1.0, [0.0, 0.5, 1.0]])
+    handler = AttributionHandler(str(folder), "integrated_gradients", target=2, preprocess="0..1", steps=3, **chosen)
+    (result,) = handler.run_inference([photo.read_bytes()], handler.load_model())
+    np.testing.assert_allclose(result.inference["map"], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_the_model_is_loaded_once(folder, monkeypatch):
+    loads = []
+    load = tf.saved_model.load
+    monkeypatch.setattr(tf.saved_model, "load", lambda *given: loads.append(given) or load(*given))
+    setup = set_up(ModelOptions(str(folder), "imagenet", "0..1", None, None))
+    assert len(loads) == 1 and setup.network.name == "model"
+
+
+def test_signatures_are_read_from_the_file(folder, tmp_path):
+    served = tf.saved_model.load(str(folder)).signatures
+    expected = {
+        name: (sorted(each.structured_input_signature[1]), sorted(each.structured_outputs))
+        for name, each in served.items()
+    }
+    assert expected and signature_keys(folder) == expected
+    (tmp_path / "saved_model.pb").write_bytes(b"\xff")
+    assert signature_keys(tmp_path) == signature_keys(tmp_path / "none") == {}
+
+
+def test_settings_that_are_not_followed_are_said_once(folder):
+    read(folder, {"visualization": {"type": "pixels", "blur_sigma": 2}})
+    with pytest.warns(TfvizWarning) as said:
+        setup = set_up(ModelOptions(str(folder), "imagenet", "0..1", None, None))
+    assert [str(each.message) for each in said] == list(setup.warnings) and "blur_sigma" in setup.warnings[-1]
+    assert len(setup.warnings) == 1
 
 
 def test_explain_shows_highlights_unless_another_look_is_asked_for(folder):

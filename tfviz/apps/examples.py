@@ -6,7 +6,7 @@ import threading
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tfviz.apps.explanation import explain, shown
 from tfviz.apps.images import Image, decode_image, fit_image
 from tfviz.apps.records import DIAGNOSTICS
-from tfviz.apps.setup import ModelOptions, Setup, set_up
+from tfviz.apps.setup import ModelOptions, Setup, set_up, with_baselines
 from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning, UnknownLayerError
 from tfviz.methods import LAYER, choose_methods, compile_methods, find_method
 from tfviz.methods.registry import INNER_OPTIONS
@@ -31,8 +31,11 @@ ERROR = "error"
 CLIP_PERCENTILE = 99.0
 PICTURE = "the picture"
 
-# The filters of warnings belong to the process, and pipelines run threads.
+# The filters of warnings belong to the process, and pipelines run threads: the first that comes sets them, and the last
+# that goes sets them back, so that all can compute at once.
 _LOCK = threading.Lock()
+_FILTERS = ExitStack()
+_INSIDE: list[int] = []
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,13 @@ class ExampleExplainer:
     def __init__(self, model: ModelOptions, choice: MethodChoice, batch_size: int) -> None:
         with _quiet():
             self._setup = set_up(model)
-        compile_methods(self._setup.network, choice.chosen)
+        self._methods = with_baselines(self._setup.metadata, choice.chosen)
+        compile_methods(self._setup.network, self._methods)
         self._choice = choice
         self._batch_size = batch_size
 
     def __call__(self, examples: Sequence[Example]) -> list[Inference]:
-        """Return the inferences; raise for nothing that an example can be blamed for."""
+        """Return the inferences; raise only what no example can be blamed for, such as a lost device."""
         found: dict[int, Inference] = {}
         groups: defaultdict[Any, list[tuple[int, NDArray[np.float32], int | None]]] = defaultdict(list)
         for number, example in enumerate(examples):
@@ -115,7 +119,7 @@ class ExampleExplainer:
     def _explain(self, group: Sequence[tuple[int, NDArray[np.float32], int | None]]) -> list[Inference]:
         """Return the inferences for images of one shape; those that stop the others are found by halving."""
         _, images, targets = zip(*group, strict=True)
-        method, chosen = self._choice.method, self._choice.chosen
+        method = self._choice.method
         try:
             with _quiet():
                 found = explain(
@@ -123,11 +127,14 @@ class ExampleExplainer:
                     np.stack(images),
                     None if targets[0] is None else np.array(targets),
                     methods=method,
-                    options=chosen,
+                    options=self._methods,
                     batch_size=self._batch_size,
                 )
-        except (TfvizError, tf.errors.OpError) as error:
+        except (TfvizError, tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError) as error:
             if len(group) == 1:
+                # A machine that is too small for it may be followed by another; so may one whose device is lost.
+                if isinstance(error, tf.errors.ResourceExhaustedError):
+                    raise
                 return [{ERROR: " ".join(str(error).split())}]
             middle = len(group) // 2
             return self._explain(group[:middle]) + self._explain(group[middle:])
@@ -169,6 +176,16 @@ class Look:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Leave out warnings of tfviz: what they say of the network is said where a pipeline is made."""
-    with _LOCK, warnings.catch_warnings():
-        warnings.simplefilter("ignore", TfvizWarning)
+    thread = threading.get_ident()
+    with _LOCK:
+        if not _INSIDE:
+            _FILTERS.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore", TfvizWarning)
+        _INSIDE.append(thread)
+    try:
         yield
+    finally:
+        with _LOCK:
+            _INSIDE.remove(thread)
+            if not _INSIDE:
+                _FILTERS.close()

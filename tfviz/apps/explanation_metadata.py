@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.errors import TfvizError, TfvizWarning, UnsupportedModelError
+from tfviz.errors import TfvizError, UnsupportedModelError
 from tfviz.results import Highlight
 
 FILE = "explanation_metadata.json"
@@ -44,7 +43,7 @@ class ExplanationMetadata:
 
     input_tensor, output_tensor: the tensors of the image and the class scores, as they are written. baselines: for
     `integrated_gradients`; None where there are none. highlight: how to show attributions, None where it is not said.
-    class_names: those of the output, None where there are none.
+    class_names: those of the output, None where there are none. warnings: of settings that are not followed.
     """
 
     input_tensor: str
@@ -52,21 +51,28 @@ class ExplanationMetadata:
     baselines: list[NDArray[np.float32]] | None
     highlight: Highlight | None
     class_names: list[str] | None
+    warnings: tuple[str, ...] = ()
 
-    def names(self, inputs: Sequence[str], outputs: Sequence[str]) -> dict[str, Any]:
-        """Return `input` and `output` for `trace`, of a signature with those keys; one that is alone is not named.
+    def names(self, inputs: Sequence[str], outputs: Sequence[str], typed: Container[str] = ()) -> dict[str, Any]:
+        """Return `input` and `output` for `trace`, of a signature with those keys, unless `typed` by the user.
 
-        Raises `UnsupportedModelError` where no key is the tensor's.
+        One that is alone is not named. Raises `UnsupportedModelError` where no key is the tensor's.
         """
-        found = {"input": _key(self.input_tensor, inputs), "output": _key(self.output_tensor, sorted(outputs))}
-        counts = {"input": len(inputs), "output": len(outputs)}
-        return {kind: name for kind, name in found.items() if counts[kind] > 1}
+        tensors = {"input": (self.input_tensor, inputs), "output": (self.output_tensor, sorted(outputs))}
+        return {
+            kind: _key(tensor, keys) for kind, (tensor, keys) in tensors.items() if kind not in typed and len(keys) > 1
+        }
 
 
-def read_explanation_metadata(folder: Path) -> ExplanationMetadata | None:
+def read_explanation_metadata(
+    folder: Path, input: str | None = None, output: str | None = None
+) -> ExplanationMetadata | None:
     """Return what the file in a SavedModel's folder says, None where there is none.
 
-    Raises `TfvizError` where it is not as the format has it. Warns of settings that are not followed.
+    input, output: what the user has chosen, of which the entries are read, whatever else the file names; where it has
+    no such entry, it says nothing of that.
+
+    Raises `TfvizError` where it is not as the format has it.
     """
     path = folder / FILE
     if not path.exists():
@@ -76,26 +82,25 @@ def read_explanation_metadata(folder: Path) -> ExplanationMetadata | None:
     except (OSError, ValueError) as error:
         raise TfvizError(f"{str(path)!r} cannot be read: {error}") from error
     try:
-        return _read(content)
+        return _read(content, input, output)
     except TfvizError as error:
         raise TfvizError(f"{str(path)!r}: {error}") from error
 
 
-def _read(content: Any) -> ExplanationMetadata:
-    inputs, outputs = (_entries(content, kind) for kind in ("inputs", "outputs"))
-    name, image = _image_of(inputs)
-    if image.get("encoding", "identity").lower() not in ("identity", "encoding_unspecified"):
+def _read(content: Any, input: str | None, output: str | None) -> ExplanationMetadata:
+    name, image = _image_of(_entries(content, "inputs")) if input is None else _entry_of(content, "input", input)
+    key, scores = _output_of(_entries(content, "outputs")) if output is None else _entry_of(content, "output", output)
+    if input is None and image.get("encoding", "identity").lower() not in ("identity", "encoding_unspecified"):
         raise TfvizError(f"the input {name!r} is encoded as {image['encoding']}, expected IDENTITY, as images are")
-    output = next(iter(outputs.values()))
-    if len(outputs) > 1:
-        raise TfvizError(f"it has {len(outputs)} outputs ({', '.join(outputs)}), expected one, the class scores")
-    names = output.get("index_display_name_mapping") or output.get("index_name_mapping")
+    names = scores.get("index_display_name_mapping") or scores.get("index_name_mapping")
+    highlight, said = _highlight(image["visualization"]) if image.get("visualization") else (None, ())
     return ExplanationMetadata(
         _tensor(image, "input_tensor_name", name),
-        _tensor(output, "output_tensor_name", next(iter(outputs))),
+        _tensor(scores, "output_tensor_name", key),
         _baselines(image.get("input_baselines")),
-        _highlight(image["visualization"]) if image.get("visualization") else None,
+        highlight,
         [str(each) for each in names] if isinstance(names, list) else None,
+        said,
     )
 
 
@@ -104,6 +109,27 @@ def _entries(content: Any, kind: str) -> dict[str, dict[str, Any]]:
     if not isinstance(found, Mapping) or not found or not all(isinstance(each, Mapping) for each in found.values()):
         raise TfvizError(f"it has no {kind}, expected {{name: {{...}}}}")
     return {str(name): dict(entry) for name, entry in found.items()}
+
+
+def _entry_of(content: Any, kind: str, chosen: str) -> tuple[str, dict[str, Any]]:
+    """Return the entry of the input or output that the user has chosen, by its name or tensor."""
+    try:
+        entries = _entries(content, f"{kind}s")
+    except TfvizError:
+        entries = {}
+    for name, entry in entries.items():
+        if chosen in (
+            name,
+            _tensor(entry, f"{kind}_tensor_name", name).partition(":")[0].removeprefix("serving_default_"),
+        ):
+            return chosen, entry
+    return chosen, {}
+
+
+def _output_of(outputs: dict[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    if len(outputs) > 1:
+        raise TfvizError(f"it has {len(outputs)} outputs ({', '.join(outputs)}), expected one, the class scores")
+    return next(iter(outputs.items()))
 
 
 def _image_of(inputs: dict[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
@@ -134,13 +160,15 @@ def _baselines(values: Any) -> list[NDArray[np.float32]] | None:
     return [each[0] if each.ndim == 4 else each for each in arrays]
 
 
-def _highlight(settings: Any) -> Highlight:
+def _highlight(settings: Any) -> tuple[Highlight, tuple[str, ...]]:
+    """Return how attributions are shown, and what to say of settings that are not followed."""
     if not isinstance(settings, Mapping):
         raise TfvizError(f"visualization is {settings!r}, expected settings by their names")
     found: dict[str, Any] = dict(DEFAULTS)
+    said = []
     for key, value in settings.items():
         if key not in VISUALIZATION:
-            warnings.warn(f"{FILE}: the visualization's {key} is not followed", TfvizWarning, stacklevel=2)
+            said.append(f"{FILE}: the visualization's {key} is not followed")
         elif isinstance(value, str) and not value.lower().endswith("_unspecified"):
             found[VISUALIZATION[key]] = BACKGROUNDS.get(value.lower(), value.lower())
         elif not isinstance(value, str):
@@ -148,7 +176,7 @@ def _highlight(settings: Any) -> Highlight:
     for bound in ("lower", "upper"):
         if isinstance(found.get(bound, 0), bool) or not isinstance(found.get(bound, 0), int | float):
             raise TfvizError(f"a clip percentile of the visualization is {found[bound]!r}, expected a number")
-    return Highlight(**found)
+    return Highlight(**found), tuple(said)
 
 
 def _key(tensor: str, keys: Sequence[str]) -> str:

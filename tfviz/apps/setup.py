@@ -11,19 +11,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.apps.explanation_metadata import ExplanationMetadata, read_explanation_metadata
+from tfviz.apps.explanation_metadata import (
+    ExplanationMetadata,
+    read_explanation_metadata,
+)
 from tfviz.apps.images import Image, check_fit, decode_image, fit_image, read_bytes
 from tfviz.apps.labels import read_labels, resolve_target
 from tfviz.apps.models import OpenedModel, open_model
 from tfviz.apps.preprocessing import Preprocessing, find_preprocessing
 from tfviz.apps.probing import measure_fit, measure_preprocessing
+from tfviz.apps.saved_signatures import signature_keys
 from tfviz.errors import InvalidTargetsError, TfvizWarning, UnsupportedModelError
-from tfviz.network.opening import open_path
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
 
 ASSUMED_PREPROCESSING = "0..255"
 ASSUMED_SIZE = 224
+INTEGRATED, BASELINE = "integrated_gradients", "baseline"
 
 
 @dataclass(frozen=True)
@@ -128,8 +132,11 @@ def set_up(options: ModelOptions) -> Setup:
 def set_up_opened(options: ModelOptions, opened: OpenedModel, network: TracedNetwork) -> Setup:
     """Return what `set_up` does, of a model that is open."""
     path = opened.model if isinstance(opened.model, Path) else None
-    metadata = read_explanation_metadata(path) if path and path.is_dir() else None
+    metadata = None
+    if path and path.is_dir():
+        metadata = read_explanation_metadata(path, options.input_name, options.output_name)
     preprocessing, said = _preprocessing(options, opened, network)
+    said += metadata.warnings if metadata else ()
     for message in said:
         warnings.warn(message, TfvizWarning, stacklevel=2)
     names = _class_names(options, opened, network, metadata)
@@ -141,18 +148,35 @@ def set_up_opened(options: ModelOptions, opened: OpenedModel, network: TracedNet
     return Setup(network, path, preprocessing, names, size, fit, said, metadata)
 
 
+def with_baselines(
+    metadata: ExplanationMetadata | None, chosen: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Return methods with their options, as `compile_methods` takes them, with the baselines that a file gives.
+
+    They are those of integrated gradients; a baseline that is chosen stays.
+    """
+    found = {name: dict(options) for name, options in chosen.items()}
+    if metadata is not None and metadata.baselines and INTEGRATED in found:
+        found[INTEGRATED].setdefault(BASELINE, metadata.baselines)
+    return found
+
+
 def choice_of(options: ModelOptions, opened: OpenedModel) -> dict[str, Any]:
     """Return what `trace` is told of the model: what the options say and, besides, explanation_metadata.json."""
-    path = opened.model if isinstance(opened.model, Path) and opened.model.is_dir() else None
-    metadata = read_explanation_metadata(path) if path else None
-    if path is None or metadata is None:
-        return options.choice
-    signatures = open_path(path).signatures
-    signature = signatures.get(options.signature or "serving_default") or next(iter(signatures.values()), None)
-    if signature is None:
-        return options.choice
-    named = metadata.names(list(signature.structured_input_signature[1]), list(signature.structured_outputs))
-    return {**named, **options.choice}
+    return complete_choice(options.choice, opened.model)
+
+
+def complete_choice(choice: Mapping[str, Any], model: Any) -> dict[str, Any]:
+    """Return what `trace` is told of a model, with what explanation_metadata.json says of what was not typed."""
+    is_folder = isinstance(model, Path) and model.is_dir()
+    metadata = read_explanation_metadata(model, choice.get("input"), choice.get("output")) if is_folder else None
+    if metadata is None or not {"input", "output"} - set(choice):
+        return dict(choice)
+    signatures = signature_keys(model)
+    wanted = signatures.get(choice.get("signature", "serving_default"))
+    if wanted is None and "signature" not in choice and len(signatures) == 1:
+        (wanted,) = signatures.values()
+    return {**(metadata.names(*wanted, typed=choice) if wanted else {}), **choice}
 
 
 def _class_names(

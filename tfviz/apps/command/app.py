@@ -53,10 +53,11 @@ def layers(
     start_tensorflow()
     from tfviz.apps.command.tables import print_layers
     from tfviz.apps.models import open_architecture
-    from tfviz.apps.setup import trace_options
+    from tfviz.apps.setup import complete_choice, trace_options
     from tfviz.network.trace import trace
 
-    print_layers(trace(open_architecture(model), **trace_options(model_options(context))))
+    opened = open_architecture(model)
+    print_layers(trace(opened, **complete_choice(trace_options(model_options(context)), opened)))
 
 
 @app.command()

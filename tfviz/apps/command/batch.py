@@ -20,7 +20,7 @@ from tfviz.apps.examples import Look, MethodChoice
 from tfviz.apps.explanation import Explanation
 from tfviz.apps.images import WAYS_TO_FIT
 from tfviz.apps.records import DEAD_LETTERS, OVERLAYS, RESULTS
-from tfviz.apps.setup import ModelOptions, Setup, set_up
+from tfviz.apps.setup import ModelOptions, Setup, set_up, with_baselines
 from tfviz.errors import TfvizError
 from tfviz.methods import compile_methods, find_method
 from tfviz.methods.registry import INNER
@@ -130,7 +130,7 @@ def _content(setup: Setup, model: ModelOptions, request: BatchOptions) -> dict[s
 def _explanation(setup: Setup, choice: MethodChoice) -> Explanation:
     """Return the explanation of no images: what the method and the network are."""
     network = setup.network
-    compiled = compile_methods(network, choice.chosen)
+    compiled = compile_methods(network, with_baselines(setup.metadata, choice.chosen))
     method, options = find_method(choice.method), compiled.options[choice.method]
     while method.result == "inner":
         method, options = find_method(options[INNER]), options["options"]

@@ -14,7 +14,7 @@ from tfviz.apps.colors import find_color_statistics
 from tfviz.apps.command.outcome import File, Outcome, Request
 from tfviz.apps.explanation import Explanation, explain
 from tfviz.apps.output import file_names
-from tfviz.apps.setup import Sample, Setup
+from tfviz.apps.setup import Sample, Setup, with_baselines
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, RuleError, TfvizError, TfvizWarning, UnknownLayerError
 from tfviz.methods import METHODS, choose_methods, class_visualization, compile_methods, plan_methods
 from tfviz.methods.registry import LAYER
@@ -24,7 +24,6 @@ from tfviz.progress import progress
 
 ALL = "all"
 USUAL_METHODS = ("saliency", "grad_cam", "guided_backprop")
-INTEGRATED, BASELINE = "integrated_gradients", "baseline"
 LISTED = 12  # lines of the table of classes, shared by the images
 MOST_LISTED = 5
 
@@ -62,10 +61,8 @@ class Run:
         self.outcome = outcome(setup, request)
         self._setup = setup
         self._request = request
-        self._methods, left_out = find_methods(setup.network, request.methods, request.options)
-        baselines = setup.metadata and setup.metadata.baselines
-        if baselines and BASELINE not in request.options and INTEGRATED in self._methods:
-            self._methods[INTEGRATED] = {**self._methods[INTEGRATED], BASELINE: baselines}
+        chosen, left_out = find_methods(setup.network, request.methods, request.options)
+        self._methods = with_baselines(setup.metadata, chosen)
         self._targets = setup.targets(list(request.targets))
         classes = int(setup.network.num_classes or 0)
         if request.top > classes:
