@@ -4,7 +4,7 @@
 Every run is a process of its own. Its pictures a second are those by which a long run is longer than a short one, over
 the seconds that it takes longer, so that starting TensorFlow, Beam and the workers does not count. The plain loop
 reads, decodes and explains the same files 32 at once, and writes nothing. Runs alternate, and medians are printed.
-Memory is the peak of the largest process of a run.
+Memory is the peak of the largest process of a run alone: with two workers, a machine needs that of all of them.
 """
 
 from __future__ import annotations
@@ -85,7 +85,10 @@ def main() -> None:
             print(f"{kind}: {statistics.median(found):.0f} pictures a second ({each}), {ratio:.2f} of the plain loop")
         for kind in WORKERS:
             peaks = {size: run(kind, paths[:size], folder)[1] for size in options.sizes}
-            print(f"{kind}: " + ", ".join(f"{size} pictures {peak:.0f} MB" for size, peak in peaks.items()))
+            print(
+                f"{kind}, peak of the largest process alone: "
+                + ", ".join(f"{size} pictures {peak:.0f} MB" for size, peak in peaks.items())
+            )
 
 
 if __name__ == "__main__":

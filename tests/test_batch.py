@@ -33,6 +33,11 @@ from tfviz.errors import TfvizError
 from tfviz.methods import METHODS
 
 ROOT = Path(__file__).parents[1]
+LIMITED = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 TWO_WORKERS = ("--direct_num_workers", "2", "--direct_running_mode", "multi_processing")
 
 
@@ -323,6 +328,10 @@ def test_a_machine_without_beam(tmp_path, own):
             ["--output", "full"],
             r".*/full would be replaced, but holds other files than a run of tfviz batch \(photo.jpg\)",
         ),
+        (["--output", "a[1]/out"], r"the output folder .*/a\[1\]/out has \*, \? or \[ in its path"),
+        (["--output", "shelf://out/*"], r"the output folder shelf://out/\* has"),
+        (["--output", "out\udcff"], r"the path of the output folder .*/out\\xff is no UTF-8"),
+        (["--input", "in\udcff*"], r".*/in\\xff\* is no UTF-8"),
         (["--runner", "WalkingRunner"], "Unexpected pipeline runner: WalkingRunner"),
         (["--runner", "DataflowRunner"], "Pipeline has validations errors: .*Missing required option: project"),
         (["--stpes", "3"], "neither tfviz nor Beam's Python package has an option --stpes; see tfviz batch --help"),
@@ -339,6 +348,39 @@ def test_what_is_wrong_is_said_before_the_pipeline_starts(run, own, tmp_path, ar
     status, out, err = run(*(each for pair in given.items() for each in pair))
     assert (status, out) == (1, "") and re.match(f"tfviz: {message}", err) and err.count("\n") == 1, err
     assert files_in(tmp_path) == before and "out" not in os.listdir(tmp_path)
+
+
+def test_names_that_are_no_text_and_files_without_anything(run, own, tmp_path):
+    """They stop no others, and none is lost."""
+    picture = (own / "pictures" / "0.png").read_bytes()
+    for name, content in {b"a\xff.png": picture, b"b.png": picture, b"empty": b"", b"no.tfrecord": b""}.items():
+        (tmp_path / "in").mkdir(exist_ok=True)
+        Path(os.fsdecode(bytes(tmp_path) + b"/in/" + name)).write_bytes(content)
+    status, out, err = run("--input", "in/*", "--input", "in/?.png", *of_model(own), "--output", "out")
+    assert status == 0 and out.startswith("4 inputs = 1 results + 3 dead letters"), err
+    assert list(results_in(tmp_path / "out")) == ["b.png"]
+    escaped = f"{tmp_path}/in/a\\xff.png"
+    empty = dict.fromkeys(("empty", "no.tfrecord"), "the file is empty")
+    assert letters_in(tmp_path / "out") == {escaped: "the name of the file is no UTF-8", **empty}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files")
+def test_a_failing_pipeline_is_one_line(own, tmp_path):
+    """Of all that a person sees, where the file system has no room for the results."""
+    command = ["-m", "tfviz", "batch", "--input", own / "pictures" / "?.png", "--output", "out", *of_model(own)]
+    limited = ["-c", LIMITED, sys.executable, *command]
+    done = in_a_process(limited, tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
+    assert done.stderr.startswith("tfviz: the pipeline failed, and the output is as it was: ")
+    assert "File too large" in done.stderr and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("runner, is_local", [("DirectRunner", True), ("directrunner", True), ("FlinkRunner", False)])
+def test_other_runners_keep_their_defaults(runner, is_local):
+    opened = open_pipeline(["--temp_location=x"], runner)
+    options = opened.options.get_all_options()
+    assert (options["update_compatibility_version"] is not None) == is_local
+    assert (options["default_sdk_harness_log_level"] == "ERROR") == is_local
 
 
 @pytest.mark.parametrize("arguments", [("b.png", "c.png"), (*TWO_WORKERS, "b.png"), ("--project=p", "b.png")])

@@ -194,6 +194,15 @@ def test_an_empty_image_file_is_not_lost(tmp_path):
     assert [each.encoded for each in read_pictures(tmp_path / "a.jpg", "a.jpg")] == [b""]
 
 
+@pytest.mark.parametrize("name", ["folder/a", "folder/a.tfrecord", "folder/a.tfrecord.gz"])
+def test_files_without_anything_are_not_lost(tmp_path, name):
+    contents = [b"", gzip.compress(b"")] if name.endswith("gz") else [b""]
+    for content in contents:
+        (tmp_path / "file").write_bytes(content)
+        letters = list(read_pictures(tmp_path / "file", name))
+        assert letters == [DeadLetter(Origin(name.removeprefix("folder/"), name), "the file is empty")]
+
+
 def test_the_names_of_overlays():
     """Each source has a file of its own, and no key leads out of the folder."""
     names = {Origin(key, source).overlay for key in ("a.jpg", "../../a", "") for source in ("x#1", "x#2")}

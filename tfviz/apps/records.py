@@ -101,6 +101,8 @@ def read_pictures(path: str | Path, name: str) -> Iterator[PictureRecord | DeadL
             for record in read_tfrecords(path):
                 yield _read_record(record, f"{name}#{number}")
                 number += 1
+            if not number:
+                yield DeadLetter(Origin(Path(name).name, name), "the file is empty")
             return
         except InvalidImagesError as error:
             if number or "tfrecord" in Path(name).name.lower():

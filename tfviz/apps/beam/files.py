@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 import tempfile
@@ -19,6 +20,7 @@ from tfviz.apps.records import DEAD_LETTERS, OVERLAYS, RESULTS
 from tfviz.apps.replacing import replace_folder
 from tfviz.errors import InvalidImagesError, TfvizError
 
+GLOB = re.compile(r"[*?[]")
 _AS_IT_IS = CompressionTypes.UNCOMPRESSED
 _SHARD = r"-\d+-of-\d+"
 OURS = re.compile(
@@ -32,6 +34,16 @@ def is_local(path: str) -> bool:
     return "://" not in path
 
 
+def is_text(path: str) -> bool:
+    """Return whether a path is UTF-8, as names of a local file system need not be."""
+    return readable(path) == path
+
+
+def readable(path: str) -> str:
+    """Return a path with all bytes that are no UTF-8 written as `\\xff`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def join(folder: str, *names: str) -> str:
     """Return a path in a folder."""
     path: str = FileSystems.join(folder, *names)
@@ -41,6 +53,10 @@ def join(folder: str, *names: str) -> str:
 def check_inputs(patterns: Sequence[str]) -> None:
     """Raise `InvalidImagesError` for a pattern that no file matches."""
     for pattern in patterns:
+        if not is_text(pattern):
+            raise InvalidImagesError(
+                f"{readable(pattern)} is no UTF-8; give a pattern of such files with ? for the rest"
+            )
         if is_local(pattern) and Path(pattern).is_dir():
             raise InvalidImagesError(
                 f"{pattern} is a folder; give a pattern of files, such as {join(pattern, '*.jpg')}"
@@ -55,6 +71,10 @@ def check_inputs(patterns: Sequence[str]) -> None:
 
 def check_output(output: str) -> None:
     """Raise `TfvizError` where a folder cannot be written, or holds anything but a run of `tfviz batch`."""
+    if GLOB.search(output):
+        raise TfvizError(f"the output folder {output} has *, ? or [ in its path, which Beam takes for a pattern")
+    if not is_text(output):
+        raise TfvizError(f"the path of the output folder {readable(output)} is no UTF-8; choose another")
     if is_local(output):
         check_folder(Path(output))
         if Path(output).is_file():
@@ -64,6 +84,10 @@ def check_output(output: str) -> None:
 
 def names_in(folder: str) -> list[str]:
     """Return the paths of all files in a folder, relative to it."""
+    if is_local(folder):
+        # Beam would take a folder's name for a pattern.
+        place = Path(folder)
+        return sorted(path.relative_to(place).as_posix() for path in place.rglob("*") if not path.is_dir())
     start = folder.rstrip("/") + "/"
     try:
         (found,) = FileSystems.match([f"{start}**"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,7 @@ from apache_beam.ml.inference.base import KeyedModelHandler, PredictionResult, R
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
-from tfviz.apps.beam.files import copy_file, is_local, join, local_copy, write_file
+from tfviz.apps.beam.files import copy_file, is_local, is_text, join, local_copy, readable, write_file
 from tfviz.apps.beam.handler import NAMESPACE, AttributionHandler
 from tfviz.apps.examples import ERROR, Look
 from tfviz.apps.output import encode_picture
@@ -33,7 +34,8 @@ INPUTS = "inputs"
 
 _OF_BEAM_ALONE = ("DirectRunner", "DataflowRunner")
 """The runners whose options are all in Beam's Python package; a job server may bring more."""
-_DEFAULTS = {
+_LOCAL = "DirectRunner"
+_DEFAULTS_OF_LOCAL = {
     # Since 2.65, Beam's DirectRunner downloads another runner first, which knows no direct_num_workers, unless it is to
     # be compatible with an older release.
     "--update_compatibility_version": beam.__version__,
@@ -57,13 +59,13 @@ class Batch:
 
 
 class _Read(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
-    """From a path to ((key, source), (encoded picture, target or None)), and dead letters."""
+    """From the bytes of a path to ((key, source), (encoded picture, target or None)), and dead letters."""
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
 
-    def process(self, path: str) -> Iterator[Any]:
-        for found in self._pictures(path):
+    def process(self, path: bytes) -> Iterator[Any]:
+        for found in self._pictures(os.fsdecode(path)):
             Metrics.counter(NAMESPACE, INPUTS).inc()
             if isinstance(found, DeadLetter):
                 yield beam.pvalue.TaggedOutput(DEAD_LETTERS, found)
@@ -74,6 +76,9 @@ class _Read(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
                 yield found.origin, (found.encoded, found.label if self._batch.with_labels else None)
 
     def _pictures(self, path: str) -> Iterator[Any]:
+        if not is_text(path):
+            yield DeadLetter(Origin(readable(path), readable(path)), "the name of the file is no UTF-8")
+            return
         try:
             with local_copy(path) as file:
                 yield from read_pictures(file, path)
@@ -149,7 +154,7 @@ def build(pipeline: beam.Pipeline, batch: Batch, handler: AttributionHandler) ->
         pipeline
         | "Patterns" >> beam.Create(list(batch.patterns))
         | "Match" >> MatchAll(EmptyMatchTreatment.DISALLOW)
-        | "Path" >> beam.Map(lambda metadata: metadata.path)
+        | "Path" >> beam.Map(lambda metadata: os.fsencode(metadata.path))
         | "Once" >> beam.Distinct()
         | "Read" >> beam.ParDo(_Read(batch)).with_outputs(DEAD_LETTERS, main=INPUTS)
     )
@@ -195,9 +200,8 @@ def open_pipeline(arguments: Sequence[str], runner: str) -> beam.Pipeline:
             raise TfvizError(f"{argument} belongs to no option; a pattern needs quotes, as in --input '*.png'")
     given = [f"--runner={runner}", *arguments]
     names = {argument.partition("=")[0] for argument in arguments}
-    for name, value in _DEFAULTS.items():
-        if name not in names:
-            given.append(f"{name}={value}")
+    defaults = _DEFAULTS_OF_LOCAL if runner.casefold() == _LOCAL.casefold() else {}
+    given += [f"{name}={value}" for name, value in defaults.items() if name not in names]
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):

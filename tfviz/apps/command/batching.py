@@ -60,7 +60,11 @@ def batch(
     --direct_running_mode multi_processing, or --project, --region and --temp_location.
     """
     # Beam says on import which of its own parts are not installed.
-    logging.getLogger().setLevel(logging.ERROR)
+    root = logging.getLogger()
+    root.setLevel(logging.ERROR)
+    if not root.handlers:
+        # And how a worker failed, at length; what is said of that here is one line.
+        root.addHandler(logging.NullHandler())
     start_tensorflow()
     from tfviz.apps.command.batch import BatchOptions, run_batch
     from tfviz.apps.setup import ModelOptions
