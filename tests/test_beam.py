@@ -16,12 +16,7 @@ import pytest
 import tensorflow as tf
 from apache_beam.internal import pickler
 from apache_beam.metrics import MetricsFilter
-from apache_beam.ml.inference.base import (
-    KeyedModelHandler,
-    KeyModelMapping,
-    ModelMetadata,
-    RunInference,
-)
+from apache_beam.ml.inference.base import KeyedModelHandler, KeyModelMapping, ModelMetadata, RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
 from model_zoo import SHAPE, SIZE, model_of, open_size, randomise
 

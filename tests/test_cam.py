@@ -9,15 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from model_zoo import (
-    CLASSES,
-    SHAPE,
-    distance,
-    model_of,
-    nested_vgg16,
-    random_images,
-    randomise,
-)
+from model_zoo import CLASSES, SHAPE, distance, model_of, nested_vgg16, random_images, randomise
 
 import tfviz
 from tfviz.errors import TfvizWarning

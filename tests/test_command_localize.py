@@ -12,15 +12,7 @@ import tfviz
 from tfviz import demo
 from tfviz.__main__ import main
 from tfviz.apps.map_files import read_maps
-from tfviz.results import (
-    collapse,
-    grabcut_mask,
-    largest_box,
-    largest_component,
-    normalise,
-    outline,
-    threshold_mask,
-)
+from tfviz.results import collapse, grabcut_mask, largest_box, largest_component, normalise, outline, threshold_mask
 
 
 @pytest.fixture

@@ -20,15 +20,7 @@ from tfviz.demo import CLASS_NAMES, generate, load_network, sample_paths
 from tfviz.demo.drawing import background, draw
 from tfviz.demo.network import WEIGHTS_PATH, build_network
 from tfviz.demo.pictures import Pictures
-from tfviz.demo.scene import (
-    CLASS_KINDS,
-    COLOURS,
-    DISTRACTOR_KINDS,
-    Item,
-    Kind,
-    Scene,
-    compose,
-)
+from tfviz.demo.scene import CLASS_KINDS, COLOURS, DISTRACTOR_KINDS, Item, Kind, Scene, compose
 
 HELD_OUT_SEED = 20_000
 

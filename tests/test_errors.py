@@ -15,13 +15,7 @@ from model_zoo import CLASSES, SHAPE, build, head, linear, model_of, random_imag
 
 import tfviz
 from tfviz import errors
-from tfviz.errors import (
-    InvalidImagesError,
-    InvalidTargetsError,
-    TfvizError,
-    UnknownMethodError,
-    UnsupportedModelError,
-)
+from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, UnknownMethodError, UnsupportedModelError
 from tfviz.network.replay import _raw_signature
 
 ROOT = Path(__file__).parents[1]

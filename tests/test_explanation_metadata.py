@@ -20,12 +20,7 @@ from tfviz.apps.output import write_figure
 from tfviz.apps.records import read_results
 from tfviz.apps.saved_signatures import signature_keys
 from tfviz.apps.setup import ModelOptions, set_up
-from tfviz.errors import (
-    InvalidTargetsError,
-    TfvizError,
-    TfvizWarning,
-    UnsupportedModelError,
-)
+from tfviz.errors import InvalidTargetsError, TfvizError, TfvizWarning, UnsupportedModelError
 from tfviz.results import Highlight
 
 IMAGE = {"input_tensor_name": "serving_default_images:0", "modality": "image"}
@@ -297,3 +292,11 @@ def test_names_of_another_number_of_classes(folder):
     read(folder, output={"index_name_mapping": ["one", "two"]})
     with pytest.raises(InvalidTargetsError, match="names 2 classes, the model has 5"):
         set_up(ModelOptions(str(folder), "imagenet", "0..1", None, None))
+
+
+def test_an_export_follows_the_baselines(folder, tmp_path):
+    arguments = ["export", str(folder), str(tmp_path / "out"), "--method", "integrated_gradients", "--steps", "3"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    said = json.loads((tmp_path / "out" / "assets.extra" / "manifest.json").read_text())
+    assert said["signatures"]["integrated_gradients"]["options"]["baseline"] == [1.0, [0.0, 0.5, 1.0]]

@@ -10,29 +10,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from model_zoo import (
-    CLASSES,
-    SHAPE,
-    build,
-    distance,
-    head,
-    linear,
-    model_of,
-    random_images,
-    randomise,
-)
+from model_zoo import CLASSES, SHAPE, build, distance, head, linear, model_of, random_images, randomise
 from test_cam import slow_resize
 from test_photographs import SHARED, read
 
 import tfviz
 from tfviz.errors import InvalidTargetsError, TfvizError, TfvizWarning
 from tfviz.methods import run_methods
-from tfviz.methods.full_grad import (
-    Decomposition,
-    full_grad,
-    full_grad_decomposition,
-    simple_full_grad,
-)
+from tfviz.methods.full_grad import Decomposition, full_grad, full_grad_decomposition, simple_full_grad
 from tfviz.network.biases import find_biases
 
 IMAGES = random_images(3)

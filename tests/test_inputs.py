@@ -8,17 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from model_zoo import (
-    CLASSES,
-    SHAPE,
-    SIZE,
-    WithSignature,
-    distance,
-    head,
-    model_of,
-    random_images,
-    randomise,
-)
+from model_zoo import CLASSES, SHAPE, SIZE, WithSignature, distance, head, model_of, random_images, randomise
 
 import tfviz
 from tfviz.errors import InvalidImagesError, UnsupportedModelError

@@ -6,16 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_zoo import (
-    KINDS,
-    SHAPE,
-    build_nested_vgg16,
-    distance,
-    model_of,
-    random_images,
-    randomise,
-    with_gradient,
-)
+from model_zoo import KINDS, SHAPE, build_nested_vgg16, distance, model_of, random_images, randomise, with_gradient
 
 import tfviz
 from tfviz.errors import UnsupportedModelError

@@ -7,15 +7,7 @@ import pytest
 from test_results_localize import slow_box, slow_components
 
 from tfviz.errors import InvalidImagesError, TfvizError
-from tfviz.results import (
-    box_iou,
-    box_mask,
-    energy_inside,
-    mask_iou,
-    max_box_accuracy,
-    outline,
-    pointing_game,
-)
+from tfviz.results import box_iou, box_mask, energy_inside, mask_iou, max_box_accuracy, outline, pointing_game
 
 
 def random_boxes(count, seed, side=12):

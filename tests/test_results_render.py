@@ -5,16 +5,7 @@ import numpy as np
 import pytest
 
 from tfviz.errors import InvalidImagesError, TfvizError
-from tfviz.results import (
-    COLORMAPS,
-    gradient_picture,
-    heatmap,
-    mask,
-    montage,
-    overlay,
-    resize,
-    to_picture,
-)
+from tfviz.results import COLORMAPS, gradient_picture, heatmap, mask, montage, overlay, resize, to_picture
 from tfviz.results.text import wrap
 
 RED = np.array([255, 0, 0], np.uint8)

@@ -7,17 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from model_zoo import (
-    CLASSES,
-    SHAPE,
-    distance,
-    head,
-    model_of,
-    nested_vgg16,
-    random_images,
-    randomise,
-    with_relu,
-)
+from model_zoo import CLASSES, SHAPE, distance, head, model_of, nested_vgg16, random_images, randomise, with_relu
 
 import tfviz
 from tfviz.errors import RuleError, TfvizWarning

@@ -13,18 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from model_zoo import (
-    CLASSES,
-    SHAPE,
-    WithCall,
-    build,
-    distance,
-    head,
-    linear,
-    model_of,
-    random_images,
-    randomise,
-)
+from model_zoo import CLASSES, SHAPE, WithCall, build, distance, head, linear, model_of, random_images, randomise
 
 import tfviz
 from tfviz.errors import TfvizWarning, UnsupportedModelError

@@ -12,11 +12,7 @@ from tfviz.methods.blur import gaussian_blur
 from tfviz.methods.visualization import Recipe, color_statistics
 from tfviz.methods.visualization.colors import find_colors
 from tfviz.methods.visualization.optimizers import OPTIMIZERS
-from tfviz.methods.visualization.parametrization import (
-    PARAMETRIZATIONS,
-    amplitudes,
-    frequencies,
-)
+from tfviz.methods.visualization.parametrization import PARAMETRIZATIONS, amplitudes, frequencies
 from tfviz.methods.visualization.regularizers import constrain, penalty
 from tfviz.methods.visualization.transformations import transform, turn_and_scale
 from tfviz.network.rules import REDIRECTED

@@ -11,10 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.apps.explanation_metadata import (
-    ExplanationMetadata,
-    read_explanation_metadata,
-)
+from tfviz.apps.explanation_metadata import ExplanationMetadata, read_explanation_metadata
 from tfviz.apps.images import Image, check_fit, decode_image, fit_image, read_bytes
 from tfviz.apps.labels import read_labels, resolve_target
 from tfviz.apps.models import OpenedModel, open_model

@@ -15,14 +15,7 @@ from tfviz.results.localize import (
     largest_component,
     threshold_mask,
 )
-from tfviz.results.metrics import (
-    BoxAccuracy,
-    box_iou,
-    energy_inside,
-    mask_iou,
-    max_box_accuracy,
-    pointing_game,
-)
+from tfviz.results.metrics import BoxAccuracy, box_iou, energy_inside, mask_iou, max_box_accuracy, pointing_game
 from tfviz.results.outline import outline
 from tfviz.results.pictures import difference_picture, gradient_picture, to_picture
 from tfviz.results.render import heatmap, mask, overlay

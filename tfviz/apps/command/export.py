@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from tfviz.apps.command.explain import find_methods
 from tfviz.apps.command.tables import print_rows
 from tfviz.apps.encoded import Decoder
+from tfviz.apps.explanation_metadata import read_explanation_metadata
 from tfviz.apps.export import check_encoded, write
 from tfviz.apps.folders import EXTRA
 from tfviz.apps.images import fit_image, read_image
 from tfviz.apps.models import OpenedModel, open_model
 from tfviz.apps.preprocessing import find_preprocessing
-from tfviz.apps.setup import ASSUMED_PREPROCESSING, ModelOptions, choice_of, image_size, set_up_opened
+from tfviz.apps.setup import ASSUMED_PREPROCESSING, ModelOptions, choice_of, image_size, set_up_opened, with_baselines
 from tfviz.apps.signatures import ENCODED, Exported, image_input, prepare
 from tfviz.demo import sample_paths
 from tfviz.errors import TfvizWarning
@@ -47,6 +48,10 @@ def export(
     decoder = Decoder(setup.preprocessing, setup.size, setup.fit) if setup else None
     chosen, left_out = find_methods(network, methods, method_options)
     path = opened.model.resolve() if isinstance(opened.model, Path) else None
+    metadata = (
+        read_explanation_metadata(path, options.input_name, options.output_name) if path and path.is_dir() else None
+    )
+    chosen = with_baselines(metadata, chosen)
     exported = prepare(network, chosen, decoder, batch_size, path)
     for message in [*left_out, *exported.manifest["warnings"]]:
         warnings.warn(message, TfvizWarning, stacklevel=2)
