@@ -243,3 +243,13 @@ def test_an_unknown_layer(name, message):
 def test_an_unknown_layer_of_a_small_network():
     with pytest.raises(UnknownLayerError, match=r"its layers are 'conv1', 'halve', 'conv2'$"):
         tfviz.trace(model_of("functional")).find_layer("zzz")
+
+
+def test_nearest_upsampling_is_one_layer():
+    """Keras repeats the rows, then the columns, each in a scope of TensorFlow's."""
+    image = layers.Input(SHAPE)
+    x = layers.Conv2D(4, 3, strides=2, padding="same", activation="relu", name="down")(image)
+    x = layers.UpSampling2D(name="up")(x)
+    model = keras.Model(image, layers.Conv2D(2, 1, name="classes")(x))
+    network = tfviz.trace(model, score=lambda outputs: tf.reduce_mean(outputs[..., 1], [1, 2]))
+    assert network.layers == {"down": (8, 8, 4), "up": (16, 16, 4), "classes": (16, 16, 2)}

@@ -31,7 +31,9 @@ def check_place(folder: Path, *, overwrite: bool) -> None:
     """
     if os.path.lexists(folder):
         if not overwrite:
-            raise TfvizError(f"{folder} exists already; choose another folder, or replace it with overwrite")
+            raise TfvizError(
+                f"{folder} exists already; choose another folder, or replace it with overwrite=True (--overwrite)"
+            )
         if not (folder / SAVED_MODEL).is_file():
             raise TfvizError(f"{folder} is no SavedModel, so it is not replaced; choose another folder")
         if others := sorted(set(os.listdir(folder)) - WRITTEN):

@@ -74,7 +74,13 @@ def manifest(
 def explained_part(network: TracedNetwork) -> dict[str, Any]:
     """Return what of a model is explained: its image, the inputs beside that, its outputs, and where it decodes."""
     inputs, outputs = network.inputs, network.outputs
-    return {"input": inputs.name, "others": list(inputs.others), "outputs": outputs.names, "cut": network.cut}
+    return {
+        "signature": network.signature,
+        "input": inputs.name,
+        "others": list(inputs.others),
+        "outputs": outputs.names,
+        "cut": network.cut,
+    }
 
 
 def versions() -> dict[str, str]:

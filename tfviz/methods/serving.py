@@ -31,6 +31,7 @@ def serve(network: TracedNetwork, run: Run, batch_size: int, said: list[str]) ->
     def explain(images: tf.Tensor, targets: tf.Tensor, others: Others) -> dict[str, tf.Tensor]:
         # Targets are fed by the caller, so this waits for nothing that an accelerator computes.
         tf.debugging.assert_less(targets, classes, message=f"a target is out of range: {expected}")
+        tf.debugging.assert_greater_equal(targets, -1, message=f"a target is out of range: {expected}")
         count, images_count = tf.size(targets), tf.shape(images)[0]
         fits = (count == 1) | (count == images_count)
         tf.debugging.assert_equal(fits, True, message="targets are one number for each image, or one for all")

@@ -46,9 +46,12 @@ class Outputs:
         if score is not None:
             return Head("custom", self.values[0], None, read_outputs(score, self.values, self.structure), score)
         if len(self.values) > 1:
+            likely = next(
+                (name for name, value in zip(self.names, self.values, strict=True) if value.shape.rank == 2), ""
+            )
             raise UnsupportedModelError(
                 f"the model has several outputs ({self._described()}), expected one of class scores (N, classes); say "
-                f"which with trace(model, output={self.names[0]!r}) (--output-name), or what with "
+                f"which with trace(model, output={likely or self.names[0]!r}) (--output-name), or what with "
                 "score=lambda outputs: ..."
             )
         return find_head(self.values[0])

@@ -20,7 +20,7 @@ from tfviz.network.program import Program, Step, Value
 
 # Scopes that TensorFlow's own functions open inside one layer.
 INTERNAL_SCOPES = frozenset(
-    {"batchnorm", "moments", "weighted_moments", "Tensordot", "separable_conv2d", "clip_by_value", "Gelu"}
+    {"batchnorm", "moments", "weighted_moments", "Tensordot", "separable_conv2d", "clip_by_value", "Gelu", "Repeat"}
 )
 # One that is also a likely name of a layer: it is TensorFlow's where its layer holds nothing else.
 RESIZE = "resize"
@@ -76,7 +76,7 @@ class Scopes:
         """Return the name of the layer that opened `scope`, or an empty string."""
         name = scope.rpartition("/")[2].partition(":")[0]
         # A scope named like an operation holds that operation's arguments, or is an inlined call.
-        if scope in self._operations or name in INTERNAL_SCOPES:
+        if scope in self._operations or re.sub(r"_\d+$", "", name) in INTERNAL_SCOPES:
             return ""
         if not self._is_numbered(scope):
             return name

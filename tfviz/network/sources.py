@@ -33,6 +33,7 @@ class Source:
     structure: Any
     outputs: list[str]
     alias: str | None = None
+    signature: str | None = None
 
     @property
     def arguments(self) -> list[str]:
@@ -63,9 +64,10 @@ def open_source(model: Any, opening: Opening) -> Source:
     if opening.custom_objects is not None:
         raise UnsupportedModelError("custom_objects are for loading a .keras or .h5 file; this model is loaded already")
     if hasattr(model, "signatures"):
-        function = _find_signature(model, opening.signature)
+        signature, function = _find_signature(model, opening.signature)
         structure = function.structured_outputs if len(function.outputs) > 1 else None
-        return Source(function, "SavedModel", model, structure, _paths(function.structured_outputs))
+        outputs = _paths(function.structured_outputs)
+        return Source(function, "SavedModel", model, structure, outputs, signature=signature)
     if opening.signature is not None:
         raise UnsupportedModelError(
             f"there is no signature {opening.signature!r}: signatures are those of a SavedModel, "
@@ -79,8 +81,8 @@ def open_source(model: Any, opening: Opening) -> Source:
     raise UnsupportedModelError(f"cannot open a {type(model).__name__}; expected {KINDS}")
 
 
-def _find_signature(model: Any, name: str | None) -> Any:
-    """Return the signature of that name or, for None, the one that serves by default or alone takes images."""
+def _find_signature(model: Any, name: str | None) -> tuple[str, Any]:
+    """Return the signature of that name or, for None, the one that serves by default or alone takes images, named."""
     signatures = dict(model.signatures) or _functions(model)
     existing = ", ".join(map(repr, signatures)) or "none"
     if name is not None:
@@ -88,15 +90,15 @@ def _find_signature(model: Any, name: str | None) -> Any:
             close = resembling(name, signatures)
             hint = f"did you mean {close}?" if close else f"the SavedModel has {existing}"
             raise UnsupportedModelError(f"no signature {name!r}; {hint}")
-        return signatures[name]
+        return name, signatures[name]
     usable = next(filter(None, (_taking(kind, signatures) for kind in (is_image, is_encoded))), {})
     if "serving_default" in usable or ("serving_default" in signatures and not usable):
-        return signatures["serving_default"]
+        return "serving_default", signatures["serving_default"]
     # A module for training and inference was traced for both, and TensorFlow Hub's convention is inference.
     inferring = {each: function for each, function in usable.items() if True not in _python_arguments(function)}
     for found in (usable, inferring):
         if len(found) == 1:
-            return next(iter(found.values()))
+            return next(iter(found.items()))
     say = f"say which with signature={next(iter(usable))!r} (--signature)" if usable else "expected one"
     raise UnsupportedModelError(
         f"the SavedModel has {len(usable)} signatures that take images, {say}; it has {existing}"

@@ -40,13 +40,15 @@ class Choice:
 class TracedNetwork:
     """A model as tfviz sees it: a program that can be run again under a tape. Made by `tfviz.trace`.
 
-    name: the model's own name. image_shape: (H, W, C), None where the model leaves it open. head: what the scores come
-    from, see `Head.kind`. inputs, outputs: what it takes and gives. compiled: the functions compiled for this network
-    so far, by what they compute; lock: held while one is compiled.
+    name: the model's own name. signature: of a SavedModel, the one that is explained. image_shape: (H, W, C), None
+    where the model leaves it open. head: what the scores come from, see `Head.kind`. inputs, outputs: what it takes and
+    gives. compiled: the functions compiled for this network so far, by what they compute; lock: held while one is
+    compiled.
     """
 
     def __init__(self, source: Source, choice: Choice) -> None:
         self.name = source.name
+        self.signature: str | None = source.signature
         self.function = source.function
         whole = program_of(source.function.graph)
         captured = [_own(each) for each in source.function.captured_inputs]
@@ -72,10 +74,11 @@ class TracedNetwork:
     def __repr__(self) -> str:
         """Return what a reader wants to know of the network."""
         cut = f", cut={self.cut!r}" if self.cut else ""
+        signature = f", signature={self.signature!r}" if self.signature else ""
         others = f", others={list(self.others)}" if self.others else ""
         return (
             f"TracedNetwork({self.name!r}, image_shape={self.image_shape}, num_classes={self.num_classes}, "
-            f"head={self.head.kind!r}, default_layer={self.default_layer!r}{cut}{others})"
+            f"head={self.head.kind!r}, default_layer={self.default_layer!r}{signature}{cut}{others})"
         )
 
     @property
