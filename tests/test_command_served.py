@@ -200,7 +200,7 @@ def test_images_of_several_sizes_that_are_not_resized(run, served):
         (("--signature", "blue_first", "--output-name", "score"), "no output 'score'; did you mean 'scores'"),
         (("--signature", "blue_first", "--cut", "x"), "no operation 'x' gives a batch of decoded images"),
         (("--signature", "standardised"), "what the network makes of black and white is not known at"),
-        (("--signature", "examples"), "the network decodes no PNG or JPEG file: image 0 cannot be decoded"),
+        (("--signature", "examples"), "as serialised Examples do, is explained in Python"),
     ],
 )
 def test_bad_choices_are_one_line(run, served, tmp_path, arguments, message):
@@ -232,6 +232,17 @@ def test_a_signature_in_beam(served):
 
 def test_a_standardising_network_can_be_told(run, served):
     status, _, err = explain(run, served, "--signature", "standardised", "--preprocess", "-1..1", "--target", 1)
+    assert status == 0 and err.count("\n") == 1 and "--preprocess -1..1 says how images are shown, no more" in err
+
+
+def test_whole_numbers_that_are_given_as_shares_of_one(run, served, tmp_path):
+    image = keras.Input((SIDE, SIDE, 3), dtype="uint8")
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(keras.ops.cast(image, "float32")))
+    keras.Model(image, keras.layers.Dense(3, activation="softmax")(x)).export(tmp_path / "whole", verbose=False)
+    arguments = ["explain", served / "tall.png", "--model", tmp_path / "whole", "--method", "gradient", "--preprocess"]
+    status, _, err = run(*arguments, "0..1")
+    assert status == 0 and "the network takes uint8 images, but white is 1 by --preprocess 0..1" in err
+    status, _, err = run(*arguments, "0..255")
     assert (status, err) == (0, "")
 
 

@@ -33,7 +33,10 @@ def measure_preprocessing(network: TracedNetwork) -> tuple[Preprocessing, tuple[
         order = "grey" if len(red) == 1 else "rgb" if red[0] - black[0] > red[-1] - black[-1] else "bgr"
         return affine_preprocessing(OWN, black, white, order=order), ()
     if last is not None:
-        raise UnsupportedModelError(f"the network decodes no PNG or JPEG file: {last}") from last
+        raise UnsupportedModelError(
+            f"the network decodes no PNG or JPEG file ({last}); a signature that takes them inside of something else, "
+            "as serialised Examples do, is explained in Python"
+        ) from last
     said = f"what the network makes of black and white is not known at {network.cut}: say it with --preprocess"
     raise UnsupportedModelError(said)
 

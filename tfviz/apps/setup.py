@@ -200,8 +200,19 @@ def _preprocessing(
         return measure_preprocessing(network)
     name = options.preprocess or ASSUMED_PREPROCESSING
     found = find_preprocessing(name, channels=network.image_shape[2] or 3)
-    assumed = f"{opened.name} gets pixels of {name} in the order {found.order}, as no --preprocess says otherwise"
-    return found, () if options.preprocess else (assumed,)
+    said = []
+    if options.preprocess is None:
+        said.append(
+            f"{opened.name} gets pixels of {name} in the order {found.order}, as no --preprocess says otherwise"
+        )
+    white, dtype = float(found.pixel_range[1].max()), network.image.dtype
+    if network.cut is not None:
+        said.append(
+            f"--preprocess {name} says how images are shown, no more: the network decodes and prepares them itself"
+        )
+    elif dtype.is_integer and white <= 1:
+        said.append(f"the network takes {dtype.name} images, but white is {white:g} by --preprocess {name}")
+    return found, tuple(said)
 
 
 def image_size(wanted: int | None, opened: OpenedModel, network: TracedNetwork) -> tuple[int, int]:
