@@ -121,7 +121,7 @@ def test_an_export_that_exists_is_replaced_when_asked_for(run, own, tmp_path):  
     assert run("export", own, "out")[0] == 0
     status, out, err = run("export", own, "out", "--method", "gradient")
     assert (status, out) == (1, "")
-    assert err == "tfviz: out exists already; choose another folder, or replace it with overwrite\n"
+    assert err == "tfviz: out exists already; choose another folder, or replace it with overwrite=True (--overwrite)\n"
     assert list(manifest_in(tmp_path / "out")["signatures"]) == ["grad_cam"]
     assert run("export", own, "out", "--method", "gradient", "--overwrite")[0] == 0
     assert list(manifest_in(tmp_path / "out")["signatures"]) == ["gradient"]

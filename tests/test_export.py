@@ -279,13 +279,14 @@ def test_layers_whose_signatures_would_be_the_same_are_refused(tmp_path):
 
 
 def test_targets_are_checked_where_they_are_given(signatures, tmp_path):
-    found = call(signatures["gradient"], targets=[3, -1, -7, 0, 2])
+    found = call(signatures["gradient"], targets=[3, -1, -1, 0, 2])
     predicted = model_of("functional")(IMAGES).numpy().argmax(axis=1)
     np.testing.assert_array_equal(found["targets"], [3, predicted[1], predicted[2], 0, 2])
     np.testing.assert_array_equal(call(signatures["gradient"], targets=[2])["targets"], [2] * 5)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="expected whole numbers below 5, the number of classes"):
-        call(signatures["gradient"], targets=[0, 1, 2, 3, CLASSES])
-    with pytest.raises(tf.errors.InvalidArgumentError):
+    for wrong in (CLASSES, -2):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="expected whole numbers below 5, the number of class"):
+            call(signatures["gradient"], targets=[0, 1, 2, 3, wrong])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="targets are one number for each image, or one for all"):
         call(signatures["gradient"], targets=[0, 1])
 
 

@@ -511,7 +511,9 @@ def test_which_output_is_explained(two):
     sure = tfviz.trace(two, output="sure", score=lambda sure: sure[:, 0])
     plain = tfviz.trace(two, score=lambda outputs: outputs["sure"][:, 0])
     np.testing.assert_array_equal(tfviz.gradient(sure, images), tfviz.gradient(plain, {**images, "key": ["a", "b"]}))
-    with pytest.raises(UnsupportedModelError, match=r"several outputs \('key' .*\), expected one .*output='key'"):
+    with pytest.raises(
+        UnsupportedModelError, match=r"several outputs \('key' .*\), expected one .*output='probabilities'"
+    ):
         tfviz.trace(two)
     with pytest.raises(UnsupportedModelError, match="no output 'probability'; did you mean 'probabilities'"):
         tfviz.trace(two, output="probability")
