@@ -24,6 +24,7 @@ from tfviz.apps.output import check_folder
 from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.methods import choose_methods, find_method
 from tfviz.methods.registry import LAYER
+from tfviz.network.compiling import reason_of
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
 
@@ -167,7 +168,8 @@ class ExplainImages(keras.callbacks.Callback):  # type: ignore[misc]  # Keras sh
         try:
             explanation = self._explanation()
         except (TfvizError, tf.errors.OpError) as error:
-            warnings.warn(f"nothing is shown of {self._unit} {step}: {_reason(error)}", TfvizWarning, stacklevel=2)
+            reason = reason_of(error) if isinstance(error, tf.errors.OpError) else str(error)
+            warnings.warn(f"nothing is shown of {self._unit} {step}: {reason}", TfvizWarning, stacklevel=2)
             return
         cards = self._cards.found(explanation)
         if not self._cost.times:
@@ -206,14 +208,6 @@ class _Cost:
         return (
             f"{each:.2g} s each of {self.times} times, {self.compiling:.2g} s to compile: {share:.0%} of the training"
         )
-
-
-def _reason(error: Exception) -> str:
-    """Return what an error says; of TensorFlow's, whose messages are long, the line that tells what happened."""
-    if not isinstance(error, tf.errors.OpError):
-        return str(error)
-    # It stands between where the operation was made and what it is called.
-    return str(error.message.partition("\n\t [[")[0].rpartition("\n")[2])
 
 
 def _check_moments(every: int, unit: str) -> None:

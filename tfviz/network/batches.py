@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError, InvalidTargetsError
 from tfviz.network.given import Given
-from tfviz.network.inputs import is_batch
+from tfviz.network.inputs import rows_of
 
 if TYPE_CHECKING:
     from tfviz.network.traced import TracedNetwork
@@ -33,7 +33,7 @@ class Batch:
         count, total, specs = min(count, len(self.images)), len(self.images), network.others
         parts = []
         for first, last in pairwise([total * index // count for index in range(count + 1)]):
-            others = {name: each[first:last] if is_batch(specs[name]) else each for name, each in self.others.items()}
+            others = rows_of(self.others, specs, first, last)
             parts.append(Batch(self.images[first:last], self.targets[first:last], others))
         return parts
 

@@ -9,8 +9,6 @@ import tensorflow as tf
 
 from tfviz.network.internals import forget_gradients
 
-# What TensorFlow writes around the reason: where in the graph and in whose code it lies.
-AROUND = re.compile(r"Graph execution error|Detected at node|File \"|\[\[\{\{node|\d+ root error|$")
 CODE = re.compile(r"^\(\d+\)\s+[A-Z_]+:\s*")
 
 
@@ -24,7 +22,5 @@ def concrete(function: Any, **specs: Any) -> Any:
 
 def reason_of(error: tf.errors.OpError) -> str:
     """Return why a compiled function failed: the line of TensorFlow's message that says so."""
-    lines = [line.strip() for line in error.message.splitlines()]
-    said = [line for line in lines if line and not AROUND.match(line)]
-    line = said[0] if said else " ".join(lines)
-    return CODE.sub("", line.partition("[[{{node")[0].strip())
+    # It stands between where the operation was made and what it is called.
+    return CODE.sub("", error.message.partition("\n\t [[")[0].rstrip().rpartition("\n")[2].strip())

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError
 from tfviz.network.compiling import concrete, reason_of
-from tfviz.network.inputs import is_batch
+from tfviz.network.inputs import is_batch, rows_of
 
 if TYPE_CHECKING:
     from tfviz.network.traced import TracedNetwork
@@ -39,10 +39,8 @@ class Given:
         `number` is what the first of them is called where one is wrong.
         """
         specs = self._network.others
-        others = {
-            name: tf.constant(values[first:last] if is_batch(specs[name]) else values, specs[name].dtype)
-            for name, values in self._others.items()
-        }
+        rows = rows_of(self._others, specs, first, last)
+        others = {name: tf.constant(values, specs[name].dtype) for name, values in rows.items()}
         if self._images is None:
             images = _decode(self._network, self._records[first:last], others, number)  # type: ignore[index]  # given
         else:
@@ -126,8 +124,7 @@ def _decode(network: TracedNetwork, records: np.ndarray, others: dict[str, tf.Te
     decode = network.remember("decode", _compile_decoding)
 
     def attempt(first: int, last: int) -> Any:
-        specs = network.others
-        beside = {name: each[first:last] if is_batch(specs[name]) else each for name, each in others.items()}
+        beside = rows_of(others, network.others, first, last)
         return decode(tf.constant(records[first:last], tf.string), beside).numpy()
 
     try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError, resembling
-from tfviz.network.program import Program, Step, Value
+from tfviz.network.program import Program, Value
 
 EXPECTED = "images (N, height, width, channels) or encoded ones, strings (N,)"
 LISTED = 8
@@ -75,6 +76,11 @@ def is_batch(spec: tf.TensorSpec) -> bool:
     return bool(spec.shape.rank) and spec.shape[0] is None
 
 
+def rows_of(others: Mapping[str, Any], specs: Mapping[str, tf.TensorSpec], first: int, last: int) -> dict[str, Any]:
+    """Return the inputs beside the images from `first` up to `last`; one value for all stays as it is."""
+    return {name: each[first:last] if is_batch(specs[name]) else each for name, each in others.items()}
+
+
 def find_inputs(program: Program, given: Mapping[str, Value], name: str | None, cut: str | None) -> Inputs:
     """Return what each of the inputs `given` by name is, where `name` is the image's and `cut` where it is decoded.
 
@@ -95,7 +101,7 @@ def find_inputs(program: Program, given: Mapping[str, Value], name: str | None, 
         return Inputs(name, image, others, program)
     decoded, rest = _find_cut(program, image, cut)
     decoding = Decoding(
-        image, _before(program, decoded), decoded.step.name if decoded.step else "", counted=_takes(rest, image)
+        image, program.giving([decoded]), decoded.step.name if decoded.step else "", counted=_takes(rest, image)
     )
     # What made the image is no part of the network.
     decoded.step = None
@@ -149,31 +155,15 @@ def _find_cut(program: Program, records: Value, name: str | None) -> tuple[Value
 
 def _after(program: Program, records: Value, image: Value) -> Program | None:
     """Return what runs from `image` on; None where that needs more of the records than their number."""
-    steps = _steps_for(program.steps, program.outputs, without=image)
+    rest = program.giving(program.outputs, known=[image])
     told = {records}
-    for step in steps:
+    for step in rest.steps:
         if told.intersection(step.inputs) and step.type not in COUNTING:
             if step.type not in HANDED_ON:
                 return None
             told.update(step.outputs)
-    return Program([image, *program.inputs], steps, program.outputs, program.calls)
-
-
-def _before(program: Program, image: Value) -> Program:
-    """Return what makes `image`."""
-    return Program(program.inputs, _steps_for(program.steps, [image]), [image], program.calls)
-
-
-def _steps_for(steps: list[Step], results: Iterable[Value], without: Value | None = None) -> list[Step]:
-    """Return the steps that `results` need where `without` is known."""
-    needed, kept = {*results} - {without}, []
-    for step in reversed(steps):
-        if needed.intersection(step.outputs):
-            kept.append(step)
-            needed.update(value for value in step.inputs if value is not without)
-    return kept[::-1]
+    return rest
 
 
 def _takes(program: Program, value: Value) -> bool:
-    steps: Collection[Step] = program.steps
-    return any(value in step.inputs for step in steps)
+    return any(value in step.inputs for step in program.steps)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import tensorflow as tf
@@ -60,11 +60,11 @@ class Program:
             for program in step.programs:
                 yield from program.all_steps()
 
-    def giving(self, outputs: list[Value]) -> Program:
-        """Return this program without the steps that `outputs`, some of its own, do not need."""
-        needed = self.needed_for(outputs)
+    def giving(self, outputs: list[Value], known: Collection[Value] = ()) -> Program:
+        """Return this program without the steps that `outputs` do not need where the values `known` are given to it."""
+        needed = self.needed_for(outputs, known)
         steps = [step for step in self.steps if any(value in needed for value in step.outputs)]
-        return Program(self.inputs, steps, outputs, self.calls)
+        return Program([*known, *self.inputs], steps, outputs, self.calls)
 
     def depending_on(self, sources: Iterable[Value]) -> set[Value]:
         """Return the values that depend on any of `sources`, those included."""
@@ -74,12 +74,12 @@ class Program:
                 found.update(step.outputs)
         return found
 
-    def needed_for(self, results: Iterable[Value]) -> set[Value]:
-        """Return the values that any of `results` depends on, those included."""
-        found = set(results)
+    def needed_for(self, results: Iterable[Value], known: Collection[Value] = ()) -> set[Value]:
+        """Return the values that any of `results` depends on, those included, but for the `known` and theirs."""
+        found = {*results}.difference(known)
         for step in reversed(self.steps):
             if any(value in found for value in step.outputs):
-                found.update(step.inputs)
+                found.update(value for value in step.inputs if value not in known)
         return found
 
 
