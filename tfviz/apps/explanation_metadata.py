@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tfviz.apps.folders import METADATA as FILE
 from tfviz.errors import TfvizError, UnsupportedModelError
 from tfviz.results import Highlight
 
-FILE = "explanation_metadata.json"
 # Tensors of a SavedModel that TensorFlow 2 wrote: `serving_default_images:0` and `StatefulPartitionedCall:1`, the
 # number being that of the output in the order of its signature's keys.
 CALL = re.compile(r"(?:Stateful)?PartitionedCall(?:_\d+)?:(\d+)")
