@@ -30,11 +30,16 @@ def serve(network: TracedNetwork, run: Run, batch_size: int, said: list[str]) ->
 
     def explain(images: tf.Tensor, targets: tf.Tensor, others: Others) -> dict[str, tf.Tensor]:
         # Targets are fed by the caller, so this waits for nothing that an accelerator computes.
-        tf.debugging.assert_less(targets, classes, message=f"a target is out of range: {expected}")
-        tf.debugging.assert_greater_equal(targets, -1, message=f"a target is out of range: {expected}")
         count, images_count = tf.size(targets), tf.shape(images)[0]
         fits = (count == 1) | (count == images_count)
-        tf.debugging.assert_equal(fits, True, message="targets are one number for each image, or one for all")
+        checks = (
+            tf.debugging.assert_less(targets, classes, message=f"a target is out of range: {expected}"),
+            tf.debugging.assert_greater_equal(targets, -1, message=f"a target is out of range: {expected}"),
+            tf.debugging.assert_equal(fits, True, message="targets are one number for each image, or one for all"),
+        )
+        # Without this order a kernel that indexes with a wrong target may be the first to fail, in words of its own.
+        with tf.control_dependencies(checks):
+            targets = tf.identity(targets)
         at_once = _images_at_once(network, images, batch_size)
         gradients = run.method.gradients_at(run.layer)
         passes = Passes(network, images, targets, gradients, others=others, at_once=at_once)
