@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -20,13 +22,32 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out the slow tests unless an expression asks for them: `-m slow`."""
+    """Leave out the slow tests unless an expression asks for them: `-m slow`.
+
+    What one process traces and compiles of a method and a kind of model, the next tests of the two use again: with
+    `--dist loadgroup` they all run in one process.
+    """
+    for item in items:
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        if isinstance(parameters.get("name"), str):
+            item.add_marker(pytest.mark.xdist_group(f"{parameters['name']} {parameters.get('kind', 'functional')}"))
     if config.option.markexpr:
         return
     skip = pytest.mark.skip(reason="slow: run with -m slow, as scripts/nightly does")
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker(skip)
+
+
+TESTS_BETWEEN_FREEZES = 100
+_finished = itertools.count(1)
+
+
+def pytest_runtest_teardown():
+    """Keep the garbage collector from walking again and again through the graphs that stay until the end."""
+    if next(_finished) % TESTS_BETWEEN_FREEZES == 0:
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")

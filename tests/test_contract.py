@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import importlib
 import inspect
+import itertools
 import random
 import re
 
@@ -29,10 +30,11 @@ pytestmark = [
 ]
 
 LIVE = ["functional", "sequential", "lazily_built", "nested", "subclassed", "shared_layer"]
-LIVE += ["relu_argument", "relu_layer", "relu_op", "bfloat16", "vision_transformer"]
-# Those that differ in how they are built: the others differ in what they compute.
-BUILT = ["functional", "lazily_built", "nested", "subclassed", "shared_layer", "bfloat16"]
+RELUS = ["relu_argument", "relu_layer", "relu_op"]
+LIVE += [*RELUS, "bfloat16", "vision_transformer"]
 SAVED = ["functional", "lazily_built", "nested", "subclassed", "shared_layer", "bfloat16", "vision_transformer"]
+# What the tests that trace a network of their own are run with at once; with all others in the nightly run.
+MAINLY = ["lazily_built", "nested", "subclassed", "saved", "vision_transformer"]
 IMAGES = random_images(5)
 TARGETS = np.array([3, 0, 4, 1, 2])
 
@@ -129,8 +131,18 @@ def of_every_method(test):
     return pytest.mark.parametrize("name", METHODS)(test)
 
 
+def mainly(*kinds):
+    """Mark the tests of the kinds that are not in `MAINLY` as slow."""
+    return [pytest.param(kind, marks=[] if kind in MAINLY else pytest.mark.slow) for kind in kinds]
+
+
 def of_every_kind(test):
-    return pytest.mark.parametrize("kind", [*LIVE, "saved"])(test)
+    """Run a test for every kind; how a ReLU is written matters to the methods that have a rule for it."""
+    cases = []
+    for name, kind in itertools.product(METHODS, [*LIVE, "saved"]):
+        alike = kind in RELUS and all(gradient.rule is None for gradient in METHODS[name].gradients)
+        cases.append(pytest.param(name, kind, marks=pytest.mark.slow if alike else []))
+    return pytest.mark.parametrize("name, kind", cases)(test)
 
 
 @pytest.fixture
@@ -157,7 +169,6 @@ def shape_of(name, count):
     return (count, *SHAPE) if method.result == "attribution" else (count, SIZE, SIZE)
 
 
-@of_every_method
 @of_every_kind
 def test_results_are_finite_float32_of_the_documented_shape(name, model):
     result = run(name, model)
@@ -166,7 +177,6 @@ def test_results_are_finite_float32_of_the_documented_shape(name, model):
     assert np.isfinite(result).all() and result.any()
 
 
-@of_every_method
 @of_every_kind
 def test_a_batch_is_its_images_one_by_one(name, kind, model):
     together = run(name, model, targets=TARGETS)
@@ -174,13 +184,11 @@ def test_a_batch_is_its_images_one_by_one(name, kind, model):
     assert distance(together, alone) < tolerance(kind)
 
 
-@of_every_method
 @of_every_kind
 def test_results_repeat(name, model):
     np.testing.assert_array_equal(run(name, model, targets=TARGETS), run(name, model, targets=TARGETS))
 
 
-@of_every_method
 @of_every_kind
 def test_another_target_gives_another_map(name, model):
     maps = [run(name, model, targets=target) for target in range(CLASSES)]
@@ -195,7 +203,7 @@ def test_another_target_gives_another_map(name, model):
 
 
 @of_every_method
-@pytest.mark.parametrize("kind", ["functional", "lazily_built", "subclassed", "saved"])
+@pytest.mark.parametrize("kind", mainly("functional", "subclassed", "saved"))
 def test_one_trace_serves_all_batch_sizes(name, model, monkeypatch):
     """Python runs the arithmetic of a method when it is traced, once more for its loop, and never again."""
     method, traces = METHODS[name], []
@@ -218,7 +226,7 @@ def test_one_trace_serves_all_batch_sizes(name, model, monkeypatch):
 
 
 @of_every_method
-@pytest.mark.parametrize("kind", SAVED)
+@pytest.mark.parametrize("kind", mainly(*SAVED))
 def test_a_saved_model_agrees_with_the_live_one(name, kind, loaded):
     images = IMAGES[:2]
     live = run(name, model_of(kind), images)
@@ -394,7 +402,7 @@ def assert_untouched(model, action, image_batch=IMAGES):
 
 
 @of_every_method
-@pytest.mark.parametrize("kind", [pytest.param(kind, marks=[] if kind in BUILT else pytest.mark.slow) for kind in LIVE])
+@pytest.mark.parametrize("kind", mainly(*LIVE))
 def test_the_model_and_the_process_stay_untouched(name, kind):
     model = build(kind)
     model(IMAGES, training=False)
