@@ -55,9 +55,8 @@ class Served(tf.Module):
         return {"scores": self.scores(self.images(records, tf.image.per_image_standardization))}
 
     @tf.function(input_signature=[ENCODED])
-    def examples(self, records):
-        parsed = tf.io.parse_example(records, {"image/encoded": tf.io.FixedLenFeature([], tf.string)})
-        return {"scores": self.scores(self.images(parsed["image/encoded"], lambda image: image))}
+    def base64(self, records):
+        return {"scores": self.scores(self.images(tf.io.decode_base64(records), lambda image: image))}
 
     @tf.function(input_signature=[ENCODED])
     def open_size(self, records):
@@ -75,7 +74,7 @@ def served(tmp_path_factory):
     """A SavedModel and two photographs of different sizes."""
     folder = tmp_path_factory.mktemp("served")
     module = Served()
-    names = ("blue_first", "two_outputs", "standardised", "examples", "open_size")
+    names = ("blue_first", "two_outputs", "standardised", "base64", "open_size")
     tf.saved_model.save(module, str(folder / "model"), signatures={name: getattr(module, name) for name in names})
     generator = np.random.default_rng(0)
     for name, shape in {"tall": (40, 30, 3), "wide": (20, 50, 3)}.items():
@@ -200,7 +199,7 @@ def test_images_of_several_sizes_that_are_not_resized(run, served):
         (("--signature", "blue_first", "--output-name", "score"), "no output 'score'; did you mean 'scores'"),
         (("--signature", "blue_first", "--cut", "x"), "no operation 'x' gives a batch of decoded images"),
         (("--signature", "standardised"), "what the network makes of black and white is not known at"),
-        (("--signature", "examples"), "as serialised Examples do, is explained in Python"),
+        (("--signature", "base64"), "inside of something else than serialised Examples is explained in Python"),
     ],
 )
 def test_bad_choices_are_one_line(run, served, tmp_path, arguments, message):

@@ -57,8 +57,8 @@ def write(path, records, compression=""):
     ],
 )
 def test_the_key_of_a_record(names, key):
-    found = read_picture(example(image__encoded=PNG, **names), "a#3")
-    assert found == PictureRecord(Origin(key, "a#3"), PNG, None)
+    record = example(image__encoded=PNG, **names)
+    assert read_picture(record, "a#3") == PictureRecord(Origin(key, "a#3"), PNG, None, record)
 
 
 @pytest.mark.parametrize("label, expected", [(7, 7), ([7, 8], 7), (b"cat", None), ([], None)])

@@ -15,12 +15,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfviz.apps.explanation import explain, shown
+from tfviz.apps.features import picture_in
 from tfviz.apps.images import Image, decode_image, fit_image
 from tfviz.apps.records import DIAGNOSTICS
 from tfviz.apps.setup import ModelOptions, Setup, set_up, with_baselines
 from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning, UnknownLayerError
 from tfviz.methods import LAYER, choose_methods, compile_methods, find_method
 from tfviz.methods.registry import INNER_OPTIONS
+from tfviz.network.parsing import ExampleFormat
 from tfviz.results import tiles
 
 Example = NDArray[Any] | bytes | tuple[NDArray[Any] | bytes, int | None]
@@ -73,10 +75,10 @@ class MethodChoice:
 class ExampleExplainer:
     """A method on a network, compiled when it is made; called with examples, it returns an inference for each.
 
-    An example is an image (H, W, C) of numbers in the network's own input space, or the bytes of an image file, which
-    are decoded, fitted and preprocessed; or a pair of one and the class to explain. Its inference has `map`, float32
-    (H, W) or (H, W, C), `target`, `score` and, if the method has them, `diagnostics`, numbers by name; that of an
-    unusable example has the reason as `error`.
+    An example is an image (H, W, C) of numbers in the network's own input space; or the bytes of an image file, which
+    are decoded, fitted and preprocessed, or of a `tf.train.Example` for a network that takes those; or a pair of one
+    and the class to explain. Its inference has `map`, float32 (H, W) or (H, W, C), `target`, `score` and, if the method
+    has them, `diagnostics`, numbers by name; that of an unusable example has the reason as `error`.
 
     Raises as `set_up` and `compile_methods` do.
     """
@@ -150,21 +152,23 @@ class ExampleExplainer:
 
 @dataclass(frozen=True)
 class Look:
-    """How a map of a method is laid over its picture. size, fit, order: of the network's images, see `Setup`."""
+    """How a map of a method is laid over its picture. size, fit, order, examples: of the network, see `Setup`."""
 
     method: str
     size: tuple[int, int]
     fit: str
     order: str
+    examples: ExampleFormat | None
 
     @classmethod
     def of(cls, setup: Setup, method: str) -> Look:
         """Return how the maps of a method are shown on the network of a setup."""
-        return cls(method, setup.size, setup.fit, setup.preprocessing.order)
+        return cls(method, setup.size, setup.fit, setup.preprocessing.order, setup.examples)
 
     def overlay(self, encoded: bytes, found: NDArray[np.float32]) -> Image:
-        """Return the overlay, uint8 RGB (H, W, 3), of what was found for an encoded picture."""
-        picture = fit_image(decode_image(encoded, PICTURE), self.size, self.fit)
+        """Return the overlay, uint8 RGB (H, W, 3), of what was found for an encoded picture, or one in an Example."""
+        held = picture_in(encoded, self.examples)
+        picture = fit_image(decode_image(encoded if held is None else held, PICTURE), self.size, self.fit)
         (tile,) = tiles(
             picture[np.newaxis],
             shown(self.method, found[np.newaxis], self.order),

@@ -5,9 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from tfviz.apps.features import trial_record
 from tfviz.apps.images import WAYS_TO_FIT, fit_image
+from tfviz.apps.output import encode_picture
 from tfviz.apps.preprocessing import LUMINANCE, Preprocessing, affine_preprocessing
 from tfviz.errors import TfvizError, UnsupportedModelError
+from tfviz.network.parsing import ExampleFormat
 from tfviz.network.traced import TracedNetwork
 
 OWN = "the network's own"
@@ -16,15 +19,19 @@ RED = (255, 0, 0)
 TOLERANCE = 4  # of 255: resizing rounds in as many ways as there are libraries, but moves nothing
 
 
-def measure_preprocessing(network: TracedNetwork) -> tuple[Preprocessing, tuple[str, ...]]:
+def measure_preprocessing(
+    network: TracedNetwork, examples: ExampleFormat | None
+) -> tuple[Preprocessing, tuple[str, ...]]:
     """Return what a network that takes encoded images makes of black, white and red, and what to say of it.
 
-    Raises `UnsupportedModelError` where it decodes no PNG or JPEG file, as one that takes serialised Examples.
+    `examples` are those that it takes them in. Raises `UnsupportedModelError` where it decodes no PNG or JPEG file, or
+    its images depend on more than that.
     """
     last: TfvizError | None = None
     for suffix in (".png", ".jpg"):
+        records = [_trial(_encoded(color, suffix), examples) for color in ((0, 0, 0), (255, 255, 255), RED)]
         try:
-            black, white, red = (_decoded(network, color, suffix) for color in ((0, 0, 0), (255, 255, 255), RED))
+            black, white, red = (_centre(network.decode([record])[0]) for record in records)
         except TfvizError as error:
             last = error
             continue
@@ -34,15 +41,20 @@ def measure_preprocessing(network: TracedNetwork) -> tuple[Preprocessing, tuple[
         return affine_preprocessing(OWN, black, white, order=order), ()
     if last is not None:
         raise UnsupportedModelError(
-            f"the network decodes no PNG or JPEG file ({last}); a signature that takes them inside of something else, "
-            "as serialised Examples do, is explained in Python"
+            f"the network decodes no PNG or JPEG file ({last}); a signature that takes them inside of something else "
+            "than serialised Examples is explained in Python"
         ) from last
     said = f"what the network makes of black and white is not known at {network.cut}: say it with --preprocess"
     raise UnsupportedModelError(said)
 
 
-def measure_fit(network: TracedNetwork, preprocessing: Preprocessing, size: tuple[int, int]) -> str:
-    """Return which of `WAYS_TO_FIT` is how a network brings the images that it decodes to its size, or `OWN`."""
+def measure_fit(
+    network: TracedNetwork, examples: ExampleFormat | None, preprocessing: Preprocessing, size: tuple[int, int]
+) -> str:
+    """Return which of `WAYS_TO_FIT` is how a network brings the images that it decodes to its size, or `OWN`.
+
+    `examples` are those that it takes them in.
+    """
     height, width = size
     rows, columns = np.mgrid[0 : 2 * height, 0 : 3 * width]
     shades = [
@@ -52,7 +64,7 @@ def measure_fit(network: TracedNetwork, preprocessing: Preprocessing, size: tupl
     ]
     picture = np.stack(shades, axis=-1).astype(np.uint8)
     try:
-        image = network.decode([cv2.imencode(".png", picture[..., ::-1])[1].tobytes()])[0]
+        image = network.decode([_trial(encode_picture(picture), examples)])[0]
     except TfvizError:
         return OWN
     seen = preprocessing.pictures(image).astype(np.float32)
@@ -65,8 +77,24 @@ def measure_fit(network: TracedNetwork, preprocessing: Preprocessing, size: tupl
     return OWN
 
 
-def _decoded(network: TracedNetwork, color: tuple[int, int, int], suffix: str) -> np.ndarray:
-    """Return the input (C,) that the network makes of a picture of one colour."""
-    picture = np.full((SIDE, SIDE, 3), color[::-1], np.uint8)
-    image = network.decode([cv2.imencode(suffix, picture)[1].tobytes()])[0]
+def _trial(encoded: bytes, examples: ExampleFormat | None) -> bytes:
+    """Return an encoded picture as the network takes it; raise `UnsupportedModelError` where it says too little."""
+    if examples is None:
+        return encoded
+    if others := [name for name in examples.required if name in examples.beside]:
+        raise UnsupportedModelError(
+            f"the network's images depend on {', '.join(map(repr, others))} beside {examples.picture!r} in an Example, "
+            "so that what it makes of black and white cannot be measured: say it with --preprocess"
+        )
+    return trial_record(encoded, examples)
+
+
+def _encoded(color: tuple[int, int, int], suffix: str) -> bytes:
+    """Return a picture of one colour as a file."""
+    encoded: bytes = cv2.imencode(suffix, np.full((SIDE, SIDE, 3), color[::-1], np.uint8))[1].tobytes()
+    return encoded
+
+
+def _centre(image: np.ndarray) -> np.ndarray:
+    """Return the pixel (C,) in the middle of an image."""
     return np.asarray(image[image.shape[0] // 2, image.shape[1] // 2])

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf ships no types
 from numpy.typing import NDArray
 
+from tfviz.apps.features import find_picture, read_features, serialise
 from tfviz.apps.image_files import SUFFIXES
 from tfviz.apps.output import PICTURE_SUFFIX
 from tfviz.errors import InvalidImagesError, TfvizError
@@ -64,33 +64,35 @@ class DeadLetter(NamedTuple):
 
 
 class PictureRecord(NamedTuple):
-    """A picture as it is read. encoded: the bytes of a PNG, JPEG or other image file. label: its class, if known."""
+    """A picture as it is read.
+
+    encoded: the bytes of a PNG, JPEG or other image file. label: its class, if known. record: the serialised Example
+    that it was in.
+    """
 
     origin: Origin
     encoded: bytes
     label: int | None = None
+    record: bytes | None = None
 
 
-def read_picture(record: bytes, source: str) -> PictureRecord:
-    """Return the picture in a serialised Example; raise `InvalidImagesError` where there is none.
+def read_picture(record: bytes, source: str, picture: str = ENCODED) -> PictureRecord:
+    """Return the picture in a feature of a serialised Example; raise `InvalidImagesError` where there is none.
 
     Its key is `image/filename`, else `image/key`, else `source`; its label is `image/class/label`, an integer.
     """
-    features = _features(record)
-    if not features.get(ENCODED):
-        found = ", ".join(sorted(features)) or "none"
-        raise InvalidImagesError(f"the Example has no {ENCODED}; its features are: {found}")
-    (encoded, *others) = features[ENCODED]
-    if others or not isinstance(encoded, bytes):
-        raise InvalidImagesError(f"{ENCODED} is not the bytes of one picture")
+    features = read_features(record)
+    encoded = find_picture(features, picture)
     names = [values[0] for name in NAMES if (values := features.get(name)) and isinstance(values[0], bytes)]
     key = names[0].decode("utf-8", "replace") if names else source
     labels = features.get(LABEL) or [None]
-    return PictureRecord(Origin(key, source), encoded, labels[0] if isinstance(labels[0], int) else None)
+    return PictureRecord(Origin(key, source), encoded, labels[0] if isinstance(labels[0], int) else None, record)
 
 
-def read_pictures(path: str | Path, name: str) -> Iterator[PictureRecord | DeadLetter]:
-    """Yield what a file called `name` holds: its picture or, where it holds TFRecords, the picture of every record.
+def read_pictures(path: str | Path, name: str, picture: str = ENCODED) -> Iterator[PictureRecord | DeadLetter]:
+    """Yield what a file called `name` holds: its picture or, where it holds TFRecords, that of every record.
+
+    `picture` is the feature of their Examples that it is in.
 
     Files called otherwise than `SUFFIXES` hold TFRecords if `name` says so or their first record is one. What follows
     a damaged record cannot be read, and is one dead letter.
@@ -99,7 +101,7 @@ def read_pictures(path: str | Path, name: str) -> Iterator[PictureRecord | DeadL
     if not name.lower().endswith(SUFFIXES):
         try:
             for record in read_tfrecords(path):
-                yield _read_record(record, f"{name}#{number}")
+                yield _read_record(record, f"{name}#{number}", picture)
                 number += 1
             if not number:
                 yield DeadLetter(Origin(Path(name).name, name), "the file is empty")
@@ -111,9 +113,9 @@ def read_pictures(path: str | Path, name: str) -> Iterator[PictureRecord | DeadL
     yield PictureRecord(Origin(Path(name).name, name), Path(path).read_bytes())
 
 
-def _read_record(record: bytes, source: str) -> PictureRecord | DeadLetter:
+def _read_record(record: bytes, source: str, picture: str) -> PictureRecord | DeadLetter:
     try:
-        return read_picture(record, source)
+        return read_picture(record, source, picture)
     except InvalidImagesError as error:
         return DeadLetter(Origin(source, source), str(error))
 
@@ -190,16 +192,12 @@ class MapRecord:
             "overlay": [self.overlay.encode()],
             **{f"{DIAGNOSTICS}/{name}": [number] for name, number in self.diagnostics.items()},
         }
-        example = tf.train.Example(
-            features=tf.train.Features(feature={name: _feature(values) for name, values in features.items()})
-        )
-        encoded: bytes = example.SerializeToString()
-        return encoded
+        return serialise(features)
 
     @classmethod
     def decode(cls, record: bytes) -> MapRecord:
         """Return what `encode` made an Example of; raise `TfvizError` for any other record."""
-        features = _features(record)
+        features = read_features(record)
         try:
             (key,), (source,), (map_,), shape = (features[name] for name in ("key", "source", "map", "shape"))
             (target,), (score,), (run,), (overlay,) = (features[name] for name in ("target", "score", "run", "overlay"))
@@ -228,20 +226,3 @@ def read_results(folder: str | Path) -> Iterator[MapRecord]:
             yield from map(MapRecord.decode, read_tfrecords(path))
         except InvalidImagesError as error:
             raise TfvizError(f"{path}: {error}") from error
-
-
-def _features(record: bytes) -> dict[str, Any]:
-    """Return the values of every feature of an Example by its name."""
-    try:
-        found = tf.train.Example.FromString(record).features.feature
-    except DecodeError as error:
-        raise InvalidImagesError("the record is no tf.train.Example") from error
-    return {name: list(getattr(each, each.WhichOneof("kind") or "bytes_list").value) for name, each in found.items()}
-
-
-def _feature(values: list[Any]) -> Any:
-    if isinstance(values[0], bytes):
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
-    if isinstance(values[0], float):
-        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfviz.apps.explanation_metadata import ExplanationMetadata, read_explanation_metadata
+from tfviz.apps.features import picture_in, wrap
 from tfviz.apps.images import Image, check_fit, decode_image, fit_image, read_bytes
 from tfviz.apps.labels import read_labels, resolve_target
 from tfviz.apps.models import OpenedModel, open_model
@@ -19,6 +20,7 @@ from tfviz.apps.preprocessing import Preprocessing, find_preprocessing
 from tfviz.apps.probing import measure_fit, measure_preprocessing
 from tfviz.apps.saved_signatures import signature_keys
 from tfviz.errors import InvalidTargetsError, TfvizWarning, UnsupportedModelError
+from tfviz.network.parsing import ExampleFormat, find_example_format
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
 
@@ -68,7 +70,8 @@ class Setup:
 
     path: of the user's own model. size: height and width of the network's images. fit: how pictures are brought to it,
     as far as that is known of a network that takes encoded ones.
-    warnings: what was assumed. metadata: what a file beside a SavedModel says of explanations.
+    warnings: what was assumed. metadata: what a file beside a SavedModel says of explanations. examples: what the
+    Examples are that the network takes encoded pictures in; None where it takes none.
     """
 
     network: TracedNetwork
@@ -79,6 +82,7 @@ class Setup:
     fit: str
     warnings: tuple[str, ...]
     metadata: ExplanationMetadata | None = None
+    examples: ExampleFormat | None = None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -90,13 +94,18 @@ class Setup:
         return self.decode(read_bytes(path), str(path))
 
     def decode(self, encoded: bytes, name: str) -> Sample:
-        """Return the image that the content of a file, called so in errors, is."""
+        """Return the image that the content of a file, called so in errors, is.
+
+        Where the network takes Examples, it may be one, which is given to the network as it is.
+        """
+        held = picture_in(encoded, self.examples)
         # Our own reading says what is wrong with a file in better words than the network.
-        picture = decode_image(encoded, name)
+        picture = decode_image(encoded if held is None else held, name)
         if self.network.cut is None:
             picture = fit_image(picture, self.size, self.fit)
             return Sample(picture, self.preprocessing(picture))
-        decoded = self.network.decode([encoded])[0]
+        record = encoded if self.examples is None or held is not None else wrap(encoded, self.examples, name)
+        decoded = self.network.decode([record])[0]
         return Sample(self.preprocessing.pictures(decoded), decoded)
 
     def targets(self, texts: list[str]) -> list[int]:
@@ -132,7 +141,8 @@ def set_up_opened(options: ModelOptions, opened: OpenedModel, network: TracedNet
     metadata = None
     if path and path.is_dir():
         metadata = read_explanation_metadata(path, options.input_name, options.output_name)
-    preprocessing, said = _preprocessing(options, opened, network)
+    examples = find_example_format(network)
+    preprocessing, said = _preprocessing(options, opened, network, examples)
     said += metadata.warnings if metadata else ()
     for message in said:
         warnings.warn(message, TfvizWarning, stacklevel=2)
@@ -141,8 +151,8 @@ def set_up_opened(options: ModelOptions, opened: OpenedModel, network: TracedNet
     fit = options.fit or ("stretch" if path else "crop")
     size = image_size(options.size, opened, network)
     if network.cut is not None:
-        fit = measure_fit(network, preprocessing, size)
-    return Setup(network, path, preprocessing, names, size, fit, said, metadata)
+        fit = measure_fit(network, examples, preprocessing, size)
+    return Setup(network, path, preprocessing, names, size, fit, said, metadata, examples)
 
 
 def with_baselines(
@@ -191,13 +201,13 @@ def _class_names(
 
 
 def _preprocessing(
-    options: ModelOptions, opened: OpenedModel, network: TracedNetwork
+    options: ModelOptions, opened: OpenedModel, network: TracedNetwork, examples: ExampleFormat | None
 ) -> tuple[Preprocessing, tuple[str, ...]]:
     """Return what makes the network's images of pictures, and what to say of it."""
     if options.preprocess is None and opened.preprocessing is not None:
         return opened.preprocessing, ()
     if network.cut is not None and options.preprocess is None:
-        return measure_preprocessing(network)
+        return measure_preprocessing(network, examples)
     name = options.preprocess or ASSUMED_PREPROCESSING
     found = find_preprocessing(name, channels=network.image_shape[2] or 3)
     said = []

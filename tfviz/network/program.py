@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import tensorflow as tf
 
@@ -81,6 +82,20 @@ class Program:
             if any(value in found for value in step.outputs):
                 found.update(value for value in step.inputs if value not in known)
         return found
+
+
+def by_argument(operation: tf.Operation, definitions: Iterable[Any], values: Iterable[Any]) -> dict[str, Any]:
+    """Return values by the names of the arguments in an operation's definition; lists of those that are several."""
+    remaining = iter(values)
+    found: dict[str, Any] = {}
+    for argument in definitions:
+        if argument.number_attr or argument.type_list_attr:
+            length = operation.get_attr(argument.number_attr or argument.type_list_attr)
+            count = length if isinstance(length, int) else len(length)
+            found[argument.name] = [next(remaining) for _ in range(count)]
+        else:
+            found[argument.name] = next(remaining)
+    return found
 
 
 def is_compiled_call(operation: tf.Operation) -> bool:

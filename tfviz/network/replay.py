@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
 from tfviz.network.internals import operation_definition
-from tfviz.network.program import CALLS, CASES, CONDITIONS, LOOPS, Program, Step, Value
+from tfviz.network.program import CALLS, CASES, CONDITIONS, LOOPS, Program, Step, Value, by_argument
 from tfviz.network.rules import Rule
 
 Tensors = list[tf.Tensor]
@@ -102,16 +102,8 @@ def run_operation(step: Step, inputs: Sequence[tf.Tensor]) -> Tensors:
     operation = step.operation
     function, names = _raw_signature(step.type)
     definition = operation.op_def
-    remaining = iter(inputs)
-    arguments: dict[str, Any] = {}
-    for argument in definition.input_arg:
-        name = names[argument.name]
-        if argument.number_attr or argument.type_list_attr:
-            length = operation.get_attr(argument.number_attr or argument.type_list_attr)
-            count = length if isinstance(length, int) else len(length)
-            arguments[name] = [next(remaining) for _ in range(count)]
-        else:
-            arguments[name] = next(remaining)
+    given = by_argument(operation, definition.input_arg, inputs)
+    arguments = {names[name]: value for name, value in given.items()}
     for attribute in definition.attr:
         # Attributes that follow from the inputs, such as their type, are not arguments of a raw operation.
         if attribute.name in names:

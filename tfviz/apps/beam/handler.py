@@ -23,11 +23,12 @@ UNUSABLE, ZERO_MAPS, DOUBTFUL = "unusable", "zero_maps", "doubtful"
 class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplainer]):  # type: ignore[misc]  # Beam is untyped
     """A method for Beam's `RunInference`, alone or in a `KeyedModelHandler`.
 
-    An example is an image (H, W, C) in the model's own input space, or the bytes of an image file; or a pair of one and
-    the class to explain. The `inference` of its `PredictionResult` is a dict of `map`, float32 (H, W) or (H, W, C),
-    `target`, `score` and, of some methods, `diagnostics`. An example that cannot be explained does not stop the others
-    of its batch: its `inference` is a dict of `error`, the reason. The counters `unusable`, `zero_maps` and `doubtful`
-    of the namespace `tfviz` count those, the maps that are zero, and the results whose diagnostics warn of them.
+    An example is an image (H, W, C) in the model's own input space; or the bytes of an image file or, for a signature
+    that takes those, of a `tf.train.Example`, which the model is given as it is; or a pair of one and the class to
+    explain. The `inference` of its `PredictionResult` is a dict of `map`, float32 (H, W) or (H, W, C), `target`,
+    `score` and, of some methods, `diagnostics`. An example that cannot be explained does not stop the others of its
+    batch: its `inference` is a dict of `error`, the reason. The counters `unusable`, `zero_maps` and `doubtful` of the
+    namespace `tfviz` count those, the maps that are zero, and the results whose diagnostics warn of them.
 
     Parameters
     ----------

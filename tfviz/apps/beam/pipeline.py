@@ -48,7 +48,8 @@ class Batch:
     """What the workers of `tfviz batch` need to know.
 
     patterns: of the input files. folder: where the results go. run: the id of the run. with_labels: whether the target
-    is the Example's label. look: how overlays are drawn, None for no overlays.
+    is the Example's label. look: how overlays are drawn, None for no overlays. picture: the feature of Examples that
+    holds the picture. whole: whether the model is given the Examples as they are, and not their pictures.
     """
 
     patterns: Sequence[str]
@@ -56,10 +57,12 @@ class Batch:
     run: str
     with_labels: bool
     look: Look | None
+    picture: str
+    whole: bool
 
 
 class _Read(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
-    """From the bytes of a path to ((key, source), (encoded picture, target or None)), and dead letters."""
+    """From the bytes of a path to ((key, source), (encoded picture or Example, target or None)), and dead letters."""
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
@@ -73,7 +76,8 @@ class _Read(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
                 letter = DeadLetter(found.origin, "there is no image/class/label to explain")
                 yield beam.pvalue.TaggedOutput(DEAD_LETTERS, letter)
             else:
-                yield found.origin, (found.encoded, found.label if self._batch.with_labels else None)
+                content = found.record if self._batch.whole and found.record is not None else found.encoded
+                yield found.origin, (content, found.label if self._batch.with_labels else None)
 
     def _pictures(self, path: str) -> Iterator[Any]:
         if not is_text(path):
@@ -81,7 +85,7 @@ class _Read(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
             return
         try:
             with local_copy(path) as file:
-                yield from read_pictures(file, path)
+                yield from read_pictures(file, path, self._batch.picture)
         except (TfvizError, OSError) as error:
             yield DeadLetter(Origin(path, path), f"the file cannot be read: {error}")
 

@@ -19,7 +19,7 @@ from tfviz.apps.command.batching import LABEL
 from tfviz.apps.examples import Look, MethodChoice
 from tfviz.apps.explanation import Explanation
 from tfviz.apps.images import WAYS_TO_FIT
-from tfviz.apps.records import DEAD_LETTERS, OVERLAYS, RESULTS
+from tfviz.apps.records import DEAD_LETTERS, ENCODED, OVERLAYS, RESULTS
 from tfviz.apps.setup import ModelOptions, Setup, set_up, with_baselines
 from tfviz.errors import TfvizError
 from tfviz.methods import compile_methods, find_method
@@ -58,7 +58,8 @@ def run_batch(model: ModelOptions, request: BatchOptions) -> dict[str, int]:
         content = _content(setup, model, request)
     name = uuid.uuid4().hex
     unfinished = _beside(output, f"unfinished-{name[:8]}")
-    batch = Batch(patterns, unfinished, name, request.target == LABEL, _look(setup, request))
+    reading = (setup.examples.picture, True) if setup.examples else (ENCODED, False)
+    batch = Batch(patterns, unfinished, name, request.target == LABEL, _look(setup, request), *reading)
     build(pipeline, batch, _handler(setup, model, request))
     try:
         files.make_folder(files.join(unfinished, OVERLAYS) if request.overlays else unfinished)
@@ -112,6 +113,9 @@ def _handler(setup: Setup, model: ModelOptions, request: BatchOptions) -> Attrib
 def _look(setup: Setup, request: BatchOptions) -> Look | None:
     if request.overlays and setup.fit not in WAYS_TO_FIT:
         raise TfvizError("the network brings images to its size in a way of its own, so that --overlays would not fit")
+    if request.overlays and setup.examples and setup.examples.beside:
+        names = ", ".join(map(repr, setup.examples.beside))
+        raise TfvizError(f"the network's images depend on {names} of an Example, too, so that --overlays would not fit")
     return Look.of(setup, request.method) if request.overlays else None
 
 

@@ -18,6 +18,7 @@ from tfviz.apps.command.tables import print_rows
 from tfviz.apps.encoded import Decoder
 from tfviz.apps.explanation_metadata import read_explanation_metadata
 from tfviz.apps.export import check_encoded, write
+from tfviz.apps.features import trial_record
 from tfviz.apps.folders import EXTRA
 from tfviz.apps.images import fit_image, read_image
 from tfviz.apps.models import OpenedModel, open_model
@@ -26,6 +27,7 @@ from tfviz.apps.setup import ASSUMED_PREPROCESSING, ModelOptions, choice_of, ima
 from tfviz.apps.signatures import ENCODED, Exported, image_input, prepare
 from tfviz.demo import sample_paths
 from tfviz.errors import TfvizWarning
+from tfviz.network.parsing import find_example_format
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
 
@@ -60,10 +62,16 @@ def export(
         exported.manifest["warnings"][:0] = setup.warnings
     name = image_input(network, decoder)
     takes_files = name == ENCODED
-    example = np.array([sample_paths()[0].read_bytes()]) if takes_files else _example(options, opened, network)
+    example = np.array([_record(network)]) if takes_files else _example(options, opened, network)
     examples = {name: example, **{each: value.numpy() for each, value in network.trial_others().items()}}
     write(exported, output, {f"{each}.npy": _as_file(value) for each, value in examples.items()}, overwrite=overwrite)
     _print(exported, output, list(examples))
+
+
+def _record(network: TracedNetwork) -> bytes:
+    """Return a sample picture as a network that takes encoded ones is given it."""
+    encoded, examples = sample_paths()[0].read_bytes(), find_example_format(network)
+    return trial_record(encoded, examples) if examples and len(examples.pictures) == 1 else encoded
 
 
 def _as_file(array: NDArray[Any]) -> bytes:
