@@ -327,6 +327,14 @@ def test_a_network_and_an_explainer_keep_their_model_alive():
     np.testing.assert_array_equal(explainer(images), expected)
 
 
+def test_a_network_names_its_model_but_another_cannot_be_put_in_its_place():
+    model = model_of("functional")
+    network = tfviz.trace(model)
+    assert network.model is model and network.without_model().model is None
+    with pytest.raises(AttributeError):
+        network.model = model
+
+
 def test_many_threads_at_once():
     model = counting()
     images = random_images(4)

@@ -22,7 +22,7 @@ def model_signatures(network: TracedNetwork) -> dict[str, Any]:
     A SavedModel keeps its own. A Keras model, or a SavedModel that has none, gets `serving_default`, with the input
     named as the model names it.
     """
-    model = network._model
+    model = network.model
     if hasattr(model, "signatures"):
         return dict(model.signatures) or {DEFAULT: network.function}
     positional, named = network.function.structured_input_signature
@@ -41,7 +41,7 @@ def saved_root(network: TracedNetwork, own: Mapping[str, Any], added: Mapping[st
     itself is not written, let alone changed; its `serve` is the forward pass, as in what `model.export` writes. Raises
     `UnsupportedModelError` where the functions `added` to a SavedModel read variables of others.
     """
-    model = network._model
+    model = network.model
     of_others = _variables_beside(network, added)
     if hasattr(model, "signatures"):
         if of_others:
@@ -65,7 +65,7 @@ def saved_root(network: TracedNetwork, own: Mapping[str, Any], added: Mapping[st
 def _variables_beside(network: TracedNetwork, functions: Mapping[str, Any]) -> list[Any]:
     """Return the variables that functions read which are not the model's: those of a custom score."""
     found = {id(variable): variable for function in functions.values() for variable in function.variables}
-    own = [*network.function.variables, *tf.train.TrackableView(network._model).descendants()]
+    own = [*network.function.variables, *tf.train.TrackableView(network.model).descendants()]
     return [variable for key, variable in found.items() if key not in set(map(id, own))]
 
 

@@ -82,6 +82,11 @@ class TracedNetwork:
         )
 
     @property
+    def model(self) -> Any:
+        """The object whose variables the network reads; None for one that must not keep it alive."""
+        return self._model
+
+    @property
     def image_shape(self) -> Shape:
         """(H, W, C), None where the model leaves it open."""
         return tuple(self.image.shape[1:])
@@ -212,9 +217,7 @@ class TracedNetwork:
 
     def without_model(self) -> TracedNetwork:
         """Return this network without its hold on the model, for caches that must not keep the model alive."""
-        network = copy(self)
-        network._model = None
-        return network
+        return self.holding(None)
 
     def holding(self, model: Any) -> TracedNetwork:
         """Return this network with a hold on the model whose variables it reads."""
