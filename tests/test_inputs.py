@@ -149,6 +149,30 @@ def test_whole_numbers_that_are_converted(serving):
 
 
 @pytest.mark.parametrize(
+    "signature, value, said",
+    [
+        ("whole", -3.0, "image 2 holds -3, expected 0 to 255: the network takes uint8 images"),
+        ("whole", 300, "image 2 holds 300, expected 0 to 255"),
+        ("any_format", 300, "image 2 holds 300, expected 0 to 255"),  # decoded ones that are given
+        ("whole", np.nan, "image 2 holds NaN or infinite values"),
+        ("whole", np.inf, "image 2 holds NaN or infinite values"),
+        ("whole", 255.25, None),
+        ("whole", 0.5, None),
+        ("floats", -3.0, None),
+    ],
+)
+def test_numbers_that_images_of_whole_numbers_cannot_hold(serving, signature, value, said):
+    network, images = traced(serving, signature), np.zeros((3, *SHAPE), np.float32)
+    images[2, 1, 0, 1] = value
+    for batch_size in (2, 3):
+        if said is None:
+            assert np.isfinite(network.logits(images, batch_size=batch_size)).all()
+        else:
+            with pytest.raises(InvalidImagesError, match=said):
+                network.logits(images, batch_size=batch_size)
+
+
+@pytest.mark.parametrize(
     "signature, message",
     [("bits", r"takes uint8 images and works on whole numbers beyond a cast: Value passed to parameter 'x' has"),
      ("rounded", r"takes int32 images and works on whole numbers beyond a cast: no gradient .* reaches them")],

@@ -45,7 +45,7 @@ class Given:
             images = _decode(self._network, self._records[first:last], others, number)  # type: ignore[index]  # given
         else:
             images = self._images[first:last]
-        _check_finite(images, number)
+        _check_values(images, self._network.image.dtype, number)
         return images, others
 
     def _check(self, name: str, spec: tf.TensorSpec, value: Any) -> np.ndarray:
@@ -172,6 +172,25 @@ def check_images(network: TracedNetwork, images: Any) -> np.ndarray:
         shape = ", ".join(str(size or "any") for size in expected)
         raise InvalidImagesError(f"images have the shape {array.shape}, the network takes (N, {shape})")
     return array.astype(np.float32, copy=False)
+
+
+def _check_values(images: np.ndarray, dtype: tf.DType, start: int) -> None:
+    """Raise `InvalidImagesError` for NaN, infinite values, and those that images of whole numbers cannot hold."""
+    if dtype.is_floating:
+        _check_finite(images, start)
+    elif images.size:
+        # Numbers between whole ones are explained, too, and interpolation may end a hair beyond the last.
+        low, high = dtype.min - 0.5, dtype.max + 0.5
+        # NaN survives both, and passes no comparison.
+        if low <= images.min() and images.max() <= high:
+            return
+        _check_finite(images, start)
+        outside = (images < low) | (images > high)
+        row = int(np.argmax(outside.any(axis=(1, 2, 3))))
+        raise InvalidImagesError(
+            f"image {start + row} holds {images[row][outside[row]][0]:g}, expected {dtype.min} to {dtype.max}: the "
+            f"network takes {dtype.name} images"
+        )
 
 
 def _check_finite(images: np.ndarray, start: int) -> None:
