@@ -18,7 +18,7 @@ from tfviz.apps.command.app import app
 from tfviz.apps.explanation_metadata import FILE, read_explanation_metadata
 from tfviz.apps.output import write_figure
 from tfviz.apps.records import read_results
-from tfviz.apps.saved_signatures import signature_keys
+from tfviz.apps.saved_signatures import read_signatures
 from tfviz.apps.setup import ModelOptions, set_up
 from tfviz.errors import InvalidTargetsError, TfvizError, TfvizWarning, UnsupportedModelError
 from tfviz.results import Highlight
@@ -121,6 +121,16 @@ def test_which_input_is_the_image(inputs, name, tmp_path):
     assert read(tmp_path, inputs=inputs).input_tensor == name
 
 
+def signature(inputs, outputs):
+    """The tensors of a signature as TensorFlow 2 names them."""
+    calls = {key: f"StatefulPartitionedCall:{number}" for number, key in enumerate(sorted(outputs))}
+    return {key: f"serving_default_{key}:0" for key in inputs}, calls
+
+
+def names_of(found, inputs, outputs, **typed):
+    return found.names({"one": signature(inputs, outputs)}, "one", **typed)
+
+
 @pytest.mark.parametrize(
     "tensor, output, names",
     [
@@ -132,18 +142,43 @@ def test_which_input_is_the_image(inputs, name, tmp_path):
 )
 def test_tensors_as_keys_of_a_signature(tensor, output, names, tmp_path):
     found = read(tmp_path, {"input_tensor_name": tensor}, {"output_tensor_name": output})
-    assert found.names(["images", "more_images"], ["scores", "features"]) == names
-    assert found.names(["x"], ["y"]) == {}  # what is alone needs no name
-    assert found.names(["x"], ["scores", "features"]) == {"output": names["output"]}
+    assert names_of(found, ["images", "more_images"], ["scores", "features"]) == names
 
 
-def test_tensors_that_the_signature_does_not_have(tmp_path):
+def test_the_names_of_the_tensors_themselves(tmp_path):
+    """Those of a model of TensorFlow 1 have nothing of its keys in them."""
+    found = read(tmp_path, {"input_tensor_name": "Placeholder:0"}, {"output_tensor_name": "head/Softmax"})
+    inputs, outputs = {"age": "Placeholder_1:0", "photo": "Placeholder:0"}, {"a": "Relu:0", "b": "head/Softmax:0"}
+    assert found.names({"serve": (inputs, outputs)}, "serve") == {"input": "photo", "output": "b"}
+
+
+def test_what_is_alone_needs_no_name(tmp_path):
+    found = read(tmp_path, {"input_tensor_name": ""}, {"output_tensor_name": ""})
+    assert names_of(found, ["images"], ["y"]) == {}
+    assert names_of(read(tmp_path), ["images"], ["y"]) == {}
+    found = read(tmp_path, output={"output_tensor_name": "StatefulPartitionedCall:1"})
+    assert names_of(found, ["images"], ["a", "b"]) == {"output": "b"}
+
+
+@pytest.mark.parametrize("beside", [[], ["extra"]])
+def test_tensors_that_the_signature_does_not_have(beside, tmp_path):
     found = read(tmp_path, {"input_tensor_name": "pixels:0"})
-    with pytest.raises(UnsupportedModelError, match="names the tensor 'pixels:0', but the model has images, extra"):
-        found.names(["images", "extra"], ["scores"])
+    existing = ", ".join(["images", *beside])
+    with pytest.raises(UnsupportedModelError, match=f"names the tensor 'pixels:0', but the model has {existing}"):
+        names_of(found, ["images", *beside], ["scores"])
+    assert names_of(found, ["images", *beside], ["scores"], typed={"input"}) == {}
     found = read(tmp_path, output={"output_tensor_name": "StatefulPartitionedCall:2"})
     with pytest.raises(UnsupportedModelError, match="StatefulPartitionedCall:2"):
-        found.names(["images"], ["a", "b"])
+        names_of(found, ["images"], ["a", *beside])
+
+
+def test_the_tensor_of_another_signature(tmp_path):
+    """Of a signature that the user names and the file does not."""
+    found = read(tmp_path, {"input_tensor_name": "serving_default_images:0"})
+    signatures = {"a": signature(["records"], ["scores"]), "b": signature(["images"], ["scores"])}
+    assert found.names(signatures, "a") == {}
+    with pytest.raises(UnsupportedModelError, match="but the model has records"):
+        found.names({"a": signatures["a"]}, "a")
 
 
 def test_what_is_wrong_is_said(tmp_path):
@@ -189,8 +224,8 @@ def test_what_the_user_has_chosen_is_read_alone(tmp_path):
 
 def test_names_of_what_was_not_typed(tmp_path):
     found = read(tmp_path, {"input_tensor_name": "pixels"}, {"output_tensor_name": "logits"})
-    assert found.names(["images", "extra"], ["logits", "features"], typed={"input"}) == {"output": "logits"}
-    assert found.names(["pixels", "extra"], ["scores", "features"], typed={"output"}) == {"input": "pixels"}
+    assert names_of(found, ["images", "extra"], ["logits", "features"], typed={"input"}) == {"output": "logits"}
+    assert names_of(found, ["pixels", "extra"], ["scores", "features"], typed={"output"}) == {"input": "pixels"}
 
 
 # On the command line.
@@ -198,11 +233,17 @@ def test_names_of_what_was_not_typed(tmp_path):
 SHOWN = {"type": "PIXELS", "polarity": "BOTH", "overlayType": "GRAYSCALE"}
 
 
+def describe(path, image=None, output=None):
+    """Write what `read` does for a model of one input, whose tensor Keras numbers."""
+    ((tensor,), _) = (each.values() for each in read_signatures(path)["serving_default"])
+    return read(path, {"input_tensor_name": tensor, **(image or {})}, output)
+
+
 @pytest.fixture
 def folder(saved_folder, tmp_path):
     path = shutil.copytree(saved_folder("functional"), tmp_path / "model")
     names = [f"kind {index}" for index in range(CLASSES)]
-    read(path, {"input_baselines": [1.0, [0.0, 0.5, 1.0]], "visualization": SHOWN}, {"index_name_mapping": names})
+    describe(path, {"input_baselines": [1.0, [0.0, 0.5, 1.0]], "visualization": SHOWN}, {"index_name_mapping": names})
     cv2.imwrite(str(tmp_path / "photo.png"), np.random.default_rng(0).integers(0, 256, SHAPE))
     return path
 
@@ -262,13 +303,26 @@ def test_signatures_are_read_from_the_file(folder, tmp_path):
         name: (sorted(each.structured_input_signature[1]), sorted(each.structured_outputs))
         for name, each in served.items()
     }
-    assert expected and signature_keys(folder) == expected
+    found = read_signatures(folder)
+    assert expected and {name: tuple(map(list, each)) for name, each in found.items()} == expected
+    assert found["serving_default"][0] == signature(*expected["serving_default"])[0]
     (tmp_path / "saved_model.pb").write_bytes(b"\xff")
-    assert signature_keys(tmp_path) == signature_keys(tmp_path / "none") == {}
+    assert read_signatures(tmp_path) == read_signatures(tmp_path / "none") == {}
+
+
+@pytest.mark.parametrize("command", [["explain", "photo.png", "--model"], ["export"], ["layers"]])
+def test_an_input_that_does_not_exist_is_one_line(command, folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    describe(folder, {"input_tensor_name": "pixels:0"})
+    done = CliRunner().invoke(app, [*command, str(folder), *(["out"] if command == ["export"] else [])])
+    ((key, *_), _) = read_signatures(folder)["serving_default"]
+    assert done.exit_code == 1
+    assert done.output == f"tfviz: {FILE} names the tensor 'pixels:0', but the model has {key}\n"
+    assert sorted(each.name for each in folder.parent.iterdir()) == ["model", "photo.png"]
 
 
 def test_settings_that_are_not_followed_are_said_once(folder):
-    read(folder, {"visualization": {"type": "pixels", "blur_sigma": 2}})
+    describe(folder, {"visualization": {"type": "pixels", "blur_sigma": 2}})
     with pytest.warns(TfvizWarning) as said:
         setup = set_up(ModelOptions(str(folder), "imagenet", "0..1", None, None))
     assert [str(each.message) for each in said] == list(setup.warnings) and "blur_sigma" in setup.warnings[-1]
@@ -289,7 +343,7 @@ def test_explain_shows_highlights_unless_another_look_is_asked_for(folder):
 
 
 def test_names_of_another_number_of_classes(folder):
-    read(folder, output={"index_name_mapping": ["one", "two"]})
+    describe(folder, output={"index_name_mapping": ["one", "two"]})
     with pytest.raises(InvalidTargetsError, match="names 2 classes, the model has 5"):
         set_up(ModelOptions(str(folder), "imagenet", "0..1", None, None))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfviz.apps.folders import METADATA as FILE
+from tfviz.apps.saved_signatures import Signature
 from tfviz.errors import TfvizError, UnsupportedModelError
 from tfviz.results import Highlight
 
@@ -43,7 +44,8 @@ class ExplanationMetadata:
 
     input_tensor, output_tensor: the tensors of the image and the class scores, as they are written. baselines: for
     `integrated_gradients`; None where there are none. highlight: how to show attributions, None where it is not said.
-    class_names: those of the output, None where there are none. warnings: of settings that are not followed.
+    class_names: those of the output, None where there are none. warnings: of settings that are not followed. said:
+    whether the tensors of the `input` and the `output` are, which else are called like their entries.
     """
 
     input_tensor: str
@@ -52,16 +54,26 @@ class ExplanationMetadata:
     highlight: Highlight | None
     class_names: list[str] | None
     warnings: tuple[str, ...] = ()
+    said: frozenset[str] = frozenset()
 
-    def names(self, inputs: Sequence[str], outputs: Sequence[str], typed: Container[str] = ()) -> dict[str, Any]:
-        """Return `input` and `output` for `trace`, of a signature with those keys, unless `typed` by the user.
+    def names(self, signatures: Mapping[str, Signature], name: str, typed: Container[str] = ()) -> dict[str, Any]:
+        """Return `input` and `output` for `trace`, of the signature of that name, unless `typed` by the user.
 
-        One that is alone is not named. Raises `UnsupportedModelError` where no key is the tensor's.
+        One that is alone is not named. Raises `UnsupportedModelError` where no key is the tensor's; one that is alone
+        may be that of another signature, or not said.
         """
-        tensors = {"input": (self.input_tensor, inputs), "output": (self.output_tensor, sorted(outputs))}
-        return {
-            kind: _key(tensor, keys) for kind, (tensor, keys) in tensors.items() if kind not in typed and len(keys) > 1
-        }
+        found = {}
+        for place, (kind, tensor) in enumerate({"input": self.input_tensor, "output": self.output_tensor}.items()):
+            keys = signatures[name][place]
+            if kind in typed or (len(keys) == 1 and kind not in self.said):
+                continue
+            others = [each[place] for each in signatures.values()] if len(keys) == 1 else []
+            key = _key(tensor, keys)
+            if key is None and not any(_key(tensor, each) for each in others):
+                raise UnsupportedModelError(f"{FILE} names the tensor {tensor!r}, but the model has {', '.join(keys)}")
+            if len(keys) > 1:
+                found[kind] = key
+        return found
 
 
 def read_explanation_metadata(
@@ -101,6 +113,7 @@ def _read(content: Any, input: str | None, output: str | None) -> ExplanationMet
         highlight,
         [str(each) for each in names] if isinstance(names, list) else None,
         said,
+        frozenset(kind for kind, entry in (("input", image), ("output", scores)) if entry.get(f"{kind}_tensor_name")),
     )
 
 
@@ -179,18 +192,17 @@ def _highlight(settings: Any) -> tuple[Highlight, tuple[str, ...]]:
     return Highlight(**found), tuple(said)
 
 
-def _key(tensor: str, keys: Sequence[str]) -> str:
-    """Return the key of a signature whose tensor that is."""
-    if len(keys) == 1:
-        return keys[0]
+def _key(tensor: str, keys: Mapping[str, str]) -> str | None:
+    """Return which of the `keys` of a signature's tensors is that of a tensor; None where it is none of them."""
+    for key, name in keys.items():
+        if tensor in (name, name.removesuffix(":0")):
+            return key
+    # The number of a call's output, in the order of the keys; and the name in a model that was exported again.
     call = CALL.fullmatch(tensor)
     if call and int(call.group(1)) < len(keys):
-        return keys[int(call.group(1))]
+        return sorted(keys)[int(call.group(1))]
     plain = tensor.partition(":")[0]
-    for key in sorted(keys, key=len, reverse=True):
-        if plain == key or plain.endswith("_" + key):
-            return key
-    raise UnsupportedModelError(f"{FILE} names the tensor {tensor!r}, but the model has {', '.join(keys)}")
+    return next((key for key in sorted(keys, key=len, reverse=True) if plain == key or plain.endswith("_" + key)), None)
 
 
 def _snake(value: Any) -> Any:

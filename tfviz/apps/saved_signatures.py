@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf  # noqa: F401  # which brings the format to protobuf's pool
 from google.protobuf import descriptor_pool, message_factory  # type: ignore[import-untyped]  # protobuf ships no types
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf ships no types
 
+Signature = tuple[dict[str, str], dict[str, str]]
+"""The tensors of a signature's inputs, and of its outputs, by their keys."""
 
-def signature_keys(folder: Path) -> dict[str, tuple[list[str], list[str]]]:
-    """Return the names of the inputs and outputs of each signature; none where the file cannot be read."""
+
+def read_signatures(folder: Path) -> dict[str, Signature]:
+    """Return the tensors of each signature; none where the file cannot be read."""
     kind = descriptor_pool.Default().FindMessageTypeByName("tensorflow.SavedModel")
     try:
         saved = message_factory.GetMessageClass(kind).FromString((folder / "saved_model.pb").read_bytes())
     except (OSError, DecodeError):
         return {}  # what is wrong is said where the model is opened
     found = {name: each for graph in saved.meta_graphs for name, each in graph.signature_def.items()}
-    return {name: (sorted(each.inputs), sorted(each.outputs)) for name, each in found.items() if each.inputs}
+    return {name: (_names(each.inputs), _names(each.outputs)) for name, each in found.items() if each.inputs}
+
+
+def _names(tensors: Mapping[str, Any]) -> dict[str, str]:
+    return {key: str(tensors[key].name) for key in sorted(tensors)}

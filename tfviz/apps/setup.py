@@ -18,7 +18,7 @@ from tfviz.apps.labels import read_labels, resolve_target
 from tfviz.apps.models import OpenedModel, open_model
 from tfviz.apps.preprocessing import Preprocessing, find_preprocessing
 from tfviz.apps.probing import measure_fit, measure_preprocessing
-from tfviz.apps.saved_signatures import signature_keys
+from tfviz.apps.saved_signatures import read_signatures
 from tfviz.errors import InvalidTargetsError, TfvizWarning, UnsupportedModelError
 from tfviz.network.parsing import ExampleFormat, find_example_format
 from tfviz.network.trace import trace
@@ -179,11 +179,11 @@ def complete_choice(choice: Mapping[str, Any], model: Any) -> dict[str, Any]:
     metadata = read_explanation_metadata(model, choice.get("input"), choice.get("output")) if is_folder else None
     if metadata is None or not {"input", "output"} - set(choice):
         return dict(choice)
-    signatures = signature_keys(model)
-    wanted = signatures.get(choice.get("signature", "serving_default"))
-    if wanted is None and "signature" not in choice and len(signatures) == 1:
-        (wanted,) = signatures.values()
-    return {**(metadata.names(*wanted, typed=choice) if wanted else {}), **choice}
+    signatures = read_signatures(model)
+    wanted = choice.get("signature", "serving_default")
+    if "signature" not in choice and len(signatures) == 1:
+        (wanted,) = signatures
+    return {**(metadata.names(signatures, wanted, typed=choice) if wanted in signatures else {}), **choice}
 
 
 def _class_names(
