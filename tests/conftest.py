@@ -13,6 +13,8 @@ import model_zoo
 import pytest
 import tensorflow as tf
 
+from tfviz.__main__ import main
+
 
 def pytest_configure(config):
     # TensorFlow's own variables lack the `copy` argument that NumPy 2 asks for; saving weights meets it.
@@ -87,6 +89,21 @@ def loaded(saved_folder):
         return models[kind]
 
     return load
+
+
+@pytest.fixture
+def run(capsys, monkeypatch, tmp_path):
+    """Run the command in a folder of its own; return its exit status, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def command(*arguments):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        return int(ended.value.code or 0), *capsys.readouterr()
+
+    return command
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -24,7 +25,6 @@ from test_records import example
 
 import tfviz
 from tfviz import demo
-from tfviz.__main__ import main
 from tfviz.apps.beam.pipeline import open_pipeline
 from tfviz.apps.command.batch import _checked
 from tfviz.apps.command.batching import batch
@@ -42,18 +42,8 @@ TWO_WORKERS = ("--direct_num_workers", "2", "--direct_running_mode", "multi_proc
 
 
 @pytest.fixture
-def run(capsys, monkeypatch, tmp_path):
-    """Run the command in a folder of its own; return its exit status, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "120")
-
-    def command(*arguments):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(["batch", *map(str, arguments)])
-        return int(ended.value.code or 0), *capsys.readouterr()
-
-    return command
+def run(run):
+    return partial(run, "batch")
 
 
 @pytest.fixture(scope="module")

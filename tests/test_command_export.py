@@ -13,7 +13,6 @@ import pytest
 import tensorflow as tf
 from keras import layers
 from model_zoo import SIZE, distance, head, model_of, randomise
-from test_command_line import run  # noqa: F401  # a fixture
 
 import tfviz
 from tfviz import demo
@@ -42,7 +41,7 @@ def one_line(text):
     return " ".join(text.split())
 
 
-def test_the_printed_line_runs(run, tmp_path):  # noqa: F811  # the fixture
+def test_the_printed_line_runs(run, tmp_path):
     status, out, err = run("export", "demo", "out", "--method", "grad_cam", "--method", "guided_backprop")
     assert (status, err) == (0, "")
     said = one_line(out)
@@ -62,7 +61,7 @@ def test_the_printed_line_runs(run, tmp_path):  # noqa: F811  # the fixture
         assert part in shown
 
 
-def test_encoded_files_and_layers(run, own, tmp_path):  # noqa: F811  # the fixture
+def test_encoded_files_and_layers(run, own, tmp_path):
     flags = ["--encoded", "--preprocess", "mean=10,20,30;std=50;order=bgr", "--layer", "conv1", "--layer", "conv2"]
     status, out, err = run("export", own, "out", *flags)
     assert (status, err) == (0, "")
@@ -80,7 +79,7 @@ def test_encoded_files_and_layers(run, own, tmp_path):  # noqa: F811  # the fixt
 
 
 @pytest.mark.slow
-def test_the_line_that_is_printed_for_encoded_files_runs(run, own, tmp_path):  # noqa: F811  # the fixture
+def test_the_line_that_is_printed_for_encoded_files_runs(run, own, tmp_path):
     _, out, _ = run("export", own, "out", "--encoded", "--preprocess", "0..255", "--layer", "conv1", "--layer", "conv2")
     line = shlex.split(out.strip().splitlines()[-1])
     assert line[line.index("--signature_def") + 1] == "grad_cam@conv1"
@@ -90,7 +89,7 @@ def test_the_line_that_is_printed_for_encoded_files_runs(run, own, tmp_path):  #
     assert distance(np.load(tmp_path / "results" / "maps.npy"), expected) < 1e-2
 
 
-def test_flags_reach_the_methods(run, own, tmp_path):  # noqa: F811  # the fixture
+def test_flags_reach_the_methods(run, own, tmp_path):
     flags = [
         "--method",
         "rise",
@@ -117,7 +116,7 @@ def test_flags_reach_the_methods(run, own, tmp_path):  # noqa: F811  # the fixtu
     assert distance(found["maps"], tfviz.rise(model_of("functional"), images, masks=7)) < 1e-6
 
 
-def test_an_export_that_exists_is_replaced_when_asked_for(run, own, tmp_path):  # noqa: F811  # the fixture
+def test_an_export_that_exists_is_replaced_when_asked_for(run, own, tmp_path):
     assert run("export", own, "out")[0] == 0
     status, out, err = run("export", own, "out", "--method", "gradient")
     assert (status, out) == (1, "")
@@ -137,13 +136,13 @@ WRONG = [
 
 
 @pytest.mark.parametrize("flags, status, message", WRONG)
-def test_bad_input_is_one_line_and_leaves_nothing(run, own, tmp_path, flags, status, message):  # noqa: F811  # the fixture
+def test_bad_input_is_one_line_and_leaves_nothing(run, own, tmp_path, flags, status, message):
     found, out, err = run("export", own, "out", *flags)
     assert (found, out) == (status, "") and message in one_line(err.replace("│", " "))
     assert [path.name for path in tmp_path.iterdir()] == ["own.keras"]
 
 
-def test_what_is_assumed_of_encoded_files_is_said(run, own, tmp_path):  # noqa: F811  # the fixture
+def test_what_is_assumed_of_encoded_files_is_said(run, own, tmp_path):
     status, _, err = run("export", own, "out", "--encoded")
     assert status == 0 and "own.keras gets pixels of 0..255 in the order rgb, as no --preprocess says otherwise" in err
     said = manifest_in(tmp_path / "out")["warnings"]
@@ -159,7 +158,7 @@ def of_five_channels(tmp_path):
     return "five.keras"
 
 
-def test_a_network_that_takes_no_pictures(run, of_five_channels, tmp_path):  # noqa: F811  # the fixture
+def test_a_network_that_takes_no_pictures(run, of_five_channels, tmp_path):
     status, out, err = run("export", of_five_channels, "out")
     assert (status, err) == (0, "") and "images float32 (N, 16, 16, 5)" in one_line(out)
     assert np.load(tmp_path / "out" / "assets.extra" / "images.npy").shape == (1, SIZE, SIZE, 5)
@@ -168,12 +167,12 @@ def test_a_network_that_takes_no_pictures(run, of_five_channels, tmp_path):  # n
 
 
 @pytest.mark.slow
-def test_all_methods_that_suit_a_network(run, of_five_channels):  # noqa: F811  # the fixture
+def test_all_methods_that_suit_a_network(run, of_five_channels):
     status, out, err = run("export", of_five_channels, "out", "--method", "all", "--masks", "3", "--samples", "2")
     assert status == 0 and "guided_backprop is left out: " in err
     assert "guided_backprop" not in out and "smooth_grad" in out
 
 
-def test_help_needs_no_tensorflow_but_for_the_flags_of_methods(run):  # noqa: F811  # the fixture
+def test_help_needs_no_tensorflow_but_for_the_flags_of_methods(run):
     status, out, _ = run("export", "--help")
     assert status == 0 and "--encoded" in out and "--overwrite" in out and "--masks" in out

@@ -11,26 +11,18 @@ import pytest
 from model_zoo import SIZE, model_of
 
 import tfviz
-from tfviz.__main__ import main
 from tfviz.apps.images import read_image
 from tfviz.methods import METHODS
 
 
 @pytest.fixture
-def run(capsys, monkeypatch, tmp_path):
-    """Run the command beside a model and an image; return its exit status, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
+def run(run, monkeypatch):
+    """Run the command beside a model and an image."""
     monkeypatch.setenv("COLUMNS", "300")
     model_of("functional").save("own.keras")
     pixels = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
     cv2.imwrite("one.png", pixels)
-
-    def command(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        return int(ended.value.code or 0), *capsys.readouterr()
-
-    return command
+    return run
 
 
 def explain(run, *flags):

@@ -18,7 +18,6 @@ from model_zoo import CLASSES, SHAPE, SIZE, model_of, open_size, randomise
 
 import tfviz
 from tfviz import demo
-from tfviz.__main__ import main
 from tfviz.apps.command import options as command_options
 from tfviz.methods.visualization import (
     PRESETS,
@@ -38,21 +37,6 @@ SQUEEZENET = SHARED / "models" / "squeezenet_imagenet.keras"
 
 # What a manifest says of a model of one input and one output.
 WHOLE = {"signature": None, "input": "images", "others": [], "outputs": ["0"], "cut": None}
-
-
-@pytest.fixture
-def run(capsys, monkeypatch, tmp_path):
-    """Run the command in a folder of its own; return its exit status, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "120")
-
-    def command(*arguments):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        return int(ended.value.code or 0), *capsys.readouterr()
-
-    return command
 
 
 @pytest.fixture(scope="module")

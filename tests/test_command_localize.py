@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import cv2
 import numpy as np
 import pytest
@@ -10,24 +12,13 @@ from test_command_line import blind, manifest_in, picture_of
 
 import tfviz
 from tfviz import demo
-from tfviz.__main__ import main
 from tfviz.apps.map_files import read_maps
 from tfviz.results import collapse, grabcut_mask, largest_box, largest_component, normalise, outline, threshold_mask
 
 
 @pytest.fixture
-def run(capsys, monkeypatch, tmp_path):
-    """Run the command in a folder of its own; return its exit status, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "120")
-
-    def command(*arguments):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(["localize", *map(str, arguments)])
-        return int(ended.value.code or 0), *capsys.readouterr()
-
-    return command
+def run(run):
+    return partial(run, "localize")
 
 
 @pytest.fixture(scope="module")

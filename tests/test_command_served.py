@@ -14,7 +14,6 @@ import tensorflow as tf
 from model_zoo import CLASSES
 
 import tfviz
-from tfviz.__main__ import main
 from tfviz.apps.beam import AttributionHandler
 from tfviz.apps.explanation_metadata import FILE
 from tfviz.errors import UnsupportedModelError
@@ -83,18 +82,9 @@ def served(tmp_path_factory):
 
 
 @pytest.fixture
-def run(capsys, monkeypatch, tmp_path, served):
-    """Explain by a signature in a folder of its own; return the exit status, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
+def run(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "150")
-
-    def command(name, *arguments):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([name, *map(str, arguments)])
-        return int(ended.value.code or 0), *capsys.readouterr()
-
-    return command
+    return run
 
 
 def explain(run, served, *arguments, images=("tall",)):
