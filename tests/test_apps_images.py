@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from tfviz.apps.image_files import find_images
-from tfviz.apps.images import MAXIMUM_PIXELS, fit_image, read_image
-from tfviz.errors import InvalidImagesError
+from tfviz.apps.images import MAXIMUM_PIXELS, fit_image, image_size, read_image
+from tfviz.errors import InvalidImagesError, UnsupportedModelError
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "images"
 
@@ -446,3 +446,29 @@ def test_unknown_ways_to_fit(noise):
     for fraction in (0, -1, 1.01):
         with pytest.raises(InvalidImagesError, match=f"above 0 and up to 1, not at {fraction}"):
             fit_image(noise, (8, 8), crop_fraction=fraction)
+
+
+@pytest.mark.parametrize(
+    "shape, wanted, assumed, expected",
+    [
+        ((16, 20, 3), None, None, (16, 20)),
+        ((16, 20, 3), (16, 20), (7, 8), (16, 20)),
+        ((None, 20, 3), None, (7, 8), (7, 20)),
+        ((None, 20, 3), (9, 20), (7, 8), (9, 20)),
+        ((None, None, 1), (9, 10), None, (9, 10)),
+        ((16, 20, 3), (16, 16), None, "takes images of 16x20 pixels, not of 16x16"),
+        (
+            (None, 20, 3),
+            (9, 10),
+            (7, 8),
+            "takes images of anyx20 pixels, not of 9x10; .* for networks that leave it open",
+        ),
+        ((16, None, 3), None, None, r"leaves the size of its images open; say it with size=\(height, width\)"),
+    ],
+)
+def test_the_size_of_a_networks_images(shape, wanted, assumed, expected):
+    if isinstance(expected, tuple):
+        assert image_size(shape, wanted, assumed) == expected
+    else:
+        with pytest.raises(UnsupportedModelError, match=expected):
+            image_size(shape, wanted, assumed)

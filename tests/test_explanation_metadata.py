@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -295,6 +296,18 @@ def test_the_model_is_loaded_once(folder, monkeypatch):
     monkeypatch.setattr(tf.saved_model, "load", lambda *given: loads.append(given) or load(*given))
     setup = set_up(ModelOptions(str(folder), "imagenet", "0..1", None, None))
     assert len(loads) == 1 and setup.network.name == "model"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["explain", "photo.png", "--model", "model"], ["export", "model", "out", "--encoded"]]
+)
+def test_the_file_is_read_once(arguments, folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    read_text, found = Path.read_text, []
+    monkeypatch.setattr(Path, "read_text", lambda path, **how: found.append(path.name) or read_text(path, **how))
+    done = CliRunner().invoke(app, [*arguments, "--preprocess", "0..1", "--method", "saliency"])
+    assert done.exit_code == 0, done.output
+    assert found.count(FILE) == 1
 
 
 def test_signatures_are_read_from_the_file(folder, tmp_path):

@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from tfviz.apps.decoding import decode
 from tfviz.apps.images import CROP_FRACTION, WAYS_TO_FIT
-from tfviz.apps.preprocessing import LUMINANCE, Preprocessing
+from tfviz.apps.preprocessing import Preprocessing
 from tfviz.errors import InvalidImagesError
+from tfviz.results.colors import LUMINANCE
 
 
 @dataclass(frozen=True)

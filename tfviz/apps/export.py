@@ -13,6 +13,7 @@ import tensorflow as tf
 from tfviz.apps import manifest
 from tfviz.apps.encoded import Decoder
 from tfviz.apps.folders import EXTRA, SAVED_MODEL, carry_over, check_place, whole_folder
+from tfviz.apps.images import image_size
 from tfviz.apps.preprocessing import find_preprocessing
 from tfviz.apps.signatures import Exported, prepare
 from tfviz.errors import TfvizError, TfvizWarning, UnsupportedModelError
@@ -107,16 +108,8 @@ def find_decoder(network: TracedNetwork, preprocess: str | None, size: tuple[int
     """Return what makes the network's images of encoded files."""
     if preprocess is None:
         raise TfvizError("say what encoded files become: preprocess='0..1', 'vgg16' or what the model was trained on")
-    height, width, channels = network.image_shape
-    if size is None and (height is None or width is None):
-        raise UnsupportedModelError("the model leaves the size of its images open; say it with size=(height, width)")
-    wanted = size or (height, width)
-    if any(side not in (None, given) for side, given in zip((height, width), wanted, strict=True)):
-        raise UnsupportedModelError(
-            f"the network takes images of {height or 'any'}x{width or 'any'} pixels, not of {wanted[0]}x{wanted[1]}"
-        )
-    preprocessing = find_preprocessing(preprocess, channels=channels or 3)
-    return Decoder(preprocessing, (int(wanted[0] or 0), int(wanted[1] or 0)), fit)
+    preprocessing = find_preprocessing(preprocess, channels=network.image_shape[2] or 3)
+    return Decoder(preprocessing, image_size(network.image_shape, size), fit)
 
 
 def write(

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfviz.apps.quiet import silent_stderr
-from tfviz.errors import InvalidImagesError
+from tfviz.errors import InvalidImagesError, UnsupportedModelError
 
 Image = NDArray[np.uint8]
 
@@ -143,6 +143,25 @@ def _to_rgb(pixels: NDArray[Any]) -> Image:
     if pixels.dtype == np.uint16:
         pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
     return np.ascontiguousarray(pixels[..., ::-1])
+
+
+def image_size(
+    shape: tuple[int | None, ...], wanted: tuple[int, int] | None, assumed: tuple[int, int] | None = None
+) -> tuple[int, int]:
+    """Return the height and width of a network's images (H, W, C); of what it leaves open those `wanted` or `assumed`.
+
+    Raises `UnsupportedModelError` where it takes images of another size than is wanted, or none is known.
+    """
+    known, given = shape[:2], wanted or assumed
+    if wanted is not None and any(side not in (None, each) for side, each in zip(known, wanted, strict=True)):
+        raise UnsupportedModelError(
+            f"the network takes images of {known[0] or 'any'}x{known[1] or 'any'} pixels, not of "
+            f"{wanted[0]}x{wanted[1]}; size (--size) is for networks that leave it open"
+        )
+    height, width = (side or each for side, each in zip(known, given or (None, None), strict=True))
+    if height is None or width is None:
+        raise UnsupportedModelError("the model leaves the size of its images open; say it with size=(height, width)")
+    return int(height), int(width)
 
 
 def fit_image(image: Image, size: tuple[int, int], how: str = "crop", *, crop_fraction: float = CROP_FRACTION) -> Image:

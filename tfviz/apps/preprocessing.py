@@ -17,12 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfviz.errors import InvalidImagesError, TfvizError, resembling
+from tfviz.results.colors import LUMINANCE
 
 Picture = NDArray[np.uint8]
 Input = NDArray[np.float32]
-
-LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
-"""Shares of red, green and blue in grey (ITU-R BT.601, as Keras loads grey images)."""
 
 _RANGES = {"0..1": (0.0, 255.0), "-1..1": (127.5, 127.5), "0..255": (0.0, 1.0)}
 _ORDERS = {"rgb": slice(None), "bgr": slice(None, None, -1)}

@@ -8,10 +8,11 @@ import numpy as np
 from tfviz.apps.features import trial_record
 from tfviz.apps.images import WAYS_TO_FIT, fit_image
 from tfviz.apps.output import encode_picture
-from tfviz.apps.preprocessing import LUMINANCE, Preprocessing, affine_preprocessing
+from tfviz.apps.preprocessing import Preprocessing, affine_preprocessing
 from tfviz.errors import TfvizError, UnsupportedModelError
 from tfviz.network.parsing import ExampleFormat
 from tfviz.network.traced import TracedNetwork
+from tfviz.results.colors import LUMINANCE
 
 OWN = "the network's own"
 SIDE = 32

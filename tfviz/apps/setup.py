@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tfviz.apps.explanation_metadata import ExplanationMetadata, read_explanation_metadata
 from tfviz.apps.features import picture_in, wrap
-from tfviz.apps.images import Image, check_fit, decode_image, fit_image, read_bytes
+from tfviz.apps.images import Image, check_fit, decode_image, fit_image, image_size, read_bytes
 from tfviz.apps.labels import read_labels, resolve_target
 from tfviz.apps.models import OpenedModel, open_model
 from tfviz.apps.preprocessing import Preprocessing, find_preprocessing
@@ -126,21 +126,21 @@ def set_up(options: ModelOptions) -> Setup:
     if options.fit is not None:
         check_fit(options.fit)
     opened = open_model(options.model, weights=options.weights)
-    network = trace(opened.model, **choice_of(options, opened))
+    choice, metadata = complete_choice(options.choice, opened.model)
+    network = trace(opened.model, **choice)
     if network.others:
         raise UnsupportedModelError(
             f"the network takes {', '.join(map(repr, network.others))} beside the image, but here are images alone: "
             "explain it in Python, with a dictionary of all inputs"
         )
-    return set_up_opened(options, opened, network)
+    return set_up_opened(options, opened, network, metadata)
 
 
-def set_up_opened(options: ModelOptions, opened: OpenedModel, network: TracedNetwork) -> Setup:
-    """Return what `set_up` does, of a model that is open."""
+def set_up_opened(
+    options: ModelOptions, opened: OpenedModel, network: TracedNetwork, metadata: ExplanationMetadata | None
+) -> Setup:
+    """Return what `set_up` does, of a model that is open, and what `complete_choice` read beside it."""
     path = opened.model if isinstance(opened.model, Path) else None
-    metadata = None
-    if path and path.is_dir():
-        metadata = read_explanation_metadata(path, options.input_name, options.output_name)
     examples = find_example_format(network)
     preprocessing, said = _preprocessing(options, opened, network, examples)
     said += metadata.warnings if metadata else ()
@@ -149,7 +149,7 @@ def set_up_opened(options: ModelOptions, opened: OpenedModel, network: TracedNet
     names = _class_names(options, opened, network, metadata)
     # Keras' own networks were evaluated on the centre of photographs; its users' are mostly trained on stretched ones.
     fit = options.fit or ("stretch" if path else "crop")
-    size = image_size(options.size, opened, network)
+    size = network_size(options, opened, network)
     if network.cut is not None:
         fit = measure_fit(network, examples, preprocessing, size)
     return Setup(network, path, preprocessing, names, size, fit, said, metadata, examples)
@@ -168,22 +168,20 @@ def with_baselines(
     return found
 
 
-def choice_of(options: ModelOptions, opened: OpenedModel) -> dict[str, Any]:
-    """Return what `trace` is told of the model: what the options say and, besides, explanation_metadata.json."""
-    return complete_choice(options.choice, opened.model)
+def complete_choice(choice: Mapping[str, Any], model: Any) -> tuple[dict[str, Any], ExplanationMetadata | None]:
+    """Return what `trace` is told of the model, and what explanation_metadata.json says where there is one.
 
-
-def complete_choice(choice: Mapping[str, Any], model: Any) -> dict[str, Any]:
-    """Return what `trace` is told of a model, with what explanation_metadata.json says of what was not typed."""
+    It completes what was not typed.
+    """
     is_folder = isinstance(model, Path) and model.is_dir()
     metadata = read_explanation_metadata(model, choice.get("input"), choice.get("output")) if is_folder else None
     if metadata is None or not {"input", "output"} - set(choice):
-        return dict(choice)
+        return dict(choice), metadata
     signatures = read_signatures(model)
     wanted = choice.get("signature", "serving_default")
     if "signature" not in choice and len(signatures) == 1:
         (wanted,) = signatures
-    return {**(metadata.names(signatures, wanted, typed=choice) if wanted in signatures else {}), **choice}
+    return {**(metadata.names(signatures, wanted, typed=choice) if wanted in signatures else {}), **choice}, metadata
 
 
 def _class_names(
@@ -225,13 +223,7 @@ def _preprocessing(
     return found, tuple(said)
 
 
-def image_size(wanted: int | None, opened: OpenedModel, network: TracedNetwork) -> tuple[int, int]:
-    """Return the height and width of the network's images; `wanted` are those of one that leaves them open."""
-    height, width, _ = network.image_shape
-    if wanted is not None and {wanted} != {height or wanted, width or wanted}:
-        raise UnsupportedModelError(
-            f"the network takes images of {height or 'any'}x{width or 'any'} pixels, not of {wanted}x{wanted}; "
-            "--size is for networks that leave it open"
-        )
-    assumed = opened.image_size or (ASSUMED_SIZE, ASSUMED_SIZE)
-    return height or wanted or assumed[0], width or wanted or assumed[1]
+def network_size(options: ModelOptions, opened: OpenedModel, network: TracedNetwork) -> tuple[int, int]:
+    """Return the height and width of the network's images; see `image_size`."""
+    wanted = None if options.size is None else (options.size, options.size)
+    return image_size(network.image_shape, wanted, opened.image_size or (ASSUMED_SIZE, ASSUMED_SIZE))

@@ -14,6 +14,8 @@ OPENCV_CODES: dict[str, int] = {
 DIVERGING = "blue_white_red"
 COLORMAPS = (DIVERGING, *OPENCV_CODES)
 STEPS = 255
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+"""Shares of red, green and blue in grey (ITU-R BT.601, as Keras loads grey images)."""
 
 
 def color_table(name: str) -> Picture:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tfviz.errors import TfvizError
 from tfviz.results.checks import Picture, check_maps, check_pictures, pick
-from tfviz.results.colors import STEPS, signed_table
+from tfviz.results.colors import LUMINANCE, STEPS, signed_table
 from tfviz.results.pictures import rounded
 from tfviz.results.render import fit_maps
 from tfviz.results.scale import collapse
@@ -22,7 +22,6 @@ WEIGHT = 0.75  # of the colours over a picture
 FAINTEST = 0.35  # what lies just above the lower percentile is to be seen
 SHADE = 0.4  # of a region inside its outline
 SMOOTHING = 1 / 40  # parts of the picture's shorter side that the outline of a region may leave out or take in
-LUMINANCE = np.array([0.299, 0.587, 0.114])
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ def layers(
     from tfviz.network.trace import trace
 
     opened = open_architecture(model)
-    print_layers(trace(opened, **complete_choice(trace_options(model_options(context)), opened)))
+    choice, _ = complete_choice(trace_options(model_options(context)), opened)
+    print_layers(trace(opened, **choice))
 
 
 @app.command()

@@ -16,14 +16,20 @@ from numpy.typing import NDArray
 from tfviz.apps.command.explain import find_methods
 from tfviz.apps.command.tables import print_rows
 from tfviz.apps.encoded import Decoder
-from tfviz.apps.explanation_metadata import read_explanation_metadata
 from tfviz.apps.export import check_encoded, write
 from tfviz.apps.features import trial_record
 from tfviz.apps.folders import EXTRA
 from tfviz.apps.images import fit_image, read_image
 from tfviz.apps.models import OpenedModel, open_model
 from tfviz.apps.preprocessing import find_preprocessing
-from tfviz.apps.setup import ASSUMED_PREPROCESSING, ModelOptions, choice_of, image_size, set_up_opened, with_baselines
+from tfviz.apps.setup import (
+    ASSUMED_PREPROCESSING,
+    ModelOptions,
+    complete_choice,
+    network_size,
+    set_up_opened,
+    with_baselines,
+)
 from tfviz.apps.signatures import ENCODED, Exported, image_input, prepare
 from tfviz.demo import sample_paths
 from tfviz.errors import TfvizWarning
@@ -44,17 +50,14 @@ def export(
 ) -> None:
     """Write the SavedModel of a model and methods, with an example of what it takes, and print how it is used."""
     opened = open_model(options.model, weights=options.weights)
-    network = trace(opened.model, **choice_of(options, opened))
+    choice, metadata = complete_choice(options.choice, opened.model)
+    network = trace(opened.model, **choice)
     check_encoded(network, encoded=encoded)
-    setup = set_up_opened(options, opened, network) if encoded else None
+    setup = set_up_opened(options, opened, network, metadata) if encoded else None
     decoder = Decoder(setup.preprocessing, setup.size, setup.fit) if setup else None
     chosen, left_out = find_methods(network, methods, method_options)
     path = opened.model.resolve() if isinstance(opened.model, Path) else None
-    metadata = (
-        read_explanation_metadata(path, options.input_name, options.output_name) if path and path.is_dir() else None
-    )
-    chosen = with_baselines(metadata, chosen)
-    exported = prepare(network, chosen, decoder, batch_size, path)
+    exported = prepare(network, with_baselines(metadata, chosen), decoder, batch_size, path)
     for message in [*left_out, *exported.manifest["warnings"]]:
         warnings.warn(message, TfvizWarning, stacklevel=2)
     if setup:
@@ -83,7 +86,7 @@ def _as_file(array: NDArray[Any]) -> bytes:
 
 def _example(options: ModelOptions, opened: OpenedModel, network: TracedNetwork) -> NDArray[np.float32]:
     """Return a batch of one image that the network takes: a sample picture, or zeros where it takes no pictures."""
-    size, channels = image_size(options.size, opened, network), network.image_shape[2] or 3
+    size, channels = network_size(options, opened, network), network.image_shape[2] or 3
     if channels not in (1, 3):
         return np.zeros((1, *size, channels), np.float32)
     preprocessing = opened.preprocessing or find_preprocessing(ASSUMED_PREPROCESSING, channels=channels)
