@@ -63,6 +63,47 @@ def test_a_regression():
         np.testing.assert_array_equal(gradient(unlisted, score), np.ones_like(IMAGES))
 
 
+@pytest.fixture(scope="module")
+def forms(tmp_path_factory):
+    """A model of two outputs in every form that `trace` opens, and the names of the second there."""
+    folder = tmp_path_factory.mktemp("forms")
+    listed = flat_model(3, 1)
+    named = keras.Model(listed.input, {"kind": listed.outputs[0], "price": listed.outputs[1]})
+    listed.save(folder / "listed.keras")
+    listed.export(folder / "listed", verbose=False)
+    named.export(folder / "named", verbose=False)
+    return listed, {
+        "live": (listed, ["out1", 1, "1"]),
+        "file": (folder / "listed.keras", ["out1", 1]),
+        "saved": (folder / "listed", ["output_1", 1, "1"]),
+        "live dictionary": (named, ["price", 1]),
+        "saved dictionary": (folder / "named", ["price", 1]),
+    }
+
+
+@pytest.mark.parametrize("form", ["live", "file", "saved", "live dictionary", "saved dictionary"])
+def test_outputs_are_called_as_trace_calls_them(form, forms):
+    listed, found = forms
+    model, names = found[form]
+    for name in names:
+        expected = tfviz.gradient(tfviz.trace(model, output=name), IMAGES)
+        np.testing.assert_allclose(expected, kernel(listed, 0, "out1"), rtol=1e-6)
+        np.testing.assert_array_equal(gradient(model, scores.value_score(output=name)), expected)
+    known = ", ".join(map(repr, tfviz.trace(model, output=1, score=scores.value_score()).outputs.names))
+    with pytest.raises(TfvizError, match=r"no output 'prize'; say output=, one of its outputs: '.*', '.*'") as caught:
+        tfviz.trace(model, score=scores.value_score(output="prize"))
+    assert known in str(caught.value)
+
+
+def test_the_one_output_of_a_saved_model_has_a_name(tmp_path):
+    model = flat_model(1)
+    keras.Model(model.input, {"price": model.output}).export(tmp_path, verbose=False)
+    found = gradient(tmp_path, scores.value_score(output="price"))
+    np.testing.assert_allclose(found, kernel(model, 0), rtol=1e-6)
+    with pytest.raises(TfvizError, match=r"no output 'prize'; say output=, one of its outputs: 'price'$"):
+        tfviz.trace(tmp_path, score=scores.value_score(output="prize"))
+
+
 def test_a_label_is_scored_by_the_logit_before_its_sigmoid():
     model = flat_model(4, activation="sigmoid")
     np.testing.assert_allclose(gradient(model, scores.label_score(2)), kernel(model, 2), rtol=1e-3, atol=1e-6)
@@ -144,6 +185,14 @@ def detector():
     return randomise(keras.Model(image, {"boxes": boxes(flat), "scores": layers.Softmax()(logits), "raw": logits}))
 
 
+def test_the_outputs_of_a_detector_that_gives_a_list():
+    model = detector()
+    listed = keras.Model(model.input, list(model.output.values()))
+    names = dict(zip(model.output, listed.output_names, strict=True))
+    by_name = scores.box_score(1, [0, 0, 2.5, 2.5], boxes=names["boxes"], scores=names["raw"])
+    np.testing.assert_allclose(gradient(listed, by_name), kernel(model, 1), rtol=1e-6)
+
+
 @pytest.mark.parametrize("box, best", [([0, 0, 2.5, 2.5], 0), ([1, 0.5, 4, 4], 1), ([5, 5, 7, 7], 2)])
 def test_a_box_is_scored_by_the_detection_that_overlaps_it_most(box, best):
     model = detector()
@@ -186,8 +235,21 @@ def test_the_similarity_of_detections():
         ((3,), scores.class_score("tabby"), "the index of a class is 'tabby', expected a whole number"),
         ((3,), scores.label_score(1.0), "the index of a class is 1.0, expected a whole number"),
         ((3,), scores.class_score(0, output="logits"), "no output 'logits'; .* only one, so that none is named"),
-        ((3, 2), scores.class_score(0), "the model has several outputs; say output=, one of its outputs: 0, 1"),
-        ((3, 2), scores.class_score(0, output=2), "the model has no output 2; say output=, one of its outputs: 0, 1"),
+        (
+            (3, 2),
+            scores.class_score(0),
+            "the model has several outputs; say output=, one of its outputs: 'out0', 'out1'",
+        ),
+        (
+            (3, 2),
+            scores.class_score(0, output=2),
+            "the model has no output 2; say output=, one of its outputs: 'out0', 'out1'",
+        ),
+        (
+            (3, 2),
+            scores.class_score(0, output="out"),
+            "no output 'out'; say output=, one of its outputs: 'out0', 'out1'",
+        ),
         ((3,), scores.value_score(), "the output has 3 values an image, expected one"),
         ((3,), scores.region_score(0), r"has the shape \(None, 3\), the score reads a segmentation \(N, h, w, K\)"),
         ((3, 2), scores.box_score(0, [0, 0, 1, 1], boxes=0, scores=1), r"output 0 has the shape .* boxes \(N, M, 4\)"),
@@ -197,6 +259,14 @@ def test_the_similarity_of_detections():
 def test_outputs_that_a_score_does_not_read(sizes, score, said):
     with pytest.raises(TfvizError, match=said):
         tfviz.trace(flat_model(*sizes), score=score)
+
+
+def test_outputs_without_names():
+    """A score that is called by itself knows keys and places alone."""
+    values = tf.constant([[2.0], [3.0]])
+    np.testing.assert_array_equal(scores.value_score(output=1)([-values, values]), [2, 3])
+    with pytest.raises(TfvizError, match=r"no output 'price'; say output=, one of its outputs: 0, 1$"):
+        scores.value_score(output="price")([-values, values])
 
 
 def test_boxes_that_are_none():

@@ -1,9 +1,9 @@
 """What a network's score may be besides the logit of a class: functions for `tfviz.trace(model, score=...)`.
 
 Each function here returns a function of the model's outputs that gives a number for each image (N,), made of TensorFlow
-operations. `output` says which of several outputs it reads: the key of a dictionary or the place in a list; None where
-there is but one. Outputs are read as the model gives them, so that after a softmax a score is a probability. The logit
-of a class needs no score: trace the model without one, and give `targets`.
+operations. `output` says which of several outputs it reads, by a name or number that `tfviz.trace(output=...)` takes;
+None where there is but one. Outputs are read as the model gives them, so that after a softmax a score is a probability.
+The logit of a class needs no score: trace the model without one, and give `targets`.
 
 What raises does so when the model is traced: a `TfvizError` where the outputs are others than the score reads.
 """
@@ -19,6 +19,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfviz.errors import TfvizError
+from tfviz.network.scores import NamedOutputs, NamedScore, find_output
 
 Output = str | int | None
 Score = Callable[[Any], tf.Tensor]
@@ -33,7 +34,8 @@ def class_score(index: int, *, output: Output = None) -> Score:
     An output (N,) is one value, with the index 0.
     """
 
-    def score(outputs: Any) -> tf.Tensor:
+    @NamedScore
+    def score(outputs: NamedOutputs) -> tf.Tensor:
         values = _read(outputs, output, "(N, K)", 1, 2)
         return _entry(values if values.shape.rank == 2 else values[:, tf.newaxis], index)
 
@@ -43,7 +45,8 @@ def class_score(index: int, *, output: Output = None) -> Score:
 def value_score(*, output: Output = None) -> Score:
     """Score the one value of a regression, (N,) or (N, 1)."""
 
-    def score(outputs: Any) -> tf.Tensor:
+    @NamedScore
+    def score(outputs: NamedOutputs) -> tf.Tensor:
         values = _read(outputs, output, "one value an image, (N,) or (N, 1)", 1, 2)
         if values.shape.rank == 2 and values.shape[1] != 1:
             raise TfvizError(f"the output has {values.shape[1]} values an image, expected one; see class_score")
@@ -58,7 +61,8 @@ def label_score(index: int, *, output: Output = None) -> Score:
     They are the logit before a sigmoid; where that is saturated, at 1 in 10 million, they end at ±16.
     """
 
-    def score(outputs: Any) -> tf.Tensor:
+    @NamedScore
+    def score(outputs: NamedOutputs) -> tf.Tensor:
         probability = _entry(_read(outputs, output, "probabilities (N, K)", 2), index)
         return tf.math.log(tf.maximum(probability, SATURATED)) - tf.math.log(tf.maximum(1 - probability, SATURATED))
 
@@ -82,7 +86,8 @@ def region_score(index: int, mask: Any = None, *, threshold: float = 0.5, output
     """
     weights = None if mask is None else _mask(mask)
 
-    def score(outputs: Any) -> tf.Tensor:
+    @NamedScore
+    def score(outputs: NamedOutputs) -> tf.Tensor:
         maps = _read(outputs, output, "a segmentation (N, h, w, K)", 4)
         chosen = _entry(maps, index)
         if weights is not None:
@@ -113,7 +118,8 @@ def box_score(index: int, box: Any, *, boxes: Output, scores: Output) -> Score:
     """
     wanted = _box(box)
 
-    def score(outputs: Any) -> tf.Tensor:
+    @NamedScore
+    def score(outputs: NamedOutputs) -> tf.Tensor:
         found, classes = _detections(outputs, boxes, scores)
         overlap = _intersection_over_union(found, wanted)
         best = tf.argmax(overlap, axis=1)
@@ -131,7 +137,8 @@ def detection_similarity(index: int, box: Any, *, boxes: Output, scores: Output)
     """
     wanted = _box(box)
 
-    def score(outputs: Any) -> tf.Tensor:
+    @NamedScore
+    def score(outputs: NamedOutputs) -> tf.Tensor:
         found, classes = _detections(outputs, boxes, scores)
         cosine = _entry(tf.math.l2_normalize(classes, axis=-1), index)
         return tf.reduce_max(_intersection_over_union(found, wanted) * cosine, axis=1)
@@ -145,7 +152,8 @@ def similarity_score(reference: Any, *, output: Output = None) -> Score:
     if target.ndim != 1 or not target.any():
         raise TfvizError(f"the reference embedding has the shape {target.shape}, expected (D,) and not all zero")
 
-    def score(outputs: Any) -> tf.Tensor:
+    @NamedScore
+    def score(outputs: NamedOutputs) -> tf.Tensor:
         embeddings = _read(outputs, output, "embeddings (N, D)", 2)
         if not embeddings.shape[1:].is_compatible_with(target.shape):
             raise TfvizError(f"the embeddings have {embeddings.shape[1]} values, the reference has {target.shape[0]}")
@@ -154,19 +162,22 @@ def similarity_score(reference: Any, *, output: Output = None) -> Score:
     return score
 
 
-def _read(outputs: Any, output: Output, expected: str, *ranks: int) -> tf.Tensor:
+def _read(given: NamedOutputs, output: Output, expected: str, *ranks: int) -> tf.Tensor:
     """Return one output as float32; raise `TfvizError` where it is not there or has another rank."""
+    outputs, names = given
     if isinstance(outputs, Mapping):
         named: dict[Any, Any] = dict(outputs)
     else:
         named = dict(enumerate(outputs)) if isinstance(outputs, list | tuple) else {None: outputs}
     if output is None and len(named) == 1:
         output = next(iter(named))
-    if output not in named:
-        known = ", ".join(map(repr, named)) if None not in named else "only one, so that none is named"
+    place = None if output is None or output in named else find_output(output, names)
+    if place is None and output not in named:
+        known = list(names or named)
+        existing = "only one, so that none is named" if known in ([None], ["0"]) else ", ".join(map(repr, known))
         asked = "several outputs" if output is None else f"no output {output!r}"
-        raise TfvizError(f"the model has {asked}; say output=, one of its outputs: {known}")
-    found = tf.convert_to_tensor(named[output])
+        raise TfvizError(f"the model has {asked}; say output=, one of its outputs: {existing}")
+    found = tf.convert_to_tensor(named[output] if place is None else tf.nest.flatten(outputs)[place])
     if found.shape.rank is not None and found.shape.rank not in ranks:
         name = "" if output is None else f" {output!r}"
         raise TfvizError(f"the output{name} has the shape {tuple(found.shape)}, the score reads {expected}")
@@ -207,7 +218,7 @@ def _box(box: Any) -> Numbers:
     return wanted
 
 
-def _detections(outputs: Any, boxes: Output, scores: Output) -> tuple[tf.Tensor, tf.Tensor]:
+def _detections(outputs: NamedOutputs, boxes: Output, scores: Output) -> tuple[tf.Tensor, tf.Tensor]:
     found = _read(outputs, boxes, "boxes (N, M, 4)", 3)
     if found.shape[-1] not in (4, None):
         raise TfvizError(f"the output {boxes!r} has the shape {tuple(found.shape)}, the score reads boxes (N, M, 4)")

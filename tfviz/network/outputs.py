@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError, resembling
 from tfviz.network.program import Value
-from tfviz.network.scores import CustomScore, Head, find_head, read_outputs
+from tfviz.network.scores import CustomScore, Head, NamedScore, find_head, find_output, read_outputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,19 +31,18 @@ class Outputs:
 
     def only(self, name: str | int) -> Outputs:
         """Return the one output of that name or number; raise `UnsupportedModelError` where there is none."""
-        # An export of Keras numbers its outputs in their names, which sort otherwise than numbers.
-        wanted = f"output_{name}" if f"output_{name}" in self.names else str(name)
-        if wanted not in self.names and wanted.isdigit() and int(wanted) < len(self.names):
-            wanted = self.names[int(wanted)]
-        if wanted not in self.names:
-            close = resembling(wanted, self.names)
+        place = find_output(name, self.names)
+        if place is None:
+            close = resembling(str(name), self.names)
             hint = f"did you mean {close}?" if close else f"the model gives {self._described()}"
             raise UnsupportedModelError(f"no output {name!r}; {hint}")
-        return Outputs([self.values[self.names.index(wanted)]], [wanted], None)
+        return Outputs([self.values[place]], [self.names[place]], None)
 
     def find_head(self, score: CustomScore | None) -> Head:
         """Return what the scores come from; raise `UnsupportedModelError` where several outputs may be meant."""
         if score is not None:
+            # Those of tfviz.scores read outputs by the names that `trace` knows them by.
+            score = score.named(self.names) if isinstance(score, NamedScore) else score
             return Head("custom", self.values[0], None, read_outputs(score, self.values, self.structure), score)
         if len(self.values) > 1:
             likely = next(

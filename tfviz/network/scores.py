@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -16,6 +16,29 @@ TRANSPARENT = frozenset({"Identity", "IdentityN", "Cast", "Reshape", "Squeeze"})
 HEADS = {"Softmax": "softmax", "LogSoftmax": "softmax", "Sigmoid": "sigmoid"}
 
 CustomScore = Callable[[Any], tf.Tensor]
+
+
+class NamedOutputs(NamedTuple):
+    """What a model returns, and what `trace` calls its tensors, in the order of `tf.nest.flatten`."""
+
+    outputs: Any
+    names: Sequence[str]
+
+
+@dataclass(frozen=True, eq=False)
+class NamedScore:
+    """A custom score that may read outputs by the names that `trace` knows; alone it knows none."""
+
+    function: Callable[[NamedOutputs], tf.Tensor]
+    names: Sequence[str] = ()
+
+    def __call__(self, outputs: Any) -> tf.Tensor:
+        """Return the score (N,)."""
+        return self.function(NamedOutputs(outputs, self.names))
+
+    def named(self, names: Sequence[str]) -> NamedScore:
+        """Return the score of a model whose outputs are called so."""
+        return replace(self, names=names)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +93,15 @@ class Head:
     def is_binary(self) -> bool:
         """Whether one logit decides between the classes 0 and 1."""
         return self.kind == "sigmoid" and self.logits.shape[-1] == 1
+
+
+def find_output(name: str | int, names: Sequence[str]) -> int | None:
+    """Return which of the outputs of those `names` is meant by a name or number; None where it is none of them."""
+    # An export of Keras numbers its outputs in their names, which sort otherwise than numbers.
+    for wanted in (f"output_{name}", str(name)):
+        if wanted in names:
+            return names.index(wanted)
+    return int(name) if str(name).isdigit() and int(name) < len(names) else None
 
 
 def find_head(output: Value) -> Head:
