@@ -152,6 +152,31 @@ def test_a_score_of_ones_own_has_no_probability(tmp_path):
     assert saved["score"]["meaning"] == "the score that was given to trace"
 
 
+def test_one_raw_output_is_a_number_and_no_class(tmp_path):
+    model = ending_in(None, 1)
+    images = random_images(2)
+    for targets in (None, 0):
+        found = tfviz.explain(model, images, targets, methods="saliency")
+        assert found.head == "none" and not found.has_classes and np.isnan(found.probabilities).all()
+        np.testing.assert_allclose(found.scores, model(images)[:, 0], rtol=1e-5)
+        value = f"raw\N{NO-BREAK SPACE}output\N{NO-BREAK SPACE}{found.scores[0]:.3g}"
+        assert found.titles()[0] == found.titles(["ant"])[0] == titles(found.plot())[0] == value
+        saved = read_json(found.save(tmp_path, class_names=["ant"]))["results"][0]
+        assert [saved[name] for name in ("target", "class", "probability")] == [None, None, None]
+        assert saved["score"] == float(found.scores[0])
+
+
+def test_methods_of_probabilities_take_one_raw_output_as_it_is():
+    """As they do the score of the same output, and not its softmax, which is always 1."""
+    model, images = ending_in(None, 1), random_images(2)
+    network = tfviz.trace(model, score=tfviz.scores.value_score())
+    for name, options in {"occlusion": {"patch": 8, "stride": 8}, "score_cam": {}}.items():
+        method = getattr(tfviz, name)
+        found = method(model, images, **options)
+        assert found.any()
+        np.testing.assert_allclose(found, method(network, images, **options), rtol=1e-5, atol=1e-7)
+
+
 def test_select(explanation):
     part = explanation.select([2, 0])
     np.testing.assert_array_equal(part.targets, explanation.targets[[2, 0]])

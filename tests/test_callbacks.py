@@ -144,6 +144,19 @@ def test_captions_are_titles_and_take_as_many_lines_for_every_image(tmp_path):
     assert (card[0, WIDTH:] != card[1, WIDTH:]).any()
 
 
+def test_the_caption_of_a_regression_is_its_value(tmp_path):
+    image = keras.Input(IMAGES.shape[1:])
+    model = keras.Model(image, keras.layers.Dense(1)(keras.layers.Flatten()(image)))
+    run_once(model, ExplainImages(tmp_path, IMAGES, methods="saliency"))
+    card = explanations(tmp_path)["saliency"][0]
+    captions = [
+        f"raw\N{NO-BREAK SPACE}output\N{NO-BREAK SPACE}{value:.3g}" for value in tfviz.trace(model).logits(IMAGES)[:, 0]
+    ]
+    white = [np.full((WIDTH, WIDTH, 3), 255, np.uint8)] * 3
+    row = montage(white, columns=3, captions=captions, padding=0)
+    np.testing.assert_array_equal(card[:, WIDTH:], np.stack(np.split(row, 3, axis=1))[:, WIDTH:])
+
+
 @of_both
 def test_the_model_is_traced_and_the_methods_compiled_once(tmp_path, monkeypatch, library):
     counted = {"models": 0, "methods": 0}

@@ -255,6 +255,31 @@ def test_red_stays_red_where_the_map_is_zero(run, tmp_path):
     assert found == {(255, 255, 255), (255, 0, 0), (153, 0, 51)}
 
 
+def test_one_raw_output_is_shown_as_its_value(run, tmp_path):
+    model = keras.Sequential(
+        [layers.Input(SHAPE), layers.Conv2D(2, 3, activation="relu"), layers.GlobalAveragePooling2D(), layers.Dense(1)]
+    )
+    randomise(model).save("price.keras")
+    image = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+    cv2.imwrite("house.png", image)
+    arguments = ["house.png", "--model", "price.keras", "--preprocess", "0..1", "--method", "saliency", "--save-maps"]
+    status, out, err = run("explain", *arguments)
+    value = float(model(image[np.newaxis, ..., ::-1].astype(np.float32) / 255)[0, 0])
+    assert (status, err) == (0, "") and "class" not in out and "softmax" not in out.partition("explained;")[0]
+    header, _, row = out.splitlines()[1:4]
+    assert header.split() == ["image", "raw", "output"] and row.split() == ["house", f"{value:.3f}", "*"]
+    (result,) = manifest_in(tmp_path / "tfviz-output")["results"]
+    assert (result["target"], result["class"], result["probability"]) == (None, None, None)
+    status, out, err = run("localize", *arguments)
+    header, _, row = out.splitlines()[1:4]
+    assert (status, err) == (0, "") and header.split()[:3] == ["image", "method", "left"]
+    assert row.split()[:2] == ["house", "saliency"] and len(row.split()) == 6
+    model.set_weights([np.zeros_like(weights) for weights in model.get_weights()])
+    model.save("price.keras")
+    status, _, err = run("explain", *arguments)
+    assert status == 0 and err.startswith("tfviz: warning: saliency is zero everywhere for house.png: ")
+
+
 def test_an_attribution_is_shown_in_red_green_blue(run, tmp_path):
     """The same network behind RGB and BGR inputs gives the same picture."""
     for name, order in (("rgb", [0, 1, 2]), ("bgr", [2, 1, 0])):

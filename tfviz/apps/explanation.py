@@ -17,6 +17,7 @@ from tfviz.apps.output import PICTURE_SUFFIX, check_folder, file_part, write_arr
 from tfviz.errors import TfvizError
 from tfviz.methods import Results, choose_methods, run_methods
 from tfviz.methods.registry import LAYER, method_of
+from tfviz.network.scores import are_of_classes
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
 from tfviz.results import normalise, plot, to_picture
@@ -40,7 +41,7 @@ class Explanation(Results):
     Besides the attributes of `Results`:
 
     model: the model's name. head: what the scores come from, `softmax`, `sigmoid`, `none` (the raw output is
-    explained; its probabilities take it for logits) or `custom` (they are NaN). origin: what made it, of `network`.
+    explained; its probabilities take several for logits) or `custom`. origin: what made it, of `network`.
     """
 
     model: str
@@ -56,6 +57,11 @@ class Explanation(Results):
         """Return what was found, without the numbers."""
         found = ", ".join(f"{name} {values.shape}" for name, values in self.maps.items())
         return f"Explanation of {len(self.targets)} images by {self.model!r}: {found}; {self.scored_by}"
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the scores are those of classes, not a custom score or one raw output, as of a regression."""
+        return are_of_classes(self.head, self.logits.shape[1])
 
     @property
     def scored_by(self) -> str:
@@ -84,7 +90,7 @@ class Explanation(Results):
         return replace(self, maps=maps, diagnostics=diagnostics, **parts)
 
     def titles(self, class_names: Sequence[str] | None = None) -> list[str]:
-        """Return the class of each image and its probability or, where there is none, its score."""
+        """Return the class of each image and its probability or, where there is none, the score."""
         return [self._title(row, class_names) for row in range(len(self.targets))]
 
     def plot(
@@ -171,16 +177,14 @@ class Explanation(Results):
         return files
 
     def _title(self, row: int, class_names: Sequence[str] | None) -> str:
-        score = f"{self.scores[row]:.3g}"
+        score, target = f"{self.scores[row]:.3g}", int(self.targets[row])
         if self.head == "custom":
             return f"score {score}"
-        target = int(self.targets[row])
         name = class_name(target, class_names)
-        return (
-            f"{name} raw\N{NO-BREAK SPACE}output\N{NO-BREAK SPACE}{score}"
-            if self.head == "none"
-            else f"{name} {self.probabilities[row, target]:.3f}"
-        )
+        if self.head != "none":
+            return f"{name} {self.probabilities[row, target]:.3f}"
+        value = f"raw\N{NO-BREAK SPACE}output\N{NO-BREAK SPACE}{score}"
+        return f"{name} {value}" if self.has_classes else value
 
     def _column(self, name: str) -> str:
         return f"{method_of(name).name} at {self.layers[name]}" if name in self.layers else name

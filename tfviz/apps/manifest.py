@@ -99,14 +99,15 @@ def entry(
 ) -> dict[str, Any]:
     """Return what the manifest says of one image and target: row `row` of an explanation.
 
-    `files` are names of files beside the manifest: the `picture`, and the `maps` by method. A class without a name, and
-    the target, class and probability of a custom score, are None. `diagnostics` are those of each method.
+    `files` are names of files beside the manifest: the `picture`, and the `maps` by method. A class without a name is
+    None, as are the target, class and probability of scores that are of no classes. `diagnostics` are those of each
+    method.
     """
     target = int(explanation.targets[row])
     return {
         "image": image,
-        "target": None if explanation.head == "custom" else target,
-        "class": None if explanation.head == "custom" else dict(enumerate(class_names or ())).get(target),
+        "target": target if explanation.has_classes else None,
+        "class": dict(enumerate(class_names or ())).get(target) if explanation.has_classes else None,
         "score": float(explanation.scores[row]),
         "probability": float(explanation.probabilities[row, target]),
         **files,

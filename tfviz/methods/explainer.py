@@ -32,9 +32,10 @@ class Results:
     """What methods found for N images.
 
     images: float32 (N, H, W, C). maps: the result of every method by its name or, where it was given several layers,
-    by `name@layer`. targets: (N,). scores: (N,), the logit of each target. logits, probabilities: (N, K). options: all
-    of each method's. layers: the layer each method looked at. diagnostics: numbers (N,) by name that say how far the
-    results of a method can be trusted. warnings: what was warned about.
+    by `name@layer`. targets: (N,). scores: (N,), the logit of each target. logits, probabilities: (N, K), the latter
+    NaN where the scores are of no classes. options: all of each method's. layers: the layer each method looked at.
+    diagnostics: numbers (N,) by name that say how far the results of a method can be trusted. warnings: what was warned
+    about.
     """
 
     images: np.ndarray

@@ -25,10 +25,10 @@ from tfviz.network.passes import Gradient, Passes
 def score_cam(passes: Passes, layer: str | None = None, upsample: bool = True, max_channels: int | None = None) -> Loop:
     """Return relu(Σ_k w_k A_k), (N, H, W), at least 0, with w_k = p_c(x ⊙ H_k) [1]_.
 
-    p_c is the probability of the target (a custom score itself), H_k the channel A_k at image size, scaled from its
-    minimum (0) to its maximum (1); a channel that is constant over the map has the weight 0. As in the authors' code,
-    the probability of an empty image is not subtracted: where it is high, it would leave an empty map. `layer` and
-    `upsample` are as those of `grad_cam`.
+    p_c is the probability of the target (a custom score, or one raw output, itself), H_k the channel A_k at image size,
+    scaled from its minimum (0) to its maximum (1); a channel that is constant over the map has the weight 0. As in the
+    authors' code, the probability of an empty image is not subtracted: where it is high, it would leave an empty map.
+    `layer` and `upsample` are as those of `grad_cam`.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ def _check_cell(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
 def occlusion(passes: Passes, patch: int | None = None, stride: int | None = None, fill: float | str = MEAN) -> Loop:
     """Return how far the probability of the target falls under a sliding patch, signed, (N, H, W), in −1..1 [1]_.
 
-    Each pixel gets the mean over the patches that hide it. A custom score is taken as it is.
+    Each pixel gets the mean over the patches that hide it. A custom score, or one raw output, is taken as it is.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def rise(
 ) -> Loop:
     """Return the mean of p_c(x ⊙ M) M / `probability` over random masks M, (N, H, W), at least 0 [1]_.
 
-    p_c is the probability of the target; a custom score is taken as it is.
+    p_c is the probability of the target; a custom score, or one raw output, is taken as it is.
 
     Parameters
     ----------

@@ -113,9 +113,9 @@ class Passes:
 
     @property
     def probabilities(self) -> tf.Tensor:
-        """The probability (N,) of each target; a custom score has none and stands for itself."""
+        """The probability (N,) of each target; a custom score, or one raw output, has none and stands for itself."""
         head = self._network.head
-        if head.kind == "custom":
+        if not head.has_classes:
             return self.scores
         return tf.gather(head.probabilities(self.logits), self.targets, axis=1, batch_dims=1)
 

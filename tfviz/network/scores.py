@@ -81,18 +81,28 @@ class Head:
     def probabilities(self, logits: tf.Tensor) -> tf.Tensor:
         """Return the probability (N, K) of each class: for a single logit (N, 2).
 
-        A raw output counts as logits of exclusive classes. A custom score has no probability: NaN.
+        A raw output counts as logits of exclusive classes. What is no score of classes has no probability: NaN.
         """
-        if self.kind == "custom":
+        if not self.has_classes:
             return tf.fill(tf.shape(logits), float("nan"))
         if self.is_binary:
             return tf.concat([tf.sigmoid(-logits), tf.sigmoid(logits)], axis=-1)
         return tf.sigmoid(logits) if self.kind == "sigmoid" else tf.nn.softmax(logits)
 
     @property
+    def has_classes(self) -> bool:
+        """Whether the scores are those of classes; see `are_of_classes`."""
+        return are_of_classes(self.kind, self.num_classes or 0)
+
+    @property
     def is_binary(self) -> bool:
         """Whether one logit decides between the classes 0 and 1."""
         return self.kind == "sigmoid" and self.logits.shape[-1] == 1
+
+
+def are_of_classes(kind: str, count: int) -> bool:
+    """Return whether so many scores of a head's `kind` are those of classes: not a custom one, nor one raw output."""
+    return kind != "custom" and not (kind == "none" and count == 1)
 
 
 def find_output(name: str | int, names: Sequence[str]) -> int | None:

@@ -39,7 +39,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Scored:
-    """A line of the table: a class of an image. explained: whether it is a target."""
+    """A line of the table: a class of an image, or its one score. explained: whether it is a target."""
 
     image: str
     name: str
@@ -121,8 +121,7 @@ class Outcome:
         empty: dict[str, list[str]] = {}
         for each in self.entries:
             for method in each["zero_maps"]:
-                name = class_name(each["target"], self.setup.class_names)
-                empty.setdefault(method, []).append(f"{Path(each['image']).name} ({name})")
+                empty.setdefault(method, []).append(f"{Path(each['image']).name}{self._of_class(each['target'])}")
         said = [
             f"warning: {method} is zero everywhere for {', '.join(names[:MOST_NAMED])}"
             f"{f' and {len(names) - MOST_NAMED} more' if len(names) > MOST_NAMED else ''}: "
@@ -130,6 +129,9 @@ class Outcome:
             for method, names in empty.items()
         ]
         return [*said, *(f"warning: {each}" for each in self._judgements()), *self.failed.values()]
+
+    def _of_class(self, target: int | None) -> str:
+        return "" if target is None else f" ({class_name(target, self.setup.class_names)})"
 
     def _judgements(self) -> Iterator[str]:
         """Yield what the methods say of their diagnostics, with the file in place of the image's number."""

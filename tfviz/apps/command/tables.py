@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tfviz.apps.command.outcome import Outcome, Scored
-from tfviz.apps.explanation import class_name
+from tfviz.apps.explanation import Explanation, class_name
 from tfviz.methods import METHODS
 from tfviz.network.traced import TracedNetwork
 
@@ -25,7 +25,7 @@ def print_outcome(outcome: Outcome, manifest: Path | None) -> None:
     """Print the classes of the images, what was explained and where the files are."""
     if outcome.explanation is None:
         return
-    Console().print(_classes_table(outcome.listed, outcome.explanation.head == "none"))
+    Console().print(_classes_table(outcome.listed, outcome.explanation))
     said = f"{MARK} explained; the score is {outcome.explanation.scored_by}{_hidden(outcome.listed)}"
     _print_files(outcome, said, manifest)
 
@@ -33,15 +33,16 @@ def print_outcome(outcome: Outcome, manifest: Path | None) -> None:
 def print_places(outcome: Outcome, manifest: Path | None) -> None:
     """Print the boxes that the methods mark for the targets of the images, and where the files are."""
     lines = [(entry, *found) for entry in outcome.entries for found in entry["boxes"].items()]
-    if not lines:
+    if not lines or outcome.explanation is None:
         return
-    table = _table("image", "class", "method", *EDGES)
-    for column in table.columns[3:]:
+    has_classes = outcome.explanation.has_classes
+    table = _table("image", *(["class"] if has_classes else []), "method", *EDGES)
+    for column in table.columns[-len(EDGES) :]:
         column.justify = "right"
     for entry, method, edges in lines[:MOST_LINES]:
-        name = "" if entry["target"] is None else class_name(entry["target"], outcome.setup.class_names)
+        names = [Text(class_name(entry["target"], outcome.setup.class_names))] if has_classes else []
         shown = map(str, edges or ["none"])
-        table.add_row(Text(Path(entry["image"]).stem, overflow="fold"), Text(name), method, *shown)
+        table.add_row(Text(Path(entry["image"]).stem, overflow="fold"), *names, method, *shown)
     Console().print(table)
     height, width = outcome.setup.size
     said = f"pixels of the picture of {height}x{width} that the network sees; right and bottom are the first outside"
@@ -103,16 +104,19 @@ def print_rows(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     Console().print(table)
 
 
-def _classes_table(listed: Sequence[Scored], is_raw: bool) -> Table:
-    table = _table("image", "class", *(("raw output", "its softmax") if is_raw else ("logit", "probability")), "")
-    for column in table.columns[2:4]:
+def _classes_table(listed: Sequence[Scored], explanation: Explanation) -> Table:
+    is_raw, has_classes = explanation.head == "none", explanation.has_classes
+    headers = ("class", "raw output", "its softmax") if is_raw else ("class", "logit", "probability")
+    table = _table("image", *(headers if has_classes else ["raw output"]), "")
+    for column in table.columns[2 if has_classes else 1 : -1]:
         column.justify = "right"
     image = None
     for line in listed[:MOST_LINES]:
         shown = "" if line.image == image else line.image
         image = line.image
-        numbers = (f"{line.score:.3f}", f"{line.probability:.4f}")
-        table.add_row(Text(shown, overflow="fold"), Text(line.name), *numbers, MARK if line.explained else "")
+        score, mark = f"{line.score:.3f}", MARK if line.explained else ""
+        cells = (line.name, score, f"{line.probability:.4f}") if has_classes else (score,)
+        table.add_row(Text(shown, overflow="fold"), *map(Text, cells), mark)
     return table
 
 
