@@ -227,7 +227,7 @@ def test_a_standardising_network_can_be_told(run, served):
 def test_whole_numbers_that_are_given_as_shares_of_one(run, served, tmp_path):
     image = keras.Input((SIDE, SIDE, 3), dtype="uint8")
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(keras.ops.cast(image, "float32")))
-    keras.Model(image, keras.layers.Dense(3, activation="softmax")(x)).export(tmp_path / "whole", verbose=False)
+    keras.Model(image, keras.layers.Dense(3, activation="softmax")(x)).export(tmp_path / "whole")
     arguments = ["explain", served / "tall.png", "--model", tmp_path / "whole", "--method", "gradient", "--preprocess"]
     status, _, err = run(*arguments, "0..1")
     assert status == 0 and "the network takes uint8 images, but white is 1 by --preprocess 0..1" in err

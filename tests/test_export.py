@@ -205,7 +205,7 @@ def check_kind(model, out):
 def test_serving_default_is_named_as_keras_names_it(kind, tmp_path):
     """And its forward pass is called `serve`, which `TFSMLayer` looks for."""
     model = model_of(kind)
-    model.export(tmp_path / "plain", verbose=False)
+    model.export(tmp_path / "plain")
     export(model, tmp_path / "out")
     (holder, found), (_, plain) = load(tmp_path / "out"), load(tmp_path / "plain")
     for each in ("structured_input_signature", "structured_outputs"):
@@ -392,7 +392,7 @@ def test_weights_are_written_once_however_many_methods_there_are(tmp_path):
     model = randomise(keras.Model(image, layers.Dense(3, activation="softmax")(x)))
     weights = 4 * model.count_params()
     assert weights > 5_000_000
-    model.export(tmp_path / "plain", verbose=False)
+    model.export(tmp_path / "plain")
     export(model, tmp_path / "one")
     export(model, tmp_path / "several", SEVERAL)
     export(tmp_path / "plain", tmp_path / "saved", SEVERAL)

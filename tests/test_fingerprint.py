@@ -73,7 +73,7 @@ def test_the_order_of_outputs_does_not(tmp_path):
     image = layers.Input(SHAPE)
     x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, activation="relu")(image))
     model = randomise(keras.Model(image, [layers.Dense(3, activation="softmax")(x) for _ in range(12)]))
-    model.export(tmp_path / "out", verbose=False)
+    model.export(tmp_path / "out")
     assert fingerprint(tfviz.trace(tmp_path / "out", output=3)) == fingerprint(tfviz.trace(model, output=3))
 
 

@@ -309,7 +309,7 @@ def test_the_maps_share_their_passes_with_others():
 def test_squeezenet_is_complete(saved, tmp_path):
     model = keras.models.load_model(SHARED / "models" / "squeezenet_imagenet.keras", compile=False)
     if saved:
-        model.export(tmp_path, verbose=False)
+        model.export(tmp_path)
     names = list(json.loads((SHARED / "images" / "labels.json").read_text()))
     found = full_grad_decomposition(tmp_path if saved else model, read(*names))
     assert len(found.bias_terms) == 26 and found.completeness_error.max() < 1e-5
@@ -337,7 +337,7 @@ def test_the_networks_of_keras_are_complete(name, size, brightness, biases, save
             if isinstance(layer, layers.BatchNormalization):
                 layer.gamma.assign(2 * layer.gamma)  # else no ReLU6 is saturated
     if saved:
-        model.export(tmp_path, verbose=False)
+        model.export(tmp_path)
     network = tfviz.trace(tmp_path if saved else model)
     found = full_grad_decomposition(network, brightness * random_images(4, shape))
     assert len(found.bias_terms) == biases and found.completeness_error.max() < 1e-5

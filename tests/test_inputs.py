@@ -502,7 +502,7 @@ def test_other_inputs_of_other_types(tmp_path):
     for wrong, message in [
         ({"age": [0.9, 2]}, "the input 'age' holds values that are no int32: 0.9"),
         ({"age": [2**40, 2]}, "the input 'age' holds values that are no int32"),
-        ({"old": ["no", "yes"]}, "the input 'old' holds values that are no bool: no"),
+        ({"old": ["no", "yes"]}, "the input 'old' (holds values that are no bool: no|cannot be made bool: .*'no')"),
     ]:
         with pytest.raises(InvalidImagesError, match=message):
             tfviz.gradient(network, {**given, **wrong}, 0)
@@ -671,7 +671,7 @@ def test_many_outputs_are_numbered_as_the_model_numbers_them(tmp_path):
     image = layers.Input((4, 4, 3))
     flat = layers.Flatten()(image)
     model = randomise(keras.Model(image, [layers.Dense(2)(flat) for _ in range(12)]))
-    model.export(str(tmp_path), verbose=False)
+    model.export(str(tmp_path))
     images = random_images(2, (4, 4, 3))
     for number in (2, 10):
         live, saved = (tfviz.trace(source, output=number).logits(images) for source in (model, str(tmp_path)))

@@ -70,8 +70,8 @@ def forms(tmp_path_factory):
     listed = flat_model(3, 1)
     named = keras.Model(listed.input, {"kind": listed.outputs[0], "price": listed.outputs[1]})
     listed.save(folder / "listed.keras")
-    listed.export(folder / "listed", verbose=False)
-    named.export(folder / "named", verbose=False)
+    listed.export(folder / "listed")
+    named.export(folder / "named")
     return listed, {
         "live": (listed, ["out1", 1, "1"]),
         "file": (folder / "listed.keras", ["out1", 1]),
@@ -97,7 +97,7 @@ def test_outputs_are_called_as_trace_calls_them(form, forms):
 
 def test_the_one_output_of_a_saved_model_has_a_name(tmp_path):
     model = flat_model(1)
-    keras.Model(model.input, {"price": model.output}).export(tmp_path, verbose=False)
+    keras.Model(model.input, {"price": model.output}).export(tmp_path)
     found = gradient(tmp_path, scores.value_score(output="price"))
     np.testing.assert_allclose(found, kernel(model, 0), rtol=1e-6)
     with pytest.raises(TfvizError, match=r"no output 'prize'; say output=, one of its outputs: 'price'$"):

@@ -194,7 +194,7 @@ def check_files_are_opened_under_the_strategy():
     with tempfile.TemporaryDirectory() as folder:
         model = build("functional")
         model.save(f"{folder}/model.keras")
-        model.export(f"{folder}/saved", verbose=False)
+        model.export(f"{folder}/saved")
         alone = tfviz.grad_cam(model, IMAGES)
         for name in ("model.keras", "saved"):
             split = []
