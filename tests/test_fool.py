@@ -1,5 +1,7 @@
 """`tfviz fool` as a person runs it: what it writes, what it prints, and how it ends."""
 
+import functools
+
 import cv2
 import keras
 import numpy as np
@@ -8,7 +10,6 @@ from model_zoo import randomise
 from test_photographs import SHARED
 
 import tfviz
-from tfviz.__main__ import main
 from tfviz.methods.adversarial import ATTACKS, defaults, fooling_image, pgd
 from tfviz.results import difference_picture
 
@@ -18,18 +19,10 @@ LOW = (0 - np.array([100.0, 110, 120])) / 50
 
 
 @pytest.fixture
-def run(capsys, monkeypatch, tmp_path):
-    """Run the command in a folder of its own; return its exit status, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
+def run(run, monkeypatch):
+    """Run `tfviz fool` as `run` does, on a wider terminal."""
     monkeypatch.setenv("COLUMNS", "140")
-
-    def command(*arguments):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(["fool", *map(str, arguments)])
-        return int(ended.value.code or 0), *capsys.readouterr()
-
-    return command
+    return functools.partial(run, "fool")
 
 
 LOGITS = (0.0, 0.01, -1.0, -2.0, -3.0)  # of the image: it is a bee, and nearly an ant
