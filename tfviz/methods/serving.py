@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfviz.methods.compiled import Run
 from tfviz.methods.loop import Diagnosed, Loop
+from tfviz.network.compiling import checked
 from tfviz.network.passes import Passes
 from tfviz.network.traced import TracedNetwork
 
@@ -37,9 +38,7 @@ def serve(network: TracedNetwork, run: Run, batch_size: int, said: list[str]) ->
             tf.debugging.assert_greater_equal(targets, -1, message=f"a target is out of range: {expected}"),
             tf.debugging.assert_equal(fits, True, message="targets are one number for each image, or one for all"),
         )
-        # Without this order a kernel that indexes with a wrong target may be the first to fail, in words of its own.
-        with tf.control_dependencies(checks):
-            targets = tf.identity(targets)
+        targets = checked(targets, checks)
         at_once = _images_at_once(network, images, batch_size)
         gradients = run.method.gradients_at(run.layer)
         passes = Passes(network, images, targets, gradients, others=others, at_once=at_once)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import tensorflow as tf
@@ -18,6 +19,15 @@ def concrete(function: Any, **specs: Any) -> Any:
     found = function.get_concrete_function(**specs)
     forget_gradients(found.graph)
     return found
+
+
+def checked(tensor: tf.Tensor, checks: Iterable[Any]) -> tf.Tensor:
+    """Return a tensor that is there when all checks, assertions of TensorFlow, have passed.
+
+    Without this order a kernel that uses what is wrong may be the first to fail, in words of its own.
+    """
+    with tf.control_dependencies(checks):
+        return tf.identity(tensor)
 
 
 def reason_of(error: tf.errors.OpError) -> str:

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
 from tfviz.network.batches import batches
-from tfviz.network.compiling import concrete
+from tfviz.network.compiling import checked, concrete
 from tfviz.network.inputs import Inputs, find_inputs
 from tfviz.network.layers import Layer, Layers, Shape
 from tfviz.network.memory import affordable
@@ -192,8 +192,7 @@ class TracedNetwork:
         tensors = replay(decoding.program, {**self._captured, **beside, decoding.records: records})
         images = tf.cast(tensors[self.image], tf.float32)
         said = "the signature does not make one image of each record"
-        tf.debugging.assert_equal(tf.shape(images)[0], tf.shape(records)[0], message=said)
-        return images
+        return checked(images, [tf.debugging.assert_equal(tf.shape(images)[0], tf.shape(records)[0], message=said)])
 
     def read_logits(self, tensors: dict[Value, tf.Tensor]) -> tf.Tensor:
         """Return the logits (N, K), or a custom score (N, 1), from the tensors of a replay."""
