@@ -33,7 +33,7 @@ LIVE = ["functional", "sequential", "lazily_built", "nested", "subclassed", "sha
 RELUS = ["relu_argument", "relu_layer", "relu_op"]
 LIVE += [*RELUS, "bfloat16", "vision_transformer"]
 SAVED = ["functional", "lazily_built", "nested", "subclassed", "shared_layer", "bfloat16", "vision_transformer"]
-# What the tests that trace a network of their own are run with at once; with all others in the nightly run.
+# The kinds for tests that trace a network of their own; with the others they wait for the nightly run.
 MAINLY = ["lazily_built", "nested", "subclassed", "saved", "vision_transformer"]
 IMAGES = random_images(5)
 TARGETS = np.array([3, 0, 4, 1, 2])

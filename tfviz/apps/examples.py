@@ -167,8 +167,7 @@ class Look:
 
     def overlay(self, encoded: bytes, found: NDArray[np.float32]) -> Image:
         """Return the overlay, uint8 RGB (H, W, 3), of what was found for an encoded picture, or one in an Example."""
-        held = picture_in(encoded, self.examples)
-        picture = fit_image(decode_image(encoded if held is None else held, PICTURE), self.size, self.fit)
+        picture = fit_image(decode_image(picture_in(encoded, self.examples), PICTURE), self.size, self.fit)
         (tile,) = tiles(
             picture[np.newaxis],
             shown(self.method, found[np.newaxis], self.order),

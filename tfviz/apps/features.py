@@ -44,18 +44,18 @@ def find_picture(features: Mapping[str, Sequence[Any]], name: str) -> bytes:
     return encoded
 
 
-def picture_in(content: bytes, examples: ExampleFormat | None) -> bytes | None:
-    """Return the encoded picture in an Example that a network takes; None for the content of an image file.
+def picture_in(content: bytes, examples: ExampleFormat | None) -> bytes:
+    """Return the encoded picture in an Example that a network takes; the content itself of an image file.
 
     Nothing is both: an image file begins as no Example does. Raises as `find_picture`.
     """
     if examples is None:
-        return None
+        return content
     try:
         features = read_features(content)
     except InvalidImagesError:
-        return None
-    return find_picture(features, examples.picture) if features else None
+        return content
+    return find_picture(features, examples.picture) if features else content
 
 
 def wrap(encoded: bytes, examples: ExampleFormat, name: str) -> bytes:

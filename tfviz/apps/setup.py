@@ -98,13 +98,14 @@ class Setup:
 
         Where the network takes Examples, it may be one, which is given to the network as it is.
         """
-        held = picture_in(encoded, self.examples)
+        content = picture_in(encoded, self.examples)
         # Our own reading says what is wrong with a file in better words than the network.
-        picture = decode_image(encoded if held is None else held, name)
+        picture = decode_image(content, name)
         if self.network.cut is None:
             picture = fit_image(picture, self.size, self.fit)
             return Sample(picture, self.preprocessing(picture))
-        record = encoded if self.examples is None or held is not None else wrap(encoded, self.examples, name)
+        is_file = content is encoded
+        record = wrap(encoded, self.examples, name) if self.examples and is_file else encoded
         decoded = self.network.decode([record])[0]
         return Sample(self.preprocessing.pictures(decoded), decoded)
 
