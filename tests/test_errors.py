@@ -16,7 +16,7 @@ from model_zoo import CLASSES, SHAPE, build, head, linear, model_of, random_imag
 import tfviz
 from tfviz import errors
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, UnknownMethodError, UnsupportedModelError
-from tfviz.network.replay import _raw_signature
+from tfviz.network.operations import _raw_signature
 
 ROOT = Path(__file__).parents[1]
 IMAGES = random_images(3)

@@ -225,7 +225,7 @@ def test_what_a_reader_sees():
 
 
 def test_one_forward_and_one_backward_serve_all_terms():
-    network = tfviz.trace(build("functional"))
+    network = tfviz.trace(build("functional"), fast=False)
     full_grad_decomposition(network, IMAGES)
     (function,) = network.compiled.values()
     types = [operation.type for operation in function.graph.get_operations()]

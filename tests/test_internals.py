@@ -10,8 +10,9 @@ import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
 from tfviz.network import internals
+from tfviz.network.operations import _raw_signature
 from tfviz.network.program import CALLS, program_of
-from tfviz.network.replay import _raw_signature, replay
+from tfviz.network.replay import replay
 
 RAW_OPERATIONS = sorted(name for name in dir(tf.raw_ops) if not name.startswith("_"))
 SPEC = tf.TensorSpec([None, 3], tf.float32)

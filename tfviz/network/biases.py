@@ -10,8 +10,8 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfviz.network.layers import find_maps, short_names
+from tfviz.network.operations import run_operation
 from tfviz.network.program import Step, Value
-from tfviz.network.replay import run_operation
 from tfviz.network.traced import TracedNetwork
 
 Zeros = Callable[[tf.Tensor], tf.Tensor]

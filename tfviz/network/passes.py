@@ -144,9 +144,12 @@ class Passes:
                 targets = tf.where(targets < 0, network.head.predicted(self.logits), targets)
             self.targets = targets
             self.scores = network.head.scores(self.logits, self.targets)
+            explained, last = self.scores, network.last_layer
+            if last is not None and last.is_free_of({*watched, *self._changed}):
+                explained = last.scores(tensors, self.targets, rule)
         places = [self.images if each.at == IMAGES else tensors[layers[each.at].value] for each in wanted]
         places += [tensors[bias.value] for bias in biases]
-        found = tape.gradient(self.scores, places, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        found = tape.gradient(explained, places, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         found = [tf.cast(gradient, tf.float32) for gradient in found]
         for each, gradient in zip(wanted, found, strict=False):
             self._gradients[each] = gradient if each.at == IMAGES else layers[each.at].to_map(gradient)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -74,6 +75,10 @@ class Program:
             if any(value in found for value in step.inputs):
                 found.update(step.outputs)
         return found
+
+    def uses(self) -> Counter[Value]:
+        """Return how often each value is used: by steps, and as an output."""
+        return Counter(self.outputs) + Counter(value for step in self.steps for value in step.inputs)
 
     def needed_for(self, results: Iterable[Value], known: Collection[Value] = ()) -> set[Value]:
         """Return the values that any of `results` depends on, those included, but for the `known` and theirs."""

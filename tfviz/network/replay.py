@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import cache
-from typing import Any
 
 import tensorflow as tf
 
-from tfviz.errors import UnsupportedModelError
-from tfviz.network.internals import operation_definition
-from tfviz.network.program import CALLS, CASES, CONDITIONS, LOOPS, Program, Step, Value, by_argument
+from tfviz.network.operations import Tensors, run_operation
+from tfviz.network.program import CALLS, CASES, CONDITIONS, LOOPS, Program, Step, Value
 from tfviz.network.rules import Rule
+from tfviz.network.shortcuts import NONE, Shortcuts
 
-Tensors = list[tf.Tensor]
 Change = Callable[[tf.Tensor], tf.Tensor]
 NOTHING: Mapping[Value, Change] = {}
+
+
+class Replayed(dict[Value, tf.Tensor]):
+    """The tensor of every value; those that a shortcut went past are made when they are asked for."""
+
+    def __missing__(self, value: Value) -> tf.Tensor:
+        """Make a value by its operation."""
+        if value.step is None:
+            raise KeyError(value)
+        results = run_operation(value.step, [self[each] for each in value.step.inputs])
+        self.update(zip(value.step.outputs, results, strict=True))
+        return self[value]
 
 
 def replay(
@@ -27,13 +35,16 @@ def replay(
     tape: tf.GradientTape | None = None,
     watched: Collection[Value] = (),
     changed: Mapping[Value, Change] = NOTHING,
-) -> dict[Value, tf.Tensor]:
+    shortcuts: Shortcuts = NONE,
+) -> Replayed:
     """Run `program` and return the tensor of every value.
 
     Operations that `rule` names get its backward pass. The `tape` watches each value of `watched` as it appears, so
     that what lies before it is not differentiated. A value in `changed` goes on as what its function makes of it.
+    `shortcuts` are those of this program.
     """
-    tensors = dict(arguments)
+    tensors = Replayed(arguments)
+    actions = shortcuts.around({*watched, *changed})
 
     def watch(values: Sequence[Value]) -> None:
         for value in values:
@@ -44,13 +55,17 @@ def replay(
 
     watch(program.inputs)
     for step in program.steps:
-        results = _run(step, [tensors[value] for value in step.inputs], rule)
-        tensors.update(zip(step.outputs, results, strict=True))
-        watch(step.outputs)
+        if action := actions.get(step):
+            tensors.update(action(tensors))
+        else:
+            results = run(step, [tensors[value] for value in step.inputs], rule)
+            tensors.update(zip(step.outputs, results, strict=True))
+        watch([value for value in step.outputs if value in tensors])
     return tensors
 
 
-def _run(step: Step, inputs: Tensors, rule: Rule | None) -> Tensors:
+def run(step: Step, inputs: Tensors, rule: Rule | None) -> Tensors:
+    """Run one step with the programs in it; operations that `rule` names get its backward pass."""
     if step.type in CONDITIONS:
         return _run_condition(step, inputs, rule)
     if step.type in CASES:
@@ -95,52 +110,3 @@ def _run_loop(step: Step, inputs: Tensors, rule: Rule | None) -> Tensors:
             shape_invariants=[value.shape for value in step.outputs],
         )
     )
-
-
-def run_operation(step: Step, inputs: Sequence[tf.Tensor]) -> Tensors:
-    """Run the operation of a step that holds no program, on other inputs."""
-    operation = step.operation
-    function, names = _raw_signature(step.type)
-    definition = operation.op_def
-    given = by_argument(operation, definition.input_arg, inputs)
-    arguments = {names[name]: value for name, value in given.items()}
-    for attribute in definition.attr:
-        # Attributes that follow from the inputs, such as their type, are not arguments of a raw operation.
-        if attribute.name in names:
-            arguments[names[attribute.name]] = operation.get_attr(attribute.name)
-    result = function(**arguments)
-    return [] if isinstance(result, tf.Operation) else tf.nest.flatten(result)
-
-
-@cache
-def _raw_signature(operation_type: str) -> tuple[Callable[..., Any], dict[str, str]]:
-    """Return the raw operation and, for each name in its definition, the name of its argument.
-
-    A few differ (`Squeeze.squeeze_dims` and `Mean.reduction_indices` are both `axis`). The names that are left over on
-    either side stand in the same order, which a test checks for every operation of TensorFlow.
-    """
-    function = getattr(tf.raw_ops, operation_type, None)
-    if function is None:
-        raise UnsupportedModelError(
-            f"the model holds the operation {operation_type}, which is not one of TensorFlow {tf.__version__}'s own "
-            "and cannot be replayed"
-        )
-    parameters = [name for name in inspect.signature(function).parameters if name != "name"]
-    defined = _defined_names(operation_type)
-    renamed = zip(
-        [name for name in defined if name not in parameters],
-        [name for name in parameters if name not in defined],
-        strict=True,
-    )
-    return function, {**{name: name for name in defined if name in parameters}, **dict(renamed)}
-
-
-def _defined_names(operation_type: str) -> list[str]:
-    definition = operation_definition(operation_type)
-    inferred = {
-        name
-        for argument in definition.input_arg
-        for name in (argument.type_attr, argument.number_attr, argument.type_list_attr)
-    }
-    attributes = [attribute.name for attribute in definition.attr if attribute.name not in inferred]
-    return [argument.name for argument in definition.input_arg] + attributes

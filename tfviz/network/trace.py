@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfviz.errors import TfvizError
+from tfviz.network.choice import Choice
 from tfviz.network.custom_gradients import warn_about_custom_gradients
 from tfviz.network.layers import Shape
 from tfviz.network.patches import TokensToMap
 from tfviz.network.scores import CustomScore
 from tfviz.network.sources import Opening, open_source
 from tfviz.network.structure import Structure
-from tfviz.network.traced import Choice, TracedNetwork
+from tfviz.network.traced import TracedNetwork
 from tfviz.network.whole_numbers import check_differentiable
 
 _LOCK = threading.RLock()
@@ -33,6 +34,7 @@ def trace(
     output: str | int | None = None,
     cut: str | None = None,
     custom_objects: Mapping[str, Any] | None = None,
+    fast: bool | None = None,
 ) -> TracedNetwork:
     """Open any TensorFlow image model, in place.
 
@@ -64,6 +66,9 @@ def trace(
         as it is. None is the first batch of decoded images that all else follows from, see `TracedNetwork.cut`.
     custom_objects
         Layers and functions of your own by name, for a .keras or .h5 file.
+    fast
+        Whether backward passes take shortcuts that are faster on a CPU. The forward pass is TensorFlow's own, gradients
+        are equal to its up to rounding. None takes them where TensorFlow sees nothing but CPUs.
 
     Raises
     ------
@@ -73,7 +78,7 @@ def trace(
         The model cannot be opened, no input, or several, may be the image, or there are no class scores and no `score`.
     """
     opening = Opening(image_shape, signature, custom_objects)
-    choice = Choice(score, input, output, cut, tokens_to_map)
+    choice = Choice(score, input, output, cut, tokens_to_map, fast)
     is_plain = opening == Opening() and choice == Choice()
     if isinstance(model, TracedNetwork):
         if not is_plain:

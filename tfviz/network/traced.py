@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,28 +13,19 @@ import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
 from tfviz.network.batches import batches
+from tfviz.network.choice import Choice
 from tfviz.network.compiling import checked, concrete
 from tfviz.network.inputs import Inputs, find_inputs
+from tfviz.network.last_layer import find_last_layer
 from tfviz.network.layers import Layer, Layers, Shape
 from tfviz.network.memory import affordable
 from tfviz.network.outputs import Outputs
-from tfviz.network.patches import TokensToMap
 from tfviz.network.program import Program, Value, program_of
 from tfviz.network.replay import NOTHING, Change, replay
 from tfviz.network.rules import Rule
-from tfviz.network.scores import CustomScore, Head
+from tfviz.network.scores import Head
+from tfviz.network.shortcuts import NONE, find_shortcuts, only_cpus
 from tfviz.network.sources import Source
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What of a model is explained, as `trace` is told; None where the model alone says it."""
-
-    score: CustomScore | None = None
-    input: str | None = None
-    output: str | int | None = None
-    cut: str | None = None
-    tokens_to_map: TokensToMap | None = None
 
 
 class TracedNetwork:
@@ -42,8 +33,8 @@ class TracedNetwork:
 
     name: the model's own name. signature: of a SavedModel, the one that is explained. image_shape: (H, W, C), None
     where the model leaves it open. head: what the scores come from, see `Head.kind`. inputs, outputs: what it takes and
-    gives. compiled: the functions compiled for this network so far, by what they compute; lock: held while one is
-    compiled.
+    gives. fast: whether it is run by the shortcuts for CPUs. last_layer: what gives the score of one class alone.
+    compiled: the functions compiled for this network so far, by what they compute; lock: held while one is compiled.
     """
 
     def __init__(self, source: Source, choice: Choice) -> None:
@@ -67,6 +58,9 @@ class TracedNetwork:
         self.layer_index = Layers(
             self.program, self.image, self.head.sources, self._variable_names(), choice.tokens_to_map
         )
+        self.fast: bool = only_cpus() if choice.fast is None else choice.fast
+        self.shortcuts = find_shortcuts(self.program, self.image) if self.fast else NONE
+        self.last_layer = find_last_layer(self.program, self.image, self.head) if self.fast else None
         self.compiled: dict[Any, Any] = {}
         self.lock = threading.RLock()
         self._model = source.model
@@ -173,7 +167,15 @@ class TracedNetwork:
         if others is None:
             self.check_image_alone()
         arguments = {**self._captured, **self.inputs.arguments(images, others or {})}
-        return replay(self.program, arguments, rule=rule, tape=tape, watched=watched, changed=changed)
+        return replay(
+            self.program,
+            arguments,
+            rule=rule,
+            tape=tape,
+            watched=watched,
+            changed=changed,
+            shortcuts=self.shortcuts,
+        )
 
     def check_image_alone(self) -> None:
         """Raise `UnsupportedModelError` where the network takes other inputs beside the image."""

@@ -1,0 +1,141 @@
+"""Faster ways on a CPU to the gradient of an operation's input, equal to TensorFlow's own up to rounding.
+
+Which one is taken follows from the static shapes alone, by the table that `scripts/kernels.py` measures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tfviz.network.program import Step
+
+ATTRIBUTES = ("strides", "padding", "explicit_paddings", "data_format", "dilations")
+Backward = Callable[[tf.Tensor], tf.Tensor]
+FEW_CHANNELS = 4
+"""Input channels up to which a convolution's input gradient is faster as phases: those of the first layer."""
+
+
+def convolution_gradient(step: Step, shape: tf.TensorShape, kernel: tf.Tensor) -> Backward | None:
+    """Return the faster input gradient of a convolution of images of a shape, None where TensorFlow's is as fast."""
+    if step.type != "Conv2D" or not is_exact(step):
+        return None
+    strides, dilations = (step.operation.get_attr(name)[1:3] for name in ("strides", "dilations"))
+    known = shape[1:].is_fully_defined() and kernel.shape.is_fully_defined()
+    if step.operation.get_attr("data_format") != b"NHWC" or not known or shape[3] != kernel.shape[2]:
+        return None
+    if is_pointwise(step):
+        return pointwise_gradient(shape, kernel, strides)
+    if shape[3] <= FEW_CHANNELS and strides[0] == strides[1] and dilations == [1, 1]:
+        padding = paddings(step, shape, kernel.shape)
+        return phase_gradient(shape, kernel, strides[0], padding, max(2, strides[0]))
+    return None
+
+
+def is_exact(step: Step) -> bool:
+    """Return whether another order of its sums changes a result of a step by less than anyone will see."""
+    return step.outputs[0].dtype in (tf.float32, tf.float64)
+
+
+def is_pointwise(step: Step) -> bool:
+    """Return whether a Conv2D has a kernel of 1x1 pixels and no padding."""
+    return bool(step.inputs[1].shape[:2] == (1, 1)) and step.operation.get_attr("padding") != b"EXPLICIT"
+
+
+def own_gradient(step: Step, shape: tf.Tensor, kernel: tf.Tensor) -> Backward:
+    """Return TensorFlow's own input gradient of a convolution of any kind, with another kernel."""
+    function = (
+        tf.raw_ops.Conv2DBackpropInput if step.type == "Conv2D" else tf.raw_ops.DepthwiseConv2dNativeBackpropInput
+    )
+    attributes = {name: step.operation.get_attr(name) for name in ATTRIBUTES}
+
+    def backward(upstream: tf.Tensor) -> tf.Tensor:
+        return function(input_sizes=shape, filter=kernel, out_backprop=upstream, **attributes)
+
+    return backward
+
+
+def pointwise_gradient(shape: tf.TensorShape, kernel: tf.Tensor, strides: Sequence[int]) -> Backward:
+    """Return the input gradient of a 1x1 convolution on images (N, H, W, c): a matrix product.
+
+    Behind a stride, the pixels that the convolution leaves out get zeros.
+    """
+    _, height, width, channels = shape
+
+    def backward(upstream: tf.Tensor) -> tf.Tensor:
+        rows, columns, filters = upstream.shape[1:]
+        matrix = tf.reshape(kernel, [channels, filters])
+        found = tf.matmul(tf.reshape(upstream, [-1, filters]), matrix, transpose_b=True)
+        if tuple(strides) == (1, 1):
+            return tf.reshape(found, [-1, height, width, channels])
+        apart = tf.reshape(found, [-1, rows, 1, columns, 1, channels])
+        apart = tf.pad(apart, [[0, 0], [0, 0], [0, strides[0] - 1], [0, 0], [0, strides[1] - 1], [0, 0]])
+        spread = tf.reshape(apart, [-1, rows * strides[0], columns * strides[1], channels])
+        return spread[:, :height, :width]
+
+    return backward
+
+
+def phase_gradient(
+    shape: tf.TensorShape, kernel: tf.Tensor, stride: int, padding: Sequence[int], block: int
+) -> Backward:
+    """Return the input gradient of a convolution as a forward convolution that makes `block` x `block` pixels at once.
+
+    A padded pixel p = block · q + r gets, from each output i, the kernel's row p − stride · i: with
+    i = (block / stride) · q + t that is r − stride · t, the same for all q. So the gradient is a convolution over t of
+    stride block / stride with a filter for each r, whose results are put in their places. `padding` is that before the
+    first row and column. With a block of 1 this is the convolution with the rotated kernel.
+    """
+    kernel_height, kernel_width, channels, filters = kernel.shape
+    last = (block - 1) // stride
+    first = [-((side - 1) // stride) for side in (kernel_height, kernel_width)]
+    taps = _taps((kernel_height, kernel_width, channels, filters), stride, block, first, last)
+    blocks = [-(-(size + before) // block) for size, before in zip(shape[1:3], padding, strict=True)]
+
+    def backward(upstream: tf.Tensor) -> tf.Tensor:
+        # The last entry stands for all taps that the kernel does not have.
+        weights = tf.gather(tf.concat([tf.reshape(kernel, [-1]), tf.zeros([1], kernel.dtype)], axis=0), taps)
+        step = block // stride
+        after = [
+            max(0, step * (count - 1) + last - (size - 1))
+            for count, size in zip(blocks, upstream.shape[1:3], strict=True)
+        ]
+        around = [[0, 0], [-first[0], after[0]], [-first[1], after[1]], [0, 0]]
+        phases = tf.nn.conv2d(upstream, weights, step, around)[:, : blocks[0], : blocks[1]]
+        pixels = phases if block == 1 else tf.nn.depth_to_space(phases, block)
+        return pixels[:, padding[0] : padding[0] + shape[1], padding[1] : padding[1] + shape[2]]
+
+    return backward
+
+
+def _taps(shape: tuple[int, ...], stride: int, block: int, first: Sequence[int], last: int) -> np.ndarray:
+    """Return where in a flat kernel each weight of the phases (t, u, filters, block · block · channels) stands."""
+    offsets = []
+    for axis in (0, 1):
+        taps, phases = np.arange(first[axis], last + 1), np.arange(block)
+        offsets.append(phases - stride * taps[:, np.newaxis])
+    row = offsets[0][:, None, None, :, None, None]
+    column = offsets[1][None, :, None, None, :, None]
+    out = np.arange(shape[3])[:, None, None, None]
+    channel = np.arange(shape[2])
+    inside = (row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1])
+    place = ((row * shape[1] + column) * shape[2] + channel) * shape[3] + out
+    found = np.where(inside, place, np.prod(shape)).astype(np.int32)
+    return found.reshape(*found.shape[:3], -1)
+
+
+def paddings(step: Step, shape: tf.TensorShape, kernel_shape: tf.TensorShape) -> list[int]:
+    """Return how many rows and columns of zeros a convolution puts before its images (N, H, W, c)."""
+    operation = step.operation
+    padding, strides = operation.get_attr("padding"), operation.get_attr("strides")
+    if padding == b"VALID":
+        return [0, 0]
+    if padding == b"EXPLICIT":
+        return list(operation.get_attr("explicit_paddings")[2:6:2])
+    found = []
+    for axis in (1, 2):
+        count = -(-shape[axis] // strides[axis])
+        found.append(max(0, (count - 1) * strides[axis] + kernel_shape[axis - 1] - shape[axis]) // 2)
+    return found

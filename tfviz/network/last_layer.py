@@ -1,0 +1,109 @@
+"""The score of one class alone, from the last layer's weights of that class: its gradient needs no others."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from tfviz.network.folding import SUMS, is_of_channels
+from tfviz.network.input_gradients import is_pointwise
+from tfviz.network.program import Program, Step, Value
+from tfviz.network.replay import run
+from tfviz.network.rules import RELUS, Rule
+from tfviz.network.scores import Head
+
+WORTH = 100_000
+"""The number of weights from which on the last layer is run again for one class."""
+
+
+@dataclass(frozen=True, eq=False)
+class LastLayer:
+    """The last layer with weights, a product with a matrix, and what follows it up to the logits.
+
+    All of it keeps the classes apart.
+    """
+
+    layer: Step
+    chain: tuple[Step, ...]
+
+    def is_free_of(self, values: Collection[Value]) -> bool:
+        """Return whether none of the `values` lies between the layer's input and the scores."""
+        return not any(step.outputs[0] in values for step in (self.layer, *self.chain))
+
+    def scores(self, tensors: Mapping[Value, tf.Tensor], targets: tf.Tensor, rule: Rule | None) -> tf.Tensor:
+        """Return the logit (N,) of each image's target."""
+        features, matrix = (tensors[value] for value in self.layer.inputs)
+        count = tf.shape(features)[0]
+        weights = tf.gather(tf.reshape(matrix, matrix.shape[-2:]), targets, axis=1)
+        pixels = tf.reshape(features, [count, -1, features.shape[-1]])
+        found = tf.matmul(pixels, tf.transpose(weights)[..., tf.newaxis])
+        found = tf.reshape(found, tf.concat([tf.shape(features)[:-1], [1]], axis=0))
+        found.set_shape([*features.shape[:-1], 1])
+        value = self.layer.outputs[0]
+        for step in self.chain:
+            operands = [tensors[each] for each in step.inputs if each is not value]
+            found = _follow(step, found, operands, targets, rule)
+            value = step.outputs[0]
+        return tf.reshape(found, [-1])
+
+
+def _follow(
+    step: Step, found: tf.Tensor, operands: list[tf.Tensor], targets: tf.Tensor, rule: Rule | None
+) -> tf.Tensor:
+    """Return what a step of the chain makes of the one channel (N, ..., 1) of each image's target."""
+    if step.type in SUMS:
+        added = tf.gather(tf.reshape(operands[0], [-1]), targets)
+        return found + tf.reshape(added, [-1, *[1] * (found.shape.rank - 1)])
+    if step.type == "Reshape":
+        return tf.reshape(found, [-1, *[1] * (step.outputs[0].shape.rank - 1)])
+    return run(step, [found, *operands], rule)[0]
+
+
+def find_last_layer(program: Program, image: Value, head: Head) -> LastLayer | None:
+    """Return the last layer of the network where it has many weights and each class follows from its own alone."""
+    if not head.has_classes or head.is_binary:
+        return None
+    logits = head.logits
+    depending = program.depending_on([image])
+    chain: list[Step] = []
+    value, classes = logits, logits.shape[-1]
+    while (step := value.step) is not None and value.shape.rank and value.shape[-1] == classes:
+        if _is_layer(step, depending):
+            weights = step.inputs[1].shape.num_elements()
+            return LastLayer(step, tuple(reversed(chain))) if weights and weights >= WORTH else None
+        reached = [each for each in step.inputs if each in depending]
+        if len(reached) != 1 or not _keeps_classes(step, reached[0]):
+            return None
+        chain.append(step)
+        value = reached[0]
+    return None
+
+
+def _is_layer(step: Step, depending: Collection[Value]) -> bool:
+    if len(step.inputs) != 2 or step.inputs[1] in depending:
+        return False
+    get = step.operation.get_attr
+    if step.type == "Conv2D":
+        return is_pointwise(step) and get("data_format") == b"NHWC" and list(get("strides")) == [1, 1, 1, 1]
+    return step.type == "MatMul" and not get("transpose_a") and not get("transpose_b")
+
+
+def _keeps_classes(step: Step, value: Value) -> bool:
+    """Return whether each channel of what a step makes of `value` follows from the same channel alone."""
+    if step.type in SUMS:
+        (operand,) = (each for each in step.inputs if each is not value)
+        is_last = step.type != "BiasAdd" or step.operation.get_attr("data_format") == b"NHWC"
+        return is_last and operand.shape[-1:] == value.shape[-1:] and is_of_channels(operand, value)
+    if step.type in ("Mean", "Max"):
+        axes = step.inputs[1].step
+        found = None if axes is None else tf.get_static_value(axes.operation.outputs[0])
+        return found is not None and not {0, -value.shape.rank, -1, value.shape.rank - 1}.intersection(found.ravel())
+    if step.type == "Squeeze":
+        axes = step.operation.get_attr("squeeze_dims")
+        return bool(axes) and not {0, -value.shape.rank, -1, value.shape.rank - 1}.intersection(axes)
+    if step.type == "Reshape":
+        shapes = value.shape, step.outputs[0].shape
+        return all(shape[1:].num_elements() == value.shape[-1] for shape in shapes)
+    return step.type in RELUS or step.type == "Identity"

@@ -1,0 +1,65 @@
+"""One operation of a traced model run again, on other inputs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import tensorflow as tf
+
+from tfviz.errors import UnsupportedModelError
+from tfviz.network.internals import operation_definition
+from tfviz.network.program import Step, by_argument
+
+Tensors = list[tf.Tensor]
+
+
+def run_operation(step: Step, inputs: Sequence[tf.Tensor]) -> Tensors:
+    """Run the operation of a step that holds no program, on other inputs."""
+    operation = step.operation
+    function, names = _raw_signature(step.type)
+    definition = operation.op_def
+    given = by_argument(operation, definition.input_arg, inputs)
+    arguments = {names[name]: value for name, value in given.items()}
+    for attribute in definition.attr:
+        # Attributes that follow from the inputs, such as their type, are not arguments of a raw operation.
+        if attribute.name in names:
+            arguments[names[attribute.name]] = operation.get_attr(attribute.name)
+    result = function(**arguments)
+    return [] if isinstance(result, tf.Operation) else tf.nest.flatten(result)
+
+
+@cache
+def _raw_signature(operation_type: str) -> tuple[Callable[..., Any], dict[str, str]]:
+    """Return the raw operation and, for each name in its definition, the name of its argument.
+
+    A few differ (`Squeeze.squeeze_dims` and `Mean.reduction_indices` are both `axis`). The names that are left over on
+    either side stand in the same order, which a test checks for every operation of TensorFlow.
+    """
+    function = getattr(tf.raw_ops, operation_type, None)
+    if function is None:
+        raise UnsupportedModelError(
+            f"the model holds the operation {operation_type}, which is not one of TensorFlow {tf.__version__}'s own "
+            "and cannot be replayed"
+        )
+    parameters = [name for name in inspect.signature(function).parameters if name != "name"]
+    defined = _defined_names(operation_type)
+    renamed = zip(
+        [name for name in defined if name not in parameters],
+        [name for name in parameters if name not in defined],
+        strict=True,
+    )
+    return function, {**{name: name for name in defined if name in parameters}, **dict(renamed)}
+
+
+def _defined_names(operation_type: str) -> list[str]:
+    definition = operation_definition(operation_type)
+    inferred = {
+        name
+        for argument in definition.input_arg
+        for name in (argument.type_attr, argument.number_attr, argument.type_list_attr)
+    }
+    attributes = [attribute.name for attribute in definition.attr if attribute.name not in inferred]
+    return [argument.name for argument in definition.input_arg] + attributes

@@ -1,0 +1,80 @@
+"""The input gradient of a max pooling by comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from tfviz.network.program import Step
+
+Backward = Callable[[tf.Tensor], tf.Tensor]
+
+
+def is_faster_by_masks(step: Step) -> bool:
+    """Return whether comparisons find the input gradient of a MaxPool faster than TensorFlow's own kernel.
+
+    They do with a stride of 1, where no value has to be moved; `scripts/kernels.py` measures them.
+    """
+    get, shape = step.operation.get_attr, step.inputs[0].shape
+    windows = list(get("strides")) == [1, 1, 1, 1] and get("ksize")[3] == 1
+    return bool(shape[1:].is_fully_defined()) and windows and get("data_format") == b"NHWC" and shape.rank == 4
+
+
+def max_pool_gradient(step: Step, images: tf.Tensor, pooled: tf.Tensor) -> Backward:
+    """Return the input gradient of a MaxPool of images (N, H, W, C) of known size.
+
+    Of equal maxima the first of the window, row by row, gets the gradient, as in TensorFlow's kernel. The window is
+    taken apart: first over the rows, where the first row that holds the maximum gets the gradient, then within it.
+    """
+    sizes, strides = (step.operation.get_attr(name)[1:3] for name in ("ksize", "strides"))
+    padding = step.operation.get_attr("padding").decode()
+    within = tf.nn.max_pool2d(images, [1, sizes[1]], [1, strides[1]], padding)
+
+    def backward(upstream: tf.Tensor) -> tf.Tensor:
+        rows = _along(1, within, pooled, upstream, (sizes[0], strides[0]))
+        return _along(2, images, within, rows, (sizes[1], strides[1]))
+
+    return backward
+
+
+def _along(axis: int, values: tf.Tensor, maxima: tf.Tensor, upstream: tf.Tensor, window: tuple[int, int]) -> tf.Tensor:
+    """Return the gradient of the maxima over a window (size, stride) along one axis."""
+    (size, stride), length, count = window, values.shape[axis], maxima.shape[axis]
+    span = stride * (count - 1) + size
+    # Without padding what is left over lies behind; with it, the half that is smaller lies before.
+    before = max(0, span - length) // 2
+    padded = _padded(values, axis, before, max(0, span - before - length), values.dtype.min)
+    shares, rest = [], upstream
+    for offset in range(size - 1):
+        taken = _every(padded, axis, offset, stride, count)
+        shares.append(tf.where(taken == maxima, rest, tf.zeros([], rest.dtype)))
+        rest -= shares[-1]
+    shares.append(rest)
+    # Window i holds the values stride · i + offset: those of one phase lie stride apart, and phases do not overlap.
+    turns = -(-size // stride)
+
+    def moved(offset: int) -> tf.Tensor:
+        return _padded(shares[offset], axis, offset // stride, turns - 1 - offset // stride, 0)
+
+    empty = tf.zeros_like(_padded(rest, axis, 0, turns - 1, 0))
+    phases = [tf.add_n([moved(offset) for offset in range(phase, size, stride)] or [empty]) for phase in range(stride)]
+    woven = tf.stack(phases, axis=axis + 1)
+    shape = tf.concat([tf.shape(rest)[:axis], [(count + turns - 1) * stride], tf.shape(rest)[axis + 1 :]], axis=0)
+    found = tf.reshape(woven, shape)
+    found = _padded(found, axis, 0, max(0, before + length - (count + turns - 1) * stride), 0)
+    return _every(found, axis, before, 1, length)
+
+
+def _padded(tensor: tf.Tensor, axis: int, before: int, after: int, value: float) -> tf.Tensor:
+    if not before and not after:
+        return tensor
+    paddings = [[before, after] if each == axis else [0, 0] for each in range(4)]
+    return tf.pad(tensor, paddings, constant_values=tf.cast(value, tensor.dtype))
+
+
+def _every(tensor: tf.Tensor, axis: int, first: int, stride: int, count: int) -> tf.Tensor:
+    """Return `count` values along an axis from the `first` on, `stride` apart."""
+    index = [slice(None)] * 4
+    index[axis] = slice(first, first + stride * (count - 1) + 1, stride)
+    return tensor[tuple(index)]

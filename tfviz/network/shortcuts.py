@@ -1,0 +1,131 @@
+"""What a replay on a CPU may do faster than operation by operation, with the same results up to rounding."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import tensorflow as tf
+
+from tfviz.network.folding import DEPTHWISE, Fold, find_folds
+from tfviz.network.input_gradients import Backward, convolution_gradient, is_pointwise, own_gradient
+from tfviz.network.operations import run_operation
+from tfviz.network.pool_gradients import is_faster_by_masks, max_pool_gradient
+from tfviz.network.program import Program, Step, Value
+
+Tensors = Mapping[Value, tf.Tensor]
+Action = Callable[[Tensors], dict[Value, tf.Tensor]]
+
+
+@dataclass(frozen=True)
+class Shortcuts:
+    """Which steps of a program have shortcuts.
+
+    folds: convolutions that batch normalisations are folded into. convolutions: those whose kernel is the same for all
+    images, with the values that the image is a concatenation of: the image alone where it is none. pools: max poolings
+    whose gradient is found by comparisons.
+    """
+
+    folds: tuple[Fold, ...] = ()
+    convolutions: Mapping[Step, Sequence[Value]] = field(default_factory=dict)
+    pools: Sequence[Step] = ()
+
+    def around(self, needed: Collection[Value]) -> dict[Step, Action]:
+        """Return what is done instead of each step, so that no value that is `needed` is gone past."""
+        parts = {
+            step: [step.inputs[0]] if step.inputs[0] in needed else values for step, values in self.convolutions.items()
+        }
+        actions: dict[Step, Action] = {step: partial(_convolve, step, values) for step, values in parts.items()}
+        actions.update({step: partial(_pool, step) for step in self.pools})
+        for fold in self.folds:
+            if fold.hidden.isdisjoint(needed):
+                actions.update(dict.fromkeys((fold.convolution, *fold.chain), _nothing))
+                actions[fold.chain[-1]] = partial(_fold, fold, parts.get(fold.convolution, fold.convolution.inputs[:1]))
+        return actions
+
+
+NONE = Shortcuts()
+
+
+def only_cpus() -> bool:
+    """Return whether TensorFlow sees nothing but CPUs, which the shortcuts were measured on."""
+    return all(device.device_type == "CPU" for device in tf.config.list_logical_devices())
+
+
+def find_shortcuts(program: Program, image: Value) -> Shortcuts:
+    """Return the shortcuts on the way from `image`."""
+    depending = program.depending_on([image])
+    uses = program.uses()
+    convolutions = {
+        step: _parts(step, uses)
+        for step in program.steps
+        if step.type == "Conv2D" and step.inputs[0] in depending and step.inputs[1] not in depending
+    }
+    pools = [step for step in program.steps if step.type == "MaxPool" and is_faster_by_masks(step)]
+    return Shortcuts(find_folds(program, image), convolutions, pools)
+
+
+def _parts(step: Step, uses: Counter[Value]) -> list[Value]:
+    """Return the values that the image of a convolution is a concatenation of, for it alone."""
+    image = step.inputs[0]
+    if image.step is None or image.step.type != "ConcatV2" or uses[image] > 1 or not is_pointwise(step):
+        return [image]
+    *parts, axis = image.step.inputs
+    along = None if axis.step is None else tf.get_static_value(axis.step.operation.outputs[0])
+    known = all(part.shape[-1] is not None for part in parts)
+    return parts if known and along in (3, -1) else [image]
+
+
+def _nothing(_: Tensors) -> dict[Value, tf.Tensor]:
+    return {}
+
+
+def _fold(fold: Fold, parts: Sequence[Value], tensors: Tensors) -> dict[Value, tf.Tensor]:
+    """Run a convolution and what follows it, with the gradient of one whose kernel holds the scales."""
+    step = fold.convolution
+    image, kernel = (tensors[value] for value in step.inputs)
+    scale = fold.scale(tensors)
+    kernel *= tf.reshape(scale, kernel.shape[2:]) if step.type in DEPTHWISE else scale
+    found = dict(tensors)
+    for each in (step, *fold.chain):
+        results = run_operation(each, [found[value] for value in each.inputs])
+        found.update(zip(each.outputs, results, strict=True))
+    read = [tensors[value] for value in parts]
+    gradients = _gradients(step, kernel, read)
+    if gradients is None:
+        read, gradients = [image], [own_gradient(step, tf.shape(image), kernel)]
+    return {fold.value: _with_gradients(found[fold.value], read, gradients)}
+
+
+def _convolve(step: Step, parts: Sequence[Value], tensors: Tensors) -> dict[Value, tf.Tensor]:
+    """Run a convolution of the concatenation of `parts`, with a faster gradient where there is one."""
+    image, kernel = (tensors[value] for value in step.inputs)
+    read = [tensors[value] for value in parts]
+    gradients, result = _gradients(step, kernel, read), run_operation(step, [image, kernel])[0]
+    return {step.outputs[0]: result if gradients is None else _with_gradients(result, read, gradients)}
+
+
+def _pool(step: Step, tensors: Tensors) -> dict[Value, tf.Tensor]:
+    images = tensors[step.inputs[0]]
+    pooled = run_operation(step, [images])[0]
+    return {step.outputs[0]: _with_gradients(pooled, [images], [max_pool_gradient(step, images, pooled)])}
+
+
+def _gradients(step: Step, kernel: tf.Tensor, parts: Sequence[tf.Tensor]) -> list[Backward] | None:
+    """Return the faster gradient of each of the `parts` that the image of a convolution is joined from."""
+    kernels = tf.split(kernel, [part.shape[3] for part in parts], axis=2) if len(parts) > 1 else [kernel]
+    found = [convolution_gradient(step, part.shape, each) for part, each in zip(parts, kernels, strict=True)]
+    gradients = [each for each in found if each is not None]
+    return gradients if len(gradients) == len(parts) else None
+
+
+def _with_gradients(result: tf.Tensor, operands: Sequence[tf.Tensor], gradients: Sequence[Backward]) -> tf.Tensor:
+    """Return a result whose gradient with respect to each of the operands is the given one."""
+
+    @tf.custom_gradient
+    def given(*_: tf.Tensor) -> tuple[tf.Tensor, Backward]:
+        return tf.identity(result), lambda upstream: [gradient(upstream) for gradient in gradients]
+
+    return given(*operands)
