@@ -100,6 +100,8 @@ def test_private_keras_stands_nowhere():
         ("PIL", {"tfviz/apps"}),
         ("apache_beam", {"tfviz/apps/beam/"}),
         ("tensorboard", {"tfviz/apps/tensorboard.py"}),
+        ("skimage", {"tfviz/methods/regions.py"}),
+        ("scipy", {"tfviz/methods/regions.py"}),
         ("tensorflow", {"tfviz/network", "tfviz/methods", "tfviz/results", "tfviz/apps", "tfviz/scores.py"}),
     ],
 )
@@ -141,7 +143,7 @@ def run(code, **environment):
 def test_importing_tfviz_imports_no_tensorflow():
     done = run(
         "import sys, tfviz\n"
-        "print(sorted({'tensorflow', 'keras', 'cv2', 'matplotlib', 'apache_beam'} & set(sys.modules)))"
+        "print(sorted({'tensorflow', 'keras', 'cv2', 'matplotlib', 'apache_beam', 'skimage'} & set(sys.modules)))"
     )
     assert done.stdout.strip() == "[]", done.stderr
 

@@ -57,6 +57,11 @@ GIVEN = [
     (["--method", "occlusion", "--patch", "5", "--stride", "2", "--fill", "mean"], {"patch": 5, "stride": 2}),
     (["--method", "rise", "--masks", "9", "--cell-size", "4", "--probability", "0.3"], {"masks": 9, "cell_size": 4}),
     (["--method", "score_cam", "--max-channels", "2", "--no-upsample"], {"max_channels": 2, "upsample": False}),
+    (
+        ["--method", "xrai", "--scales", "9e3,4e4", "--smallest-segment", "0", "--dilation", "9.5"],
+        {"baseline": ["black", "white"], "scales": [9000.0, 40000.0], "smallest_segment": 0, "dilation": 9.5},
+    ),
+    (["--method", "xrai", "--scales", "30000"], {"steps": 50, "scales": 30000}),
     (["--method", "grad_cam", "--layer", "conv1"], {"layer": "conv1", "upsample": True}),
     (
         ["--method", "smooth_grad", "--of", "grad_cam", "--layer", "conv1", "--samples", "3"],

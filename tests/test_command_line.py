@@ -340,7 +340,7 @@ def test_a_network_of_open_size(run, own, tmp_path):
     assert "? × ? × 6" in run("layers", "open.keras")[1]
 
 
-def test_all_leaves_out_what_the_network_has_no_place_for(run, own, tmp_path):
+def test_all_leaves_out_what_the_network_has_no_place_for(run, own, tmp_path, monkeypatch):
     model_of("silu").save("silu.keras")
     arguments = ["explain", own / "one.png", "--model", "silu.keras", "--preprocess", "0..1", "--save-maps"]
     status, _, err = run(*arguments, "--method", "all")
@@ -350,6 +350,9 @@ def test_all_leaves_out_what_the_network_has_no_place_for(run, own, tmp_path):
     assert list(manifest_in(tmp_path / "tfviz-output")["methods"]) == [
         name for name in tfviz.METHODS if name not in left_out
     ]
+    monkeypatch.setitem(sys.modules, "skimage", None)
+    status, _, err = run(*arguments, "--method", "all", "--masks", 2)
+    assert status == 0 and 'xrai is left out: xrai needs the package scikit-image: pip install "tfviz[xrai]"' in err
     status, _, err = run(*arguments)
     assert status == 0 and len(err.splitlines()) == 1
     status, _, err = run(*arguments, "--method", "deconvnet")

@@ -35,6 +35,8 @@ LIVE += [*RELUS, "bfloat16", "vision_transformer"]
 SAVED = ["functional", "lazily_built", "nested", "subclassed", "shared_layer", "bfloat16", "vision_transformer"]
 # The kinds for tests that trace a network of their own; with the others they wait for the nightly run.
 MAINLY = ["lazily_built", "nested", "subclassed", "saved", "vision_transformer"]
+# Its passes are those of integrated gradients; the other kinds wait for the nightly run.
+ENOUGH = {"xrai": ["nested", "saved"]}
 IMAGES = random_images(5)
 TARGETS = np.array([3, 0, 4, 1, 2])
 
@@ -57,16 +59,20 @@ ALTERNATIVES = {
     "masks": lambda network: 7,
     "cell_size": lambda network: 5,
     "probability": lambda network: 0.3,
+    "scales": lambda network: 1e4,
+    "smallest_segment": lambda network: 3000,
+    "dilation": lambda network: 40,
     "seed": lambda network: 1,
 }
 # What must be set besides, for an option to matter.
 WITH = {
     ("integrated_gradients", "seed"): {"baseline": "uniform"},
+    ("xrai", "seed"): {"baseline": "uniform"},
     **{(name, "options"): {"of": "grad_cam"} for name in METHODS if METHODS[name].result == "inner"},
 }
 ALTERNATIVES["options"] = lambda network: {"layer": ALTERNATIVES["layer"](network)}
 # Fewer runs of the network than by default.
-QUICK = {"samples": 4, "steps": 5, "masks": 10, "patch": 6, "stride": 5}
+QUICK = {"samples": 4, "steps": 5, "masks": 10, "patch": 6, "stride": 5, "scales": [2e4, 5e4]}
 
 
 class Serving(tf.Module):
@@ -131,18 +137,28 @@ def of_every_method(test):
     return pytest.mark.parametrize("name", METHODS)(test)
 
 
-def mainly(*kinds):
-    """Mark the tests of the kinds that are not in `MAINLY` as slow."""
-    return [pytest.param(kind, marks=[] if kind in MAINLY else pytest.mark.slow) for kind in kinds]
+def of_every_method_mainly(*kinds):
+    """Run a test for every method and kind, those that are not in `MAINLY` at night."""
+    return of_cases(kinds, lambda name, kind: kind not in MAINLY)
+
+
+def of_cases(kinds, is_slow):
+    cases = [
+        pytest.param(
+            name, kind, marks=[pytest.mark.slow] * (is_slow(name, kind) or kind not in ENOUGH.get(name, kinds))
+        )
+        for name, kind in itertools.product(METHODS, kinds)
+    ]
+    return pytest.mark.parametrize("name, kind", cases)
 
 
 def of_every_kind(test):
     """Run a test for every kind; how a ReLU is written matters to the methods that have a rule for it."""
-    cases = []
-    for name, kind in itertools.product(METHODS, [*LIVE, "saved"]):
-        alike = kind in RELUS and all(gradient.rule is None for gradient in METHODS[name].gradients)
-        cases.append(pytest.param(name, kind, marks=pytest.mark.slow if alike else []))
-    return pytest.mark.parametrize("name, kind", cases)(test)
+
+    def is_alike(name, kind):
+        return kind in RELUS and all(gradient.rule is None for gradient in METHODS[name].gradients)
+
+    return of_cases([*LIVE, "saved"], is_alike)(test)
 
 
 @pytest.fixture
@@ -202,8 +218,7 @@ def test_another_target_gives_another_map(name, model):
             assert not np.array_equal(maps[first], maps[second]) or not maps[first].any()
 
 
-@of_every_method
-@pytest.mark.parametrize("kind", mainly("functional", "subclassed", "saved"))
+@of_every_method_mainly("functional", "subclassed", "saved")
 def test_one_trace_serves_all_batch_sizes(name, model, monkeypatch):
     """Python runs the arithmetic of a method when it is traced, once more for its loop, and never again."""
     method, traces = METHODS[name], []
@@ -225,8 +240,7 @@ def test_one_trace_serves_all_batch_sizes(name, model, monkeypatch):
     assert len(traces) == first
 
 
-@of_every_method
-@pytest.mark.parametrize("kind", mainly(*SAVED))
+@of_every_method_mainly(*SAVED)
 def test_a_saved_model_agrees_with_the_live_one(name, kind, loaded):
     images = IMAGES[:2]
     live = run(name, model_of(kind), images)
@@ -401,8 +415,7 @@ def assert_untouched(model, action, image_batch=IMAGES):
     assert model(image_batch, training=False).numpy().tobytes() == outputs
 
 
-@of_every_method
-@pytest.mark.parametrize("kind", mainly(*LIVE))
+@of_every_method_mainly(*LIVE)
 def test_the_model_and_the_process_stay_untouched(name, kind):
     model = build(kind)
     model(IMAGES, training=False)

@@ -36,6 +36,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*misses completeness:tfviz.errors.TfvizWarning"),
 ]
 
+EXPORTED = [name for name, method in METHODS.items() if method.on_host is None]
 IMAGES = random_images(5)
 TARGETS = np.array([3, 0, 4, 1, 2], np.int32)
 # Loads an export twice where tfviz cannot be imported, and keeps what each signature gives.
@@ -64,8 +65,8 @@ WHOLE = {"signature": None, "input": "images", "others": [], "outputs": ["0"], "
 def folder(tmp_path_factory):
     """The export of one small model with every method."""
     place = tmp_path_factory.mktemp("exported") / "all"
-    options = {name: quick(name) for name in METHODS}
-    assert export(model_of("functional"), place, list(METHODS), options=options, batch_size=8) == place
+    options = {name: quick(name) for name in EXPORTED}
+    assert export(model_of("functional"), place, list(EXPORTED), options=options, batch_size=8) == place
     return place
 
 
@@ -93,15 +94,15 @@ def size_of(folder):
 
 @pytest.fixture(scope="module")
 def expected():
-    options = {name: quick(name) for name in METHODS}
+    options = {name: quick(name) for name in EXPORTED}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", tfviz.TfvizWarning)
         return tfviz.explain(
-            model_of("functional"), IMAGES, TARGETS, methods=list(METHODS), options=options, batch_size=8
+            model_of("functional"), IMAGES, TARGETS, methods=list(EXPORTED), options=options, batch_size=8
         )
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", EXPORTED)
 def test_a_signature_gives_what_the_method_gives(name, signatures, expected):
     found = call(signatures[name], targets=TARGETS)
     assert found["maps"].dtype == np.float32
@@ -112,7 +113,7 @@ def test_a_signature_gives_what_the_method_gives(name, signatures, expected):
     np.testing.assert_allclose(found["scores"], expected.scores, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", EXPORTED)
 def test_a_signature_takes_any_number_of_images_and_explains_the_predicted_class(name, signatures):
     together = call(signatures[name])
     np.testing.assert_array_equal(together["targets"], model_of("functional")(IMAGES).numpy().argmax(axis=1))
@@ -151,8 +152,8 @@ def run_alone(python, folder, tmp_path):
 
 def check_found(signatures, tmp_path):
     with np.load(tmp_path / "found.npz") as found:
-        assert set(found) == set(METHODS)
-        for name in METHODS:
+        assert set(found) == set(EXPORTED)
+        for name in EXPORTED:
             np.testing.assert_array_equal(found[name], call(signatures[name], targets=TARGETS)["maps"])
 
 
@@ -265,6 +266,12 @@ def test_several_layers_have_a_signature_each(tmp_path):
     maps = tfviz.layer_cam(model, IMAGES, layer=names)
     for name in names:
         assert distance(call(found[f"layer_cam@{name.replace('/', '.')}"])["maps"], maps[name]) < 1e-6
+
+
+def test_a_method_with_a_step_on_the_host_is_refused(tmp_path):
+    with pytest.raises(TfvizError, match=r"^xrai cannot be exported: its last step runs in Python on the host, not in"):
+        export(model_of("functional"), tmp_path / "out", ["saliency", "xrai"])
+    assert not any(tmp_path.iterdir())
 
 
 def test_layers_whose_signatures_would_be_the_same_are_refused(tmp_path):
@@ -439,7 +446,7 @@ def test_the_manifest_says_what_made_it(folder, tmp_path):
     assert said["model"] == {"name": "functional", "path": None, "fingerprint": fingerprint(network), **WHOLE}
     assert said["versions"]["tensorflow"] == tf.__version__ and said["batch_size"] == 8 and said["schema"] == 1
     assert said["score"] == {"head": "softmax", "meaning": "the logit before the softmax"}
-    assert list(said["signatures"]) == list(METHODS)
+    assert list(said["signatures"]) == list(EXPORTED)
     grad_cam = {"method": "grad_cam", "layer": "conv2", "options": {"layer": "conv2", "upsample": True}}
     assert said["signatures"]["grad_cam"] == grad_cam
     assert said["signatures"]["rise"]["options"]["masks"] == 10 and said["signatures"]["rise"]["layer"] is None

@@ -46,6 +46,7 @@ METHODS = {
     "square_grad",
     "var_grad",
     "xgrad_cam",
+    "xrai",
 }
 OTHERS = {
     "export",

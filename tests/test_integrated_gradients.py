@@ -109,6 +109,16 @@ def test_the_uniform_baseline():
     assert not np.allclose(found, baseline(1))
 
 
+def test_the_black_and_the_white_baseline():
+    """The smallest and the largest value of each channel of each image, whatever the other images hold."""
+    model = linear()
+    kernel = model.get_layer("scores").get_weights()[0][:, 0].reshape(SHAPE)
+    for baseline, of in (("black", np.min), ("white", np.max)):
+        colors = of(IMAGES, axis=(1, 2), keepdims=True)
+        ours = tfviz.integrated_gradients(model, IMAGES, 0, baseline=baseline, steps=1)
+        np.testing.assert_allclose(ours, kernel * (IMAGES - colors), rtol=1e-4, atol=1e-6)
+
+
 def test_completeness():
     """Many steps: the attributions sum to the rise of the score."""
     model = model_of("functional")
@@ -169,7 +179,7 @@ def test_no_such_number_of_steps(steps):
         (np.full(SHAPE, np.nan), "the baseline holds NaN"),
         (True, "the type bool"),
         ("zeroes", "no baseline 'zeroes'; did you mean 'zeros'"),
-        ("black", "no baseline 'black'; expected zeros, blurred, uniform"),
+        ("pink", "no baseline 'pink'; expected zeros, blurred, uniform, black, white"),
         ([], "there are no baselines"),
         ([0.1, 0.2, 0.3], r"baseline is a list of numbers, \[0.1, 0.2, 0.3\]: give a colour as an array"),
     ],

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         square_grad,
         var_grad,
         xgrad_cam,
+        xrai,
     )
     from tfviz.network.trace import trace
     from tfviz.network.traced import TracedNetwork
@@ -122,6 +123,7 @@ _LAZY = {
             "square_grad",
             "var_grad",
             "xgrad_cam",
+            "xrai",
         ),
         "tfviz.methods",
     ),

@@ -17,6 +17,7 @@ from tfviz.errors import TfvizError
 from tfviz.methods import plan_methods
 from tfviz.methods.checks import whole
 from tfviz.methods.compiled import Run, batch_specs
+from tfviz.methods.registry import ON_HOST
 from tfviz.methods.serving import Served, serve
 from tfviz.network.compiling import concrete
 from tfviz.network.fingerprint import fingerprint
@@ -70,6 +71,8 @@ def _named_runs(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]])
     shape = tuple(size for size in network.image_shape if size is not None)
     named: dict[str, Run] = {}
     for key, run in plan_methods(network, chosen).items():
+        if run.method.on_host is not None:
+            raise TfvizError(f"{key} cannot be exported: {ON_HOST}")
         if len(shape) == len(network.image_shape):
             run.check(shape)
         # What a file may be called, too: `grad_cam@block/conv:0` becomes `grad_cam@block.conv.0`.

@@ -58,6 +58,7 @@ from tfviz.methods.visualization import (
     color_statistics,
     feature_visualization,
 )
+from tfviz.methods.xrai import xrai
 from tfviz.network.passes import Gradient
 
 __all__ = [
@@ -117,4 +118,5 @@ __all__ = [
     "square_grad",
     "var_grad",
     "xgrad_cam",
+    "xrai",
 ]

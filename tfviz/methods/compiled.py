@@ -15,6 +15,7 @@ from tfviz.methods.registry import INNER, INNER_OPTIONS, LAYER, Method, find_met
 from tfviz.network.compiling import concrete
 from tfviz.network.passes import Passes
 from tfviz.network.traced import TracedNetwork
+from tfviz.progress import progress
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,17 @@ class Run:
     def compute(self, passes: Passes) -> tf.Tensor | Diagnosed | Loop:
         """Return what the method makes of the passes of a batch."""
         return self.method.compute(passes, **self.options)
+
+    def finish(self, images: np.ndarray, found: np.ndarray) -> np.ndarray:
+        """Return the results of images (N, H, W, C), after the method's last step on the host if it has one."""
+        if self.method.on_host is None:
+            return found
+        results = []
+        with progress(f"{self.method.name} on the host", len(images)) as advance:
+            for image, each in zip(images, found, strict=True):
+                results.append(self.method.on_host(image, each, self.options))
+                advance(1)
+        return np.stack(results)
 
 
 @dataclass(frozen=True)

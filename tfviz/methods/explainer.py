@@ -137,7 +137,9 @@ def _run_batch(network: TracedNetwork, compiled: Compiled, batch: Batch, batch_s
         "maps": {name: result for name, (result, _) in ordered.items()},
         "diagnostics": {name: numbers for name, (_, numbers) in ordered.items() if numbers},
     }
-    return {"images": images, **tf.nest.map_structure(lambda each: each.numpy(), {**outputs, **parts})}
+    arrays = {"images": images, **tf.nest.map_structure(lambda each: each.numpy(), {**outputs, **parts})}
+    arrays["maps"] = {name: compiled.runs[name].finish(images, values) for name, values in arrays["maps"].items()}
+    return arrays
 
 
 def _gather(name: str, loop: Any, given: tuple[Any, ...], start: tuple[Any, Any], at_once: int) -> Any:

@@ -13,15 +13,17 @@ from tfviz.methods.blur import gaussian_blur
 from tfviz.methods.checks import name_images, whole
 from tfviz.methods.decorator import method
 from tfviz.methods.loop import Diagnosed, Loop, each_repeated, joined, split
+from tfviz.methods.registry import Judge
 from tfviz.network.passes import Gradient, Passes
 
 GAP = "completeness_gap"
 TOLERATED_GAP = 0.05
-BASELINES = ("zeros", "blurred", "uniform")
+BASELINES = ("zeros", "blurred", "uniform", "black", "white")
 BLUR = 0.1  # of the shorter side: what is left are the colours of large areas
 
 
-def _check(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
+def check_baseline(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
+    """Raise where the `baseline` among options does not fit images of a shape (H, W, C)."""
     for each in _as_list(options["baseline"]):
         if isinstance(each, str):
             if each not in BASELINES:
@@ -39,14 +41,19 @@ def _check(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
             raise InvalidImagesError("the baseline holds NaN or infinite values")
 
 
-def _judge(diagnostics: Mapping[str, np.ndarray]) -> list[str]:
-    wide = np.flatnonzero(diagnostics[GAP] > TOLERATED_GAP)
-    if not wide.size:
-        return []
-    return [
-        f"integrated_gradients misses completeness by up to {diagnostics[GAP].max():.0%} for image "
-        f"{name_images(wide)}: its sum is not the score's rise from the baseline; take more steps"
-    ]
+def judge_completeness(name: str) -> Judge:
+    """Return what judges the gap of completeness of the method of that name."""
+
+    def judge(diagnostics: Mapping[str, np.ndarray]) -> list[str]:
+        wide = np.flatnonzero(diagnostics[GAP] > TOLERATED_GAP)
+        if not wide.size:
+            return []
+        return [
+            f"{name} misses completeness by up to {diagnostics[GAP].max():.0%} for image {name_images(wide)}: its sum "
+            "is not the score's rise from the baseline; take more steps"
+        ]
+
+    return judge
 
 
 @method(
@@ -55,8 +62,8 @@ def _judge(diagnostics: Mapping[str, np.ndarray]) -> list[str]:
     needs="any differentiable network; a baseline that means nothing there",
     cost="1 forward, 1 backward for each step and baseline",
     caution="depends on the baseline: what has its colour gets nothing",
-    check=_check,
-    judge=_judge,
+    check=check_baseline,
+    judge=judge_completeness("integrated_gradients"),
 )
 def integrated_gradients(passes: Passes, baseline: Any = "zeros", steps: int = 50, seed: int = 0) -> Loop:
     """Return (x − b) · the mean of ∂s_c/∂x at midpoints on the way from b to x, signed, (N, H, W, C) [1]_.
@@ -68,8 +75,9 @@ def integrated_gradients(passes: Passes, baseline: Any = "zeros", steps: int = 5
     ----------
     baseline
         What stands for nothing there: `zeros`; `blurred`, the image under a Gaussian of a tenth of its shorter side;
-        `uniform`, noise between the image's minimum and maximum, the same for every image; a number or a colour, an
-        array (C,); an image (H, W, C), in the network's input space. The results of a list of them are averaged.
+        `uniform`, noise between the image's minimum and maximum, the same for every image; `black` and `white`, the
+        smallest and the largest value of each channel in the image; a number or a colour, an array (C,); an image
+        (H, W, C), in the network's input space. The results of a list of them are averaged.
     steps
         The number of intervals on the way, for each baseline.
     seed
@@ -77,6 +85,11 @@ def integrated_gradients(passes: Passes, baseline: Any = "zeros", steps: int = 5
 
     .. [1] Sundararajan, Taly, Yan, "Axiomatic Attribution for Deep Networks", 2017, arXiv 1703.01365, sections 3 and 5.
     """
+    return integrate(passes, baseline, steps, seed)
+
+
+def integrate(passes: Passes, baseline: Any, steps: int, seed: int) -> Loop:
+    """Return the loop over the steps of every baseline; see `integrated_gradients`."""
     images, steps = passes.images, whole("steps", steps)
     baselines = tf.stack(
         [_image(each, images, whole("seed", seed, 0) + number) for number, each in enumerate(_as_list(baseline))],
@@ -131,4 +144,7 @@ def _image(baseline: Any, images: tf.Tensor, seed: int) -> tf.Tensor:
     if baseline == "uniform":
         lowest, highest = (reduce(images, axis=(1, 2, 3), keepdims=True) for reduce in (tf.reduce_min, tf.reduce_max))
         return lowest + (highest - lowest) * tf.random.stateless_uniform(tf.shape(images)[1:], [seed, 0])
+    if baseline in ("black", "white"):
+        reduce = tf.reduce_min if baseline == "black" else tf.reduce_max
+        return tf.zeros_like(images) + reduce(images, axis=(1, 2), keepdims=True)
     return tf.zeros_like(images)

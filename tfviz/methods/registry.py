@@ -18,9 +18,12 @@ from tfviz.network.passes import Gradient
 LAYER = "layer"
 # The options that name another method, which this one runs, and that one's options.
 INNER, INNER_OPTIONS = "of", "options"
+# Why such a method is refused where all must be one graph.
+ON_HOST = "its last step runs in Python on the host, not in TensorFlow's graph"
 
 Check = Callable[[tuple[int, ...], Mapping[str, Any]], None]
 Judge = Callable[[Mapping[str, np.ndarray]], list[str]]
+OnHost = Callable[[np.ndarray, np.ndarray, Mapping[str, Any]], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,11 @@ class Method:
         Raises where the options do not fit images of a shape (H, W, C).
     judge
         Returns what to say of the diagnostics.
+    on_host
+        A last step outside of the graph, in NumPy: takes an image (H, W, C), what `compute` found for it and the
+        options, and returns its result. A method that has one runs neither in an export nor inside another method.
+    missing
+        Returns what must be installed before the method runs, in words; empty where nothing is.
     """
 
     name: str
@@ -61,6 +69,8 @@ class Method:
     shown_from: Literal["zero", "minimum"] = "zero"
     check: Check = lambda shape, options: None
     judge: Judge = lambda diagnostics: []
+    on_host: OnHost | None = None
+    missing: Callable[[], str] = lambda: ""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -75,8 +85,10 @@ class Method:
     def complete(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return `options`, and those of an inner method, with the defaults of those that are not given.
 
-        Raises `UnknownMethodError` for those that do not exist.
+        Raises `UnknownMethodError` for those that do not exist, and where a package is missing `TfvizError`.
         """
+        if lacking := self.missing():
+            raise TfvizError(lacking)
         unknown = [name for name in options if name not in self.options]
         if unknown:
             known = ", ".join(self.options) or "none"
@@ -87,7 +99,10 @@ class Method:
         if not isinstance(complete.get(INNER_OPTIONS) or {}, Mapping):
             raise TfvizError(f"options are {complete[INNER_OPTIONS]!r}, expected those of the inner method by name")
         if INNER in complete:
-            complete[INNER_OPTIONS] = find_method(complete[INNER]).complete(complete[INNER_OPTIONS] or {})
+            inner = find_method(complete[INNER])
+            if inner.on_host is not None:
+                raise TfvizError(f"{self.name} cannot run {inner.name}: {ON_HOST}")
+            complete[INNER_OPTIONS] = inner.complete(complete[INNER_OPTIONS] or {})
         return complete
 
     def gradients_at(self, layer: str | None) -> list[Gradient]:

@@ -17,7 +17,7 @@ from tfviz.apps.output import file_names
 from tfviz.apps.setup import Sample, Setup, with_baselines
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, RuleError, TfvizError, TfvizWarning, UnknownLayerError
 from tfviz.methods import METHODS, choose_methods, class_visualization, compile_methods, plan_methods
-from tfviz.methods.registry import LAYER
+from tfviz.methods.registry import LAYER, ON_HOST
 from tfviz.network.passes import check_rules
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import progress
@@ -29,26 +29,36 @@ MOST_LISTED = 5
 
 
 def find_methods(
-    network: TracedNetwork, names: Sequence[str], options: Mapping[str, Any]
+    network: TracedNetwork, names: Sequence[str], options: Mapping[str, Any], *, exported: bool = False
 ) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Return the methods to run with their options, and what to say of those that are left out.
 
-    They are those named, or of the usual ones (or of all) those that the network has a place for.
+    They are those named, or of the usual ones (or of all) those that the network has a place for, that no package is
+    missing for, and that can be `exported` where they are.
     """
     if names and ALL not in names:
         return choose_methods(list(dict.fromkeys(names)), options), []
     if LAYER in options:
         plan_methods(network, choose_methods("grad_cam", {LAYER: options[LAYER]}))
     chosen = choose_methods(list(METHODS if names else USUAL_METHODS), options)
-    said = []
-    for name in list(chosen):
-        try:
-            for run in plan_methods(network, {name: chosen[name]}).values():
-                check_rules(network, run.method.gradients)
-        except (RuleError, UnknownLayerError) as error:
-            said.append(f"{name} is left out: {error}")
-            del chosen[name]
-    return chosen, said
+    reasons = {name: _reason_against(network, name, given, exported=exported) for name, given in chosen.items()}
+    said = [f"{name} is left out: {reason}" for name, reason in reasons.items() if reason]
+    return {name: given for name, given in chosen.items() if not reasons[name]}, said
+
+
+def _reason_against(network: TracedNetwork, name: str, options: Mapping[str, Any], *, exported: bool) -> str:
+    """Return why a method is not among all of them; empty where it is."""
+    method = METHODS[name]
+    if exported and method.on_host is not None:
+        return ON_HOST
+    if lacking := method.missing():
+        return lacking
+    try:
+        for run in plan_methods(network, {name: options}).values():
+            check_rules(network, run.method.gradients)
+    except (RuleError, UnknownLayerError) as error:
+        return str(error)
+    return ""
 
 
 class Run:

@@ -1,0 +1,94 @@
+"""XRAI: integrated gradients told by the regions of the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfviz.errors import TfvizError
+from tfviz.methods.checks import number, whole
+from tfviz.methods.decorator import method
+from tfviz.methods.integrated_gradients import check_baseline, integrate, judge_completeness
+from tfviz.methods.loop import Diagnosed, Loop
+from tfviz.methods.regions import find_regions, grow, missing_package
+from tfviz.network.passes import Passes
+
+SCALES = (50, 100, 150, 250, 500, 1200)
+
+
+def _check(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
+    check_baseline(shape, options)
+    _scales(options["scales"])
+    whole("smallest_segment", options["smallest_segment"], 0)
+    number("dilation", options["dilation"], 0)
+
+
+def _scales(scales: Any) -> list[float]:
+    """Return the scales, which may be given as one number."""
+    given = [scales] if np.ndim(scales) == 0 else list(scales)
+    if not given:
+        raise TfvizError("there are no scales; expected one or more numbers above 0")
+    return [number("one of the scales", each, above=0) for each in given]
+
+
+def _by_region(image: np.ndarray, attribution: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
+    """Return the map (H, W) of an image (H, W, C) and the attribution (H, W) of its pixels."""
+    if not np.isfinite(attribution).all():
+        return attribution  # as it is refused by `run_methods`
+    regions = find_regions(image, _scales(options["scales"]), options["smallest_segment"], options["dilation"])
+    return grow(attribution.ravel(), regions).reshape(attribution.shape).astype(np.float32)
+
+
+@method(
+    result="map",
+    paper="Kapishnikov 2019, arXiv 1906.02825",
+    needs="any differentiable network; scikit-image",
+    cost="1 forward, 1 backward for each step and baseline, 100 by default; regions on the host",
+    caution="sees no more than the regions that colours make: what has no edge is told with what is around it",
+    check=_check,
+    judge=judge_completeness("xrai"),
+    on_host=_by_region,
+    missing=missing_package,
+)
+def xrai(
+    passes: Passes,
+    baseline: Any = ("black", "white"),
+    steps: int = 50,
+    seed: int = 0,
+    scales: Any = SCALES,
+    smallest_segment: int = 20,
+    dilation: float = 5,
+) -> Loop:
+    """Return the mean attribution of the region with which each pixel is added, signed, (N, H, W) [1]_.
+
+    The attribution is the sum over the channels of `integrated_gradients`, whose `baseline`, `steps`, `seed` and
+    `completeness_gap` are as there. The regions are the segments of Felzenszwalb's graph at several scales [2]_, which
+    overlap; the one with the highest mean attribution of the pixels that are not covered yet is added, until all are.
+    The map sums to the attribution, in units of the logit. Each image is segmented with its minimum as 0, its maximum
+    as 1; lengths and areas are those in a picture of 224x224 pixels, and grow with the image.
+
+    Parameters
+    ----------
+    scales
+        Of the segmentations, all above 0: larger ones give larger segments.
+    smallest_segment
+        The number of pixels below which a segment is joined to another.
+    dilation
+        Pixels by which every segment is widened, since attributions lie on edges, as the borders of segments do.
+
+    .. [1] Kapishnikov, Bolukbasi, Viégas, Terry, "XRAI: Better Attributions Through Regions", 2019, arXiv 1906.02825,
+       section 3.
+    .. [2] Felzenszwalb, Huttenlocher, "Efficient Graph-Based Image Segmentation", International Journal of Computer
+       Vision, 2004, doi 10.1023/B:VISI.0000022288.19776.77.
+    """
+    loop = integrate(passes, baseline, steps, seed)
+
+    def finish(state: Any) -> Diagnosed:
+        found: Any = loop.finish(state)
+        return Diagnosed(tf.reduce_sum(found.result, axis=-1), found.diagnostics)
+
+    return replace(loop, finish=finish)
