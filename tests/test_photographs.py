@@ -56,7 +56,18 @@ def test_grad_cam_lies_on_what_decides(network, layer):
 def test_the_map_follows_its_class(network, layer):
     """In the picture the dog sits in the upper half and the cat lies in the lower right."""
     images = np.repeat(read("dog_and_cat.png"), 2, axis=0)
-    dog, cat = tfviz.grad_cam(network, images, [BULL_MASTIFF, TIGER_CAT], layer=layer)
+    check_dog_and_cat(tfviz.grad_cam(network, images, [BULL_MASTIFF, TIGER_CAT], layer=layer))
+
+
+@pytest.mark.slow
+def test_the_regions_follow_their_class(network):
+    images = np.repeat(read("dog_and_cat.png"), 2, axis=0)
+    check_dog_and_cat(tfviz.xrai(network, images, [BULL_MASTIFF, TIGER_CAT]))
+
+
+def check_dog_and_cat(maps):
+    """Each map is highest in the place of its animal."""
+    dog, cat = maps
     for cam, rows, columns in ((dog, (0, 113), (60, 140)), (cat, (110, 227), (110, 227))):
         row, column = np.unravel_index(cam.argmax(), cam.shape)
         assert rows[0] <= row < rows[1]

@@ -12,7 +12,7 @@ from model_zoo import distance, linear, model_of, random_images
 from skimage.segmentation import felzenszwalb
 
 import tfviz
-from tfviz import demo
+from tfviz import demo, progress
 from tfviz.apps.examples import ExampleExplainer, MethodChoice
 from tfviz.apps.setup import ModelOptions
 from tfviz.errors import TfvizError, TfvizWarning
@@ -176,12 +176,13 @@ def test_the_gap_is_returned_and_warned_about():
     np.testing.assert_allclose(explanation.diagnostics["xrai"]["completeness_gap"], 0.25, rtol=1e-3)
 
 
-def test_an_attribution_that_is_not_finite_is_refused():
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_attribution_that_is_not_finite_is_refused(value):
     model = linear()
     kernel = model.get_layer("scores").kernel
-    kernel.assign(np.full(kernel.shape, np.nan))
+    kernel.assign(np.where(np.arange(kernel.shape[1]) == 0, value, kernel.numpy()))
     with pytest.raises(TfvizError, match=r"^xrai of image 0 holds NaN or infinite values"):
-        tfviz.xrai(model, random_images(1, (4, 4, 3)), 0)
+        tfviz.xrai(model, np.abs(random_images(1, (4, 4, 3))), 0, baseline="zeros", steps=1)
 
 
 @pytest.mark.parametrize(
@@ -199,6 +200,14 @@ def test_an_attribution_that_is_not_finite_is_refused():
 def test_bad_options(options, message):
     with pytest.raises(TfvizError, match=f"^{message}"):
         tfviz.xrai(model_of("functional"), random_images(), **options)
+
+
+def test_a_bar_shows_the_images_that_are_done(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    tfviz.xrai(linear(), random_images(2, (4, 4, 3)), 0, steps=1)
+    shown = capsys.readouterr().err
+    assert "xrai on the host" in shown and "50%" in shown
 
 
 @pytest.mark.parametrize("name", ["smooth_grad", "var_grad", "square_grad"])

@@ -69,16 +69,17 @@ def xrai(
     `completeness_gap` are as there. The regions are the segments of Felzenszwalb's graph at several scales [2]_, which
     overlap; the one with the highest mean attribution of the pixels that are not covered yet is added, until all are.
     The map sums to the attribution, in units of the logit. Each image is segmented with its minimum as 0, its maximum
-    as 1; lengths and areas are those in a picture of 224x224 pixels, and grow with the image.
+    as 1; scales, like areas, grow with its area.
 
     Parameters
     ----------
     scales
-        Of the segmentations, all above 0: larger ones give larger segments.
+        Of the segmentations, all above 0, for a picture of 224x224: larger ones give larger segments.
     smallest_segment
-        The number of pixels below which a segment is joined to another.
+        Pixels, of a picture of 224x224, below which a segment is joined to another.
     dilation
-        Pixels by which every segment is widened, since attributions lie on edges, as the borders of segments do.
+        Pixels, of a picture of 224x224, by which every segment is widened, since attributions lie on edges, as the
+        borders of segments do.
 
     .. [1] Kapishnikov, Bolukbasi, Viégas, Terry, "XRAI: Better Attributions Through Regions", 2019, arXiv 1906.02825,
        section 3.
