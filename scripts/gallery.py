@@ -47,7 +47,7 @@ def run_all(setup: Setup, inputs: np.ndarray, options: argparse.Namespace) -> Ex
     """Run every method that suits the network, one by one, and print how long each took."""
     shared = {"layer": options.layer} if options.layer else {}
     request = Request(["all"], shared, [], 1, 32, options.output.parent, save_maps=False, look={})
-    chosen, left_out = find_methods(setup.network, request)
+    chosen, left_out = find_methods(setup.network, request.methods, request.options)
     print(*left_out, sep="\n")
     targets = setup.targets([options.target])[0] if options.target else None
     found = {}
