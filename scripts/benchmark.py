@@ -1,158 +1,109 @@
-"""Times tfviz against the network itself, everything as ratios measured alternately in one run.
+"""Times tfviz against the network itself, a tape written by hand, the arithmetic and its peers: ratios from one run.
 
-    python scripts/benchmark.py [--model demo] [--model FILE] [--rounds 15] [--output FOLDER]
+    python scripts/benchmark.py                        # everything of tfviz alone, five networks
+    python scripts/benchmark.py --peers                # against all peers too, each in an environment made here
+    python scripts/benchmark.py --quick                # what is slow or fast, in a minute
+    python scripts/benchmark.py --model squeezenet --batch 1 --method saliency --peers captum xplique
 
-Each ratio is the median over rounds of (time of A) / (time of B), where A and B run one after the other in each round
-on the same images and give the same numbers. Writes `benchmark.json` and `benchmark.md` and prints the table.
+Every contender of a method runs once in each round, on the same images and weights, in alternating order, and each
+ratio is the median over the rounds of (our time) / (their time). What another library computes is compared with ours:
+`equal` with the relative distance, or the correlation `r` and why. The floor is the network's multiply-adds, forward and
+backward, at the machine's own rate, measured in the same run. Memory is the peak of one run above the loaded network.
+
+Writes `benchmark.md` and `benchmark.json` after every network. Progress goes to the standard error.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
-import statistics
+import sys
 import time
-from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from benchmark import further, table
+from benchmark.environments import PEERS
+from benchmark.measure import Contest, Settings, contest, measure
+from benchmark.plan import BATCHES, METHODS, NETWORKS
+from benchmark.worker import WorkerError
 
-import keras
-import numpy as np
-import tensorflow as tf
-
-import tfviz
-from tfviz.demo import load_network
-from tfviz.methods import compile_methods
-
-Run = Callable[[], Any]
+CACHE = Path.home() / ".cache" / "tfviz-benchmark"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", action="append", help="demo, or a .keras file; several times")
-    parser.add_argument("--batch", action="append", type=int, help="batch size, several times (default 1 and 8)")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--output", type=Path, default=Path("benchmark"))
-    arguments = parser.parse_args()
-    rows = []
-    for name in arguments.model or ["demo"]:
-        model = load_network() if name == "demo" else keras.saving.load_model(name, compile=False)
-        for batch in arguments.batch or [1, 8]:
-            rows += measure(Path(name).stem, model, batch, arguments.rounds)
-    report = {"date": time.strftime("%Y-%m-%d"), "machine": machine(), "rounds": arguments.rounds, "rows": rows}
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    (arguments.output / "benchmark.json").write_text(json.dumps(report, indent=1) + "\n")
-    (arguments.output / "benchmark.md").write_text(markdown(report))
-    print(markdown(report))
-
-
-def measure(name: str, model: Any, batch: int, rounds: int) -> list[dict[str, Any]]:
-    """Return the rows of one network at one batch size."""
-    network = tfviz.trace(model)
-    images = np.random.default_rng(0).uniform(0, 255, (batch, *network.image_shape)).astype(np.float32)
-    tensors, targets = tf.constant(images), tf.zeros(batch, tf.int32)
-    forward, tape = compiled_forward(model, batch), compiled_tape(network, model)
-    saliency, grad_cam = tfviz.Explainer(network, "saliency"), tfviz.Explainer(network, "grad_cam")
-    bare = {name: compile_methods(network, {name: {}}).function for name in ("saliency", "grad_cam")}
-    np.testing.assert_allclose(
-        saliency(images, 0), tape(tensors).numpy(), rtol=1e-3, atol=1e-4 * tape(tensors).numpy().max()
+    arguments = read_arguments()
+    settings = Settings(
+        arguments.batch, arguments.method, arguments.rounds, arguments.peers, arguments.environments, arguments.longest
     )
-    pairs: list[tuple[str, str, Run, Run]] = [
-        ("grad_cam", "compiled forward pass", lambda: grad_cam(images, 0), lambda: forward(tensors).numpy()),
-        ("saliency", "hand-written compiled tape", lambda: saliency(images, 0), lambda: tape(tensors).numpy()),
-        (
-            "saliency's compiled function",
-            "hand-written compiled tape",
-            lambda: bare["saliency"](tensors, targets)["found"]["saliency"][0].numpy(),
-            lambda: tape(tensors).numpy(),
-        ),
-        (
-            "grad_cam by name",
-            "its compiled function",
-            lambda: tfviz.grad_cam(model, images, 0),
-            lambda: bare["grad_cam"](tensors, targets)["found"]["grad_cam"][0].numpy(),
-        ),
-    ]
-    rows = []
-    for what, against, ours, theirs in pairs:
-        row = alternate(ours, theirs, rounds)
-        rows.append({"network": name, "batch": batch, "what": what, "against": against, **row})
-        # One for each method, however many batch sizes came before: nothing is traced again.
-        rows[-1]["functions"] = len(network.compiled)
-    return rows
-
-
-def compiled_forward(model: Any, batch: int) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Return the network's forward pass compiled for this batch size: a signature of one size is the faster one."""
-    shape = [batch, *model.inputs[0].shape[1:]]
-    return tf.function(lambda images: model(images, training=False), input_signature=[tf.TensorSpec(shape)])
-
-
-def compiled_tape(network: tfviz.TracedNetwork, model: Any) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Return vanilla saliency as one writes it by hand, the softmax (if any) taken off the last layer."""
-    logits = model
-    if network.head.kind != "none":
-        head = model.layers[-1]
-        features = keras.Model(model.inputs, head.input)
-
-        def logits(images: tf.Tensor, training: bool) -> tf.Tensor:
-            return tf.matmul(features(images, training=training), head.kernel) + head.bias
-
-    @tf.function
-    def saliency(images: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(images)
-            score = logits(images, training=False)[:, 0]
-        return tf.reduce_max(tf.abs(tape.gradient(score, images)), axis=-1)
-
-    return saliency
-
-
-def alternate(ours: Run, theirs: Run, rounds: int) -> dict[str, float]:
-    """Return the medians of both times (milliseconds), of their difference, and of their ratio, round by round."""
-    for run in (ours, theirs, ours, theirs):
-        run()
-    times = [(timed(ours), timed(theirs)) if index % 2 else timed_reversed(ours, theirs) for index in range(rounds)]
-    return {
-        "ours_ms": statistics.median(first for first, _ in times),
-        "theirs_ms": statistics.median(second for _, second in times),
-        "difference_ms": statistics.median(first - second for first, second in times),
-        "ratio": statistics.median(first / second for first, second in times),
-    }
-
-
-def timed_reversed(ours: Run, theirs: Run) -> tuple[float, float]:
-    second = timed(theirs)
-    return timed(ours), second
-
-
-def timed(run: Run) -> float:
+    report: dict[str, Any] = {"date": time.strftime("%Y-%m-%d"), "rounds": settings.rounds, "rates": {}, "rows": []}
+    report["machine"] = f"{platform.machine()}, {os.cpu_count()} cores"
     started = time.perf_counter()
-    run()
-    return 1000 * (time.perf_counter() - started)
+    for number, name in enumerate(arguments.model, 1):
+        run_network(name, settings, arguments.further, report)
+        table.write(report, arguments.output)
+        minutes = (time.perf_counter() - started) / 60
+        print(f"{number} of {len(arguments.model)} networks, {minutes:.0f} min so far", file=sys.stderr)
+    if arguments.further:
+        report["rows"] += further.start_up(settings.rounds)
+    print(table.write(report, arguments.output))
 
 
-def machine() -> str:
-    return f"{platform.machine()}, {os.cpu_count()} cores, TensorFlow {tf.__version__}, Keras {keras.__version__}"
+def run_network(name: str, settings: Settings, with_further: bool, report: dict[str, Any]) -> None:
+    """Add the rows of one network to the report, row by row."""
+    with ExitStack() as stack:
+        try:
+            opened, failed = contest(name, settings, stack)
+        except WorkerError as error:
+            row = {"network": Path(name).stem, "batch": "", "what": "everything", "against": "", "version": ""}
+            report["rows"].append({**row, "note": str(error)})
+            return
+        report["rates"][opened.network] = opened.rate / 1e9
+        report["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, {opened.facts['versions']}"
+        report["rows"] += failed
+        announce(opened, settings)
+        for row in measure(opened):
+            report["rows"].append(row)
+        for row in further.further(opened) if with_further else ():
+            report["rows"].append(row)
 
 
-def markdown(report: dict[str, Any]) -> str:
-    lines = [
-        f"{report['date']}, {report['machine']}, medians of {report['rounds']} alternating rounds",
-        "",
-        "| network | batch | what | against | ratio | ours | theirs | difference | compiled functions |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    lines += [
-        f"| {row['network']} | {row['batch']} | {row['what']} | {row['against']} | {row['ratio']:.2f} "
-        f"| {row['ours_ms']:.1f} ms | {row['theirs_ms']:.1f} ms | {row['difference_ms']:.1f} ms | {row['functions']} |"
-        for row in report["rows"]
-    ]
-    return "\n".join(lines) + "\n"
+def announce(opened: Contest, settings: Settings) -> None:
+    """Say roughly how long a network takes: at twice the floor, with all contenders."""
+    image = opened.facts["multiply_adds"] / opened.rate
+    runs = (settings.rounds + 3) * (2 + len(opened.peers) / 2)
+    expected = 0.0
+    for batch in settings.batches:
+        for method in settings.methods:
+            seconds = 3 * batch * sum(METHODS[method].passes(opened.facts)) * image
+            expected += runs * seconds if seconds <= settings.longest else 0
+    print(f"{opened.network}: about {expected / 60:.0f} minutes", file=sys.stderr)
+
+
+def read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", action="append", help=f"{', '.join(NETWORKS)}, or a .keras file; several times")
+    parser.add_argument("--batch", action="append", type=int, help="batch size, several times (default 1, 8 and 32)")
+    parser.add_argument("--method", action="append", choices=METHODS, help="several times (default all)")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--peers", nargs="*", choices=PEERS, help="libraries to run against; all if none is named")
+    parser.add_argument("--environments", type=Path, default=CACHE, help=f"where the peers live (default {CACHE})")
+    parser.add_argument("--longest", type=float, default=10, help="seconds a run may take, else it is left out (10)")
+    parser.add_argument("--quick", action="store_true", help="demo and squeezenet, batch 1, four methods, 3 rounds")
+    parser.add_argument("--output", type=Path, default=Path("benchmark"))
+    chosen = parser.parse_args()
+    chosen.further = not chosen.method and not chosen.quick
+    if chosen.quick:
+        chosen.rounds = 3
+    chosen.model = chosen.model or list(NETWORKS[:2] if chosen.quick else NETWORKS)
+    chosen.batch = chosen.batch or list(BATCHES[:1] if chosen.quick else BATCHES)
+    chosen.method = chosen.method or (
+        ["saliency", "full_grad", "grad_cam", "smooth_grad"] if chosen.quick else [*METHODS]
+    )
+    chosen.peers = [*PEERS] if chosen.peers == [] else chosen.peers or []
+    return chosen
 
 
 if __name__ == "__main__":

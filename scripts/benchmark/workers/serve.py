@@ -1,0 +1,95 @@
+"""Holds one library with one network, and runs what it is told, a JSON object a line.
+
+    python serve.py MODULE FOLDER
+
+MODULE is one of the modules `with_*` beside this file. It has `load(folder)`, `versions()` and
+`prepare(network, method, images, targets, options)`, which returns a function without arguments that gives an array.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SHORT = 0.05  # seconds: what takes less is run once more before it is timed, since other processes ran meanwhile
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Server:
+    """The answers to what is asked."""
+
+    def __init__(self, module: Any, folder: Path) -> None:
+        self.module, self.folder = module, folder
+        self.network = module.load(folder)
+        self.images = np.load(folder / "images.npy")
+        self.runs: dict[str, Any] = {}
+        self.seconds: dict[str, float] = {}
+
+    def hello(self) -> dict[str, Any]:
+        """Return the versions of what is held, and the logits of the first images."""
+        logits = np.asarray(self.module.logits(self.network, self.images[:2].astype(np.float32)))
+        return {"versions": self.module.versions(), "logits": logits.tolist(), **getattr(self.network, "facts", {})}
+
+    def prepare(self, name: str, method: str, batch: int, options: dict[str, Any]) -> dict[str, Any]:
+        """Compile a method, run it twice, keep its result as a file and itself under `name`."""
+        images = self.images[:batch].astype(np.float32)
+        targets = np.full(batch, json.loads((self.folder / "network.json").read_text())["target"], np.int32)
+        run = self.module.prepare(self.network, method, images, targets, options)
+        file = self.folder / f"{self.module.__name__}.npy"
+        np.save(file, np.asarray(run()))
+        started = time.perf_counter()
+        run()
+        self.runs[name], self.seconds[name] = run, time.perf_counter() - started
+        return {"file": str(file), "seconds": self.seconds[name]}
+
+    def run(self, name: str) -> dict[str, Any]:
+        """Return how long one run takes."""
+        run = self.runs[name]
+        if self.seconds[name] < SHORT:
+            run()
+        started = time.perf_counter()
+        run()
+        return {"milliseconds": 1000 * (time.perf_counter() - started)}
+
+    def peak(self, name: str) -> dict[str, Any]:
+        """Return the bytes that one run takes at its peak, above those that lay in memory before, and in total."""
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+        before = int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
+        self.runs[name]()
+        status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+        total = 1024 * int(status["VmHWM"].split()[0])
+        return {"above": total - before, "total": total}
+
+    def forget(self) -> dict[str, Any]:
+        """Drop what was prepared."""
+        self.runs.clear()
+        return {}
+
+
+def main() -> None:
+    # What libraries print must not come between the answers.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    server = None
+    for line in sys.stdin:
+        question = json.loads(line)
+        try:
+            server = server or Server(importlib.import_module(sys.argv[1]), Path(sys.argv[2]))
+            answer = getattr(server, question.pop("what"))(**question)
+        except Exception as error:  # whatever a library raises is its row in the table
+            said = " ".join(str(error).split())[:200]
+            answer = {"error": f"{type(error).__name__}: {said}"}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
