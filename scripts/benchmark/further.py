@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from benchmark.measure import ROOT, Contest, Row
+from benchmark.measure import ROOT, Contest, Row, start
 from benchmark.plan import SAMPLES, STEPS
 from benchmark.rounds import alternate, medians, medians_of
 from benchmark.worker import WorkerError
@@ -105,11 +105,21 @@ def growth(opened: Contest) -> Iterator[Row]:
             runs = {str(count): partial(scaled, partial(ours.run, str(count)), count) for count in (FEW, MANY)}
             times = alternate(runs, opened.settings.rounds)
             what, against = f"{method}, an image of {MANY}, {meant}", f"an image of {FEW}"
-            peaks = {count: ours.peak(str(count))["total"] / 1e6 for count in (FEW, MANY)}
+            peaks = {count: fresh_peak(method, count, calls) for count in (FEW, MANY)}
             found = medians(times, str(MANY), str(FEW))._asdict()
             yield opened.row(FEW, what, against, **found)
             memory = {"ratio": peaks[MANY] / peaks[FEW], "ours_mb": peaks[MANY], "theirs_mb": peaks[FEW]}
             yield opened.row(FEW, f"{what}: peak memory of the process", against, **memory)
+
+
+def fresh_peak(method: str, count: int, calls: str) -> float:
+    """Return the peak memory, in MB, of a process that explains so many images of the demo and nothing else."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "given.json").write_text(json.dumps({"model": "demo"}))
+        with start(Path(sys.executable), "with_tfviz", Path(folder), {"PYTHONPATH": str(ROOT)}) as alone:
+            given = {"method": method, "count": count, "at_once": FEW, "calls": calls}
+            alone.prepare("many", "many", FEW, given)
+            return alone.peak("many")["total"] / 1e6
 
 
 def first_call(opened: Contest) -> Iterator[Row]:

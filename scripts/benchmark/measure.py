@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +19,7 @@ import numpy as np
 from benchmark.compare import compare, same_logits
 from benchmark.environments import PEERS, python_of
 from benchmark.plan import BY_HAND, METHODS
-from benchmark.rounds import alternate, medians
+from benchmark.rounds import Times, alternate, medians
 from benchmark.worker import Worker, WorkerError
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +78,8 @@ def contest(network: str, settings: Settings, stack: ExitStack) -> tuple[Contest
     (folder / "given.json").write_text(json.dumps({"model": network}))
     ours = stack.enter_context(start(Path(sys.executable), "with_tfviz", folder, {"PYTHONPATH": str(ROOT)}))
     facts = ours.ask("hello")
-    opened = Contest(Path(network).stem, settings, ours, facts, rate_of(ours, facts, settings.rounds))
+    times = alternate(prepare_rates(ours, facts), settings.rounds)
+    opened = Contest(Path(network).stem, settings, ours, facts, rate_of(times, facts))
     rows = []
     for name in settings.peers:
         try:
@@ -116,19 +117,23 @@ def reason_of(error: Exception) -> str:
     return str(error)
 
 
-def rate_of(ours: Worker, facts: dict[str, Any], rounds: int) -> float:
-    """Return the machine's multiply-adds a second: the best of a large matrix product and a well-shaped convolution."""
+def prepare_rates(ours: Worker, facts: dict[str, Any]) -> dict[str, Callable[[], float]]:
+    """Return the work that measures the machine's rate, ready to run."""
     for work in facts["rates"]:
         ours.prepare(work, "rate", 1, {"work": work})
-    runs = {work: partial(ours.run, work) for work in facts["rates"]}
-    times = alternate(runs, rounds)
-    ours.ask("forget")
-    return max(count * 1000 / min(each[work] for each in times) for work, count in facts["rates"].items())
+    return {work: partial(ours.run, work) for work in facts["rates"]}
+
+
+def rate_of(times: Iterable[Times], facts: dict[str, Any]) -> float:
+    """Return the machine's multiply-adds a second: the best of a large matrix product and a well-shaped convolution."""
+    rounds = list(times)
+    return max(count * 1000 / min(each[work] for each in rounds) for work, count in facts["rates"].items())
 
 
 def measure(opened: Contest) -> Iterator[Row]:
     """Yield the rows of every method at every batch size."""
     for batch in opened.settings.batches:
+        prepare_rates(opened.ours, opened.facts)
         forward = opened.ours.prepare(FORWARD, "forward", batch, {})["seconds"]
         for number, method in enumerate(opened.settings.methods, 1):
             started = time.perf_counter()
@@ -184,16 +189,13 @@ def rows_of(
     opened: Contest, method: str, batch: int, contenders: dict[str, Worker], same: dict[str, str]
 ) -> Iterator[Row]:
     """Time a method and all its contenders in the same rounds, and yield a row for each, and for the floor."""
-    runs = {method: partial(opened.ours.run, method)}
+    runs = {name: partial(opened.ours.run, name) for name in (method, *opened.facts["rates"])}
     runs |= {name: partial(worker.run, method if name in PEERS else name) for name, worker in contenders.items()}
     times = alternate(runs, opened.settings.rounds)
     above = opened.peak(method, batch, opened.ours)
-    floor = sum(METHODS[method].passes(opened.facts)) * batch * opened.facts["multiply_adds"] / opened.rate
-    rows = [
-        opened.row(
-            batch, method, FLOOR, **medians([{**each, FLOOR: 1000 * floor} for each in times], method, FLOOR)._asdict()
-        )
-    ]
+    least = 1000 * sum(METHODS[method].passes(opened.facts)) * batch * opened.facts["multiply_adds"]
+    floors = [{**each, FLOOR: least / rate_of([each], opened.facts)} for each in times]
+    rows = [opened.row(batch, method, FLOOR, **medians(floors, method, FLOOR)._asdict())]
     for name, worker in contenders.items():
         found = medians(times, method, name)._asdict()
         theirs = opened.peak(name, batch, worker) if name not in PEERS else worker.peak(method)["above"] / 1e6

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensors import above  # noqa: F401 - which the modules of the peers pass on
 
 NOT_SETTINGS = ("name", "kind", "inputs", "activation")
 

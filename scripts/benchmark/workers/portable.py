@@ -25,7 +25,7 @@ KEPT = {
     "Concatenate": (),
     "Add": (),
     "Flatten": (),
-    "Dropout": (),
+    "Dropout": ("rate",),
 }
 
 

@@ -11,7 +11,7 @@ import cv2
 import keras_network
 import numpy as np
 import tensorflow as tf
-from keras_network import load  # noqa: F401 - what serve.py asks a module for
+from keras_network import above, load  # noqa: F401 - what serve.py asks a module for
 from tf_explain.core.grad_cam import GradCAM
 from tf_explain.core.gradients_inputs import GradientsInputs
 from tf_explain.core.integrated_gradients import IntegratedGradients

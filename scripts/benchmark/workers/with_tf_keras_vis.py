@@ -9,7 +9,7 @@ from typing import Any
 
 import keras_network
 import numpy as np
-from keras_network import load  # noqa: F401 - what serve.py asks a module for
+from keras_network import above, load  # noqa: F401 - what serve.py asks a module for
 from tf_keras_vis.gradcam import Gradcam
 from tf_keras_vis.gradcam_plus_plus import GradcamPlusPlus
 from tf_keras_vis.layercam import Layercam

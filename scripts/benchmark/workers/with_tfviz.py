@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import portable
 import tensorflow as tf
+from tensors import above  # noqa: F401 - what serve.py asks a module for
 
 import tfviz
 from tfviz import demo

@@ -10,7 +10,7 @@ from typing import Any
 import keras_network
 import numpy as np
 import tensorflow as tf
-from keras_network import load  # noqa: F401 - what serve.py asks a module for
+from keras_network import above, load  # noqa: F401 - what serve.py asks a module for
 from xplique import attributions
 
 GRADIENTS = {
