@@ -7,8 +7,8 @@
 
 Every contender of a method runs once in each round, on the same images and weights, in alternating order, and each
 ratio is the median over the rounds of (our time) / (their time). What another library computes is compared with ours:
-`equal` with the relative distance, or the correlation `r` and why. The floor is the network's multiply-adds, forward and
-backward, at the machine's own rate, measured in the same run. Memory is the peak of one run above the loaded network.
+`equal` with the relative distance, or the correlation `r` and why. The floor is the network's multiply-adds, forward
+and backward, at the machine's own rate, measured in the same round. Memory is the peak of one run above the loaded network.
 
 Writes `benchmark.md` and `benchmark.json` after every network. Progress goes to the standard error.
 """
@@ -30,6 +30,7 @@ from benchmark.measure import Contest, Settings, contest, measure
 from benchmark.plan import BATCHES, METHODS, NETWORKS
 from benchmark.worker import WorkerError
 
+NOTHING = {"batch": "", "what": "everything", "against": "", "version": ""}
 CACHE = Path.home() / ".cache" / "tfviz-benchmark"
 
 
@@ -47,7 +48,10 @@ def main() -> None:
         minutes = (time.perf_counter() - started) / 60
         print(f"{number} of {len(arguments.model)} networks, {minutes:.0f} min so far", file=sys.stderr)
     if arguments.further:
-        report["rows"] += further.start_up(settings.rounds)
+        try:
+            report["rows"] += further.start_up(settings.rounds)
+        except WorkerError as error:
+            report["rows"].append({**NOTHING, "network": "demo", "note": str(error)})
     print(table.write(report, arguments.output))
 
 
@@ -57,8 +61,7 @@ def run_network(name: str, settings: Settings, with_further: bool, report: dict[
         try:
             opened, failed = contest(name, settings, stack)
         except WorkerError as error:
-            row = {"network": Path(name).stem, "batch": "", "what": "everything", "against": "", "version": ""}
-            report["rows"].append({**row, "note": str(error)})
+            report["rows"].append({**NOTHING, "network": Path(name).stem, "note": str(error)})
             return
         report["rates"][opened.network] = opened.rate / 1e9
         report["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, {opened.facts['versions']}"

@@ -141,4 +141,4 @@ def python_of(name: str, folder: Path) -> Path:
 
 def run(*command: str) -> None:
     """Run a command; what it prints is kept for the error."""
-    subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    subprocess.run(command, check=True, capture_output=True, text=True)

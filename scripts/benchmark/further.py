@@ -1,8 +1,9 @@
-"""Rows beside those of single methods: several at once, per sample, an ascent, many images, the first call, the start."""
+"""Rows beside those of single methods: several at once, a sample, an ascent, many images, the first call, the start."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -109,6 +110,10 @@ def growth(opened: Contest) -> Iterator[Row]:
             found = medians(times, str(MANY), str(FEW))._asdict()
             yield opened.row(FEW, what, against, **found)
             memory = {"ratio": peaks[MANY] / peaks[FEW], "ours_mb": peaks[MANY], "theirs_mb": peaks[FEW]}
+            if calls == "one":
+                side = opened.facts["image_shape"]
+                held = 4 * MANY * (math.prod(side) + math.prod(side[:2])) / 1e6
+                memory["note"] = f"the images and maps themselves are {held:.0f} MB"
             yield opened.row(FEW, f"{what}: peak memory of the process", against, **memory)
 
 
@@ -135,7 +140,7 @@ def first_call(opened: Contest) -> Iterator[Row]:
 
 
 def start_up(rounds: int) -> Iterator[Row]:
-    """Yield how long importing tfviz, its help and `tfviz explain` take, against their limits or TensorFlow's import."""
+    """Yield how long importing tfviz, its help and `tfviz explain` take, against limits or TensorFlow's import."""
     python = sys.executable
     with tempfile.TemporaryDirectory() as folder:
         commands = {

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -144,7 +144,8 @@ def measure(opened: Contest) -> Iterator[Row]:
             place = f"{opened.network}, batch {batch}, {method} ({number} of {len(opened.settings.methods)})"
             print(f"{place}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
         for worker in (opened.ours, *opened.peers.values()):
-            worker.ask("forget")
+            with suppress(WorkerError):  # one that has ended says so in every row
+                worker.ask("forget")
 
 
 def measure_method(opened: Contest, method: str, batch: int, forward: float) -> Iterator[Row]:

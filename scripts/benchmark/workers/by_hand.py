@@ -1,4 +1,4 @@
-"""What tfviz is measured against: the network's forward pass and a gradient tape, compiled as one writes them by hand."""
+"""What tfviz is measured against: the network's forward pass and a gradient tape, compiled as one writes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Keras 3 network up to its logits, as a list of layers and their weights, which other libraries can be built from."""
+"""A Keras 3 network up to its logits, as a list of layers and their weights, to build it elsewhere."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def modules(layer: dict[str, Any], weights: list[np.ndarray]) -> list[nn.Module]
         "Dropout": lambda layer, _: [nn.Identity()],
         "Activation": lambda layer, _: [],
     }
-    if kind not in made or kind == "ReLU" and layer["max_value"] not in (None, 6.0):
+    if kind not in made or (kind == "ReLU" and layer["max_value"] not in (None, 6.0)):
         raise ValueError(f"the layer {layer['name']!r}, a {kind}, was not translated to PyTorch")
     activations = {"linear": [], "relu": [nn.ReLU()]}
     return [*made[kind](layer, weights), *activations[layer["activation"]]] or [nn.Identity()]

@@ -1,4 +1,4 @@
-"""tfviz and what is written by hand, on a model that is opened by name; it describes the model for the other workers."""
+"""tfviz and what is written by hand, on a model opened by name, which it describes for the other workers."""
 
 from __future__ import annotations
 
