@@ -6,9 +6,9 @@
     python scripts/benchmark.py --model squeezenet --batch 1 --method saliency --peers captum xplique
 
 Every contender of a method runs once in each round, on the same images and weights, in alternating order, and each
-ratio is the median over the rounds of (our time) / (their time). What another library computes is compared with ours:
-`equal` with the relative distance, or the correlation `r` and why. The floor is the network's multiply-adds, forward
-and backward, at the machine's own rate, measured in the same round. Memory is the peak of one run above the loaded network.
+ratio is the median over the rounds of (our time) / (their time). What another library computes is compared with
+ours: `equal` with the relative distance, or the correlation `r` and why. The floor is the network's multiply-adds,
+forward and backward, at the machine's own rate in the same round. Memory is the peak of one run above the network.
 
 Writes `benchmark.md` and `benchmark.json` after every network. Progress goes to the standard error.
 """
@@ -93,7 +93,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--peers", nargs="*", choices=PEERS, help="libraries to run against; all if none is named")
     parser.add_argument("--environments", type=Path, default=CACHE, help=f"where the peers live (default {CACHE})")
-    parser.add_argument("--longest", type=float, default=10, help="seconds a run may take, else it is left out (10)")
+    parser.add_argument("--longest", type=float, default=5, help="seconds a run may take, else it is left out (5)")
     parser.add_argument("--quick", action="store_true", help="demo and squeezenet, batch 1, four methods, 3 rounds")
     parser.add_argument("--output", type=Path, default=Path("benchmark"))
     chosen = parser.parse_args()

@@ -83,6 +83,7 @@ def test_results_are_compared_honestly():
     maps = np.random.default_rng(0).standard_normal((2, 6, 5)).astype(np.float32)
     assert compare(maps, maps) == "equal (0e+00)"
     assert compare(maps, maps * (1 + 2e-4)) == "equal (2e-04)"
+    assert compare(maps, maps * (1 + 2e-3)) == "nearly equal (2e-03)"
     assert compare(maps, 3 * maps + 1) == "equal but for scale, r = 1.0000"
     assert compare(maps, maps[::-1]).startswith("r = ")
     assert compare(maps, np.zeros_like(maps)) == "constant"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 TENSORFLOW = ("tensorflow==2.21.0", "tf_keras==2.21.0")
 NOISE = "its own noise"
+NO_RELU6 = "leaves ReLU6 as it is"
 OWN_MASKS = "its own masks"
 
 
@@ -86,8 +87,8 @@ PEERS = {
             "gradient": "",
             "saliency": "",
             "input_x_gradient": "",
-            "guided_backprop": "",
-            "deconvnet": "",
+            "guided_backprop": NO_RELU6,
+            "deconvnet": NO_RELU6,
             "integrated_gradients": "",
             "smooth_grad": NOISE,
             "var_grad": NOISE,

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from tensors import above  # noqa: F401 - which the modules of the peers pass on
 
-NOT_SETTINGS = ("name", "kind", "inputs", "activation")
+NOT_SETTINGS = ("name", "kind", "inputs", "size", "activation")
 
 
 def load(folder: Path) -> SimpleNamespace:

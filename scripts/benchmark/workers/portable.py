@@ -53,6 +53,7 @@ def describe(layer: keras.layers.Layer) -> dict[str, Any]:
         "name": layer.name,
         "kind": kind,
         "activation": config.get("activation", "linear"),
+        "size": list(node.input_tensors[0].shape[1:-1]) if node.input_tensors else [],
         "inputs": [tensor._keras_history.operation.name for tensor in node.input_tensors],
         **{name: config[name] for name in KEPT[kind]},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from pathlib import Path
@@ -48,8 +49,8 @@ class Network(nn.Module):
         self.given: list[list[int]] = []
         for layer in layers[1:]:
             places = [self.places.get(name, -1) for name in layer["inputs"]]
-            found = [weights[f"{layer['name']}/{index}"] for index in range(len(weights.files))
-                     if f"{layer['name']}/{index}" in weights.files]  # fmt: skip
+            names = (f"{layer['name']}/{index}" for index in itertools.count())
+            found = [weights[name] for name in itertools.takewhile(weights.files.__contains__, names)]
             for module in modules(layer, found):
                 self.steps.append(module)
                 self.given.append(places)
@@ -141,14 +142,26 @@ def convolution(layer: dict[str, Any], weights: list[np.ndarray]) -> list[nn.Mod
         kernel = weights[0].transpose(2, 3, 0, 1)
         groups = inputs = kernel.shape[0]
         kernel = kernel.reshape(-1, 1, *kernel.shape[2:])
-    same = layer["padding"] == "same"
-    if same and any(stride > 1 for stride in layer["strides"]):
-        raise ValueError(f"the layer {layer['name']!r} pads to the same size with a stride; not translated to PyTorch")
-    around = [size // 2 for size in kernel.shape[2:]] if same else [0, 0]
+    sides = around(layer, kernel.shape[2:])
+    even = all(before == after for before, after in sides)
+    (top, bottom), (left, right) = sides
+    own = (top, left) if even else (0, 0)
     made = nn.Conv2d(
-        inputs, kernel.shape[0], kernel.shape[2:], layer["strides"], around, groups=groups, bias=layer["use_bias"]
+        inputs, kernel.shape[0], kernel.shape[2:], layer["strides"], own, groups=groups, bias=layer["use_bias"]
     )
-    return [filled(made, weight=kernel, **({"bias": weights[1]} if layer["use_bias"] else {}))]
+    filled(made, weight=kernel, **({"bias": weights[1]} if layer["use_bias"] else {}))
+    return [made] if even else [nn.ZeroPad2d((left, right, top, bottom)), made]
+
+
+def around(layer: dict[str, Any], kernel: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Return how many zeros stand before and after the map on both axes: Keras puts the odd one after it."""
+    if layer["padding"] != "same":
+        return [(0, 0), (0, 0)]
+    needed = [
+        max(0, (-(-size // stride) - 1) * stride + side - size)
+        for size, stride, side in zip(layer["size"], layer["strides"], kernel, strict=True)
+    ]
+    return [(each // 2, each - each // 2) for each in needed]
 
 
 def dense(layer: dict[str, Any], weights: list[np.ndarray]) -> list[nn.Module]:
