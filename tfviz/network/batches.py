@@ -113,5 +113,6 @@ def _targets_of(targets: Any, start: int, count: int) -> np.ndarray:
 
 
 def _dataset_blocks(network: TracedNetwork, dataset: tf.data.Dataset) -> Iterator[Given]:
-    for element in dataset:
+    # The next batch is made while this one is explained.
+    for element in dataset.prefetch(1):
         yield Given(network, element[0] if isinstance(element, tuple) else element)
