@@ -21,7 +21,7 @@ from tfviz.apps import manifest, output
 NAMES = ["ant", "bee", "cow", "$dog$", "emu"]
 
 # What a manifest says of a model of one input and one output.
-WHOLE = {"signature": None, "input": "images", "others": [], "outputs": ["0"], "cut": None}
+WHOLE = {"signature": None, "input": "images", "others": [], "outputs": ["0"], "cut": None, "precision": "float32"}
 
 
 def ending_in(activation, units=CLASSES):

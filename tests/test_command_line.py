@@ -36,7 +36,7 @@ SHARED = ROOT.parent / "shared"
 SQUEEZENET = SHARED / "models" / "squeezenet_imagenet.keras"
 
 # What a manifest says of a model of one input and one output.
-WHOLE = {"signature": None, "input": "images", "others": [], "outputs": ["0"], "cut": None}
+WHOLE = {"signature": None, "input": "images", "others": [], "outputs": ["0"], "cut": None, "precision": "float32"}
 
 
 @pytest.fixture(scope="module")

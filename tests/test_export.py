@@ -58,7 +58,7 @@ np.savez(found, **results[0])
 """
 
 # What a manifest says of a model of one input and one output.
-WHOLE = {"signature": None, "input": "images", "others": [], "outputs": ["0"], "cut": None}
+WHOLE = {"signature": None, "input": "images", "others": [], "outputs": ["0"], "cut": None, "precision": "float32"}
 
 
 @pytest.fixture(scope="module")

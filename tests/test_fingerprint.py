@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 TWO, THREE = tf.constant([2.0]), tf.constant([3.0])
 
 # What a manifest says of a model of one input and one output.
-WHOLE = {"signature": None, "input": "images", "others": [], "outputs": ["0"], "cut": None}
+WHOLE = {"signature": None, "input": "images", "others": [], "outputs": ["0"], "cut": None, "precision": "float32"}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -85,6 +85,22 @@ def test_definitions_of_operations():
     assert "strides" in [attribute.name for attribute in definition.attr]
 
 
+def test_kernels_by_type():
+    with tf.Graph().as_default() as graph:
+        for dtype in (tf.float32, tf.bfloat16, tf.float16):
+            x = tf.raw_ops.Placeholder(dtype=dtype, shape=[1, 1, 1, 1])
+            tf.raw_ops.Conv2D(input=x, filter=x, strides=[1, 1, 1, 1], padding="SAME")
+            tf.raw_ops.IdentityN(input=[x])
+            tf.raw_ops.LRN(input=x)
+    found = [(each.type, internals.has_kernel(each, "CPU")) for each in graph.get_operations() if each.inputs]
+    assert found == [
+        *[("Conv2D", True), ("IdentityN", True), ("LRN", True)],
+        *[("Conv2D", True), ("IdentityN", True), ("LRN", False)],
+        *[("Conv2D", True), ("IdentityN", True), ("LRN", True)],
+    ]
+    assert not internals.has_kernel(graph.get_operations()[1], "XPU")
+
+
 def problem_with(operation):
     """Inputs first, then the attributes that do not follow from the inputs; each argument once."""
     function, names = _raw_signature(operation)

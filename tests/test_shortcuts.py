@@ -7,13 +7,13 @@ import tensorflow as tf
 import tf_keras
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tfviz.network.shortcuts import only_cpus
 
 import tfviz
 from tfviz.network import last_layer
 from tfviz.network.input_gradients import convolution_gradient, own_gradient, paddings, phase_gradient
 from tfviz.network.pool_gradients import max_pool_gradient
 from tfviz.network.program import program_of
-from tfviz.network.shortcuts import only_cpus
 
 TOLERANCE = {"float32": 1e-6, "float64": 1e-14, "bfloat16": 2e-2}
 SIDES = st.tuples(st.integers(1, 13), st.integers(1, 13))
@@ -163,19 +163,23 @@ def test_the_forward_pass_is_the_same_bit_for_bit(both):
 
 def test_what_has_a_shortcut_is_found(both):
     _, fast, slow = both
-    shortcuts = fast.shortcuts
+    shortcuts = fast.running.shortcuts
     assert [fold.convolution.type for fold in shortcuts.folds] == ["Conv2D", "DepthwiseConv2dNative"]
     assert [len(parts) for parts in shortcuts.convolutions.values()][:4] == [1, 1, 1, 2]
     assert len(shortcuts.pools) == 1
-    assert fast.last_layer.layer.type in ("MatMul", "Conv2D")
-    assert (slow.shortcuts.folds, dict(slow.shortcuts.convolutions), slow.last_layer) == ((), {}, None)
+    assert fast.running.last_layer.layer.type in ("MatMul", "Conv2D")
+    assert (slow.running.shortcuts.folds, dict(slow.running.shortcuts.convolutions), slow.running.last_layer) == (
+        (),
+        {},
+        None,
+    )
 
 
 def test_a_kernel_with_more_weights_than_its_map_has_numbers_is_not_scaled():
     model = keras.Sequential(
         [keras.Input((9, 9, 64)), keras.layers.Conv2D(16, 3), keras.layers.BatchNormalization(), keras.layers.Flatten()]
     )
-    assert tfviz.trace(model).shortcuts.folds == ()
+    assert tfviz.trace(model).running.shortcuts.folds == ()
 
 
 def test_a_kernel_that_follows_from_the_image_keeps_its_gradient():
@@ -196,9 +200,9 @@ def test_a_kernel_that_follows_from_the_image_keeps_its_gradient():
 def test_half_precision_keeps_the_order_of_its_sums():
     layers = [keras.layers.Conv2D(8, 3, dtype="float16"), keras.layers.BatchNormalization(dtype="float16")]
     network = tfviz.trace(keras.Sequential([keras.Input((9, 9, 3)), *layers, keras.layers.Flatten()]))
-    (step,) = network.shortcuts.convolutions
+    (step,) = network.running.shortcuts.convolutions
     assert convolution_gradient(step, step.inputs[0].shape, tf.zeros([3, 3, 3, 8], tf.float16)) is None
-    assert network.shortcuts.folds == ()
+    assert network.running.shortcuts.folds == ()
 
 
 def test_shortcuts_are_for_cpus(monkeypatch):
@@ -206,14 +210,14 @@ def test_shortcuts_are_for_cpus(monkeypatch):
     devices = [*tf.config.list_logical_devices("CPU"), tf.config.LogicalDevice("/device:GPU:0", "GPU")]
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda: devices)
     assert not only_cpus()
-    assert not tfviz.trace(keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten()])).fast
+    assert not tfviz.trace(keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten()])).running.fast
 
 
 def test_the_last_layer_is_run_again_for_one_class_only_where_classes_keep_apart(monkeypatch):
     monkeypatch.setattr(last_layer, "WORTH", 1)
 
     def found(*layers):
-        return tfviz.trace(keras.Sequential([keras.Input((6, 6, 4)), *layers])).last_layer
+        return tfviz.trace(keras.Sequential([keras.Input((6, 6, 4)), *layers])).running.last_layer
 
     dense, pool = keras.layers.Dense, keras.layers.GlobalMaxPooling2D
     assert found(pool(), dense(5, activation="relu")).layer.type == "MatMul"

@@ -69,7 +69,7 @@ class MethodChoice:
     def doubts(self, inference: Inference) -> bool:
         """Return whether the diagnostics of an inference say that it must not be trusted."""
         numbers = {name: np.array([value]) for name, value in inference.get(DIAGNOSTICS, {}).items()}
-        return bool(numbers and find_method(self.method).judge(numbers))
+        return bool(numbers and find_method(self.method).judged(numbers))
 
 
 class ExampleExplainer:

@@ -224,7 +224,7 @@ def explain(
     """
     network = trace(model)
     chosen = choose_methods(methods, None if layer is None else {LAYER: layer}, options)
-    results = run_methods(network, chosen, images, targets, batch_size=batch_size)
+    results = run_methods(network, chosen, images, targets, batch_size=batch_size, with_precision=True)
     # Of a model that was opened here, nothing is left for later.
     origin = Origin(network, now=isinstance(model, str | os.PathLike))
     return Explanation(**vars(results), model=network.name, head=network.head.kind, origin=origin)

@@ -72,7 +72,7 @@ def manifest(
 
 
 def explained_part(network: TracedNetwork) -> dict[str, Any]:
-    """Return what of a model is explained: its image, the inputs beside that, its outputs, and where it decodes."""
+    """Return what of a model is explained: its image, what stands beside it, its outputs, its cut, its precision."""
     inputs, outputs = network.inputs, network.outputs
     return {
         "signature": network.signature,
@@ -80,6 +80,7 @@ def explained_part(network: TracedNetwork) -> dict[str, Any]:
         "others": list(inputs.others),
         "outputs": outputs.names,
         "cut": network.cut,
+        "precision": network.precision,
     }
 
 

@@ -43,6 +43,7 @@ class ModelOptions:
     input_name: str | None = None
     output_name: str | None = None
     cut: str | None = None
+    precision: str | None = None
 
     @property
     def choice(self) -> dict[str, Any]:
@@ -53,7 +54,8 @@ class ModelOptions:
 def trace_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return what `trace` is told of a model, of the options of a command."""
     names = {"signature": "signature", "input": "input_name", "output": "output_name", "cut": "cut"}
-    return {name: options[option] for name, option in names.items() if options[option] is not None}
+    names["precision"] = "precision"
+    return {name: options[option] for name, option in names.items() if options.get(option) is not None}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import tensorflow as tf
 from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning
 from tfviz.methods.checks import name_images
 from tfviz.methods.compiled import Compiled, compile_methods
+from tfviz.methods.precision_error import precision_errors
 from tfviz.methods.registry import find_method
 from tfviz.methods.replicas import on_replicas, replica_devices, run_parts
 from tfviz.network.batches import Batch, batches
@@ -86,9 +87,18 @@ def found_by(method: str, results: Results) -> Any:
 
 
 def run_methods(
-    model: Any, chosen: Mapping[str, Mapping[str, Any]], images: Any, targets: Any = None, *, batch_size: int = 32
+    model: Any,
+    chosen: Mapping[str, Mapping[str, Any]],
+    images: Any,
+    targets: Any = None,
+    *,
+    batch_size: int = 32,
+    with_precision: bool = False,
 ) -> Results:
     """Run the `chosen` methods over all images in batches.
+
+    with_precision: of a network in a reduced precision, run them on the first image in float32, too, and report the
+    difference among the diagnostics.
 
     Raises `InvalidImagesError` where the network itself refuses the images, such as too small ones.
     """
@@ -101,6 +111,7 @@ def run_methods(
         return _run_batch(network, compiled, part, -(-batch_size // len(devices)))
 
     found: list[dict[str, Any]] = []
+    exact: dict[str, np.ndarray] = {}
     for batch in batches(network, images, targets, batch_size):
         for run in compiled.runs.values():
             run.check(batch.images.shape[1:])
@@ -111,8 +122,13 @@ def run_methods(
             raise InvalidImagesError(
                 f"the network cannot take images of the shape {shape}: {reason_of(error)}"
             ) from error
+        if with_precision and not exact:
+            exact = _exact_maps(network, chosen, batch, found[0], batch_size)
     joined = tf.nest.map_structure(_joined, *found)
-    said = (*compiled.warnings, *_check_maps(compiled, joined["maps"]), *_judge(compiled, joined["diagnostics"]))
+    empty = _check_maps(compiled, joined["maps"])
+    for name, errors in precision_errors(joined["maps"], exact, len(joined["images"])).items():
+        joined["diagnostics"].setdefault(name, {}).update(errors)
+    said = (*compiled.warnings, *empty, *_judge(compiled, joined["diagnostics"]))
     if network.head.kind == "none" and _are_probabilities(joined["logits"]):
         joined["probabilities"] = joined["logits"]
         said += (RAW_PROBABILITIES,)
@@ -142,6 +158,22 @@ def _run_batch(network: TracedNetwork, compiled: Compiled, batch: Batch, batch_s
     return arrays
 
 
+def _exact_maps(
+    network: TracedNetwork,
+    chosen: Mapping[str, Mapping[str, Any]],
+    batch: Batch,
+    found: dict[str, Any],
+    batch_size: int,
+) -> dict[str, np.ndarray]:
+    """Return what a network in a reduced precision gives in float32 for the first image, whose target was `found`."""
+    full = network.in_full_precision()
+    if full is network:
+        return {}
+    first = replace(batch.split(network, len(batch.images))[0], targets=found["targets"][:1])
+    exact: dict[str, np.ndarray] = _run_batch(full, compile_methods(full, chosen), first, batch_size)["maps"]
+    return exact
+
+
 def _gather(name: str, loop: Any, given: tuple[Any, ...], start: tuple[Any, Any], at_once: int) -> Any:
     """Run a compiled loop over all its items, and return its result."""
     items, state, found = int(start[0]), start[1], None
@@ -162,7 +194,7 @@ def _joined(*parts: np.ndarray) -> np.ndarray:
 
 
 def _judge(compiled: Compiled, diagnostics: dict[str, dict[str, np.ndarray]]) -> list[str]:
-    return [said for name, numbers in diagnostics.items() for said in compiled.runs[name].method.judge(numbers)]
+    return [said for name, numbers in diagnostics.items() for said in compiled.runs[name].method.judged(numbers)]
 
 
 def _check_maps(compiled: Compiled, maps: dict[str, np.ndarray]) -> list[str]:
@@ -175,7 +207,7 @@ def _check_maps(compiled: Compiled, maps: dict[str, np.ndarray]) -> list[str]:
         if not finite.all():
             raise TfvizError(
                 f"{name} of image {int(np.argmin(finite))} holds NaN or infinite values: the network's own gradient "
-                "overflows there (common with float16; trace the float32 model)"
+                "overflows there (common with float16; trace the float32 model, without precision)"
             )
         empty = np.flatnonzero((lowest == 0) & (highest == 0))
         if empty.size:

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfviz.errors import TfvizError, UnknownMethodError, resembling
 from tfviz.methods.loop import Diagnosed, Loop
+from tfviz.methods.precision_error import judge_precision
 from tfviz.network.passes import Gradient
 
 # Stands, in a method's gradients, for the layer that the user names.
@@ -104,6 +105,10 @@ class Method:
                 raise TfvizError(f"{self.name} cannot run {inner.name}: {ON_HOST}")
             complete[INNER_OPTIONS] = inner.complete(complete[INNER_OPTIONS] or {})
         return complete
+
+    def judged(self, diagnostics: Mapping[str, np.ndarray]) -> list[str]:
+        """Return what to say of the diagnostics of a result, those of its precision included."""
+        return [*judge_precision(self.name, diagnostics), *self.judge(diagnostics)]
 
     def gradients_at(self, layer: str | None) -> list[Gradient]:
         """Return the gradients that the method reads when it looks at `layer`."""

@@ -72,7 +72,7 @@ class Bias:
             return self._beyond_bounds(tensors)
         zeros = AFFINE[self.step.type]
         inputs = [zeros(tensors[value]) if value in self.operands else tensors[value] for value in self.step.inputs]
-        return run_operation(self.step, inputs)[0]
+        return run_operation(self.step, self.step.taking(inputs))[0]
 
     def _beyond_bounds(self, tensors: Mapping[Value, tf.Tensor]) -> tf.Tensor:
         """Return y − J·u, where the slope J is TensorFlow's own, so that ties are cut as in the backward pass."""
@@ -82,7 +82,7 @@ class Bias:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(clipped)
             inputs = [clipped if value is operand else tensors[value] for value in self.step.inputs]
-            result = run_operation(self.step, inputs)[0]
+            result = run_operation(self.step, self.step.taking(inputs))[0]
         return result - tape.gradient(result, clipped) * clipped
 
 

@@ -1,4 +1,4 @@
-"""What `trace` is told of a model beside where it is."""
+"""What a user may say of a network beside the model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tfviz.network.scores import CustomScore
 
 @dataclass(frozen=True)
 class Choice:
-    """What of a model is explained, and how it is run; None where the model, or the machine, alone says it."""
+    """What of a model is explained, and how it runs, as `trace` is told; None where the model alone says it."""
 
     score: CustomScore | None = None
     input: str | None = None
@@ -18,3 +18,4 @@ class Choice:
     cut: str | None = None
     tokens_to_map: TokensToMap | None = None
     fast: bool | None = None
+    precision: str | None = None

@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.eager import context
-from tensorflow.python.framework import function_def_to_graph, op_def_registry, ops
+from tensorflow.python.framework import function_def_to_graph, kernels, op_def_registry, ops
 
 
 def function_graph(graph: tf.Graph, name: str) -> tf.Graph:
@@ -93,3 +93,16 @@ def operation_definition(operation_type: str) -> Any:
     Private because only an operation that exists in a graph has a public `op_def`; the names are needed once a type.
     """
     return op_def_registry.get(operation_type)
+
+
+def has_kernel(operation: tf.Operation, device: str) -> bool:
+    """Return whether TensorFlow has a kernel for the types of an operation on a kind of device, `CPU` or `GPU`.
+
+    Private because the registry of kernels is. What runs on any device, such as `IdentityN`, is of the kind `DEFAULT`.
+    """
+    attributes = operation.node_def.attr
+    return any(
+        all(attributes[each.name].type in each.allowed_values.list.type for each in kernel.constraint)
+        for kernel in kernels.get_registered_kernels_for_op(operation.type).kernel
+        if kernel.device_type in (device, "DEFAULT") and not kernel.label
+    )

@@ -26,7 +26,7 @@ class Outputs:
 
     def pack(self, tensors: Mapping[Value, tf.Tensor]) -> Any:
         """Return the tensors of the outputs as the model nests them."""
-        found = [tensors[value] for value in self.values]
+        found = [value.as_traced(tensors[value]) for value in self.values]
         return found[0] if self.structure is None else tf.nest.pack_sequence_as(self.structure, found)
 
     def only(self, name: str | int) -> Outputs:

@@ -144,7 +144,7 @@ class Passes:
                 targets = tf.where(targets < 0, network.head.predicted(self.logits), targets)
             self.targets = targets
             self.scores = network.head.scores(self.logits, self.targets)
-            explained, last = self.scores, network.last_layer
+            explained, last = self.scores, network.running.last_layer
             if last is not None and last.is_free_of({*watched, *self._changed}):
                 explained = last.scores(tensors, self.targets, rule)
         places = [self.images if each.at == IMAGES else tensors[layers[each.at].value] for each in wanted]

@@ -21,6 +21,11 @@ LOOPS = {"While": ("cond", "body"), "StatelessWhile": ("cond", "body")}
 CYCLES = frozenset({"Enter", "NextIteration", "LoopCond"})
 
 
+def _cast(tensor: tf.Tensor, value: Value, dtype: tf.DType) -> tf.Tensor:
+    # Only float32 is ever replayed in another type; a network of whole numbers is given floats, which stay.
+    return tf.cast(tensor, dtype) if value.dtype == tf.float32 and tensor.dtype != dtype else tensor
+
+
 @dataclass(eq=False, repr=False)
 class Value:
     """A tensor of a program: its static shape and type, and the step that makes it (None for an argument)."""
@@ -29,21 +34,38 @@ class Value:
     dtype: tf.DType
     step: Step | None = None
 
+    def zeros(self) -> tf.Tensor:
+        """Return zeros, or empty texts, of its shape and type: one where a size is open."""
+        return tf.zeros([size or 1 for size in self.shape], self.dtype)
+
+    def as_traced(self, tensor: tf.Tensor) -> tf.Tensor:
+        """Return the tensor of a replay in this value's own type, where a shorter one stands for float32."""
+        return _cast(tensor, self, self.dtype)
+
 
 @dataclass(eq=False, repr=False)
 class Step:
-    """One operation of a program, under its full scoped name, with the programs that it runs inside."""
+    """One operation of a program, under its full scoped name, with the programs that it runs inside.
+
+    taken: the types of its inputs where it runs in a reduced precision, see `precision`; empty for those of the values.
+    """
 
     operation: tf.Operation
     name: str
     inputs: list[Value]
     outputs: list[Value] = field(default_factory=list)
     programs: tuple[Program, ...] = ()
+    taken: tuple[tf.DType, ...] = ()
 
     @property
     def type(self) -> str:
         """The operation's type, such as `Conv2D`."""
         return str(self.operation.type)
+
+    def taking(self, tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        """Return the tensors of its inputs in the types that it takes."""
+        types = self.taken or [value.dtype for value in self.inputs]
+        return [_cast(*each) for each in zip(tensors, self.inputs, types, strict=True)]
 
 
 @dataclass(eq=False, repr=False)

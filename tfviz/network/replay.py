@@ -58,7 +58,7 @@ def replay(
         if action := actions.get(step):
             tensors.update(action(tensors))
         else:
-            results = run(step, [tensors[value] for value in step.inputs], rule)
+            results = run(step, step.taking([tensors[value] for value in step.inputs]), rule)
             tensors.update(zip(step.outputs, results, strict=True))
         watch([value for value in step.outputs if value in tensors])
     return tensors
@@ -91,7 +91,7 @@ def run(step: Step, inputs: Tensors, rule: Rule | None) -> Tensors:
 
 def _outputs(program: Program, arguments: Sequence[tf.Tensor], rule: Rule | None) -> Tensors:
     tensors = replay(program, dict(zip(program.inputs, arguments, strict=True)), rule=rule)
-    return [tensors[value] for value in program.outputs]
+    return [value.as_traced(tensors[value]) for value in program.outputs]
 
 
 def _run_condition(step: Step, inputs: Tensors, rule: Rule | None) -> Tensors:

@@ -154,3 +154,8 @@ def _taking(kind: Callable[[Value], bool], functions: Mapping[str, Any]) -> dict
         if any(kind(Value(tensor.shape, tensor.dtype)) for tensor in arguments):
             found[name] = function
     return found
+
+
+def own_tensor(captured: Any) -> Any:
+    """Return a captured tensor; of a weight that a SavedModel got under a strategy, the handle of its first copy."""
+    return captured.values[0].handle if isinstance(captured, tf.distribute.DistributedValues) else captured

@@ -33,6 +33,7 @@ def trace(
     input: str | None = None,
     output: str | int | None = None,
     cut: str | None = None,
+    precision: str | None = None,
     custom_objects: Mapping[str, Any] | None = None,
     fast: bool | None = None,
 ) -> TracedNetwork:
@@ -64,6 +65,11 @@ def trace(
     cut
         Where a signature takes encoded images (strings): the operation whose result is explained. All before it is run
         as it is. None is the first batch of decoded images that all else follows from, see `TracedNetwork.cut`.
+    precision
+        `bfloat16` or `float16`: the type that the network runs in, forward and backward; None is `float32`, the network
+        as it is. What depends on the image is computed in it as far as TensorFlow can on this machine, from weights
+        that are cast once a pass; the rest stays as it is, as do types that the model chose itself. Images, scores and
+        results are float32, and `explain` measures what was lost.
     custom_objects
         Layers and functions of your own by name, for a .keras or .h5 file.
     fast
@@ -73,12 +79,13 @@ def trace(
     Raises
     ------
     TfvizError
-        `tokens_to_map` takes no sequence of the network, or returns something else than a map.
+        `tokens_to_map` takes no sequence of the network, or returns something else than a map. There is no such
+        `precision`.
     UnsupportedModelError
         The model cannot be opened, no input, or several, may be the image, or there are no class scores and no `score`.
     """
     opening = Opening(image_shape, signature, custom_objects)
-    choice = Choice(score, input, output, cut, tokens_to_map, fast)
+    choice = Choice(score, input, output, cut, tokens_to_map, fast, precision)
     is_plain = opening == Opening() and choice == Choice()
     if isinstance(model, TracedNetwork):
         if not is_plain:
@@ -90,8 +97,8 @@ def trace(
         if network is not None and structure is not None and structure.still_holds(model):
             return network.holding(model)
         network = TracedNetwork(open_source(model, opening), choice)
-        check_differentiable(network)
-        warn_about_custom_gradients(network)
+        check_differentiable(network.in_full_precision())
+        warn_about_custom_gradients(network.in_full_precision())
         if reusable:
             _NETWORKS[model] = (Structure(model), network.without_model())
         return network

@@ -16,16 +16,15 @@ from tfviz.network.batches import batches
 from tfviz.network.choice import Choice
 from tfviz.network.compiling import checked, concrete
 from tfviz.network.inputs import Inputs, find_inputs
-from tfviz.network.last_layer import find_last_layer
 from tfviz.network.layers import Layer, Layers, Shape
 from tfviz.network.memory import affordable
 from tfviz.network.outputs import Outputs
 from tfviz.network.program import Program, Value, program_of
 from tfviz.network.replay import NOTHING, Change, replay
 from tfviz.network.rules import Rule
+from tfviz.network.running import find_running
 from tfviz.network.scores import Head
-from tfviz.network.shortcuts import NONE, find_shortcuts, only_cpus
-from tfviz.network.sources import Source
+from tfviz.network.sources import Source, own_tensor
 
 
 class TracedNetwork:
@@ -33,8 +32,8 @@ class TracedNetwork:
 
     name: the model's own name. signature: of a SavedModel, the one that is explained. image_shape: (H, W, C), None
     where the model leaves it open. head: what the scores come from, see `Head.kind`. inputs, outputs: what it takes and
-    gives. fast: whether it is run by the shortcuts for CPUs. last_layer: what gives the score of one class alone.
-    compiled: the functions compiled for this network so far, by what they compute; lock: held while one is compiled.
+    gives. running: how it is run, see `trace`. compiled: the functions compiled for this network so far, by what they
+    compute; lock: held while one is compiled.
     """
 
     def __init__(self, source: Source, choice: Choice) -> None:
@@ -42,7 +41,7 @@ class TracedNetwork:
         self.signature: str | None = source.signature
         self.function = source.function
         whole = program_of(source.function.graph)
-        captured = [_own(each) for each in source.function.captured_inputs]
+        captured = [own_tensor(each) for each in source.function.captured_inputs]
         given = len(whole.inputs) - len(captured)
         self._captured: dict[Value, tf.Tensor] = dict(zip(whole.inputs[given:], captured, strict=True))
         outputs = Outputs(whole.outputs, source.outputs, source.structure)
@@ -58,9 +57,7 @@ class TracedNetwork:
         self.layer_index = Layers(
             self.program, self.image, self.head.sources, self._variable_names(), choice.tokens_to_map
         )
-        self.fast: bool = only_cpus() if choice.fast is None else choice.fast
-        self.shortcuts = find_shortcuts(self.program, self.image) if self.fast else NONE
-        self.last_layer = find_last_layer(self.program, self.image, self.head) if self.fast else None
+        self.running = find_running(self.program, self.image, self.head, choice)
         self.compiled: dict[Any, Any] = {}
         self.lock = threading.RLock()
         self._model = source.model
@@ -79,6 +76,11 @@ class TracedNetwork:
     def model(self) -> Any:
         """The object whose variables the network reads; None for one that must not keep it alive."""
         return self._model
+
+    @property
+    def precision(self) -> str:
+        """The type that the network is run in, `float32` where it is as the model itself is."""
+        return self.running.precision
 
     @property
     def image_shape(self) -> Shape:
@@ -167,15 +169,7 @@ class TracedNetwork:
         if others is None:
             self.check_image_alone()
         arguments = {**self._captured, **self.inputs.arguments(images, others or {})}
-        return replay(
-            self.program,
-            arguments,
-            rule=rule,
-            tape=tape,
-            watched=watched,
-            changed=changed,
-            shortcuts=self.shortcuts,
-        )
+        return self.running.replay(arguments, rule=rule, tape=tape, watched=watched, changed=changed)
 
     def check_image_alone(self) -> None:
         """Raise `UnsupportedModelError` where the network takes other inputs beside the image."""
@@ -207,14 +201,21 @@ class TracedNetwork:
 
     def trial_others(self) -> dict[str, tf.Tensor]:
         """Return zeros, or empty texts, for the inputs beside one image."""
-        return {name: _zeros(value) for name, value in self.inputs.others.items()}
+        return {name: value.zeros() for name, value in self.inputs.others.items()}
 
     def call_original(self, images: tf.Tensor) -> Any:
         """Return the outputs of the model's own traced function, which is not replayed; other inputs are zeros."""
-        given = {name: _zeros(value) for name, value in self._arguments.items()} | {self.inputs.name: images}
+        given = {name: value.zeros() for name, value in self._arguments.items()} | {self.inputs.name: images}
         _, named = self.function.structured_input_signature
         structured = self.function(**given) if named else self.function(*given.values())
         return [tf.nest.flatten(structured)[index] for index in self._explained]
+
+    def in_full_precision(self) -> TracedNetwork:
+        """Return this network as it runs without a reduced precision."""
+        if self.running.full is None:
+            return self
+        full: TracedNetwork = self.remember("float32", _in_full_precision)
+        return full
 
     def without_model(self) -> TracedNetwork:
         """Return this network without its hold on the model, for caches that must not keep the model alive."""
@@ -232,13 +233,9 @@ class TracedNetwork:
         return {value: names[id(tensor)] for value, tensor in self._captured.items() if id(tensor) in names}
 
 
-def _own(captured: Any) -> Any:
-    """Return a captured tensor; of a weight that a SavedModel got under a strategy, the handle of its first copy."""
-    return captured.values[0].handle if isinstance(captured, tf.distribute.DistributedValues) else captured
-
-
-def _zeros(value: Value) -> tf.Tensor:
-    return tf.zeros([size or 1 for size in value.shape], value.dtype)
+def _in_full_precision(network: TracedNetwork) -> TracedNetwork:
+    network.running, network.compiled = network.running.full or network.running, {}
+    return network
 
 
 def _compile_logits(network: TracedNetwork) -> Any:

@@ -43,8 +43,9 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
     weights, preprocess, size, fit
         As the options of `tfviz explain`: a name that its --model takes is a model here, too, and all but the first say
         how an encoded picture becomes an image.
-    signature, input_name, output_name, cut
-        As `trace` takes `signature`, `input`, `output` and `cut`. A signature of encoded images decodes them itself.
+    signature, input_name, output_name, cut, precision
+        As `trace` takes `signature`, `input`, `output`, `cut` and `precision`. A signature of encoded images decodes
+        them itself.
     min_batch_size, max_batch_size
         Images at once, as Beam chooses.
     large_model, model_copies
@@ -72,6 +73,7 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         input_name: str | None = None,
         output_name: str | None = None,
         cut: str | None = None,
+        precision: str | None = None,
         min_batch_size: int = 1,
         max_batch_size: int = 32,
         large_model: bool = False,
@@ -81,7 +83,7 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         super().__init__()
         if fit is not None:
             check_fit(fit)
-        choice = (signature, input_name, output_name, cut)
+        choice = (signature, input_name, output_name, cut, precision)
         self._model = ModelOptions(str(model_path), weights, preprocess, None, size, fit, *choice)
         self._choice = MethodChoice(method, options, target)
         self._batching = {"min_batch_size": min_batch_size, "max_batch_size": max_batch_size}

@@ -104,6 +104,7 @@ def _handler(setup: Setup, model: ModelOptions, request: BatchOptions) -> Attrib
         input_name=model.input_name,
         output_name=model.output_name,
         cut=model.cut,
+        precision=model.precision,
         min_batch_size=request.batch_size,
         max_batch_size=request.batch_size,
         **request.options,

@@ -53,6 +53,7 @@ def _model_flags(
     input_name: options.InputName = None,
     output_name: options.OutputName = None,
     cut: options.Cut = None,
+    precision: options.Precision = None,
 ) -> None:
     pass
 
@@ -121,7 +122,7 @@ class ExportCommand(MethodCommand):
 class LayersCommand(ModelCommand):
     """A command that asks what is in a model."""
 
-    without = frozenset({"weights", "preprocess", "labels", "size", "fit"})
+    without = frozenset({"weights", "preprocess", "labels", "size", "fit", "precision"})
 
 
 def model_options(ctx: typer.Context) -> dict[str, Any]:

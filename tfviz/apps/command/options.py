@@ -67,6 +67,14 @@ Cut = Annotated[
         rich_help_panel=MODEL_PANEL,
     ),
 ]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        help="What the network runs in: bfloat16 or float16, with the error for the first image of each batch; float32 "
+        "if nothing is said.",
+        rich_help_panel=MODEL_PANEL,
+    ),
+]
 Output = Annotated[Path, typer.Option(help="The folder for the files; made where it does not exist.")]
 Images = Annotated[
     list[str] | None, typer.Argument(help="Image files, folders and patterns; sample pictures if none is given.")

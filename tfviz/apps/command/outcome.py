@@ -138,7 +138,7 @@ class Outcome:
         for method in dict.fromkeys(name for each in self.entries for name in each["diagnostics"]):
             for each in self.entries:
                 numbers = {name: np.array([value]) for name, value in each["diagnostics"].get(method, {}).items()}
-                for said in method_of(method).judge(numbers) if numbers else ():
+                for said in method_of(method).judged(numbers) if numbers else ():
                     yield f"{Path(each['image']).name}: {said}"
 
     def write_manifest(self) -> Path | None:

@@ -1,0 +1,37 @@
+"""How far the results of a network in a reduced precision are from those in float32."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+PRECISION_ERROR = "precision_error"
+TOLERATED_ERROR = 0.1
+
+
+def precision_errors(
+    found: Mapping[str, np.ndarray], exact: Mapping[str, np.ndarray], count: int
+) -> dict[str, dict[str, np.ndarray]]:
+    """Return, as diagnostics (N,) of each of N = `count` images, how far the first one's results are from `exact` ones.
+
+    The relative L2 distance; infinite where only the exact one is zero everywhere, 0 where both are. NaN for the other
+    images, which were not compared.
+    """
+    errors = {}
+    for name, values in exact.items():
+        distance, size = (np.linalg.norm(each.ravel()) for each in (found[name][0] - values[0], values[0]))
+        numbers = np.full(count, np.nan, np.float32)
+        numbers[0] = distance / size if size else np.inf if distance else 0
+        errors[name] = {PRECISION_ERROR: numbers}
+    return errors
+
+
+def judge_precision(method: str, diagnostics: Mapping[str, np.ndarray]) -> list[str]:
+    """Return a warning where the results of a method were compared with those in float32, and are far from them."""
+    errors = diagnostics.get(PRECISION_ERROR, np.zeros(1))
+    return [
+        f"{method} of image {row} differs from that of the network in float32 by {errors[row]:.0%} (relative L2): that "
+        "is what its precision costs"
+        for row in np.flatnonzero(errors > TOLERATED_ERROR)
+    ]

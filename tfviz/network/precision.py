@@ -1,0 +1,164 @@
+"""A network in a shorter floating-point type: which of its operations run in that type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import Any
+
+import tensorflow as tf
+
+from tfviz.errors import TfvizError, resembling
+from tfviz.network.internals import has_kernel
+from tfviz.network.operations import run_operation
+from tfviz.network.program import LOOPS, Program, Step, Value, by_argument, is_compiled_call
+
+FULL = "float32"
+PRECISIONS: dict[str, tf.DType] = {FULL: tf.float32, "bfloat16": tf.bfloat16, "float16": tf.float16}
+# What stays as it is: the first hands bits on, not numbers; sums soon leave the range of float16, which ends at 65,504.
+KEPT = {"bfloat16": frozenset({"Bitcast"}), "float16": frozenset({"Bitcast", "Sum", "Mean"})}
+# The one operation whose list of types follows from its inputs and is bound to nothing else.
+IDENTITIES = frozenset({"IdentityN"})
+HANDLES = frozenset({tf.resource, tf.variant})
+
+Follow = Callable[[Program, Collection[Value]], Collection[Value]]
+
+
+def find_precision(name: str | None) -> str:
+    """Return the name of a precision, `float32` for None; raise `TfvizError` where there is none of that name."""
+    if name is None:
+        return FULL
+    if not isinstance(name, str) or name not in PRECISIONS:
+        close = resembling(str(name), PRECISIONS)
+        hint = f"did you mean {close}?" if close else f"expected {', '.join(PRECISIONS)}"
+        raise TfvizError(f"no precision {name!r}; {hint}")
+    return name
+
+
+def in_precision(program: Program, image: Value, name: str) -> Program:
+    """Return a program whose steps run in another precision; its values are those of the program.
+
+    A step takes the other type where it works on what the float32 `image` gives it, and TensorFlow has it and its
+    gradient in that type on this machine's first kind of device. All else stays as it is, with casts around it: what is
+    made of weights and constants alone (these are cast once a pass), whole numbers, float64, operations on
+    variables and on lists of tensors, and loops that what they compute can end.
+    """
+    return program if name == FULL else _Reduction(PRECISIONS[name]).of_program(program, [image])
+
+
+class _Reduction:
+    """How programs run in a type. The operations that were tried are known by their type and those of their inputs."""
+
+    def __init__(self, dtype: tf.DType) -> None:
+        self._dtype = dtype
+        self._device = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+        self._tried: dict[Any, bool] = {}
+
+    def of_program(self, program: Program, sources: Collection[Value], *, compiled: bool = False) -> Program:
+        """Return a program in the type, where its inputs `sources` depend on the image; `compiled` by XLA or not."""
+        reached = _reached(program, sources)
+        steps = [self._of_step(step, reached, compiled) for step in program.steps]
+        return replace(program, steps=steps)
+
+    def _of_step(self, step: Step, reached: Collection[Value], compiled: bool) -> Step:
+        if not any(value in reached for value in step.inputs):
+            return step
+        if step.programs:
+            return self._of_programs(step, reached, compiled)
+        taken = self._types_of(step, reached)
+        changes = [dtype for dtype, value in zip(taken, step.inputs, strict=True) if dtype != value.dtype]
+        return replace(step, taken=taken) if changes and self._fits(step, taken, compiled) else step
+
+    def _of_programs(self, step: Step, reached: Collection[Value], compiled: bool) -> Step:
+        # The first input of a condition chooses, and is none of its branches'.
+        ahead = len(step.inputs) - len(step.programs[0].inputs)
+        places = {place - ahead for place, value in enumerate(step.inputs) if value in reached}
+        compiled = compiled or is_compiled_call(step.operation)
+        if step.type in LOOPS:
+            condition, body = step.programs
+            decisive = _carried(body, places, Program.depending_on)
+            # Rounded, what it waits for may never come.
+            if condition.depending_on(condition.inputs[place] for place in decisive).intersection(condition.outputs):
+                return step
+            places = _carried(body, places, _reached)
+        inside = (
+            self.of_program(program, [program.inputs[place] for place in places if place >= 0], compiled=compiled)
+            for program in step.programs
+        )
+        return replace(step, programs=tuple(inside))
+
+    def _types_of(self, step: Step, reached: Collection[Value]) -> tuple[tf.DType, ...]:
+        """Return the type that each input of a step would have: those whose type follows the image's change."""
+        kept = tuple(value.dtype for value in step.inputs)
+        if step.type in KEPT[self._dtype.name] or HANDLES.intersection(
+            value.dtype for value in (*step.inputs, *step.outputs)
+        ):
+            return kept
+        attributes = _type_attributes(step)
+        following = {attributes[place] for place, value in enumerate(step.inputs) if value in reached} - {None}
+        return tuple(
+            self._dtype if dtype == tf.float32 and attribute in following else dtype
+            for dtype, attribute in zip(kept, attributes, strict=True)
+        )
+
+    def _fits(self, step: Step, taken: tuple[tf.DType, ...], compiled: bool) -> bool:
+        """Return whether TensorFlow has the operation and its gradient in these types."""
+        key = (step.type, taken, tuple(value.dtype for value in step.outputs), compiled)
+        if key not in self._tried:
+            self._tried[key] = self._try(step, taken, compiled)
+        return self._tried[key]
+
+    def _try(self, step: Step, taken: tuple[tf.DType, ...], compiled: bool) -> bool:
+        with tf.Graph().as_default() as graph:
+            inputs = [
+                tf.raw_ops.Placeholder(dtype=dtype, shape=value.shape)
+                for dtype, value in zip(taken, step.inputs, strict=True)
+            ]
+            try:
+                results = [result for result in run_operation(step, inputs) if result.dtype.is_floating]
+                tf.gradients(results, [each for each in inputs if each.dtype.is_floating]) if results else None
+            except (TypeError, ValueError, LookupError):
+                return False
+        # XLA has its kernels for all types that an operation may have.
+        made = [] if compiled else graph.get_operations()
+        return all(has_kernel(each, self._device) for each in made if self._dtype in _types_in(each))
+
+
+def _reached(program: Program, sources: Collection[Value]) -> set[Value]:
+    """Return the floating-point values, and the lists of such, that the sources reach by way of others."""
+    found = set(sources)
+    for step in program.steps:
+        if any(value in found for value in step.inputs):
+            found.update(value for value in step.outputs if value.dtype.is_floating or value.dtype == tf.variant)
+    return found
+
+
+def _carried(body: Program, places: Collection[int], follow: Follow) -> set[int]:
+    """Return which inputs of a loop's body depend on those at `places`, in any iteration."""
+    found: set[int] = set(places)
+    while True:
+        inside = follow(body, [body.inputs[place] for place in found])
+        grown = found.union(place for place, value in enumerate(body.outputs) if value in inside)
+        if grown == found:
+            return found
+        found = grown
+
+
+def _type_attributes(step: Step) -> list[str | int | None]:
+    """Return what the type of each input of a step is bound to: an attribute's name, a number of its own, or nothing.
+
+    A list of types may be those of a function that somebody else wrote; only the lists of identities follow the inputs.
+    """
+    if step.type in IDENTITIES:
+        return list(range(len(step.inputs)))
+    arguments = step.operation.op_def.input_arg
+    places = by_argument(step.operation, arguments, range(len(step.inputs)))
+    bound: dict[int, str] = {}
+    for argument in arguments:
+        numbers = places[argument.name]
+        bound.update(dict.fromkeys(numbers if isinstance(numbers, list) else [numbers], argument.type_attr))
+    return [bound[place] or None for place in range(len(step.inputs))]
+
+
+def _types_in(operation: tf.Operation) -> set[tf.DType]:
+    return {tensor.dtype for tensor in (*operation.inputs, *operation.outputs)}

@@ -1,0 +1,54 @@
+"""How a network is run: in which precision, and by which shortcuts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import tensorflow as tf
+
+from tfviz.network.choice import Choice
+from tfviz.network.last_layer import LastLayer, find_last_layer
+from tfviz.network.precision import FULL, find_precision, in_precision
+from tfviz.network.program import Program, Value
+from tfviz.network.replay import replay
+from tfviz.network.scores import Head
+from tfviz.network.shortcuts import NONE, Shortcuts, find_shortcuts, only_cpus
+
+
+@dataclass(frozen=True, eq=False)
+class Running:
+    """How a network is run.
+
+    precision: the type it is run in. program: its operations in that type. shortcuts, last_layer: what its backward
+    passes go by, and what gives the score of one class alone; none where it is not `fast`. full: as it is run in
+    float32.
+    """
+
+    precision: str
+    program: Program = field(repr=False)
+    shortcuts: Shortcuts = field(default=NONE, repr=False)
+    last_layer: LastLayer | None = field(default=None, repr=False)
+    full: Running | None = field(default=None, repr=False)
+
+    @property
+    def fast(self) -> bool:
+        """Whether backward passes take the shortcuts for CPUs."""
+        return self.shortcuts is not NONE
+
+    def replay(self, arguments: Mapping[Value, tf.Tensor], **how: Any) -> dict[Value, tf.Tensor]:
+        """Run the program and return the tensor of every value; see `replay`."""
+        return replay(self.program, arguments, shortcuts=self.shortcuts, **how)
+
+
+def find_running(program: Program, image: Value, head: Head, choice: Choice) -> Running:
+    """Return how a program is run on `image`, as `trace` was told. Shortcuts are for float32."""
+    precision = find_precision(choice.precision)
+    full = Running(FULL, program)
+    if only_cpus() if choice.fast is None else choice.fast:
+        shortcuts, last_layer = find_shortcuts(program, image), find_last_layer(program, image, head)
+        full = replace(full, shortcuts=shortcuts, last_layer=last_layer)
+    if precision == FULL:
+        return full
+    return Running(precision, in_precision(program, image, precision), full=full)
