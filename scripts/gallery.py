@@ -17,7 +17,8 @@ import numpy as np
 
 from tfviz.apps.command.explain import find_methods
 from tfviz.apps.command.outcome import Request
-from tfviz.apps.explanation import Explanation, class_name, explain
+from tfviz.apps.explain import explain
+from tfviz.apps.explanation import Explanation, class_name
 from tfviz.apps.output import write_picture
 from tfviz.apps.setup import ModelOptions, Setup, set_up
 from tfviz.demo import sample_paths

@@ -20,6 +20,7 @@ NUMBERS = GENERATOR.normal(size=SHAPE).astype(np.float32)
 MASK = GENERATOR.uniform(size=SHAPE) < 0.5
 SCALE, OFFSET, MEAN, VARIANCE = GENERATOR.uniform(0.5, 2, (4, 3)).astype(np.float32)
 NORMALISED = OFFSET - SCALE * MEAN / np.sqrt(VARIANCE + np.float32(0.01))
+FIRST = np.array([0.5, -1, 2, 3], np.float32)
 
 
 def for_each(numbers, x):
@@ -49,6 +50,10 @@ ADDING = {
     "Sub": (lambda x: x - NUMBERS, lambda x: -NUMBERS),
     "subtracted from": (lambda x: NUMBERS - x, lambda x: NUMBERS),
     "BiasAdd": (lambda x: tf.nn.bias_add(x, OFFSET), lambda x: OFFSET),
+    "BiasAdd, channels first": (
+        lambda x: tf.nn.bias_add(x, FIRST, "NCHW"),
+        lambda x: FIRST[:, np.newaxis, np.newaxis],
+    ),
     "FusedBatchNorm": (fused(""), lambda x: NORMALISED),
     "FusedBatchNormV2": (fused("V2"), lambda x: NORMALISED),
     "FusedBatchNormV3": (fused("V3"), lambda x: NORMALISED),

@@ -7,13 +7,13 @@ import tensorflow as tf
 import tf_keras
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tfviz.network.shortcuts import only_cpus
 
 import tfviz
 from tfviz.network import last_layer
 from tfviz.network.input_gradients import convolution_gradient, own_gradient, paddings, phase_gradient
 from tfviz.network.pool_gradients import max_pool_gradient
 from tfviz.network.program import program_of
+from tfviz.network.shortcuts import only_cpus
 
 TOLERANCE = {"float32": 1e-6, "float64": 1e-14, "bfloat16": 2e-2}
 SIDES = st.tuples(st.integers(1, 13), st.integers(1, 13))

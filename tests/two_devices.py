@@ -137,6 +137,15 @@ def check_inputs_beside_the_image_are_split_with_it():
         assert distance(split, alone) < 1e-6
 
 
+def check_several_targets_of_an_image_go_with_it():
+    options = {"methods": ("saliency", "rise"), "options": {"rise": {"masks": 6}}, "top": 2}
+    for batch_size in (32, 4):
+        alone, split = both(tfviz.explain, mirrored(), IMAGES, batch_size=batch_size, **options)
+        np.testing.assert_array_equal(split.targets, alone.targets)
+        for name, values in alone.maps.items():
+            assert values.shape == (10, *SHAPE[:2]) and distance(split.maps[name], values) < 1e-6, (batch_size, name)
+
+
 def check_datasets():
     dataset = tf.data.Dataset.from_tensor_slices(IMAGES).batch(3)
     alone, split = both(tfviz.grad_cam, mirrored(), dataset)

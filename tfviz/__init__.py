@@ -20,7 +20,8 @@ from tfviz.errors import (
 )
 
 if TYPE_CHECKING:
-    from tfviz.apps.explanation import Explanation, explain
+    from tfviz.apps.explain import explain
+    from tfviz.apps.explanation import Explanation
     from tfviz.apps.export import export
     from tfviz.methods import (
         METHODS,
@@ -75,7 +76,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _LAZY = {
-    **dict.fromkeys(("Explanation", "explain"), "tfviz.apps.explanation"),
+    "Explanation": "tfviz.apps.explanation",
+    "explain": "tfviz.apps.explain",
     "export": "tfviz.apps.export",
     **dict.fromkeys(
         (

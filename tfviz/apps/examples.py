@@ -14,7 +14,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfviz.apps.explanation import explain, shown
+from tfviz.apps.explain import explain
+from tfviz.apps.explanation import shown
 from tfviz.apps.features import picture_in
 from tfviz.apps.images import Image, decode_image, fit_image
 from tfviz.apps.records import DIAGNOSTICS

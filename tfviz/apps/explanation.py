@@ -1,8 +1,7 @@
-"""`explain`: several methods at once, and their results with what is needed to read, show and keep them."""
+"""The results of several methods with what is needed to read, show and keep them."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, replace
 from pathlib import Path
@@ -15,10 +14,9 @@ from tfviz.apps import manifest
 from tfviz.apps.origin import Origin
 from tfviz.apps.output import PICTURE_SUFFIX, check_folder, file_part, write_array, write_figure
 from tfviz.errors import TfvizError
-from tfviz.methods import Results, choose_methods, run_methods
-from tfviz.methods.registry import LAYER, method_of
+from tfviz.methods import Results
+from tfviz.methods.registry import method_of
 from tfviz.network.scores import are_of_classes
-from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
 from tfviz.results import normalise, plot, to_picture
 
@@ -188,46 +186,6 @@ class Explanation(Results):
 
     def _column(self, name: str) -> str:
         return f"{method_of(name).name} at {self.layers[name]}" if name in self.layers else name
-
-
-def explain(
-    model: Any,
-    images: Any,
-    targets: Any = None,
-    *,
-    methods: str | Sequence[str] = ("grad_cam", "saliency"),
-    layer: str | Sequence[str] | None = None,
-    options: Mapping[str, Mapping[str, Any]] | None = None,
-    batch_size: int = 32,
-) -> Explanation:
-    """Run several methods at once, which share their passes; see `tfviz.methods` for `model`, `images` and `targets`.
-
-    For several targets of one image, pass the image once for each.
-
-    Parameters
-    ----------
-    methods
-        Names of `tfviz.METHODS`, or one.
-    layer
-        The layer for every method that looks at one, or several; None is `TracedNetwork.default_layer`. The maps of
-        several are kept as `grad_cam@conv1`.
-    options
-        The methods' own options by the method's name: `{"grad_cam": {"upsample": False}}`.
-    batch_size
-        The number of images that are computed at once.
-
-    Raises
-    ------
-    UnknownMethodError
-        There is no such method or option, `options` are for a method that is not run, or `layer` is for none of them.
-    UnsupportedModelError, UnknownLayerError, InvalidImagesError, InvalidTargetsError, RuleError
-    """
-    network = trace(model)
-    chosen = choose_methods(methods, None if layer is None else {LAYER: layer}, options)
-    results = run_methods(network, chosen, images, targets, batch_size=batch_size, with_precision=True)
-    # Of a model that was opened here, nothing is left for later.
-    origin = Origin(network, now=isinstance(model, str | os.PathLike))
-    return Explanation(**vars(results), model=network.name, head=network.head.kind, origin=origin)
 
 
 def channel_step(order: str) -> int:

@@ -18,7 +18,8 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from tfviz.apps.cards import CardMaker, enlarged
-from tfviz.apps.explanation import Explanation, channel_step, explain
+from tfviz.apps.explain import explain
+from tfviz.apps.explanation import Explanation, channel_step
 from tfviz.apps.fixed_images import read_fixed_images
 from tfviz.apps.output import check_folder
 from tfviz.errors import TfvizError, TfvizWarning

@@ -13,7 +13,7 @@ from tfviz.errors import UnknownLayerError
 from tfviz.methods.loop import Diagnosed, Loop, items_at_once
 from tfviz.methods.registry import INNER, INNER_OPTIONS, LAYER, Method, find_method
 from tfviz.network.compiling import concrete
-from tfviz.network.passes import Passes
+from tfviz.network.passes import Passes, interleaved, joined
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import progress
 
@@ -61,11 +61,11 @@ class Run:
 class Compiled:
     """Methods compiled for one network, by the name under which each one's result is kept.
 
-    function: `(images, targets, others)` to the results of the methods that one pass gives, the states in which the
-    loops start, the targets, scores, logits and probabilities. loops: for each method that needs one, `(images,
-    targets, others, state, first item, last, images at once)` to the next state and the result. layers: the name of the
-    layer each looks at. options: those of each run, with the name of the layer. warnings: what must be said of the
-    results.
+    function: `(images, targets, others)` to the results of the methods that one pass gives, the targets, scores, logits
+    and probabilities and, of each loop, the number of its items, the state in which it starts and what it captured.
+    loops: for each method that needs one, `(state, first item, last, images at once)` to the next state and the result,
+    to be called with what it captured in the place of its own captured tensors. layers: the name of the layer each
+    looks at. options: those of each run, with the name of the layer. warnings: what must be said of the results.
     """
 
     runs: dict[str, Run]
@@ -76,14 +76,16 @@ class Compiled:
     warnings: tuple[str, ...]
 
 
-def compile_methods(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]]) -> Compiled:
+def compile_methods(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]], width: int = 1) -> Compiled:
     """Compile the `chosen` methods with their options; the network remembers it.
 
-    A method that is given several layers runs once for each, in the same passes.
+    A method that is given several layers runs once for each, in the same passes. So it does for each of `width` targets
+    of an image: the function then takes N · width targets and returns as many rows, those of an image in turn.
     """
     runs = plan_methods(network, chosen)
     compiled: Compiled = network.remember(
-        _frozen({key: run.options for key, run in runs.items()}), lambda network: _compile(network, runs)
+        (_frozen({key: run.options for key, run in runs.items()}), width),
+        lambda network: _compile(network, runs, width),
     )
     return compiled
 
@@ -117,53 +119,57 @@ def _with_layers(options: dict[str, Any], name: Callable[[str | None], str]) -> 
     return changed
 
 
-def _compile(network: TracedNetwork, runs: dict[str, Run]) -> Compiled:
+def _compile(network: TracedNetwork, runs: dict[str, Run], width: int) -> Compiled:
     sizes = tuple(size for size in network.image_shape if size is not None)
     for run in runs.values() if len(sizes) == len(network.image_shape) else ():
         run.check(sizes)
     gradients = [each for run in runs.values() for each in run.method.gradients_at(run.layer)]
-    states: dict[str, Any] = {}
+    loops: dict[str, Any] = {}
     said: list[str] = []
 
     # Autograph would turn an error of tfviz into one of TensorFlow, of many lines.
     @tf.function(input_signature=batch_specs(network), autograph=False)
     def explain(images: tf.Tensor, targets: tf.Tensor, others: dict[str, tf.Tensor]) -> dict[str, Any]:
-        passes = Passes(network, images, targets, gradients, others=others)
-        computed = {name: run.compute(passes) for name, run in runs.items()}
-        loops = {name: found for name, found in computed.items() if isinstance(found, Loop)}
-        states.update({name: tf.nest.map_structure(tf.TensorSpec.from_tensor, loops[name].start) for name in loops})
+        ranks = 1 if width == 1 else network.head.num_classes or 1
+        first, *rest = tf.unstack(tf.reshape(targets, [-1, width]), width, axis=1)
+        passes = Passes(network, images, first, gradients, others=others, ranks=ranks)
+        columns = [passes, *map(passes.towards, rest)]
+        whole = joined(columns)
+        found, started = {}, {}
+        for name, run in runs.items():
+            result = run.compute(whole)
+            if isinstance(result, Loop):
+                loops[name] = _compile_loop(result, whole)
+                started[name] = result.items, result.start, loops[name].captured_inputs
+            else:
+                # Each column for itself, so that only results are copied.
+                results = [result] if width == 1 else [run.compute(each) for each in columns]
+                found[name] = tf.nest.map_structure(lambda *each: interleaved(each), *map(_parts, results))
         said.extend(passes.warnings)
         return {
-            "found": {name: _parts(found) for name, found in computed.items() if name not in loops},
-            "states": {name: (loop.items, loop.start) for name, loop in loops.items()},
-            "targets": passes.targets,
-            "scores": passes.scores,
-            "logits": passes.logits,
-            "probabilities": network.head.probabilities(passes.logits),
+            "found": found,
+            "loops": started,
+            "targets": whole.targets,
+            "scores": whole.scores,
+            "logits": whole.logits,
+            "probabilities": network.head.probabilities(whole.logits),
         }
 
     function = concrete(explain)
-    loops = {name: _compile_loop(network, runs[name], state, said) for name, state in states.items()}
     layers = {name: network.find_layer(run.layer) for name, run in runs.items() if run.layer}
     names = {name: network.layer_index.name(layer) for name, layer in layers.items()}
     options = {name: run.named(network) for name, run in runs.items()}
     return Compiled(runs, function, loops, names, options, tuple(dict.fromkeys(said)))
 
 
-def _compile_loop(network: TracedNetwork, run: Run, state: Any, said: list[str]) -> Any:
-    """Return the compiled loop of a run whose state is specified; add what must be said of its result."""
-    number = tf.TensorSpec([], tf.int32)
+def _compile_loop(loop: Loop, passes: Passes) -> Any:
+    """Return the compiled loop, which captures what it reads of the passes: they are not made again in each stretch."""
+    number, state = tf.TensorSpec([], tf.int32), tf.nest.map_structure(tf.TensorSpec.from_tensor, loop.start)
 
-    @tf.function(input_signature=[*batch_specs(network), state, number, number, number], autograph=False)
-    def advance(
-        images: tf.Tensor, targets: tf.Tensor, others: dict[str, tf.Tensor], state: Any, *numbers: tf.Tensor
-    ) -> Any:
-        first, last, at_once = numbers
-        gradients = run.method.gradients_at(run.layer)
-        passes = Passes(network, images, targets, gradients, others=others, at_once=at_once, known_targets=True)
-        loop: Any = run.compute(passes)
-        state = loop.advance(state, first, last, items_at_once(at_once, tf.shape(images)[0]))
-        said.extend(passes.warnings)
+    @tf.function(input_signature=[state, number, number, number], autograph=False)
+    def advance(state: Any, first: tf.Tensor, last: tf.Tensor, at_once: tf.Tensor) -> Any:
+        with passes.running(at_once):
+            state = loop.advance(state, first, last, items_at_once(at_once, tf.shape(passes.images)[0]))
         return state, _parts(loop.finish(state))
 
     return concrete(advance)
@@ -175,7 +181,7 @@ def batch_specs(network: TracedNetwork) -> list[Any]:
     return [images, targets, network.others]
 
 
-def _parts(found: tf.Tensor | Diagnosed) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+def _parts(found: Any) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
     """Return a result and its diagnostics."""
     return (found.result, found.diagnostics) if isinstance(found, Diagnosed) else (found, {})
 

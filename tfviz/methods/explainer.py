@@ -12,12 +12,13 @@ import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning
 from tfviz.methods.checks import name_images
+from tfviz.methods.columns import NO_COLUMNS, Columns
 from tfviz.methods.compiled import Compiled, compile_methods
 from tfviz.methods.precision_error import precision_errors
 from tfviz.methods.registry import find_method
 from tfviz.methods.replicas import on_replicas, replica_devices, run_parts
 from tfviz.network.batches import Batch, batches
-from tfviz.network.compiling import reason_of
+from tfviz.network.compiling import reason_of, with_captured
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
@@ -92,10 +93,11 @@ def run_methods(
     images: Any,
     targets: Any = None,
     *,
+    columns: Columns = NO_COLUMNS,
     batch_size: int = 32,
     with_precision: bool = False,
 ) -> Results:
-    """Run the `chosen` methods over all images in batches.
+    """Run the `chosen` methods over all images in batches; with `columns`, for several targets of each, in turn.
 
     with_precision: of a network in a reduced precision, run them on the first image in float32, too, and report the
     difference among the diagnostics.
@@ -104,31 +106,35 @@ def run_methods(
     """
     devices = replica_devices()
     network = trace(model)
-    compiled = compile_methods(network, chosen)
+    compiled = compile_methods(network, chosen, columns.width)
     replicas = on_replicas(network, compiled, devices)
 
     def run_part(compiled: Compiled, part: Batch) -> dict[str, Any]:
         return _run_batch(network, compiled, part, -(-batch_size // len(devices)))
 
+    def run_columns(batch: Batch) -> Any:
+        parts = [run_parts(replicas, run_part, each.split(network, len(replicas))) for each in columns.batches(batch)]
+        return columns.rows([tf.nest.map_structure(_joined, *each) for each in parts])
+
     found: list[dict[str, Any]] = []
     exact: dict[str, np.ndarray] = {}
-    for batch in batches(network, images, targets, batch_size):
+    for batch in batches(network, images, targets, columns.images_at_once(batch_size)):
+        shape = batch.images.shape[1:]
         for run in compiled.runs.values():
-            run.check(batch.images.shape[1:])
+            run.check(shape)
         try:
-            found += run_parts(replicas, run_part, batch.split(network, len(replicas)))
+            found.append(run_columns(batch))
         except tf.errors.InvalidArgumentError as error:
-            shape = batch.images.shape[1:]
             raise InvalidImagesError(
                 f"the network cannot take images of the shape {shape}: {reason_of(error)}"
             ) from error
         if with_precision and not exact:
             exact = _exact_maps(network, chosen, batch, found[0], batch_size)
     joined = tf.nest.map_structure(_joined, *found)
-    empty = _check_maps(compiled, joined["maps"])
+    empty = _check_maps(compiled, joined["maps"], columns.count)
     for name, errors in precision_errors(joined["maps"], exact, len(joined["images"])).items():
         joined["diagnostics"].setdefault(name, {}).update(errors)
-    said = (*compiled.warnings, *empty, *_judge(compiled, joined["diagnostics"]))
+    said = (*compiled.warnings, *empty, *_judge(compiled, joined["diagnostics"], columns.count))
     if network.head.kind == "none" and _are_probabilities(joined["logits"]):
         joined["probabilities"] = joined["logits"]
         said += (RAW_PROBABILITIES,)
@@ -141,21 +147,22 @@ def run_methods(
 def _run_batch(network: TracedNetwork, compiled: Compiled, batch: Batch, batch_size: int) -> dict[str, Any]:
     """Return, as NumPy arrays, what was found for the images of a batch."""
     images = batch.images
-    tensor = tf.convert_to_tensor(images)
-    outputs = dict(compiled.function(tensor, tf.convert_to_tensor(batch.targets), batch.others))
-    found, states = dict(outputs.pop("found")), outputs.pop("states")
-    for name, (items, state) in states.items():
-        at_once = min(int(batch_size), network.affordable(images.shape[1:]))
-        given = (tensor, outputs["targets"], batch.others)
-        found[name] = _gather(name, compiled.loops[name], given, (items, state), at_once)
+    outputs = dict(compiled.function(tf.convert_to_tensor(images), tf.convert_to_tensor(batch.targets), batch.others))
+    found, loops = dict(outputs.pop("found")), outputs.pop("loops")
+    at_once = min(int(batch_size), network.affordable(images.shape[1:])) if loops else 0
+    # Whole chunks in each stretch, so that how fast the machine is does not change the order of the sums.
+    chunk = max(1, at_once // len(batch.targets))
+    for name, (items, state, captured) in loops.items():
+        found[name] = _gather(name, with_captured(compiled.loops[name], captured), (int(items), state), chunk, at_once)
     ordered = {name: found[name] for name in compiled.runs}
     parts = {
         "maps": {name: result for name, (result, _) in ordered.items()},
         "diagnostics": {name: numbers for name, (_, numbers) in ordered.items() if numbers},
     }
-    arrays = {"images": images, **tf.nest.map_structure(lambda each: each.numpy(), {**outputs, **parts})}
-    arrays["maps"] = {name: compiled.runs[name].finish(images, values) for name, values in arrays["maps"].items()}
-    return arrays
+    arrays: dict[str, Any] = tf.nest.map_structure(lambda each: each.numpy(), {**outputs, **parts})
+    images = np.repeat(images, len(batch.targets) // len(images), axis=0)
+    maps = {name: compiled.runs[name].finish(images, values) for name, values in arrays["maps"].items()}
+    return {**arrays, "images": images, "maps": maps}
 
 
 def _exact_maps(
@@ -174,13 +181,11 @@ def _exact_maps(
     return exact
 
 
-def _gather(name: str, loop: Any, given: tuple[Any, ...], start: tuple[Any, Any], at_once: int) -> Any:
-    """Run a compiled loop over all its items, and return its result."""
-    items, state, found = int(start[0]), start[1], None
-    # Whole chunks in each stretch, so that how fast the machine is does not change the order of the sums.
-    chunk = max(1, at_once // len(given[0]))
+def _gather(name: str, loop: Any, start: tuple[int, Any], chunk: int, at_once: int) -> Any:
+    """Run a loop over all its items, so many in a chunk, and return its result."""
+    (items, state), found = start, None
     for first, last in stretches(-(-items // chunk), name):
-        state, found = loop(*given, state, *map(tf.constant, (first * chunk, min(last * chunk, items), at_once)))
+        state, found = loop(state, *map(tf.constant, (first * chunk, min(last * chunk, items), at_once)))
     return found
 
 
@@ -193,11 +198,17 @@ def _joined(*parts: np.ndarray) -> np.ndarray:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _judge(compiled: Compiled, diagnostics: dict[str, dict[str, np.ndarray]]) -> list[str]:
-    return [said for name, numbers in diagnostics.items() for said in compiled.runs[name].method.judged(numbers)]
+def _judge(compiled: Compiled, diagnostics: dict[str, dict[str, np.ndarray]], columns: int) -> tuple[str, ...]:
+    """Return what to say of the diagnostics, by the number of the image: of each column for itself."""
+    return tuple(
+        said
+        for name, numbers in diagnostics.items()
+        for column in range(columns)
+        for said in compiled.runs[name].method.judged({key: each[column::columns] for key, each in numbers.items()})
+    )
 
 
-def _check_maps(compiled: Compiled, maps: dict[str, np.ndarray]) -> list[str]:
+def _check_maps(compiled: Compiled, maps: dict[str, np.ndarray], columns: int) -> list[str]:
     """Raise where a map is not finite; return what to say of maps that are zero everywhere."""
     said = []
     for name, values in maps.items():
@@ -206,10 +217,10 @@ def _check_maps(compiled: Compiled, maps: dict[str, np.ndarray]) -> list[str]:
         finite = np.isfinite(lowest) & np.isfinite(highest)
         if not finite.all():
             raise TfvizError(
-                f"{name} of image {int(np.argmin(finite))} holds NaN or infinite values: the network's own gradient "
-                "overflows there (common with float16; trace the float32 model, without precision)"
+                f"{name} of image {int(np.argmin(finite)) // columns} holds NaN or infinite values: the network's own "
+                "gradient overflows there (common with float16; trace the float32 model, without precision)"
             )
-        empty = np.flatnonzero((lowest == 0) & (highest == 0))
+        empty = np.unique(np.flatnonzero((lowest == 0) & (highest == 0)) // columns)
         if empty.size:
             said.append(
                 f"{name} is zero everywhere for image {name_images(empty)}: {compiled.runs[name].method.when_zero}"

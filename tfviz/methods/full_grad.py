@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,14 +155,23 @@ def smooth_full_grad(passes: Passes, samples: int = 25, noise: float = 0.15, see
 
 def _sum_of_maps(passes: Passes, attributions: Iterable[tf.Tensor]) -> tf.Tensor:
     """Return Σ ψ(attribution), (N, H, W), of attributions (N, h, w, c)."""
-    return tf.add_n([resize_to(passes.images, tf.reduce_sum(_scaled(each), axis=-1)) for each in attributions])
+    maps: defaultdict[Hashable, list[tf.Tensor]] = defaultdict(list)
+    for number, each in enumerate(attributions):
+        shape = each.shape[1:3]
+        # Maps of one size are resized together: SqueezeNet has 26, and each takes 1.3 ms for 8 images of 227 pixels.
+        maps[tuple(shape) if shape.is_fully_defined() else number].append(_scaled_sum(each))
+    return tf.add_n([resize_to(passes.images, tf.add_n(group)) for group in maps.values()])
 
 
-def _scaled(attributions: tf.Tensor) -> tf.Tensor:
-    """Return absolute values (N, h, w, c), scaled to 0..1 for each image; zero where they are all the same."""
+def _scaled_sum(attributions: tf.Tensor) -> tf.Tensor:
+    """Return the sum over channels of absolute values that are scaled to 0..1 for each image; zero where all are equal.
+
+    Of attributions (N, h, w, c), (N, h, w).
+    """
     sizes = tf.abs(attributions)
     lowest, highest = (reduce(sizes, axis=(1, 2, 3), keepdims=True) for reduce in (tf.reduce_min, tf.reduce_max))
-    return tf.math.divide_no_nan(sizes - lowest, highest - lowest)
+    # Divided after the sum, which is one pass less over all channels.
+    return tf.math.divide_no_nan(tf.reduce_sum(sizes - lowest, axis=-1), (highest - lowest)[..., 0])
 
 
 def _compile(network: TracedNetwork) -> Any:

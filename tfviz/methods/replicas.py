@@ -12,6 +12,7 @@ import tensorflow as tf
 from tfviz.errors import TfvizError
 from tfviz.methods.compiled import Compiled
 from tfviz.network.batches import Batch
+from tfviz.network.compiling import with_captured
 from tfviz.network.internals import distributed_variable
 from tfviz.network.traced import TracedNetwork
 
@@ -68,9 +69,8 @@ def run_parts(replicas: list[Replica], run_part: RunPart, parts: list[Batch]) ->
 
 
 def _placed(network: TracedNetwork, compiled: Compiled, device: str) -> Compiled:
-    copies = _copies(network, device)
-    loops = {name: on_device(loop, device, copies) for name, loop in compiled.loops.items()}
-    return replace(compiled, function=on_device(compiled.function, device, copies), loops=loops)
+    # Loops read the copies that the function hands over to them.
+    return replace(compiled, function=on_device(compiled.function, device, _copies(network, device)))
 
 
 def on_device(function: Any, device: str, copies: dict[int, tf.Tensor]) -> Callable[..., Any]:
@@ -83,14 +83,7 @@ def on_device(function: Any, device: str, copies: dict[int, tf.Tensor]) -> Calla
             copies.get(id(tensor), tensor) if tensor.dtype == tf.resource else tf.identity(tensor)
             for tensor in function.captured_inputs
         ]
-    types = [tensor.dtype for tensor in function.outputs]
-
-    def call(*arguments: Any) -> Any:
-        inputs = [*tf.nest.flatten(arguments), *captured]
-        outputs = tf.raw_ops.StatefulPartitionedCall(args=inputs, Tout=types, f=function)
-        return tf.nest.pack_sequence_as(function.structured_outputs, outputs)
-
-    return call
+    return with_captured(function, captured)
 
 
 def _copies(network: TracedNetwork, device: str) -> dict[int, tf.Tensor]:

@@ -22,7 +22,10 @@ PREDICTED = -1
 
 @dataclass(frozen=True)
 class Batch:
-    """Checked images, float32 (n, H, W, C), targets (n,), -1 for the predicted class, and the inputs beside them."""
+    """Checked images, float32 (n, H, W, C), targets (n,), -1 for the predicted class, and the inputs beside them.
+
+    There may be k targets of each image, (n · k,), those of an image in turn.
+    """
 
     images: np.ndarray
     targets: np.ndarray
@@ -31,10 +34,11 @@ class Batch:
     def split(self, network: TracedNetwork, count: int) -> list[Batch]:
         """Return at most `count` batches of nearly the same size that hold the images of this one, in order."""
         count, total, specs = min(count, len(self.images)), len(self.images), network.others
+        each = len(self.targets) // total
         parts = []
         for first, last in pairwise([total * index // count for index in range(count + 1)]):
             others = rows_of(self.others, specs, first, last)
-            parts.append(Batch(self.images[first:last], self.targets[first:last], others))
+            parts.append(Batch(self.images[first:last], self.targets[first * each : last * each], others))
         return parts
 
 

@@ -14,23 +14,32 @@ from tfviz.network.operations import run_operation
 from tfviz.network.program import Step, Value
 from tfviz.network.traced import TracedNetwork
 
-Zeros = Callable[[tf.Tensor], tf.Tensor]
+Tensors = Mapping[Value, tf.Tensor]
+Zeros = Callable[[Step, tf.Tensor, Tensors], tf.Tensor]
 
 
-def _one_number(tensor: tf.Tensor) -> tf.Tensor:
-    return tf.zeros([], tensor.dtype)
+def _one_number(step: Step, operand: tf.Tensor, tensors: Tensors) -> tf.Tensor:
+    return tf.zeros([], operand.dtype)
 
 
-def _one_image(tensor: tf.Tensor) -> tf.Tensor:
-    return tf.zeros_like(tensor[:1])
+def _one_place(step: Step, operand: tf.Tensor, tensors: Tensors) -> tf.Tensor:
+    """Return zeros (1, 1, 1, c) that do not read the operand, or its convolution would not be fused with the bias."""
+    channels = tf.shape(tensors[step.inputs[1]])
+    ones = tf.ones(len(operand.shape) - 2, tf.int32)
+    is_last = not step.operation.get_attr("data_format").startswith(b"NC")
+    return tf.zeros(tf.concat([[1], ones, channels] if is_last else [[1], channels, ones], axis=0), operand.dtype)
+
+
+def _as_large(step: Step, operand: tf.Tensor, tensors: Tensors) -> tf.Tensor:
+    return tf.zeros_like(operand)
 
 
 # Operations that are affine in the operands that the image reaches, and the smallest zeros that may stand in for those
 # where the result is broadcast: a bias as large as what it is added to would take as much memory as the features.
 AFFINE: dict[str, Zeros] = {
     **dict.fromkeys(("Add", "AddV2", "Sub", "SelectV2"), _one_number),
-    **dict.fromkeys(("BiasAdd", "FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), _one_image),
-    **dict.fromkeys(("AddN", "ConcatV2", "Pack", "PadV2", "Select"), tf.zeros_like),
+    **dict.fromkeys(("BiasAdd", "FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), _one_place),
+    **dict.fromkeys(("AddN", "ConcatV2", "Pack", "PadV2", "Select"), _as_large),
 }
 # Operations that hold one operand within bounds: identity inside of them, a constant outside.
 CLIPS = frozenset({"Relu6", "Minimum", "Maximum", "ClipByValue"})
@@ -66,15 +75,18 @@ class Bias:
         """Return the name and what makes the bias."""
         return f"Bias({self.name!r}, {self.step.type})"
 
-    def tensor(self, tensors: Mapping[Value, tf.Tensor]) -> tf.Tensor:
+    def tensor(self, tensors: Tensors) -> tf.Tensor:
         """Return b, which broadcasts to the result, in the tensors of a replay."""
         if self.is_clip:
             return self._beyond_bounds(tensors)
         zeros = AFFINE[self.step.type]
-        inputs = [zeros(tensors[value]) if value in self.operands else tensors[value] for value in self.step.inputs]
+        inputs = [
+            zeros(self.step, tensors[value], tensors) if value in self.operands else tensors[value]
+            for value in self.step.inputs
+        ]
         return run_operation(self.step, self.step.taking(inputs))[0]
 
-    def _beyond_bounds(self, tensors: Mapping[Value, tf.Tensor]) -> tf.Tensor:
+    def _beyond_bounds(self, tensors: Tensors) -> tf.Tensor:
         """Return y − J·u, where the slope J is TensorFlow's own, so that ties are cut as in the backward pass."""
         (operand,) = self.operands
         # As large as the result, else the gradient would be summed over what is broadcast.

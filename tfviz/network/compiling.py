@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -19,6 +19,18 @@ def concrete(function: Any, **specs: Any) -> Any:
     found = function.get_concrete_function(**specs)
     forget_gradients(found.graph)
     return found
+
+
+def with_captured(function: Any, captured: Sequence[tf.Tensor]) -> Callable[..., Any]:
+    """Return a concrete function as it is called with other tensors in the place of those that it captured."""
+    types = [tensor.dtype for tensor in function.outputs]
+
+    def call(*arguments: Any) -> Any:
+        inputs = [*tf.nest.flatten(arguments), *captured]
+        outputs = tf.raw_ops.StatefulPartitionedCall(args=inputs, Tout=types, f=function)
+        return tf.nest.pack_sequence_as(function.structured_outputs, outputs)
+
+    return call
 
 
 def checked(tensor: tf.Tensor, checks: Iterable[Any]) -> tf.Tensor:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -10,6 +12,7 @@ import tensorflow as tf
 
 from tfviz.network.applicability import check_rule
 from tfviz.network.biases import BiasTerm, find_biases
+from tfviz.network.forward import Forward, shared_by
 from tfviz.network.inputs import is_batch
 from tfviz.network.program import Value
 from tfviz.network.replay import NOTHING, Change
@@ -37,6 +40,10 @@ class Passes:
     every bias with its gradient, if `Gradient(BIASES)` was announced. warnings: what must be said of the result.
     """
 
+    logits: tf.Tensor
+    targets: tf.Tensor
+    scores: tf.Tensor
+
     def __init__(
         self,
         network: TracedNetwork,
@@ -46,36 +53,72 @@ class Passes:
         *,
         others: Mapping[str, tf.Tensor] = NO_OTHERS,
         at_once: tf.Tensor | int = 1,
-        known_targets: bool = False,
+        ranks: int = 1,
         changed: Mapping[Value, Change] = NOTHING,
     ) -> None:
-        """Run a forward and a backward pass for each rule in `gradients`.
+        """Run a forward pass, and a backward pass for each rule in `gradients`.
 
-        A target below 0 is the predicted class; where all are `known`, what only tells that class is not run.
+        Targets down to -`ranks` stand for the best classes: -1 for the predicted one, -2 for the second best.
         """
         self.images = images
         self.others = others
         self.at_once = at_once
-        self.biases: list[BiasTerm] = []
-        self.warnings: list[str] = []
         self._network = network
-        self._changed = changed
-        self._features: dict[str, tf.Tensor] = {}
-        self._values: dict[str, tf.Tensor] = {}
-        self._gradients: dict[Gradient, tf.Tensor] = {}
+        self._ranks = ranks
         wanted = sorted(set(gradients), key=lambda each: each.rule.name if each.rule else "")
-        self.warnings += check_rules(network, wanted)
-        for rule, group in groupby(wanted, key=lambda each: each.rule):
-            self._run(targets, rule, list(group), known_targets)
-        if not wanted:
-            self._run(targets, None, [], known_targets)
+        self.warnings = check_rules(network, wanted)
+        self._wanted = {rule: list(group) for rule, group in groupby(wanted, key=lambda each: each.rule)}
+        self._biases = find_biases(network) if any(each.at == BIASES for each in wanted) else ()
+        layers = {each.at: network.find_layer(each.at) for each in wanted if each.at not in (IMAGES, BIASES)}
+        self._places = {path: [layer.value] for path, layer in layers.items()}
+        self._places |= {IMAGES: [network.image], BIASES: [bias.value for bias in self._biases]}
+        watched = {value for each in wanted for value in self._places[each.at]}
+        self._forwards = {
+            group: Forward(network, images, others, watched, rules=group, changed=changed)
+            for group in shared_by(network, tuple(self._wanted) or (None,))
+        }
+        tensors = next(iter(self._forwards.values())).tensors
+        self._values = {path: tensors[layer.value] for path, layer in layers.items()}
+        self._bias_tensors = [tf.cast(bias.tensor(tensors), tf.float32) for bias in self._biases]
+        self._look_at(targets)
+
+    def _look_at(self, targets: tf.Tensor) -> None:
+        """Make the backward passes from the scores of targets."""
+        head = self._network.head
+        self.logits = next(iter(self._forwards.values())).logits
+        self.targets = head.resolve(self.logits, targets, self._ranks)
+        self.scores = head.scores(self.logits, self.targets)
+        self._gradients: dict[Gradient, list[tf.Tensor]] = {}
+        for rules, forward in self._forwards.items():
+            for rule in rules:
+                self._gradients |= self._backward(forward, rule)
+
+    def _backward(self, forward: Forward, rule: Rule | None) -> dict[Gradient, list[tf.Tensor]]:
+        wanted = self._wanted.get(rule, [])
+        found = iter(
+            forward.gradients(self.targets, rule, [value for each in wanted for value in self._places[each.at]])
+        )
+        return {each: [next(found) for _ in self._places[each.at]] for each in wanted}
+
+    def towards(self, targets: tf.Tensor) -> Passes:
+        """Return the passes of the same images towards other targets (N,): backward passes alone."""
+        passes = copy(self)
+        passes._look_at(targets)
+        return passes
+
+    @contextmanager
+    def running(self, at_once: tf.Tensor) -> Iterator[None]:
+        """Let what runs the network meanwhile do so on another number of images at once."""
+        before, self.at_once = self.at_once, at_once
+        try:
+            yield
+        finally:
+            self.at_once = before
 
     def again(self, images: tf.Tensor, targets: tf.Tensor, gradients: Iterable[Gradient] = ()) -> Passes:
         """Return the passes of other images (M, H, W, C) and their targets (M,), as many of each image in turn."""
         others = self._others_of(images)
-        passes = Passes(
-            self._network, images, targets, gradients, others=others, at_once=self.at_once, known_targets=True
-        )
+        passes = Passes(self._network, images, targets, gradients, others=others, at_once=self.at_once, ranks=0)
         self.warnings += [message for message in passes.warnings if message not in self.warnings]
         return passes
 
@@ -96,7 +139,7 @@ class Passes:
             images,
             targets,
             others=self._others_of(images),
-            known_targets=True,
+            ranks=0,
             changed={found.value: lambda _: scaled},
         )
 
@@ -119,45 +162,57 @@ class Passes:
             return self.scores
         return tf.gather(head.probabilities(self.logits), self.targets, axis=1, batch_dims=1)
 
+    @property
+    def biases(self) -> list[BiasTerm]:
+        """Every bias with its gradient, if `Gradient(BIASES)` was announced."""
+        found = self._gradients.get(Gradient(BIASES), [])
+        return [BiasTerm(*each) for each in zip(self._biases, self._bias_tensors, found, strict=True)]
+
     def gradient(self, at: str | None = IMAGES, rule: Rule | None = None) -> tf.Tensor:
         """Return ∂scores/∂(the images, or a layer; None is the default layer) in float32, if it was announced."""
-        return self._gradients[Gradient(at if at == IMAGES else self._network.find_layer(at).path, rule)]
+        if at == IMAGES:
+            return self._gradients[Gradient(IMAGES, rule)][0]
+        layer = self._network.find_layer(at)
+        return layer.to_map(self._gradients[Gradient(layer.path, rule)][0])
 
     def features(self, layer: str | None) -> tf.Tensor:
         """Return the feature map (N, h, w, c) in float32 of a layer whose gradient was announced."""
-        return self._features[self._network.find_layer(layer).path]
+        found = self._network.find_layer(layer)
+        return found.to_map(tf.cast(self._values[found.path], tf.float32))
 
-    def _run(self, targets: tf.Tensor, rule: Rule | None, wanted: list[Gradient], known_targets: bool) -> None:
-        network = self._network
-        biases = find_biases(network) if any(each.at == BIASES for each in wanted) else ()
-        wanted = [each for each in wanted if each.at != BIASES]
-        layers = {each.at: network.find_layer(each.at) for each in wanted if each.at != IMAGES}
-        watched = {layer.value for layer in layers.values()}.union(bias.value for bias in biases)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            if any(each.at == IMAGES for each in wanted):
-                tape.watch(self.images)
-            tensors = network.replay(
-                self.images, self.others, rule=rule, tape=tape, watched=watched, changed=self._changed
-            )
-            self.logits = network.read_logits(tensors)
-            if not known_targets:
-                targets = tf.where(targets < 0, network.head.predicted(self.logits), targets)
-            self.targets = targets
-            self.scores = network.head.scores(self.logits, self.targets)
-            explained, last = self.scores, network.running.last_layer
-            if last is not None and last.is_free_of({*watched, *self._changed}):
-                explained = last.scores(tensors, self.targets, rule)
-        places = [self.images if each.at == IMAGES else tensors[layers[each.at].value] for each in wanted]
-        places += [tensors[bias.value] for bias in biases]
-        found = tape.gradient(explained, places, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        found = [tf.cast(gradient, tf.float32) for gradient in found]
-        for each, gradient in zip(wanted, found, strict=False):
-            self._gradients[each] = gradient if each.at == IMAGES else layers[each.at].to_map(gradient)
-        for bias, gradient in zip(biases, found[len(wanted) :], strict=True):
-            self.biases.append(BiasTerm(bias, tf.cast(bias.tensor(tensors), tf.float32), gradient))
-        for path, layer in layers.items():
-            self._values[path] = tensors[layer.value]
-            self._features[path] = layer.to_map(tf.cast(tensors[layer.value], tf.float32))
+
+def joined(columns: Sequence[Passes]) -> Passes:
+    """Return the passes of the same images towards several targets as those of one batch, an image's in turn.
+
+    They have no forward pass of their own that could look towards other targets.
+    """
+    first, whole = columns[0], copy(columns[0])
+    if len(columns) == 1:
+        return first
+    for name in ("images", "logits", "targets", "scores"):
+        setattr(whole, name, interleaved([getattr(each, name) for each in columns]))
+    whole.others = first._others_of(whole.images)
+    whole._forwards = {}
+    whole._values = {path: tf.repeat(value, len(columns), axis=0) for path, value in first._values.items()}
+    whole._gradients = {
+        wanted: [interleaved(each) for each in zip(*(passes._gradients[wanted] for passes in columns), strict=True)]
+        for wanted in first._gradients
+    }
+    found = first._gradients.get(Gradient(BIASES), [])
+    # A bias may be the same for all images.
+    whole._bias_tensors = [
+        tf.repeat(tf.broadcast_to(tensor, tf.shape(gradient)), len(columns), axis=0)
+        for tensor, gradient in zip(first._bias_tensors, found, strict=False)
+    ]
+    return whole
+
+
+def interleaved(columns: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Return tensors (N, ...) as one, (N · k, ...), their rows in turn."""
+    if len(columns) == 1:
+        return columns[0]
+    stacked = tf.stack(columns, axis=1)
+    return tf.reshape(stacked, tf.concat([[-1], tf.shape(stacked)[2:]], axis=0))
 
 
 def check_rules(network: TracedNetwork, gradients: Iterable[Gradient]) -> list[str]:

@@ -27,7 +27,8 @@ class Rule:
 
         @tf.custom_gradient
         def changed(features: tf.Tensor) -> tuple[tf.Tensor, Backward]:
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
+            # The backward pass is made once for each rule and target.
+            with tf.GradientTape(watch_accessed_variables=False, persistent=True) as tape:
                 tape.watch(features)
                 result = operation(features)
             return result, lambda upstream: self.backward(

@@ -72,6 +72,19 @@ class Head:
             return tf.cast(logits[:, 0] > 0, tf.int32)
         return tf.argmax(logits, axis=-1, output_type=tf.int32)
 
+    def resolve(self, logits: tf.Tensor, targets: tf.Tensor, ranks: int) -> tf.Tensor:
+        """Return targets (N,) with classes in place of ranks: -1 is the class that is predicted, -2 the next best.
+
+        There are ranks down to -`ranks`; 0 where all are classes.
+        """
+        if ranks == 0:
+            return targets
+        if ranks == 1:
+            return tf.where(targets < 0, self.predicted(logits), targets)
+        classes = tf.concat([-logits, logits], axis=1) if self.is_binary else logits
+        _, best = tf.math.top_k(classes, ranks)
+        return tf.where(targets < 0, tf.gather(best, tf.maximum(-1 - targets, 0), axis=1, batch_dims=1), targets)
+
     def scores(self, logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         """Return the score (N,) of each image's target; a single logit is negated for class 0."""
         if self.is_binary:

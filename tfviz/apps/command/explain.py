@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from tfviz.apps.colors import find_color_statistics
 from tfviz.apps.command.outcome import File, Outcome, Request
-from tfviz.apps.explanation import Explanation, explain
+from tfviz.apps.explain import explain_columns
+from tfviz.apps.explanation import Explanation
 from tfviz.apps.output import file_names
 from tfviz.apps.setup import Sample, Setup, with_baselines
-from tfviz.errors import InvalidImagesError, InvalidTargetsError, RuleError, TfvizError, TfvizWarning, UnknownLayerError
+from tfviz.errors import InvalidImagesError, RuleError, TfvizError, TfvizWarning, UnknownLayerError
 from tfviz.methods import METHODS, choose_methods, class_visualization, compile_methods, plan_methods
+from tfviz.methods.columns import Columns, best_classes
 from tfviz.methods.registry import LAYER, ON_HOST
 from tfviz.network.passes import check_rules
 from tfviz.network.traced import TracedNetwork
@@ -73,12 +75,11 @@ class Run:
         self._request = request
         chosen, left_out = find_methods(setup.network, request.methods, request.options)
         self._methods = with_baselines(setup.metadata, chosen)
-        self._targets = setup.targets(list(request.targets))
-        classes = int(setup.network.num_classes or 0)
-        if request.top > classes:
-            raise InvalidTargetsError(f"there are no {request.top} best classes: the network has {classes}")
-        self._per_image = len(self._targets) or request.top
-        said = [*left_out, *compile_methods(setup.network, self._methods).warnings]
+        self._columns = Columns(tuple(setup.targets(list(request.targets))))
+        if request.top > 1:
+            self._columns = best_classes(setup.network, request.top)
+        self._per_image = self._columns.count
+        said = [*left_out, *compile_methods(setup.network, self._methods, self._columns.width).warnings]
         for message in said:
             warnings.warn(message, TfvizWarning, stacklevel=2)
         self.outcome.warnings += [*setup.warnings, *said]
@@ -134,34 +135,17 @@ class Run:
 
     def _compute(self, samples: list[Sample]) -> tuple[Explanation, NDArray[Any]]:
         """Return the explanation, as many rows as targets for each picture, and the score (N, K) of every class."""
-        batch_size = self._request.batch_size
         sizes = {sample.input.shape for sample in samples}
         if len(sizes) > 1:
             raise InvalidImagesError(f"images of {len(sizes)} sizes cannot be explained together")
         inputs = np.stack([sample.input for sample in samples])
-        targets = self._targets_of(inputs)
-        repeated = np.repeat(inputs, self._per_image, axis=0)
         with warnings.catch_warnings():
             # What there is to say of the network was said before, and empty maps are reported by the name of the file.
             warnings.simplefilter("ignore", TfvizWarning)
-            explanation = explain(
-                self._setup.network,
-                repeated,
-                targets,
-                methods=list(self._methods),
-                options=self._methods,
-                batch_size=batch_size,
+            explanation = explain_columns(
+                self._setup.network, self._methods, inputs, self._columns, self._request.batch_size
             )
         return explanation, self._setup.class_scores(explanation.logits[:: self._per_image])
-
-    def _targets_of(self, inputs: NDArray[np.float32]) -> NDArray[Any] | None:
-        """Return the targets of the images in turn, or None where only the predicted class is explained."""
-        if self._targets:
-            return np.tile(self._targets, len(inputs))
-        if self._request.top == 1:
-            return None
-        scores = self._setup.class_scores(self._setup.network.logits(inputs, batch_size=self._request.batch_size))
-        return np.argsort(-scores, axis=1, kind="stable")[:, : self._request.top].ravel()
 
     def _class_pictures(self, targets: NDArray[Any]) -> NDArray[np.uint8]:
         """Return the class visualisation of each target, uint8 (N, H, W, 3)."""

@@ -1,0 +1,72 @@
+"""`explain`: several methods at once, and several targets of each image."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfviz.apps.explanation import Explanation
+from tfviz.apps.origin import Origin
+from tfviz.errors import InvalidTargetsError
+from tfviz.methods import choose_methods, run_methods
+from tfviz.methods.columns import NO_COLUMNS, Columns, best_classes
+from tfviz.methods.registry import LAYER
+from tfviz.network.trace import trace
+from tfviz.network.traced import TracedNetwork
+
+
+def explain(
+    model: Any,
+    images: Any,
+    targets: Any = None,
+    *,
+    methods: str | Sequence[str] = ("grad_cam", "saliency"),
+    layer: str | Sequence[str] | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    top: int | None = None,
+    batch_size: int = 32,
+) -> Explanation:
+    """Run several methods at once, which share their passes; see `tfviz.methods` for `model`, `images` and `targets`.
+
+    Parameters
+    ----------
+    methods
+        Names of `tfviz.METHODS`, or one.
+    layer
+        The layer for every method that looks at one, or several; None is `TracedNetwork.default_layer`. The maps of
+        several are kept as `grad_cam@conv1`.
+    options
+        The methods' own options by the method's name: `{"grad_cam": {"upsample": False}}`.
+    top
+        Explain so many of the best classes of each image instead of `targets`. They share its forward pass. The results
+        have a row for each class, the best first, those of an image following each other: N · top rows.
+    batch_size
+        The number of images (times classes, where there are several) that are computed at once.
+
+    Raises
+    ------
+    UnknownMethodError
+        There is no such method or option, `options` are for a method that is not run, or `layer` is for none of them.
+    InvalidTargetsError
+        There are not so many classes as `top`, the scores are of no class, or `targets` are given beside it.
+    UnsupportedModelError, UnknownLayerError, InvalidImagesError, RuleError
+    """
+    network = trace(model)
+    if top is not None and targets is not None:
+        raise InvalidTargetsError("targets and top both say what to explain; give one of them")
+    columns = NO_COLUMNS if top is None else best_classes(network, top)
+    chosen = choose_methods(methods, None if layer is None else {LAYER: layer}, options)
+    how: dict[str, Any] = {"columns": columns, "batch_size": batch_size, "with_precision": True}
+    results = run_methods(network, chosen, images, targets, **how)
+    # Of a model that was opened here, nothing is left for later.
+    origin = Origin(network, now=isinstance(model, str | os.PathLike))
+    return Explanation(**vars(results), model=network.name, head=network.head.kind, origin=origin)
+
+
+def explain_columns(
+    network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]], images: Any, columns: Columns, batch_size: int
+) -> Explanation:
+    """Return what `explain` does, of the `chosen` methods and `columns` of targets as `run_methods` takes them."""
+    results = run_methods(network, chosen, images, columns=columns, batch_size=batch_size, with_precision=True)
+    return Explanation(**vars(results), model=network.name, head=network.head.kind, network=network)

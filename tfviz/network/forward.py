@@ -1,0 +1,88 @@
+"""One forward pass of a network, and the backward passes from it: under every rule, and from every target's score."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import tensorflow as tf
+
+from tfviz.network.program import Value
+from tfviz.network.replay import Change
+from tfviz.network.rules import Backward, Rule
+from tfviz.network.traced import TracedNetwork
+
+
+class _Choice:
+    """The rule of the backward pass that is being made, for operations to ask when it reaches them.
+
+    It knows no tape: that would hold itself through it, where Python's garbage collector does not see.
+    """
+
+    def __init__(self, rule: Rule | None) -> None:
+        self.rule = rule
+
+    def backward(self, upstream: tf.Tensor, local: Backward) -> tf.Tensor:
+        return self.rule.backward(upstream, local) if self.rule is not None else local(upstream)
+
+
+class Forward:
+    """The network run once on images (N, H, W, C), on a tape that gives as many backward passes as are asked for.
+
+    tensors: what every value of the network is. logits: (N, K).
+    """
+
+    def __init__(
+        self,
+        network: TracedNetwork,
+        images: tf.Tensor,
+        others: Mapping[str, tf.Tensor],
+        watched: Collection[Value],
+        *,
+        rules: Sequence[Rule | None],
+        changed: Mapping[Value, Change],
+    ) -> None:
+        """Run the network, `watched` values (the image may be one) being those that gradients can be asked for.
+
+        The `rules` are those that they can be asked for under: one group of `shared_by`.
+        """
+        self._network = network
+        self._images = images
+        self._choice = _Choice(rules[0])
+        last = network.running.last_layer
+        self._last_layer = last if last is not None and last.is_free_of({*watched, *changed}) else None
+        operations = [rule.operations for rule in rules if rule is not None]
+        self._rule = Rule("chosen", operations[0], self._choice.backward) if operations else None
+        with tf.GradientTape(watch_accessed_variables=False, persistent=True) as self._tape:
+            if network.image in watched:
+                # As they are given, before they are cast to what the network takes.
+                self._tape.watch(images)
+            inside = {value for value in watched if value is not network.image}
+            self.tensors = network.replay(
+                images, others, rule=self._rule, tape=self._tape, watched=inside, changed=changed
+            )
+            self.logits = network.read_logits(self.tensors)
+
+    def gradients(self, targets: tf.Tensor, rule: Rule | None, places: Sequence[Value]) -> list[tf.Tensor]:
+        """Return ∂(the score of each target)/∂(each place) in float32, under a rule or none."""
+        self._choice.rule = rule
+        with self._tape:
+            if self._last_layer is None:
+                scores = self._network.head.scores(self.logits, targets)
+            else:
+                scores = self._last_layer.scores(self.tensors, targets, self._rule)
+        tensors = [self._images if place is self._network.image else self.tensors[place] for place in places]
+        found = self._tape.gradient(scores, tensors, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return [tf.cast(gradient, tf.float32) for gradient in found]
+
+
+def shared_by(network: TracedNetwork, rules: tuple[Rule | None, ...]) -> list[tuple[Rule | None, ...]]:
+    """Return rules (None is the plain gradient) in groups, those of a group sharing one forward pass.
+
+    They all do, unless they change other operations, or some inside a condition, a loop or a compiled call: TensorFlow
+    makes the backward pass of these once, whatever the rule is the next time.
+    """
+    operations = {rule.operations for rule in rules if rule is not None}
+    inside = [program for step in network.program.steps for program in step.programs]
+    types = {step.type for program in inside for step in program.all_steps()}
+    apart = len(operations) > 1 or any(types & each for each in operations)
+    return [(rule,) for rule in rules] if apart else [rules]
