@@ -229,3 +229,9 @@ def test_the_last_layer_is_run_again_for_one_class_only_where_classes_keep_apart
     assert found(keras.layers.Conv2D(5, 1, strides=2), pool()) is None
     assert found(pool(), dense(5), keras.layers.LayerNormalization()) is None
     assert found(keras.layers.Conv2D(1, 1), keras.layers.Flatten()) is None
+
+
+@pytest.mark.parametrize("value", [1, "yes"])
+def test_fast_is_true_false_or_none(value):
+    with pytest.raises(tfviz.TfvizError, match=f"^fast is {value!r}, expected True, False or None$"):
+        tfviz.trace(keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten()]), fast=value)

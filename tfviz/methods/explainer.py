@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning
+from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning, UnsupportedModelError
 from tfviz.methods.checks import name_images
 from tfviz.methods.columns import NO_COLUMNS, Columns
 from tfviz.methods.compiled import Compiled, compile_methods
@@ -119,15 +119,12 @@ def run_methods(
     found: list[dict[str, Any]] = []
     exact: dict[str, np.ndarray] = {}
     for batch in batches(network, images, targets, columns.images_at_once(batch_size)):
-        shape = batch.images.shape[1:]
         for run in compiled.runs.values():
-            run.check(shape)
+            run.check(batch.images.shape[1:])
         try:
             found.append(run_columns(batch))
-        except tf.errors.InvalidArgumentError as error:
-            raise InvalidImagesError(
-                f"the network cannot take images of the shape {shape}: {reason_of(error)}"
-            ) from error
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+            raise _refusal(network, batch.images.shape, error) from error
         if with_precision and not exact:
             exact = _exact_maps(network, chosen, batch, found[0], batch_size)
     joined = tf.nest.map_structure(_joined, *found)
@@ -163,6 +160,15 @@ def _run_batch(network: TracedNetwork, compiled: Compiled, batch: Batch, batch_s
     images = np.repeat(images, len(batch.targets) // len(images), axis=0)
     maps = {name: compiled.runs[name].finish(images, values) for name, values in arrays["maps"].items()}
     return {**arrays, "images": images, "maps": maps}
+
+
+def _refusal(network: TracedNetwork, shape: tuple[int, ...], error: tf.errors.OpError) -> TfvizError:
+    if network.running.jit_compile:
+        return UnsupportedModelError(
+            "the network must be traced without jit_compile, as XLA cannot compile it for images of the shape "
+            f"{shape}: {reason_of(error)}"
+        )
+    return InvalidImagesError(f"the network cannot take images of the shape {shape[1:]}: {reason_of(error)}")
 
 
 def _exact_maps(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tfviz.errors import TfvizError
 from tfviz.network.patches import TokensToMap
 from tfviz.network.scores import CustomScore
 
@@ -19,3 +20,11 @@ class Choice:
     tokens_to_map: TokensToMap | None = None
     fast: bool | None = None
     precision: str | None = None
+    jit_compile: bool = False
+
+    def __post_init__(self) -> None:
+        """Check what has two values."""
+        if not isinstance(self.jit_compile, bool):
+            raise TfvizError(f"jit_compile is {self.jit_compile!r}, expected True or False")
+        if not (self.fast is None or isinstance(self.fast, bool)):
+            raise TfvizError(f"fast is {self.fast!r}, expected True, False or None")

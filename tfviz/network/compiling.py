@@ -11,6 +11,8 @@ import tensorflow as tf
 from tfviz.network.internals import forget_gradients
 
 CODE = re.compile(r"^\(\d+\)\s+[A-Z_]+:\s*")
+# What TensorFlow says after the reason: the operation, or (XLA) where in the code it was made.
+AFTER = re.compile(r"\n\t \[\[|\n+Stack trace for op definition|\{\{node [^}]*\}\}\n|\nThe op is created at")
 
 
 def concrete(function: Any, **specs: Any) -> Any:
@@ -45,4 +47,4 @@ def checked(tensor: tf.Tensor, checks: Iterable[Any]) -> tf.Tensor:
 def reason_of(error: tf.errors.OpError) -> str:
     """Return why a compiled function failed: the line of TensorFlow's message that says so."""
     # It stands between where the operation was made and what it is called.
-    return CODE.sub("", error.message.partition("\n\t [[")[0].rstrip().rpartition("\n")[2].strip())
+    return CODE.sub("", AFTER.split(error.message)[0].rstrip().rpartition("\n")[2].strip())

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import tensorflow as tf
 
@@ -43,6 +44,7 @@ class Passes:
     logits: tf.Tensor
     targets: tf.Tensor
     scores: tf.Tensor
+    _gradients: dict[Gradient, list[tf.Tensor]]
 
     def __init__(
         self,
@@ -72,15 +74,31 @@ class Passes:
         layers = {each.at: network.find_layer(each.at) for each in wanted if each.at not in (IMAGES, BIASES)}
         self._places = {path: [layer.value] for path, layer in layers.items()}
         self._places |= {IMAGES: [network.image], BIASES: [bias.value for bias in self._biases]}
-        watched = {value for each in wanted for value in self._places[each.at]}
+        self._layers = {path: layer.value for path, layer in layers.items()}
+        self._changed = changed
+        self._run(targets)
+
+    def _run(self, targets: tf.Tensor) -> None:
+        """Make all passes, in one function where XLA is to compile it."""
+        make = self._make
+        if self._network.running.jit_compile:
+            make = tf.function(make, jit_compile=True, autograph=False)
+        made = make(self.images, self.others, targets)
+        self.logits, self.targets, self.scores, self._values, self._bias_tensors, found = made
+        self._gradients = dict(zip(self._gradients, found, strict=True))
+
+    def _make(self, images: tf.Tensor, others: Mapping[str, tf.Tensor], targets: tf.Tensor) -> tuple[Any, ...]:
+        """Run the network forward and backward; return all tensors that are read of it."""
+        watched = {value for group in self._wanted.values() for each in group for value in self._places[each.at]}
         self._forwards = {
-            group: Forward(network, images, others, watched, rules=group, changed=changed)
-            for group in shared_by(network, tuple(self._wanted) or (None,))
+            rules: Forward(self._network, images, others, watched, rules=rules, changed=self._changed)
+            for rules in shared_by(self._network, tuple(self._wanted) or (None,))
         }
         tensors = next(iter(self._forwards.values())).tensors
-        self._values = {path: tensors[layer.value] for path, layer in layers.items()}
-        self._bias_tensors = [tf.cast(bias.tensor(tensors), tf.float32) for bias in self._biases]
+        values = {path: tensors[value] for path, value in self._layers.items()}
+        terms = [tf.cast(bias.tensor(tensors), tf.float32) for bias in self._biases]
         self._look_at(targets)
+        return self.logits, self.targets, self.scores, values, terms, list(self._gradients.values())
 
     def _look_at(self, targets: tf.Tensor) -> None:
         """Make the backward passes from the scores of targets."""
@@ -88,7 +106,7 @@ class Passes:
         self.logits = next(iter(self._forwards.values())).logits
         self.targets = head.resolve(self.logits, targets, self._ranks)
         self.scores = head.scores(self.logits, self.targets)
-        self._gradients: dict[Gradient, list[tf.Tensor]] = {}
+        self._gradients = {}
         for rules, forward in self._forwards.items():
             for rule in rules:
                 self._gradients |= self._backward(forward, rule)
@@ -103,7 +121,8 @@ class Passes:
     def towards(self, targets: tf.Tensor) -> Passes:
         """Return the passes of the same images towards other targets (N,): backward passes alone."""
         passes = copy(self)
-        passes._look_at(targets)
+        # What XLA has compiled shows no more of itself than its results.
+        (passes._run if self._network.running.jit_compile else passes._look_at)(targets)
         return passes
 
     @contextmanager

@@ -21,12 +21,13 @@ from tfviz.network.shortcuts import NONE, Shortcuts, find_shortcuts, only_cpus
 class Running:
     """How a network is run.
 
-    precision: the type it is run in. program: its operations in that type. shortcuts, last_layer: what its backward
-    passes go by, and what gives the score of one class alone; none where it is not `fast`. full: as it is run in
-    float32.
+    precision: the type it is run in. jit_compile: whether XLA compiles the passes. program: its operations in that
+    type. shortcuts, last_layer: what its backward passes go by, and what gives the score of one class alone; none where
+    it is not `fast`. full: as it is run in float32, where it is not.
     """
 
     precision: str
+    jit_compile: bool
     program: Program = field(repr=False)
     shortcuts: Shortcuts = field(default=NONE, repr=False)
     last_layer: LastLayer | None = field(default=None, repr=False)
@@ -45,10 +46,11 @@ class Running:
 def find_running(program: Program, image: Value, head: Head, choice: Choice) -> Running:
     """Return how a program is run on `image`, as `trace` was told. Shortcuts are for float32."""
     precision = find_precision(choice.precision)
-    full = Running(FULL, program)
-    if only_cpus() if choice.fast is None else choice.fast:
+    full = Running(FULL, choice.jit_compile, program)
+    # XLA has kernels of its own.
+    if only_cpus() and not choice.jit_compile if choice.fast is None else choice.fast:
         shortcuts, last_layer = find_shortcuts(program, image), find_last_layer(program, image, head)
         full = replace(full, shortcuts=shortcuts, last_layer=last_layer)
     if precision == FULL:
         return full
-    return Running(precision, in_precision(program, image, precision), full=full)
+    return Running(precision, choice.jit_compile, in_precision(program, image, precision), full=full)

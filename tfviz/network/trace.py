@@ -34,6 +34,7 @@ def trace(
     output: str | int | None = None,
     cut: str | None = None,
     precision: str | None = None,
+    jit_compile: bool = False,
     custom_objects: Mapping[str, Any] | None = None,
     fast: bool | None = None,
 ) -> TracedNetwork:
@@ -70,11 +71,15 @@ def trace(
         as it is. What depends on the image is computed in it as far as TensorFlow can on this machine, from weights
         that are cast once a pass; the rest stays as it is, as do types that the model chose itself. Images, scores and
         results are float32, and `explain` measures what was lost.
+    jit_compile
+        Whether XLA compiles every pass, forward and backward, of the methods, as `tf.function(jit_compile=True)` does:
+        once for each number and size of images at once, which takes seconds. On CPUs it lost on every network measured.
     custom_objects
         Layers and functions of your own by name, for a .keras or .h5 file.
     fast
         Whether backward passes take shortcuts that are faster on a CPU. The forward pass is TensorFlow's own, gradients
-        are equal to its up to rounding. None takes them where TensorFlow sees nothing but CPUs.
+        are equal to its up to rounding. None takes them where TensorFlow sees nothing but CPUs and
+        no `jit_compile` is asked for; a reduced precision has none.
 
     Raises
     ------
@@ -85,7 +90,7 @@ def trace(
         The model cannot be opened, no input, or several, may be the image, or there are no class scores and no `score`.
     """
     opening = Opening(image_shape, signature, custom_objects)
-    choice = Choice(score, input, output, cut, tokens_to_map, fast, precision)
+    choice = Choice(score, input, output, cut, tokens_to_map, fast, precision, jit_compile)
     is_plain = opening == Opening() and choice == Choice()
     if isinstance(model, TracedNetwork):
         if not is_plain:
