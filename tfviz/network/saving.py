@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
+from dataclasses import replace
 from typing import Any
 
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
-from tfviz.network.program import Program
+from tfviz.network.program import Program, Step
 from tfviz.network.traced import TracedNetwork
 
 DEFAULT = "serving_default"
@@ -78,12 +79,15 @@ def with_shared_constants(network: TracedNetwork) -> TracedNetwork:
     program = network.program
     large = [step for step in program.steps if step.type == "Const" and _bytes(step.outputs[0]) >= LARGE]
     shared = copy(network)
-    shared.program = Program(
-        program.inputs, [step for step in program.steps if step not in large], program.outputs, program.calls
-    )
+    shared.program = _without(program, large)
+    shared.running = replace(network.running, program=_without(network.running.program, large))
     constants = {step.outputs[0]: tf.constant(tf.make_ndarray(step.operation.get_attr("value"))) for step in large}
     shared._captured = {**network._captured, **constants}
     return shared
+
+
+def _without(program: Program, steps: list[Step]) -> Program:
+    return replace(program, steps=[step for step in program.steps if step not in steps])
 
 
 def _bytes(value: Any) -> int:
