@@ -362,7 +362,7 @@ def test_the_error_of_a_map_of_several_layers_and_of_one_that_is_zero(tmp_path):
     found = tfviz.explain(tfviz.trace(model, precision="float16"), IMAGES + 2, methods="grad_cam")
     assert found.diagnostics["grad_cam"]["precision_error"][0] == 0
     ones = {"grad_cam": np.ones((2, 4, 4), np.float32)}
-    errors = precision_errors(ones, {"grad_cam": np.zeros((1, 4, 4), np.float32)}, 2)["grad_cam"]["precision_error"]
+    errors = precision_errors(ones, {"grad_cam": np.zeros((1, 4, 4), np.float32)})["grad_cam"]["precision_error"]
     assert errors[0] == np.inf and np.isnan(errors[1])
 
 

@@ -161,6 +161,17 @@ def test_the_forward_pass_is_the_same_bit_for_bit(both):
     np.testing.assert_array_equal(fast.logits(images()), slow.logits(images()))
 
 
+def test_where_all_targets_are_known_the_scores_of_no_other_class_are_computed(both):
+    _, fast, _ = both
+    targets = [7, 2999, 0]
+    found = tfviz.saliency(fast, images(), targets)
+    assert_close(found, tfviz.explain(fast, images(), targets, methods="saliency").maps["saliency"])
+    kept = {
+        key[2]: set(compiled.function.structured_outputs) for key, compiled in fast.compiled.items() if len(key) == 3
+    }
+    assert kept[True] == {"found", "loops"} < kept[False]
+
+
 def test_what_has_a_shortcut_is_found(both):
     _, fast, slow = both
     shortcuts = fast.running.shortcuts

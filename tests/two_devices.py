@@ -25,7 +25,7 @@ from tensorflow.python.eager import context
 
 import tfviz
 from tfviz.callbacks import ExplainImages
-from tfviz.methods import METHODS, explainer
+from tfviz.methods import METHODS, batching
 from tfviz.methods.replicas import Replica, on_device, run_parts
 from tfviz.network.batches import Batch
 
@@ -114,15 +114,13 @@ def check_explain_keeps_the_order_of_images_in_batches_of_any_size():
 
 
 def check_the_devices_share_what_is_computed_at_once():
-    seen, run = [], explainer._run_batch
-    explainer._run_batch = lambda *arguments: (seen.append((len(arguments[2].images), arguments[3])), run(*arguments))[
-        1
-    ]
+    seen, run = [], batching._run_batch
+    batching._run_batch = lambda *arguments: (seen.append((len(arguments[2].images), arguments[3])), run(*arguments))[1]
     try:
         with strategy().scope():
             tfviz.grad_cam(mirrored(), IMAGES, batch_size=3)
     finally:
-        explainer._run_batch = run
+        batching._run_batch = run
     assert sorted(seen) == [(1, 2), (1, 2), (1, 2), (2, 2)]
 
 

@@ -57,8 +57,7 @@ def explain(
         raise InvalidTargetsError("targets and top both say what to explain; give one of them")
     columns = NO_COLUMNS if top is None else best_classes(network, top)
     chosen = choose_methods(methods, None if layer is None else {LAYER: layer}, options)
-    how: dict[str, Any] = {"columns": columns, "batch_size": batch_size, "with_precision": True}
-    results = run_methods(network, chosen, images, targets, **how)
+    results = run_methods(network, chosen, images, targets, columns=columns, batch_size=batch_size)
     # Of a model that was opened here, nothing is left for later.
     origin = Origin(network, now=isinstance(model, str | os.PathLike))
     return Explanation(**vars(results), model=network.name, head=network.head.kind, origin=origin)
@@ -68,5 +67,5 @@ def explain_columns(
     network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]], images: Any, columns: Columns, batch_size: int
 ) -> Explanation:
     """Return what `explain` does, of the `chosen` methods and `columns` of targets as `run_methods` takes them."""
-    results = run_methods(network, chosen, images, columns=columns, batch_size=batch_size, with_precision=True)
+    results = run_methods(network, chosen, images, columns=columns, batch_size=batch_size)
     return Explanation(**vars(results), model=network.name, head=network.head.kind, network=network)

@@ -31,6 +31,10 @@ class Run:
         path: str | None = self.options.get(LAYER) or (self.options.get(INNER_OPTIONS) or {}).get(LAYER)
         return path
 
+    def layer_name(self, network: TracedNetwork) -> str | None:
+        """Return what that layer is called."""
+        return network.layer_index.name(network.find_layer(self.layer)) if self.layer else None
+
     def named(self, network: TracedNetwork) -> dict[str, Any]:
         """Return the options with the name of the layer in place of its path."""
         return _with_layers(self.options, lambda path: network.layer_index.name(network.find_layer(path)))
@@ -61,11 +65,12 @@ class Run:
 class Compiled:
     """Methods compiled for one network, by the name under which each one's result is kept.
 
-    function: `(images, targets, others)` to the results of the methods that one pass gives, the targets, scores, logits
-    and probabilities and, of each loop, the number of its items, the state in which it starts and what it captured.
-    loops: for each method that needs one, `(state, first item, last, images at once)` to the next state and the result,
-    to be called with what it captured in the place of its own captured tensors. layers: the name of the layer each
-    looks at. options: those of each run, with the name of the layer. warnings: what must be said of the results.
+    function: `(images, targets, others)` to the results of the methods that one pass gives, of each loop the number of
+    its items, the state in which it starts and what it captured, and, but for `maps_alone`, the targets, scores, logits
+    and probabilities. loops: for each method that needs one, `(state, first item, last, images at once)` to the next
+    state and the result, to be called with what it captured in the place of its own captured tensors. layers: the name
+    of the layer each looks at. options: those of each run, with the name of the layer. warnings: what must be said of
+    the results.
     """
 
     runs: dict[str, Run]
@@ -76,16 +81,20 @@ class Compiled:
     warnings: tuple[str, ...]
 
 
-def compile_methods(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]], width: int = 1) -> Compiled:
+def compile_methods(
+    network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]], width: int = 1, *, maps_alone: bool = False
+) -> Compiled:
     """Compile the `chosen` methods with their options; the network remembers it.
 
     A method that is given several layers runs once for each, in the same passes. So it does for each of `width` targets
     of an image: the function then takes N · width targets and returns as many rows, those of an image in turn.
+
+    maps_alone: all targets are known, and nothing but the results of the methods is returned.
     """
     runs = plan_methods(network, chosen)
     compiled: Compiled = network.remember(
-        (_frozen({key: run.options for key, run in runs.items()}), width),
-        lambda network: _compile(network, runs, width),
+        (_frozen({key: run.options for key, run in runs.items()}), width, maps_alone),
+        lambda network: _compile(network, runs, width, maps_alone),
     )
     return compiled
 
@@ -119,7 +128,7 @@ def _with_layers(options: dict[str, Any], name: Callable[[str | None], str]) -> 
     return changed
 
 
-def _compile(network: TracedNetwork, runs: dict[str, Run], width: int) -> Compiled:
+def _compile(network: TracedNetwork, runs: dict[str, Run], width: int, maps_alone: bool) -> Compiled:
     sizes = tuple(size for size in network.image_shape if size is not None)
     for run in runs.values() if len(sizes) == len(network.image_shape) else ():
         run.check(sizes)
@@ -130,7 +139,7 @@ def _compile(network: TracedNetwork, runs: dict[str, Run], width: int) -> Compil
     # Autograph would turn an error of tfviz into one of TensorFlow, of many lines.
     @tf.function(input_signature=batch_specs(network), autograph=False)
     def explain(images: tf.Tensor, targets: tf.Tensor, others: dict[str, tf.Tensor]) -> dict[str, Any]:
-        ranks = 1 if width == 1 else network.head.num_classes or 1
+        ranks = 0 if maps_alone else 1 if width == 1 else network.head.num_classes or 1
         first, *rest = tf.unstack(tf.reshape(targets, [-1, width]), width, axis=1)
         passes = Passes(network, images, first, gradients, others=others, ranks=ranks)
         columns = [passes, *map(passes.towards, rest)]
@@ -146,20 +155,18 @@ def _compile(network: TracedNetwork, runs: dict[str, Run], width: int) -> Compil
                 results = [result] if width == 1 else [run.compute(each) for each in columns]
                 found[name] = tf.nest.map_structure(lambda *each: interleaved(each), *map(_parts, results))
         said.extend(passes.warnings)
-        return {
-            "found": found,
-            "loops": started,
-            "targets": whole.targets,
-            "scores": whole.scores,
-            "logits": whole.logits,
-            "probabilities": network.head.probabilities(whole.logits),
-        }
+        computed = {"found": found, "loops": started}
+        return computed if maps_alone else computed | _about_scores(network, whole)
 
     function = concrete(explain)
-    layers = {name: network.find_layer(run.layer) for name, run in runs.items() if run.layer}
-    names = {name: network.layer_index.name(layer) for name, layer in layers.items()}
+    layers = {name: found for name, run in runs.items() if (found := run.layer_name(network))}
     options = {name: run.named(network) for name, run in runs.items()}
-    return Compiled(runs, function, loops, names, options, tuple(dict.fromkeys(said)))
+    return Compiled(runs, function, loops, layers, options, tuple(dict.fromkeys(said)))
+
+
+def _about_scores(network: TracedNetwork, passes: Passes) -> dict[str, tf.Tensor]:
+    found = {name: getattr(passes, name) for name in ("targets", "scores", "logits")}
+    return found | {"probabilities": network.head.probabilities(passes.logits)}
 
 
 def _compile_loop(loop: Loop, passes: Passes) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import tensorflow as tf
 
-from tfviz.methods.explainer import found_by, run_methods
+from tfviz.methods.explainer import run_method
 from tfviz.methods.loop import Diagnosed, Loop
 from tfviz.methods.registry import METHODS, Method
 from tfviz.network.passes import Gradient
@@ -32,7 +32,7 @@ def method(
         METHODS[name] = Method(name, compute, gradients, result, **about)
 
         def explain(model: Any, images: Any, targets: Any = None, *, batch_size: int = 32, **options: Any) -> Any:
-            return found_by(name, run_methods(model, {name: options}, images, targets, batch_size=batch_size))
+            return run_method(model, name, options, images, targets, batch_size=batch_size)
 
         explain.__name__ = explain.__qualname__ = name
         explain.__module__ = compute.__module__

@@ -1,32 +1,21 @@
-"""Methods run over batches of images."""
+"""Methods as they are called: by name, several at once, or one again and again."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning, UnsupportedModelError
-from tfviz.methods.checks import name_images
+from tfviz.errors import TfvizWarning
+from tfviz.methods.batching import run_batches
 from tfviz.methods.columns import NO_COLUMNS, Columns
-from tfviz.methods.compiled import Compiled, compile_methods
-from tfviz.methods.precision_error import precision_errors
+from tfviz.methods.compiled import plan_methods
 from tfviz.methods.registry import find_method
-from tfviz.methods.replicas import on_replicas, replica_devices, run_parts
-from tfviz.network.batches import Batch, batches
-from tfviz.network.compiling import reason_of, with_captured
+from tfviz.network.passes import check_rules
 from tfviz.network.trace import trace
-from tfviz.network.traced import TracedNetwork
-from tfviz.progress import stretches
-
-RAW_PROBABILITIES = (
-    "the model's output looks like probabilities, but no softmax or sigmoid was found at its end: the raw output is "
-    "explained, whose gradient fades where the model is sure; trace(model, score=...) explains another number"
-)
 
 
 @dataclass(frozen=True)
@@ -72,19 +61,27 @@ class Explainer:
     def __init__(self, model: Any, method: str, **options: Any) -> None:
         self.network = trace(model)
         self.method = find_method(method).name
-        self._chosen = {self.method: options}
-        self.layer = compile_methods(self.network, self._chosen).layers.get(self.method)
+        self._options = options
+        runs = plan_methods(self.network, {self.method: options})
+        check_rules(self.network, [each for run in runs.values() for each in run.method.gradients_at(run.layer)])
+        self.layer = runs[self.method].layer_name(self.network) if self.method in runs else None
 
     def __call__(self, images: Any, targets: Any = None, *, batch_size: int = 32) -> Any:
         """Return the method's attributions (N, H, W, C) or maps (N, H, W), as the function of its name does."""
-        return found_by(self.method, run_methods(self.network, self._chosen, images, targets, batch_size=batch_size))
+        return run_method(self.network, self.method, self._options, images, targets, batch_size=batch_size)
 
 
-def found_by(method: str, results: Results) -> Any:
-    """Return what one method found: an array or, where it was given several layers, one by the name of each."""
-    if method in results.maps:
-        return results.maps[method]
-    return {results.layers[key]: values for key, values in results.maps.items()}
+def run_method(
+    model: Any, method: str, options: Mapping[str, Any], images: Any, targets: Any = None, *, batch_size: int = 32
+) -> Any:
+    """Return what one method finds: an array or, where it was given several layers, one by the name of each."""
+    network, chosen = trace(model), {method: options}
+    # Then the scores of all other classes need not be known.
+    maps_alone = targets is not None and network.running.last_layer is not None
+    found = run_batches(network, chosen, images, targets, batch_size=batch_size, maps_alone=maps_alone)
+    _warn(found.warnings)
+    maps = found.arrays["maps"]
+    return maps[method] if method in maps else {found.compiled.layers[key]: values for key, values in maps.items()}
 
 
 def run_methods(
@@ -95,140 +92,19 @@ def run_methods(
     *,
     columns: Columns = NO_COLUMNS,
     batch_size: int = 32,
-    with_precision: bool = False,
 ) -> Results:
     """Run the `chosen` methods over all images in batches; with `columns`, for several targets of each, in turn.
 
-    with_precision: of a network in a reduced precision, run them on the first image in float32, too, and report the
-    difference among the diagnostics.
-
-    Raises `InvalidImagesError` where the network itself refuses the images, such as too small ones.
+    Of a network in a reduced precision, they run on the first image in float32, too, and the difference is among the
+    diagnostics. Raises `InvalidImagesError` where the network itself refuses the images, such as too small ones.
     """
-    devices = replica_devices()
     network = trace(model)
-    compiled = compile_methods(network, chosen, columns.width)
-    replicas = on_replicas(network, compiled, devices)
+    found = run_batches(network, chosen, images, targets, columns=columns, batch_size=batch_size, compared=True)
+    _warn(found.warnings)
+    options = {name: dict(each) for name, each in found.compiled.options.items()}
+    return Results(**found.arrays, options=options, layers=found.compiled.layers, warnings=found.warnings)
 
-    def run_part(compiled: Compiled, part: Batch) -> dict[str, Any]:
-        return _run_batch(network, compiled, part, -(-batch_size // len(devices)))
 
-    def run_columns(batch: Batch) -> Any:
-        parts = [run_parts(replicas, run_part, each.split(network, len(replicas))) for each in columns.batches(batch)]
-        return columns.rows([tf.nest.map_structure(_joined, *each) for each in parts])
-
-    found: list[dict[str, Any]] = []
-    exact: dict[str, np.ndarray] = {}
-    for batch in batches(network, images, targets, columns.images_at_once(batch_size)):
-        for run in compiled.runs.values():
-            run.check(batch.images.shape[1:])
-        try:
-            found.append(run_columns(batch))
-        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
-            raise _refusal(network, batch.images.shape, error) from error
-        if with_precision and not exact:
-            exact = _exact_maps(network, chosen, batch, found[0], batch_size)
-    joined = tf.nest.map_structure(_joined, *found)
-    empty = _check_maps(compiled, joined["maps"], columns.count)
-    for name, errors in precision_errors(joined["maps"], exact, len(joined["images"])).items():
-        joined["diagnostics"].setdefault(name, {}).update(errors)
-    said = (*compiled.warnings, *empty, *_judge(compiled, joined["diagnostics"], columns.count))
-    if network.head.kind == "none" and _are_probabilities(joined["logits"]):
-        joined["probabilities"] = joined["logits"]
-        said += (RAW_PROBABILITIES,)
+def _warn(said: Sequence[str]) -> None:
     for message in said:
-        warnings.warn(message, TfvizWarning, stacklevel=3)
-    options = {name: dict(chosen) for name, chosen in compiled.options.items()}
-    return Results(**joined, options=options, layers=compiled.layers, warnings=said)
-
-
-def _run_batch(network: TracedNetwork, compiled: Compiled, batch: Batch, batch_size: int) -> dict[str, Any]:
-    """Return, as NumPy arrays, what was found for the images of a batch."""
-    images = batch.images
-    outputs = dict(compiled.function(tf.convert_to_tensor(images), tf.convert_to_tensor(batch.targets), batch.others))
-    found, loops = dict(outputs.pop("found")), outputs.pop("loops")
-    at_once = min(int(batch_size), network.affordable(images.shape[1:])) if loops else 0
-    # Whole chunks in each stretch, so that how fast the machine is does not change the order of the sums.
-    chunk = max(1, at_once // len(batch.targets))
-    for name, (items, state, captured) in loops.items():
-        found[name] = _gather(name, with_captured(compiled.loops[name], captured), (int(items), state), chunk, at_once)
-    ordered = {name: found[name] for name in compiled.runs}
-    parts = {
-        "maps": {name: result for name, (result, _) in ordered.items()},
-        "diagnostics": {name: numbers for name, (_, numbers) in ordered.items() if numbers},
-    }
-    arrays: dict[str, Any] = tf.nest.map_structure(lambda each: each.numpy(), {**outputs, **parts})
-    images = np.repeat(images, len(batch.targets) // len(images), axis=0)
-    maps = {name: compiled.runs[name].finish(images, values) for name, values in arrays["maps"].items()}
-    return {**arrays, "images": images, "maps": maps}
-
-
-def _refusal(network: TracedNetwork, shape: tuple[int, ...], error: tf.errors.OpError) -> TfvizError:
-    if network.running.jit_compile:
-        return UnsupportedModelError(
-            "the network must be traced without jit_compile, as XLA cannot compile it for images of the shape "
-            f"{shape}: {reason_of(error)}"
-        )
-    return InvalidImagesError(f"the network cannot take images of the shape {shape[1:]}: {reason_of(error)}")
-
-
-def _exact_maps(
-    network: TracedNetwork,
-    chosen: Mapping[str, Mapping[str, Any]],
-    batch: Batch,
-    found: dict[str, Any],
-    batch_size: int,
-) -> dict[str, np.ndarray]:
-    """Return what a network in a reduced precision gives in float32 for the first image, whose target was `found`."""
-    full = network.in_full_precision()
-    if full is network:
-        return {}
-    first = replace(batch.split(network, len(batch.images))[0], targets=found["targets"][:1])
-    exact: dict[str, np.ndarray] = _run_batch(full, compile_methods(full, chosen), first, batch_size)["maps"]
-    return exact
-
-
-def _gather(name: str, loop: Any, start: tuple[int, Any], chunk: int, at_once: int) -> Any:
-    """Run a loop over all its items, so many in a chunk, and return its result."""
-    (items, state), found = start, None
-    for first, last in stretches(-(-items // chunk), name):
-        state, found = loop(state, *map(tf.constant, (first * chunk, min(last * chunk, items), at_once)))
-    return found
-
-
-def _are_probabilities(outputs: np.ndarray) -> bool:
-    """Return whether every row (N, K) holds shares of one."""
-    return bool(outputs.shape[1] > 1 and (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
-
-
-def _joined(*parts: np.ndarray) -> np.ndarray:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def _judge(compiled: Compiled, diagnostics: dict[str, dict[str, np.ndarray]], columns: int) -> tuple[str, ...]:
-    """Return what to say of the diagnostics, by the number of the image: of each column for itself."""
-    return tuple(
-        said
-        for name, numbers in diagnostics.items()
-        for column in range(columns)
-        for said in compiled.runs[name].method.judged({key: each[column::columns] for key, each in numbers.items()})
-    )
-
-
-def _check_maps(compiled: Compiled, maps: dict[str, np.ndarray], columns: int) -> list[str]:
-    """Raise where a map is not finite; return what to say of maps that are zero everywhere."""
-    said = []
-    for name, values in maps.items():
-        axes = tuple(range(1, values.ndim))
-        lowest, highest = values.min(axis=axes), values.max(axis=axes)
-        finite = np.isfinite(lowest) & np.isfinite(highest)
-        if not finite.all():
-            raise TfvizError(
-                f"{name} of image {int(np.argmin(finite)) // columns} holds NaN or infinite values: the network's own "
-                "gradient overflows there (common with float16; trace the float32 model, without precision)"
-            )
-        empty = np.unique(np.flatnonzero((lowest == 0) & (highest == 0)) // columns)
-        if empty.size:
-            said.append(
-                f"{name} is zero everywhere for image {name_images(empty)}: {compiled.runs[name].method.when_zero}"
-            )
-    return said
+        warnings.warn(message, TfvizWarning, stacklevel=4)

@@ -11,9 +11,9 @@ TOLERATED_ERROR = 0.1
 
 
 def precision_errors(
-    found: Mapping[str, np.ndarray], exact: Mapping[str, np.ndarray], count: int
+    found: Mapping[str, np.ndarray], exact: Mapping[str, np.ndarray]
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Return, as diagnostics (N,) of each of N = `count` images, how far the first one's results are from `exact` ones.
+    """Return, as diagnostics (N,) of each image, how far the first one's results are from `exact` ones.
 
     The relative L2 distance; infinite where only the exact one is zero everywhere, 0 where both are. NaN for the other
     images, which were not compared.
@@ -21,7 +21,7 @@ def precision_errors(
     errors = {}
     for name, values in exact.items():
         distance, size = (np.linalg.norm(each.ravel()) for each in (found[name][0] - values[0], values[0]))
-        numbers = np.full(count, np.nan, np.float32)
+        numbers = np.full(len(found[name]), np.nan, np.float32)
         numbers[0] = distance / size if size else np.inf if distance else 0
         errors[name] = {PRECISION_ERROR: numbers}
     return errors
