@@ -21,10 +21,11 @@ def affordable(network: TracedNetwork, shape: tuple[int, ...]) -> int:
     if None in network.image_shape:
         # What the model leaves open shows when it is traced for this size.
         spec, others = tf.TensorSpec([1, *shape], tf.float32), network.trial_others()
-        measure = tf.function(
-            lambda images: shapes.update({value: each.shape for value, each in network.replay(images, others).items()}),
-            autograph=False,
-        )
-        measure.get_concrete_function(spec)
+
+        def measure(images: tf.Tensor) -> None:
+            tensors = network.replay(images, others)
+            shapes.update({value: tensors[value].shape for value in depending})
+
+        tf.function(measure, autograph=False).get_concrete_function(spec)
     needed: int = sum(value.dtype.size * (shapes[value][1:].num_elements() or 0) for value in depending)
     return max(1, AFFORDED // max(1, needed))
