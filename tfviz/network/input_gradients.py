@@ -91,12 +91,16 @@ def phase_gradient(
     kernel_height, kernel_width, channels, filters = kernel.shape
     last = (block - 1) // stride
     first = [-((side - 1) // stride) for side in (kernel_height, kernel_width)]
-    taps = _taps((kernel_height, kernel_width, channels, filters), stride, block, first, last)
+    taps = _taps((kernel_height, kernel_width), stride, block, first, last)
     blocks = [-(-(size + before) // block) for size, before in zip(shape[1:3], padding, strict=True)]
 
     def backward(upstream: tf.Tensor) -> tf.Tensor:
-        # The last entry stands for all taps that the kernel does not have.
-        weights = tf.gather(tf.concat([tf.reshape(kernel, [-1]), tf.zeros([1], kernel.dtype)], axis=0), taps)
+        # The last pixel stands for all taps that the kernel does not have. Single weights would be found by a constant
+        # larger than the kernel, in each function that is exported.
+        known = tf.reshape(kernel, [-1, channels, filters])
+        pixels = tf.concat([known, tf.zeros([1, channels, filters], kernel.dtype)], axis=0)
+        found = tf.transpose(tf.gather(pixels, taps), [0, 1, 5, 2, 3, 4])
+        weights = tf.reshape(found, [*taps.shape[:2], filters, -1])
         step = block // stride
         after = [
             max(0, step * (count - 1) + last - (size - 1))
@@ -104,26 +108,21 @@ def phase_gradient(
         ]
         around = [[0, 0], [-first[0], after[0]], [-first[1], after[1]], [0, 0]]
         phases = tf.nn.conv2d(upstream, weights, step, around)[:, : blocks[0], : blocks[1]]
-        pixels = phases if block == 1 else tf.nn.depth_to_space(phases, block)
-        return pixels[:, padding[0] : padding[0] + shape[1], padding[1] : padding[1] + shape[2]]
+        spread = phases if block == 1 else tf.nn.depth_to_space(phases, block)
+        return spread[:, padding[0] : padding[0] + shape[1], padding[1] : padding[1] + shape[2]]
 
     return backward
 
 
-def _taps(shape: tuple[int, ...], stride: int, block: int, first: Sequence[int], last: int) -> np.ndarray:
-    """Return where in a flat kernel each weight of the phases (t, u, filters, block · block · channels) stands."""
+def _taps(size: tuple[int, int], stride: int, block: int, first: Sequence[int], last: int) -> np.ndarray:
+    """Return which of a kernel's pixels each of the phases (t, u, block, block) reads."""
     offsets = []
     for axis in (0, 1):
         taps, phases = np.arange(first[axis], last + 1), np.arange(block)
         offsets.append(phases - stride * taps[:, np.newaxis])
-    row = offsets[0][:, None, None, :, None, None]
-    column = offsets[1][None, :, None, None, :, None]
-    out = np.arange(shape[3])[:, None, None, None]
-    channel = np.arange(shape[2])
-    inside = (row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1])
-    place = ((row * shape[1] + column) * shape[2] + channel) * shape[3] + out
-    found = np.where(inside, place, np.prod(shape)).astype(np.int32)
-    return found.reshape(*found.shape[:3], -1)
+    row, column = offsets[0][:, None, :, None], offsets[1][None, :, None, :]
+    inside = (row >= 0) & (row < size[0]) & (column >= 0) & (column < size[1])
+    return np.where(inside, row * size[1] + column, np.prod(size)).astype(np.int32)
 
 
 def paddings(step: Step, shape: tf.TensorShape, kernel_shape: tf.TensorShape) -> list[int]:
