@@ -27,11 +27,12 @@ def pytest_collection_modifyitems(config, items):
     """Leave out the slow tests unless an expression asks for them: `-m slow`.
 
     What one process traces and compiles of a method and a kind of model, the next tests of the two use again: with
-    `--dist loadgroup` they all run in one process.
+    `--dist loadgroup` they all run in one process, as do the tests that a module puts into a group of its own, so that
+    what they share is made once.
     """
     for item in items:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
-        if isinstance(parameters.get("name"), str):
+        if isinstance(parameters.get("name"), str) and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(f"{parameters['name']} {parameters.get('kind', 'functional')}"))
     if config.option.markexpr:
         return

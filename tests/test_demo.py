@@ -22,6 +22,9 @@ from tfviz.demo.network import WEIGHTS_PATH, build_network
 from tfviz.demo.pictures import Pictures
 from tfviz.demo.scene import CLASS_KINDS, COLOURS, DISTRACTOR_KINDS, Item, Kind, Scene, compose
 
+# In one process, so that its pictures are made once.
+pytestmark = pytest.mark.xdist_group("demo")
+
 HELD_OUT_SEED = 20_000
 
 

@@ -19,6 +19,9 @@ from tfviz.apps.command.export import _record
 from tfviz.apps.records import read_results
 from tfviz.network.parsing import find_example_format
 
+# In one process, so that the SavedModel is written once.
+pytestmark = pytest.mark.xdist_group("examples")
+
 RECORDS = [tf.TensorSpec([None], tf.string, name="examples")]
 TEXT, NUMBER = tf.io.FixedLenFeature([], tf.string), tf.io.FixedLenFeature([], tf.int64)
 FLIP = tf.io.FixedLenFeature([], tf.int64, 0)

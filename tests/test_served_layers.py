@@ -11,6 +11,9 @@ from model_zoo import SHAPE, distance, model_of, random_images, randomise
 
 import tfviz
 
+# In one process, so that the features are written once.
+pytestmark = pytest.mark.xdist_group("served layers")
+
 
 def features_of(model):
     return type(model)(model.inputs, model.get_layer("conv2").output)

@@ -16,6 +16,9 @@ from tf_keras_zoo import tf_keras, twin, zoo
 import tfviz
 from tfviz.errors import UnsupportedModelError
 
+# In one process, so that the forms of a model are written once.
+pytestmark = pytest.mark.xdist_group("tf_keras")
+
 layers = tf_keras.layers
 QUICK = ["lazily_built", "nested", "subclassed", "relu_op", "relu5", "bfloat16", "depthwise", "vision_transformer"]
 QUICK_AND_SLOW = [pytest.param(kind, marks=() if kind in QUICK else pytest.mark.slow) for kind in KINDS]
