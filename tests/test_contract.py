@@ -34,9 +34,12 @@ RELUS = ["relu_argument", "relu_layer", "relu_op"]
 LIVE += [*RELUS, "bfloat16", "vision_transformer"]
 SAVED = ["functional", "lazily_built", "nested", "subclassed", "shared_layer", "bfloat16", "vision_transformer"]
 # The kinds for tests that trace a network of their own; with the others they wait for the nightly run.
-MAINLY = ["lazily_built", "nested", "subclassed", "saved", "vision_transformer"]
+MAINLY = ["nested", "subclassed", "saved", "vision_transformer"]
 # Its passes are those of integrated gradients; the other kinds wait for the nightly run.
 ENOUGH = {"xrai": ["nested", "saved"]}
+# One method of each way to work, for the kinds that are traced much like another: the rest waits for the nightly run.
+WAYS = ["saliency", "guided_grad_cam", "full_grad", "integrated_gradients", "ablation_cam", "rise"]
+ALIKE = ["sequential", "shared_layer", "bfloat16"]
 IMAGES = random_images(5)
 TARGETS = np.array([3, 0, 4, 1, 2])
 
@@ -156,7 +159,9 @@ def of_every_kind(test):
     """Run a test for every kind; how a ReLU is written matters to the methods that have a rule for it."""
 
     def is_alike(name, kind):
-        return kind in RELUS and all(gradient.rule is None for gradient in METHODS[name].gradients)
+        if kind in RELUS:
+            return all(gradient.rule is None for gradient in METHODS[name].gradients)
+        return kind in ALIKE and name not in WAYS
 
     return of_cases([*LIVE, "saved"], is_alike)(test)
 
@@ -403,23 +408,40 @@ def state_of_the_process():
     }
 
 
+def random_numbers(action):
+    """What TensorFlow draws before an action and after it."""
+    tf.random.set_seed(3)
+    first = tf.random.uniform([3])
+    action()
+    return np.concatenate([first, tf.random.uniform([3])])
+
+
 def assert_untouched(model, action, image_batch=IMAGES):
     keras.layers.Flatten()  # from the second one on, names carry a number
     outputs = model(image_batch, training=False).numpy().tobytes()
     model_before, process_before = state_of(model), state_of_the_process()
-    action()
+    drawn = random_numbers(action)
     process_after, model_after = state_of_the_process(), state_of(model)
+    np.testing.assert_array_equal(drawn, random_numbers(lambda: None))
     assert process_after.pop("layer names") == process_before.pop("layer names") + 1
     assert process_after == process_before
     assert model_after == model_before
     assert model(image_batch, training=False).numpy().tobytes() == outputs
 
 
-@of_every_method_mainly(*LIVE)
+@of_cases(LIVE, lambda name, kind: kind != "nested")
 def test_the_model_and_the_process_stay_untouched(name, kind):
     model = build(kind)
     model(IMAGES, training=False)
     assert_untouched(model, lambda: run(name, model))
+
+
+@pytest.mark.parametrize("kind", ["lazily_built", "subclassed"])
+def test_all_methods_at_once_leave_everything_untouched(kind):
+    """One by one they are run at night."""
+    model = build(kind)
+    model(IMAGES, training=False)
+    assert_untouched(model, lambda: run_methods(model, {name: quick(name) for name in METHODS}, IMAGES, TARGETS))
 
 
 BAD = {
@@ -466,18 +488,6 @@ def test_a_refused_rule_leaves_everything_untouched():
             tfviz.guided_backprop(model, IMAGES)
 
     assert_untouched(model, refused)
-
-
-@of_every_method
-def test_random_numbers_go_on_as_if_nothing_had_been_explained(name):
-    def numbers(action):
-        tf.random.set_seed(3)
-        first = tf.random.uniform([3])
-        action()
-        return np.concatenate([first, tf.random.uniform([3])])
-
-    model = build("nested")
-    np.testing.assert_array_equal(numbers(lambda: run(name, model)), numbers(lambda: None))
 
 
 @of_every_method
