@@ -84,7 +84,7 @@ def test_flags_reach_the_method(run, tmp_path, flags, expected):
     if isinstance(given.get("baseline"), list) and isinstance(given["baseline"][0], float):
         given["baseline"] = np.array(given["baseline"])
     images = read_image("one.png")[np.newaxis] / np.float32(255)
-    expected_map = getattr(tfviz, name)("own.keras", images, **given)[0]
+    expected_map = getattr(tfviz, name)(model_of("functional"), images, **given)[0]
     written = np.load(tmp_path / "tfviz-output" / f"one.{name}.npy")
     np.testing.assert_allclose(written, expected_map, rtol=1e-4, atol=1e-5 * np.abs(expected_map).max())
 

@@ -238,19 +238,21 @@ def evidence_network(read):
 
 
 @pytest.mark.parametrize("read", [token(0), layers.GlobalAveragePooling1D()], ids=["class token", "mean"])
-@pytest.mark.parametrize("row, column", [(row, column) for row in range(2) for column in range(3)])
-def test_grad_cam_finds_the_patch_that_is_bright(read, row, column):
-    pictures = np.full((1, *IMAGE), -0.1, np.float32)
-    pictures[:, 6 * row : 6 * row + 6, 6 * column : 6 * column + 6] = 1
+def test_grad_cam_finds_the_patch_that_is_bright(read):
+    """A picture for each patch."""
+    pictures = np.full((PATCHES, *IMAGE), -0.1, np.float32)
+    places = [(row, column) for row in range(2) for column in range(3)]
+    for picture, (row, column) in zip(pictures, places, strict=True):
+        picture[6 * row : 6 * row + 6, 6 * column : 6 * column + 6] = 1
     model = evidence_network(read)
     for part in model.get_layer("extra").weights:
         part.assign(tf.zeros_like(part))
-    raw = tfviz.grad_cam(model, pictures, 0, upsample=False)
-    assert raw[0, row, column] > 0 and np.count_nonzero(raw) == 1
-    upsampled = tfviz.grad_cam(model, pictures, 0)[0]
-    assert upsampled.shape == IMAGE[:2]
-    at = np.unravel_index(upsampled.argmax(), upsampled.shape)
-    assert (at[0] // 6, at[1] // 6) == (row, column)
+    raw, upsampled = tfviz.grad_cam(model, pictures, 0, upsample=False), tfviz.grad_cam(model, pictures, 0)
+    assert upsampled.shape == (PATCHES, *IMAGE[:2])
+    for (row, column), small, large in zip(places, raw, upsampled, strict=True):
+        assert small[row, column] > 0 and np.count_nonzero(small) == 1
+        at = np.unravel_index(large.argmax(), large.shape)
+        assert (at[0] // 6, at[1] // 6) == (row, column)
 
 
 def numbered(change, back=lambda x: x):
