@@ -343,7 +343,8 @@ def test_a_network_of_open_size(run, own, tmp_path):
 def test_all_leaves_out_what_the_network_has_no_place_for(run, own, tmp_path, monkeypatch):
     model_of("silu").save("silu.keras")
     arguments = ["explain", own / "one.png", "--model", "silu.keras", "--preprocess", "0..1", "--save-maps"]
-    status, _, err = run(*arguments, "--method", "all")
+    few = ["--method", "all", "--masks", 2, "--samples", 2]
+    status, _, err = run(*arguments, *few)
     assert status == 0
     left_out = [line.split()[2] for line in err.splitlines()]
     assert left_out == ["guided_backprop", "deconvnet", "guided_grad_cam"] and "is left out: guided_back" in err
@@ -351,7 +352,7 @@ def test_all_leaves_out_what_the_network_has_no_place_for(run, own, tmp_path, mo
         name for name in tfviz.METHODS if name not in left_out
     ]
     monkeypatch.setitem(sys.modules, "skimage", None)
-    status, _, err = run(*arguments, "--method", "all", "--masks", 2)
+    status, _, err = run(*arguments, *few)
     assert status == 0 and 'xrai is left out: xrai needs the package scikit-image: pip install "tfviz[xrai]"' in err
     status, _, err = run(*arguments)
     assert status == 0 and len(err.splitlines()) == 1

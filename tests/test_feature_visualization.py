@@ -104,9 +104,13 @@ def test_an_objective_is_what_it_says(network, model, objective):
     assert (result.scores > result.history[0]).all()
 
 
+# A neuron, a direction, and a sum of a class and a channel.
+ALONE = (2, 4, 7)
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_an_image_does_not_depend_on_the_others(network, preset):
-    mixed = [*ORACLES]
+    mixed = [objective for place, objective in enumerate(ORACLES) if place in ALONE]
     together = run(network, mixed, preset=preset)
     assert together.objectives == tuple(mixed) and together.images.shape == (len(mixed), *SHAPE)
     for row, objective in enumerate(mixed):
