@@ -205,7 +205,13 @@ def attacks_of(network, images, targets, **options):
     yield pgd(network, images, pixel_range=RANGE, norm="l2", epsilon=50.0, iterations=4, **options)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+# Attacks run the gradient alone, which is the same for these however their ReLUs are written.
+WRITTEN_OTHERWISE = {"sequential", "relu_argument", "relu_layer", "relu_activation", "relu_op", "relu5"}
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind in WRITTEN_OTHERWISE)) for kind in KINDS]
+)
 @pytest.mark.filterwarnings("ignore:(fooling_image|fgsm|pgd) did not:tfviz.TfvizWarning")
 def test_every_kind_of_model(kind):
     """An image alone gives what it gives in a batch; steps change it, and stay in the range; the model does not."""

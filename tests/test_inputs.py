@@ -117,8 +117,15 @@ def run(name, network, images, targets=None):
 # A target that nothing speaks for has a zero map.
 @pytest.mark.filterwarnings("ignore:.*is zero everywhere:tfviz.errors.TfvizWarning")
 @pytest.mark.filterwarnings("ignore:.*misses completeness:tfviz.errors.TfvizWarning")
-@pytest.mark.parametrize("name", ["guided_backprop", "rise"])
-@pytest.mark.parametrize("signature", ["whole", "resized", "records", "any_format", "examples"])
+@pytest.mark.parametrize(
+    "signature, name",
+    [
+        *((signature, "guided_backprop") for signature in ("whole", "resized", "records", "any_format", "examples")),
+        ("resized", "rise"),
+        ("records", "rise"),
+        *(pytest.param(signature, "rise", marks=pytest.mark.slow) for signature in ("whole", "any_format", "examples")),
+    ],
+)
 def test_every_way_of_serving_gives_the_maps_of_float_images(serving, signature, name):
     images = pictures(2)
     expected = run(name, traced(serving, "floats"), images, [1, 3])

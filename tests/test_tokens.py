@@ -173,7 +173,10 @@ def second(x):
     return x[:, 1]
 
 
-@pytest.mark.parametrize("name", MODELS)
+# Attention by hand and the mean are halves of two others.
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "mean, by hand")) for name in MODELS]
+)
 def test_grad_cam_of_the_default_layer_is_the_one_by_hand(name, images):
     build, layer, first = MODELS[name]
     model = build()
