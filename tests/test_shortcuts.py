@@ -208,6 +208,78 @@ def test_a_kernel_that_follows_from_the_image_keeps_its_gradient():
     np.testing.assert_allclose(tfviz.gradient(model, image, 1), tape.gradient(score, tensor), rtol=1e-5)
 
 
+def explained_alike(model):
+    """The gradient of a model on images of 3 channels with its shortcuts, which must be that without."""
+    found, expected = (tfviz.gradient(tfviz.trace(model, fast=fast), images(), 1) for fast in (True, False))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+    return tfviz.trace(model, fast=True).running
+
+
+def of_function(function):
+    """Return a model of images (N, 19, 18, 3) that a function is."""
+
+    class Layer(keras.layers.Layer):
+        def call(self, images):
+            return function(images)
+
+    return keras.Sequential([keras.Input((19, 18, 3)), Layer()])
+
+
+def weights(*shape):
+    return np.random.default_rng(len(shape)).normal(size=shape).astype(np.float32)
+
+
+def test_a_kernel_of_groups_reads_no_part_of_a_concatenation_alone(monkeypatch):
+    monkeypatch.setattr(last_layer, "WORTH", 1)
+
+    def grouped(images):
+        features = tf.nn.relu(tf.concat([images, -images], axis=3))
+        return tf.reduce_mean(tf.nn.conv2d(features, weights(1, 1, 3, 4), 1, "VALID"), axis=(1, 2))
+
+    def grouped_after_concatenation(images):
+        features = tf.nn.conv2d(tf.concat([images, -images], axis=3), weights(1, 1, 3, 4), 1, "VALID")
+        return tf.reduce_mean(tf.nn.relu(features), axis=(1, 2))
+
+    assert explained_alike(of_function(grouped)).last_layer is None
+    running = explained_alike(of_function(grouped_after_concatenation))
+    assert [len(parts) for parts in running.shortcuts.convolutions.values()] == [1]
+
+
+def test_a_pooling_with_its_own_padding_is_left_to_tensorflow():
+    padding = [[0, 0], [1, 0], [0, 2], [0, 0]]
+    model = of_function(lambda images: tf.reduce_mean(tf.nn.max_pool2d(images, 3, 1, padding), axis=(1, 2)))
+    assert not explained_alike(model).shortcuts.pools
+
+
+def test_features_of_a_length_that_shows_when_they_are_made(monkeypatch):
+    monkeypatch.setattr(last_layer, "WORTH", 1)
+    matrix = weights(19 * 18 * 3, 4)
+    model = of_function(lambda images: tf.nn.relu(tf.reshape(images, [tf.shape(images)[0], -1])) @ matrix)
+    assert explained_alike(model).last_layer is not None
+
+
+def test_shapes_that_the_code_of_a_model_said_and_no_operation_knows(tmp_path):
+    module = tf.Module()
+    module.size = tf.Variable([19, 18, 3])
+
+    def shaped(images):
+        tensor = tf.reshape(images, tf.concat([tf.shape(images)[:1], module.size], axis=0))
+        tensor.set_shape([None, 19, 18, 3])
+        return tensor
+
+    def function(images):
+        joined = tf.concat([shaped(images), shaped(-images)], axis=3)
+        features = tf.nn.conv2d(joined, weights(1, 1, 6, 5), 1, "VALID")
+        return tf.reduce_mean(features, axis=(1, 2)) + tf.reduce_mean(
+            tf.nn.max_pool2d(shaped(images), 3, 1, "SAME"), axis=(1, 2)
+        ) @ weights(3, 5)
+
+    module.function = tf.function(function, input_signature=[tf.TensorSpec([None, 19, 18, 3])], autograph=False)
+    tf.saved_model.save(module, str(tmp_path), signatures=module.function)
+    shortcuts = explained_alike(tf.saved_model.load(str(tmp_path))).shortcuts
+    assert [len(parts) for parts in shortcuts.convolutions.values()] == [2] and len(shortcuts.pools) == 1
+
+
 def test_half_precision_keeps_the_order_of_its_sums():
     layers = [keras.layers.Conv2D(8, 3, dtype="float16"), keras.layers.BatchNormalization(dtype="float16")]
     network = tfviz.trace(keras.Sequential([keras.Input((9, 9, 3)), *layers, keras.layers.Flatten()]))

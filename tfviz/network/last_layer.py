@@ -37,11 +37,11 @@ class LastLayer:
         features, matrix = (tensors[value] for value in self.layer.inputs)
         count = tf.shape(features)[0]
         weights = tf.gather(tf.reshape(matrix, matrix.shape[-2:]), targets, axis=1)
-        pixels = tf.reshape(features, [count, -1, features.shape[-1]])
+        pixels = tf.reshape(features, [count, -1, matrix.shape[-2]])
         found = tf.matmul(pixels, tf.transpose(weights)[..., tf.newaxis])
         found = tf.reshape(found, tf.concat([tf.shape(features)[:-1], [1]], axis=0))
-        found.set_shape([*features.shape[:-1], 1])
         value = self.layer.outputs[0]
+        found.set_shape([*value.shape[:-1], 1])
         for step in self.chain:
             operands = [tensors[each] for each in step.inputs if each is not value]
             found = _follow(step, found, operands, targets, rule)
@@ -86,7 +86,9 @@ def _is_layer(step: Step, depending: Collection[Value]) -> bool:
         return False
     get = step.operation.get_attr
     if step.type == "Conv2D":
-        return is_pointwise(step) and get("data_format") == b"NHWC" and list(get("strides")) == [1, 1, 1, 1]
+        is_whole = step.inputs[0].shape[-1] == step.inputs[1].shape[2]  # not in groups of channels
+        is_last = get("data_format") == b"NHWC" and list(get("strides")) == [1, 1, 1, 1]
+        return is_pointwise(step) and is_whole and is_last
     return step.type == "MatMul" and not get("transpose_a") and not get("transpose_b")
 
 

@@ -18,7 +18,8 @@ def is_faster_by_masks(step: Step) -> bool:
     """
     get, shape = step.operation.get_attr, step.inputs[0].shape
     windows = list(get("strides")) == [1, 1, 1, 1] and get("ksize")[3] == 1
-    return bool(shape[1:].is_fully_defined()) and windows and get("data_format") == b"NHWC" and shape.rank == 4
+    is_known = shape.rank == 4 and shape[1:].is_fully_defined() and get("padding") != b"EXPLICIT"
+    return bool(is_known and windows and get("data_format") == b"NHWC")
 
 
 def max_pool_gradient(step: Step, images: tf.Tensor, pooled: tf.Tensor) -> Backward:

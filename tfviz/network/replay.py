@@ -59,7 +59,10 @@ def replay(
             tensors.update(action(tensors))
         else:
             results = run(step, step.taking([tensors[value] for value in step.inputs]), rule)
-            tensors.update(zip(step.outputs, results, strict=True))
+            for value, result in zip(step.outputs, results, strict=True):
+                # A shape that the model's code knew and said by `set_shape` is in no operation.
+                result.set_shape(value.shape)
+                tensors[value] = result
         watch([value for value in step.outputs if value in tensors])
     return tensors
 

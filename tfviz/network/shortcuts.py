@@ -72,6 +72,8 @@ def _parts(step: Step, uses: Counter[Value]) -> list[Value]:
     image = step.inputs[0]
     if image.step is None or image.step.type != "ConcatV2" or uses[image] > 1 or not is_pointwise(step):
         return [image]
+    if image.shape[-1] != step.inputs[1].shape[2]:
+        return [image]  # groups of channels, which parts may cut through
     *parts, axis = image.step.inputs
     along = None if axis.step is None else tf.get_static_value(axis.step.operation.outputs[0])
     known = all(part.shape[-1] is not None for part in parts)
