@@ -245,6 +245,60 @@ def test_a_kernel_of_groups_reads_no_part_of_a_concatenation_alone(monkeypatch):
     assert [len(parts) for parts in running.shortcuts.convolutions.values()] == [1]
 
 
+def lookalikes(images):
+    """What a convolution may be in and is no shortcut, or not a plain one, by its name: each becomes a class."""
+
+    def convolved(inputs, *shape, strides=1, padding="SAME", dilations=1):
+        return tf.nn.conv2d(inputs, weights(*shape), strides, padding, dilations=dilations)
+
+    scale, mean = weights(8), tf.reduce_mean(images, axis=(0, 1, 2))
+    features, own_kernel = convolved(images, 3, 3, 3, 8), tf.reshape(mean, [1, 1, 3, 1]) * weights(1, 1, 3, 8)
+    normalised, *_ = tf.compat.v1.nn.fused_batch_norm(convolved(images, 3, 3, 3, 4), weights(4), weights(4))
+    return {
+        "a scale that follows from the image": convolved(images, 3, 3, 3, 3) * mean,
+        "subtracted from a number": (0.5 - convolved(images, 3, 3, 3, 8)) * scale,
+        "normalised by the statistics of the batch": normalised,
+        "a scale for each pixel": convolved(images, 3, 3, 3, 8) * weights(19, 18, 8),
+        "one channel that becomes eight": convolved(images, 3, 3, 3, 1) * scale,
+        "features that are read twice": features * scale + tf.square(features),
+        "a scaled kernel that follows from the image": tf.nn.conv2d(images, own_kernel, 1, "SAME") * scale,
+        "images below one another": convolved(tf.concat([images, images[:, ::-1]], axis=1), 1, 1, 3, 8),
+        "another stride along rows": convolved(images, 3, 3, 3, 8, strides=(1, 2)),
+        "dilated": convolved(images, 3, 3, 3, 8, dilations=2),
+        "one pixel, padded": convolved(images, 1, 1, 3, 8, padding=[[0, 0], [1, 1], [2, 1], [0, 0]]),
+    }
+
+
+def test_what_looks_like_a_shortcut():
+    found = list(lookalikes(tf.zeros([1, 19, 18, 3])))
+
+    def scores(images):
+        return [tf.reduce_mean(tf.nn.relu(each), axis=(1, 2, 3)) for each in lookalikes(images).values()]
+
+    model, given = of_function(lambda images: tf.stack(scores(images), axis=1)), images(len(found))
+    fast, plain = (tfviz.gradient(tfviz.trace(model, fast=each), given, range(len(found))) for each in (True, False))
+    for name, gradient, expected in zip(found, fast, plain, strict=True):
+        assert np.abs(expected).max() > 0, name
+        assert np.abs(gradient - expected).max() < 2e-6 * np.abs(expected).max(), name
+
+
+@pytest.mark.parametrize(
+    "logits",
+    [
+        lambda x: tf.reduce_mean(x, axis=(1, 2)) @ weights(3, 4) + weights(1),
+        lambda x: tf.reduce_mean(tf.nn.conv2d(x[:, :4, :4], weights(1, 1, 3, 4), 1, "VALID"), axis=(2, 3)),
+        lambda x: tf.reduce_mean(tf.reshape(tf.reshape(x, [-1, 3]) @ weights(3, 4), [-1, 19 * 18, 4]), axis=1),
+        lambda x: tf.matmul(tf.reduce_mean(x, axis=(1, 2)), weights(3, 3), transpose_b=True),
+        lambda x: tf.reduce_mean(x, axis=(1, 2)) @ (weights(3, 4) * tf.reduce_mean(x)),
+        lambda x: tf.reduce_mean(x, axis=(1, 2)) @ weights(3, 4) + tf.reduce_max(x, axis=(1, 2)) @ weights(3, 4),
+    ],
+    ids=["one bias for all", "rows as classes", "a layer for each pixel", "transposed", "of the image", "two layers"],
+)
+def test_what_looks_like_a_last_layer(logits, monkeypatch):
+    monkeypatch.setattr(last_layer, "WORTH", 1)
+    assert explained_alike(of_function(logits)).last_layer is None
+
+
 def test_a_pooling_with_its_own_padding_is_left_to_tensorflow():
     padding = [[0, 0], [1, 0], [0, 2], [0, 0]]
     model = of_function(lambda images: tf.reduce_mean(tf.nn.max_pool2d(images, 3, 1, padding), axis=(1, 2)))
