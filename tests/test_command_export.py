@@ -56,6 +56,11 @@ def test_the_printed_line_runs(run, tmp_path):
     found = {name: np.load(tmp_path / "results" / f"{name}.npy") for name in ("maps", "targets", "scores")}
     assert distance(found["maps"], tfviz.grad_cam(demo.load_network(), picture)) < 1e-4
     assert demo.CLASS_NAMES[found["targets"][0]] == demo.sample_paths()[0].stem.replace("-", " ")
+
+
+@pytest.mark.slow
+def test_the_tool_of_tensorflow_shows_every_signature(run, own):
+    assert run("export", own, "out", "--method", "grad_cam", "--method", "guided_backprop")[0] == 0
     shown = cli("show", "--dir", "out", "--all")
     for part in ("signature_def['guided_backprop']", "inputs['images']", "inputs['targets']", "outputs['maps']"):
         assert part in shown

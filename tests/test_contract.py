@@ -33,8 +33,8 @@ LIVE = ["functional", "sequential", "lazily_built", "nested", "subclassed", "sha
 RELUS = ["relu_argument", "relu_layer", "relu_op"]
 LIVE += [*RELUS, "bfloat16", "vision_transformer"]
 SAVED = ["functional", "lazily_built", "nested", "subclassed", "shared_layer", "bfloat16", "vision_transformer"]
-# The kinds for tests that trace a network of their own; with the others they wait for the nightly run.
-MAINLY = ["nested", "subclassed", "saved", "vision_transformer"]
+# The SavedModels that are compared by day, beside the nested one; the others wait for the nightly run.
+MAINLY = ["subclassed", "vision_transformer"]
 # Its passes are those of integrated gradients; the other kinds wait for the nightly run.
 ENOUGH = {"xrai": ["nested", "saved"]}
 # One method of each way to work, for the kinds that are traced much like another: the rest waits for the nightly run.
@@ -43,7 +43,6 @@ ALIKE = ["sequential", "shared_layer", "bfloat16"]
 IMAGES = random_images(5)
 TARGETS = np.array([3, 0, 4, 1, 2])
 
-FORMS = ["tf_keras", "encoded images"]
 OTHER_FORMS = ["saved by tf_keras", "examples", "whole numbers"]
 
 # Another value of every option, given the network: one that must change the result.
@@ -140,12 +139,8 @@ def of_every_method(test):
     return pytest.mark.parametrize("name", METHODS)(test)
 
 
-def of_every_method_mainly(*kinds):
-    """Run a test for every method and kind, those that are not in `MAINLY` at night."""
-    return of_cases(kinds, lambda name, kind: kind not in MAINLY)
-
-
 def of_cases(kinds, is_slow):
+    """Run a test for every method and kind, those that are slow or not `ENOUGH` at night."""
     cases = [
         pytest.param(
             name, kind, marks=[pytest.mark.slow] * (is_slow(name, kind) or kind not in ENOUGH.get(name, kinds))
@@ -223,7 +218,7 @@ def test_another_target_gives_another_map(name, model):
             assert not np.array_equal(maps[first], maps[second]) or not maps[first].any()
 
 
-@of_every_method_mainly("functional", "subclassed", "saved")
+@of_cases(["functional", "subclassed", "saved"], lambda name, kind: kind != "saved")
 def test_one_trace_serves_all_batch_sizes(name, model, monkeypatch):
     """Python runs the arithmetic of a method when it is traced, once more for its loop, and never again."""
     method, traces = METHODS[name], []
@@ -245,7 +240,7 @@ def test_one_trace_serves_all_batch_sizes(name, model, monkeypatch):
     assert len(traces) == first
 
 
-@of_every_method_mainly(*SAVED)
+@of_cases(SAVED, lambda name, kind: kind != "nested" and (kind not in MAINLY or name not in WAYS))
 def test_a_saved_model_agrees_with_the_live_one(name, kind, loaded):
     images = IMAGES[:2]
     live = run(name, model_of(kind), images)
@@ -254,7 +249,14 @@ def test_a_saved_model_agrees_with_the_live_one(name, kind, loaded):
 
 @pytest.mark.parametrize(
     "name, form",
-    [*((name, form) for name in METHODS for form in FORMS), *(("guided_grad_cam", form) for form in OTHER_FORMS)],
+    [
+        *((name, "tf_keras") for name in METHODS),
+        *(
+            pytest.param(name, "encoded images", marks=[pytest.mark.slow] * (name not in WAYS))  # decoded all alike
+            for name in METHODS
+        ),
+        *(("guided_grad_cam", form) for form in OTHER_FORMS),
+    ],
 )
 def test_every_form_of_a_network_gives_its_maps(name, form, served):
     """Small whole numbers, which every form can be given."""
@@ -330,7 +332,7 @@ def test_an_explainer_is_the_function(name):
         np.testing.assert_array_equal(tfviz.Explainer(model, name, **chosen)(IMAGES, TARGETS), expected)
 
 
-@pytest.mark.parametrize("kind", ["functional", "nested", "shared_layer"])
+@pytest.mark.parametrize("kind", ["functional", "nested", pytest.param("shared_layer", marks=pytest.mark.slow)])
 def test_all_methods_at_once(kind):
     """They share their passes, and must not notice."""
     model = model_of(kind)
