@@ -99,8 +99,10 @@ def convolution_ways(step: Step) -> tuple[dict[str, Gradient], str | None]:
     def rotated(images: tf.Tensor, kernel: tf.Tensor) -> Any:
         return phase_gradient(shape, kernel, 1, paddings(step, shape, kernel.shape), 1)
 
+    def product(images: tf.Tensor, kernel: tf.Tensor) -> Any:
+        return convolution_gradient(step, shape, kernel)
+
     if kernel_shape[:2] == (1, 1):
-        product = lambda images, kernel: convolution_gradient(step, shape, kernel)  # noqa: E731  # as the others
         return {"own": own, "matrix product": product}, "matrix product"
     ways = {"own": own, "phases": phases, **({"rotated": rotated} if stride == 1 else {})}
     is_taken = convolution_gradient(step, shape, tf.zeros(kernel_shape)) is not None

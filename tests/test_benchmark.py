@@ -16,7 +16,7 @@ SCRIPTS = Path(__file__).parents[1] / "scripts"
 sys.path.append(str(SCRIPTS))
 
 from benchmark import environments, measure, plan, rounds, table, worker  # noqa: E402 - the line above finds it
-from benchmark.compare import compare, same_logits  # noqa: E402
+from benchmark.compare import compare, same_logits  # noqa: E402 - as above
 
 
 def of_workers(name):

@@ -43,6 +43,11 @@ def build(layer: dict[str, Any], inputs: list[Any], image_shape: list[int]) -> A
     return made(inputs[0] if len(inputs) == 1 else inputs)
 
 
+def logits(network: SimpleNamespace, images: np.ndarray) -> Any:
+    """Return the logits (N, K) of images."""
+    return network.logits(images, training=False)
+
+
 def versions() -> str:
     """Return which TensorFlow and Keras these are."""
     keras = version("tf_keras" if os.environ.get("TF_USE_LEGACY_KERAS") else "keras")

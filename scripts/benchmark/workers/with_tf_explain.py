@@ -11,7 +11,7 @@ import cv2
 import keras_network
 import numpy as np
 import tensorflow as tf
-from keras_network import above, load  # noqa: F401 - what serve.py asks a module for
+from keras_network import above, load, logits  # noqa: F401 - what serve.py asks a module for
 from tf_explain.core.grad_cam import GradCAM
 from tf_explain.core.gradients_inputs import GradientsInputs
 from tf_explain.core.integrated_gradients import IntegratedGradients
@@ -22,10 +22,6 @@ from tf_explain.core.vanilla_gradients import VanillaGradients
 
 def versions() -> str:
     return f"tf-explain {version('tf-explain')}, {keras_network.versions()}"
-
-
-def logits(network: SimpleNamespace, images: np.ndarray) -> Any:
-    return network.logits(images, training=False)
 
 
 def prepare(

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras_network
 import numpy as np
-from keras_network import above, load  # noqa: F401 - what serve.py asks a module for
+from keras_network import above, load, logits  # noqa: F401 - what serve.py asks a module for
 from tf_keras_vis.gradcam import Gradcam
 from tf_keras_vis.gradcam_plus_plus import GradcamPlusPlus
 from tf_keras_vis.layercam import Layercam
@@ -22,10 +22,6 @@ CAMS = {"grad_cam": Gradcam, "grad_cam_plus_plus": GradcamPlusPlus, "layer_cam":
 
 def versions() -> str:
     return f"tf-keras-vis {version('tf-keras-vis')}, {keras_network.versions()}"
-
-
-def logits(network: SimpleNamespace, images: np.ndarray) -> Any:
-    return network.logits(images, training=False)
 
 
 def prepare(

@@ -10,7 +10,7 @@ from typing import Any
 import keras_network
 import numpy as np
 import tensorflow as tf
-from keras_network import above, load  # noqa: F401 - what serve.py asks a module for
+from keras_network import above, load, logits  # noqa: F401 - what serve.py asks a module for
 from xplique import attributions
 
 GRADIENTS = {
@@ -30,10 +30,6 @@ CAMS = {"grad_cam": attributions.GradCAM, "grad_cam_plus_plus": attributions.Gra
 
 def versions() -> str:
     return f"xplique {version('xplique')}, {keras_network.versions()}"
-
-
-def logits(network: SimpleNamespace, images: np.ndarray) -> Any:
-    return network.logits(images, training=False)
 
 
 def prepare(
