@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 
 import cv2
 import keras
@@ -151,6 +152,17 @@ def test_the_gap_of_several_baselines_is_that_to_their_mean_score():
     assert (explanation.diagnostics["integrated_gradients"]["completeness_gap"] < 1e-4).all()
 
 
+def test_the_widest_gap_of_an_image_is_said_once_for_all_of_its_targets():
+    image = keras.Input(SHAPE)
+    features = keras.layers.Flatten()(Power(3)(image))
+    model = keras.Model(image, keras.layers.Dense(3, use_bias=False)(features))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        options = {"integrated_gradients": {"steps": 1}}
+        tfviz.explain(model, np.ones((2, *SHAPE)), methods="integrated_gradients", options=options, top=3)
+    assert [str(each.message).partition(" for image ")[2].partition(":")[0] for each in said] == ["0, 1"]
+
+
 def test_a_gap_where_the_score_does_not_rise_is_infinite():
     """s(x) = x³ − x at x = 1 is what it is at the baseline 0; one midpoint gives 3/4 − 1."""
     image = keras.Input(SHAPE)
@@ -158,7 +170,7 @@ def test_a_gap_where_the_score_does_not_rise_is_infinite():
     model = keras.Model(image, keras.layers.Dense(2, use_bias=False, name="scores")(keras.layers.Flatten()(x)))
     model.get_layer("scores").kernel.assign(np.ones((48, 2)))
     options = {"integrated_gradients": {"steps": 1}}
-    with pytest.warns(TfvizWarning, match="misses completeness by up to inf%"):
+    with pytest.warns(TfvizWarning, match="misses completeness of a score that does not rise for image"):
         found = tfviz.explain(model, np.ones((1, *SHAPE)), 0, methods="integrated_gradients", options=options)
     np.testing.assert_allclose(found.maps["integrated_gradients"], -0.25, rtol=1e-5)
     assert np.isposinf(found.diagnostics["integrated_gradients"]["completeness_gap"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -82,6 +83,13 @@ def test_what_xla_cannot_do_is_said_in_one_line(tmp_path):
         assert message.startswith("the network must be traced without jit_compile, as XLA cannot compile it")
         assert reason in message and "\n" not in message
         assert np.isfinite(tfviz.gradient(model, IMAGES, 1)).all()
+
+
+def test_images_that_the_network_refuses_are_not_blamed_on_xla():
+    layers = [keras.layers.Conv2D(2, 7), keras.layers.GlobalMaxPooling2D()]
+    network = tfviz.trace(keras.Sequential([keras.Input((None, None, 3)), *layers]), jit_compile=True)
+    with pytest.raises(tfviz.InvalidImagesError, match=r"^the network cannot take images of the shape \(4, 4, 3\): "):
+        tfviz.gradient(network, np.zeros((1, 4, 4, 3)), 1)
 
 
 @pytest.mark.parametrize("value", [None, 1, "yes"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from importlib import import_module
 
 import keras
 import numpy as np
@@ -174,6 +175,21 @@ def test_the_gap_is_returned_and_warned_about():
     with pytest.warns(TfvizWarning, match="^xrai misses completeness by up to 25% for image 0, 1"):
         explanation = tfviz.explain(model, images, 0, methods="xrai", options=options)
     np.testing.assert_allclose(explanation.diagnostics["xrai"]["completeness_gap"], 0.25, rtol=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore:.*misses completeness:tfviz.errors.TfvizWarning")
+def test_an_image_is_segmented_once_for_all_of_its_targets(monkeypatch):
+    seen, xrai_module = [], import_module("tfviz.methods.xrai")
+    find = xrai_module.find_regions
+    monkeypatch.setattr(
+        xrai_module, "find_regions", lambda image, *given: seen.append(image.sum()) or find(image, *given)
+    )
+    network, pictures = tfviz.trace(demo.load_network()), demo.generate(2, seed=11).images
+    options = {"xrai": {"steps": 2, "scales": (500,)}}
+    together = tfviz.explain(network, pictures, methods="xrai", options=options, top=2)
+    assert len(seen) == 2
+    one_by_one = tfviz.xrai(network, np.repeat(pictures, 2, axis=0), together.targets, **options["xrai"])
+    np.testing.assert_allclose(together.maps["xrai"], one_by_one, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -69,7 +69,7 @@ def run_batches(
         try:
             found.append(run_columns(batch))
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
-            raise _refusal(network, batch.images.shape, error) from error
+            raise _refusal(network, batch, error) from error
         if compared and not exact:
             exact = _exact_maps(network, chosen, batch, found[0], batch_size)
     joined = tf.nest.map_structure(_joined, *found)
@@ -99,19 +99,27 @@ def _run_batch(network: TracedNetwork, compiled: Compiled, batch: Batch, batch_s
         "diagnostics": {name: numbers for name, (_, numbers) in ordered.items() if numbers},
     }
     arrays: dict[str, Any] = tf.nest.map_structure(lambda each: each.numpy(), {**outputs, **parts})
+    maps = {name: compiled.runs[name].finish(images, values) for name, values in arrays["maps"].items()}
     if len(batch.targets) > len(images):
         images = np.repeat(images, len(batch.targets) // len(images), axis=0)
-    maps = {name: compiled.runs[name].finish(images, values) for name, values in arrays["maps"].items()}
     return {**arrays, "images": images, "maps": maps}
 
 
-def _refusal(network: TracedNetwork, shape: tuple[int, ...], error: tf.errors.OpError) -> TfvizError:
+def _refusal(network: TracedNetwork, batch: Batch, error: tf.errors.OpError) -> TfvizError:
     if network.running.jit_compile:
-        return UnsupportedModelError(
-            "the network must be traced without jit_compile, as XLA cannot compile it for images of the shape "
-            f"{shape}: {reason_of(error)}"
-        )
-    return InvalidImagesError(f"the network cannot take images of the shape {shape[1:]}: {reason_of(error)}")
+        try:
+            # Not compiled by XLA: what fails here, too, are the images.
+            network.logits({network.inputs.name: batch.images, **batch.others})
+        except tf.errors.OpError:
+            pass
+        else:
+            return UnsupportedModelError(
+                "the network must be traced without jit_compile, as XLA cannot compile it for images of the shape "
+                f"{batch.images.shape}: {reason_of(error)}"
+            )
+    return InvalidImagesError(
+        f"the network cannot take images of the shape {batch.images.shape[1:]}: {reason_of(error)}"
+    )
 
 
 def _exact_maps(
@@ -148,12 +156,13 @@ def _joined(*parts: np.ndarray) -> np.ndarray:
 
 
 def _judge(compiled: Compiled, diagnostics: dict[str, dict[str, np.ndarray]], columns: int) -> tuple[str, ...]:
-    """Return what to say of the diagnostics, by the number of the image: of each column for itself."""
+    """Return what to say of the diagnostics, by the number of the image: of the worst of its columns."""
     return tuple(
         said
         for name, numbers in diagnostics.items()
-        for column in range(columns)
-        for said in compiled.runs[name].method.judged({key: each[column::columns] for key, each in numbers.items()})
+        for said in compiled.runs[name].method.judged(
+            {key: np.fmax.reduce(each.reshape(-1, columns), axis=1) for key, each in numbers.items()}
+        )
     )
 
 

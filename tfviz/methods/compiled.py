@@ -50,15 +50,15 @@ class Run:
         return self.method.compute(passes, **self.options)
 
     def finish(self, images: np.ndarray, found: np.ndarray) -> np.ndarray:
-        """Return the results of images (N, H, W, C), after the method's last step on the host if it has one."""
+        """Return the results (N · k, ...) of images (N, H, W, C), after the method's last step on the host, if any."""
         if self.method.on_host is None:
             return found
         results = []
         with progress(f"{self.method.name} on the host", len(images)) as advance:
-            for image, each in zip(images, found, strict=True):
-                results.append(self.method.on_host(image, each, self.options))
+            for image, rows in zip(images, np.split(found, len(images)), strict=True):
+                results.append(self.method.on_host(image, rows, self.options))
                 advance(1)
-        return np.stack(results)
+        return np.concatenate(results)
 
 
 @dataclass(frozen=True)

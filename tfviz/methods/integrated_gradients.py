@@ -48,9 +48,11 @@ def judge_completeness(name: str) -> Judge:
         wide = np.flatnonzero(diagnostics[GAP] > TOLERATED_GAP)
         if not wide.size:
             return []
+        worst = diagnostics[GAP].max()
+        missed = f"by up to {worst:.0%}" if np.isfinite(worst) else "of a score that does not rise"
         return [
-            f"{name} misses completeness by up to {diagnostics[GAP].max():.0%} for image {name_images(wide)}: its sum "
-            "is not the score's rise from the baseline; take more steps"
+            f"{name} misses completeness {missed} for image {name_images(wide)}: its sum is not the score's rise from "
+            "the baseline; take more steps"
         ]
 
     return judge

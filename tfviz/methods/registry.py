@@ -51,8 +51,9 @@ class Method:
     judge
         Returns what to say of the diagnostics.
     on_host
-        A last step outside of the graph, in NumPy: takes an image (H, W, C), what `compute` found for it and the
-        options, and returns its result. A method that has one runs neither in an export nor inside another method.
+        A last step outside of the graph, in NumPy: takes an image (H, W, C), what `compute` found for its targets
+        (k, ...) and the options, and returns their results. A method that has one runs neither in an export nor inside
+        another method.
     missing
         Returns what must be installed before the method runs, in words; empty where nothing is.
     """

@@ -35,12 +35,13 @@ def _scales(scales: Any) -> list[float]:
     return [number("one of the scales", each, above=0) for each in given]
 
 
-def _by_region(image: np.ndarray, attribution: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
-    """Return the map (H, W) of an image (H, W, C) and the attribution (H, W) of its pixels."""
-    if not np.isfinite(attribution).all():
-        return attribution  # as it is refused by `run_methods`
+def _by_region(image: np.ndarray, attributions: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
+    """Return the maps (k, H, W) of an image (H, W, C) and k attributions (H, W) of its pixels."""
+    if not np.isfinite(attributions).all():
+        return attributions  # as they are refused by `run_methods`
     regions = find_regions(image, _scales(options["scales"]), options["smallest_segment"], options["dilation"])
-    return grow(attribution.ravel(), regions).reshape(attribution.shape).astype(np.float32)
+    grown = [grow(each.ravel(), regions).reshape(each.shape) for each in attributions]
+    return np.stack(grown).astype(np.float32)
 
 
 @method(

@@ -67,9 +67,10 @@ class TracedNetwork:
         cut = f", cut={self.cut!r}" if self.cut else ""
         signature = f", signature={self.signature!r}" if self.signature else ""
         others = f", others={list(self.others)}" if self.others else ""
+        precision = f", precision={self.precision!r}" if self.running.full else ""
         return (
             f"TracedNetwork({self.name!r}, image_shape={self.image_shape}, num_classes={self.num_classes}, "
-            f"head={self.head.kind!r}, default_layer={self.default_layer!r}{signature}{cut}{others})"
+            f"head={self.head.kind!r}, default_layer={self.default_layer!r}{signature}{cut}{others}{precision})"
         )
 
     @property
