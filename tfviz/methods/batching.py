@@ -73,13 +73,12 @@ def run_batches(
         if compared and not exact:
             exact = _exact_maps(network, chosen, batch, found[0], batch_size)
     joined = tf.nest.map_structure(_joined, *found)
-    empty = _check_maps(compiled, joined["maps"], columns.count)
     for name, errors in precision_errors(joined["maps"], exact).items():
         joined["diagnostics"].setdefault(name, {}).update(errors)
+    empty = _check_maps(compiled, joined["maps"], columns.count)
     said = (*compiled.warnings, *empty, *_judge(compiled, joined["diagnostics"], columns.count))
-    if not maps_alone and network.head.kind == "none" and _are_probabilities(joined["logits"]):
-        joined["probabilities"] = joined["logits"]
-        said += (RAW_PROBABILITIES,)
+    if not maps_alone:
+        said += _complete(network, joined)
     return Found(compiled, joined, said)
 
 
@@ -144,6 +143,14 @@ def _gather(name: str, loop: Any, start: tuple[int, Any], chunk: int, at_once: i
     for first, last in stretches(-(-items // chunk), name):
         state, found = loop(state, *map(tf.constant, (first * chunk, min(last * chunk, items), at_once)))
     return found
+
+
+def _complete(network: TracedNetwork, arrays: dict[str, Any]) -> tuple[str, ...]:
+    """Add the probabilities of a network that ends in them unseen; return what to say of them."""
+    if network.head.kind != "none" or not _are_probabilities(arrays["logits"]):
+        return ()
+    arrays["probabilities"] = arrays["logits"]
+    return (RAW_PROBABILITIES,)
 
 
 def _are_probabilities(outputs: np.ndarray) -> bool:

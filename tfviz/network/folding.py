@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -51,9 +52,11 @@ class Fold:
         return scale
 
 
-def find_folds(program: Program, image: Value) -> tuple[Fold, ...]:
-    """Return the convolutions of a program that a scale by channel follows, with all up to the last."""
-    depending, uses = program.depending_on([image]), program.uses()
+def find_folds(program: Program, depending: Collection[Value], uses: Counter[Value]) -> tuple[Fold, ...]:
+    """Return the convolutions of a program that a scale by channel follows, with all up to the last.
+
+    depending: the values that follow from the image. uses: how often each value is read.
+    """
     readers = {value: step for step in program.steps for value in step.inputs}
     folds = []
     for step in program.steps:

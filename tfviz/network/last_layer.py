@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfviz.network.folding import SUMS, is_of_channels
 from tfviz.network.input_gradients import is_pointwise
-from tfviz.network.program import Program, Step, Value
+from tfviz.network.program import Step, Value
 from tfviz.network.replay import run
 from tfviz.network.rules import RELUS, Rule
 from tfviz.network.scores import Head
@@ -61,12 +61,14 @@ def _follow(
     return run(step, [found, *operands], rule)[0]
 
 
-def find_last_layer(program: Program, image: Value, head: Head) -> LastLayer | None:
-    """Return the last layer of the network where it has many weights and each class follows from its own alone."""
+def find_last_layer(depending: Collection[Value], head: Head) -> LastLayer | None:
+    """Return the last layer of the network where it has many weights and each class follows from its own alone.
+
+    depending: the values that follow from the image.
+    """
     if not head.has_classes or head.is_binary:
         return None
     logits = head.logits
-    depending = program.depending_on([image])
     chain: list[Step] = []
     value, classes = logits, logits.shape[-1]
     while (step := value.step) is not None and value.shape.rank and value.shape[-1] == classes:

@@ -49,8 +49,9 @@ def find_running(program: Program, image: Value, head: Head, choice: Choice) -> 
     full = Running(FULL, choice.jit_compile, program)
     # XLA has kernels of its own.
     if only_cpus() and not choice.jit_compile if choice.fast is None else choice.fast:
-        shortcuts, last_layer = find_shortcuts(program, image), find_last_layer(program, image, head)
-        full = replace(full, shortcuts=shortcuts, last_layer=last_layer)
+        depending = program.depending_on([image])
+        shortcuts = find_shortcuts(program, depending)
+        full = replace(full, shortcuts=shortcuts, last_layer=find_last_layer(depending, head))
     if precision == FULL:
         return full
     return Running(precision, choice.jit_compile, in_precision(program, image, precision), full=full)

@@ -54,9 +54,8 @@ def only_cpus() -> bool:
     return all(device.device_type == "CPU" for device in tf.config.list_logical_devices())
 
 
-def find_shortcuts(program: Program, image: Value) -> Shortcuts:
-    """Return the shortcuts on the way from `image`."""
-    depending = program.depending_on([image])
+def find_shortcuts(program: Program, depending: Collection[Value]) -> Shortcuts:
+    """Return the shortcuts on the way from the image, through the values `depending` on it."""
     uses = program.uses()
     convolutions = {
         step: _parts(step, uses)
@@ -64,7 +63,7 @@ def find_shortcuts(program: Program, image: Value) -> Shortcuts:
         if step.type == "Conv2D" and step.inputs[0] in depending and step.inputs[1] not in depending
     }
     pools = [step for step in program.steps if step.type == "MaxPool" and is_faster_by_masks(step)]
-    return Shortcuts(find_folds(program, image), convolutions, pools)
+    return Shortcuts(find_folds(program, depending, uses), convolutions, pools)
 
 
 def _parts(step: Step, uses: Counter[Value]) -> list[Value]:
@@ -90,15 +89,11 @@ def _fold(fold: Fold, parts: Sequence[Value], tensors: Tensors) -> dict[Value, t
     image, kernel = (tensors[value] for value in step.inputs)
     scale = fold.scale(tensors)
     kernel *= tf.reshape(scale, kernel.shape[2:]) if step.type in DEPTHWISE else scale
-    found = dict(tensors)
-    for each in (step, *fold.chain):
-        results = run_operation(each, [found[value] for value in each.inputs])
-        found.update(zip(each.outputs, results, strict=True))
     read = [tensors[value] for value in parts]
     gradients = _gradients(step, kernel, read)
     if gradients is None:
         read, gradients = [image], [own_gradient(step, tf.shape(image), kernel)]
-    return {fold.value: _with_gradients(found[fold.value], read, gradients)}
+    return {fold.value: _with_gradients(tensors[fold.value], read, gradients)}
 
 
 def _convolve(step: Step, parts: Sequence[Value], tensors: Tensors) -> dict[Value, tf.Tensor]:

@@ -78,8 +78,8 @@ def trace(
         Layers and functions of your own by name, for a .keras or .h5 file.
     fast
         Whether backward passes take shortcuts that are faster on a CPU. The forward pass is TensorFlow's own, gradients
-        are equal to its up to rounding. None takes them where TensorFlow sees nothing but CPUs and
-        no `jit_compile` is asked for; a reduced precision has none.
+        are equal to its up to rounding. None takes them where TensorFlow sees nothing but CPUs and no `jit_compile` is
+        asked for; a reduced precision has none.
 
     Raises
     ------
