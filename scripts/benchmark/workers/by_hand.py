@@ -1,4 +1,7 @@
-"""What tfviz is measured against: the network's forward pass and a gradient tape, compiled as one writes them."""
+"""What tfviz is measured against: the network's forward pass and a gradient tape, compiled as one writes them.
+
+Both take NumPy and return it, as tfviz does.
+"""
 
 from __future__ import annotations
 
@@ -12,21 +15,20 @@ import tensorflow as tf
 
 def forward(model: keras.Model, images: np.ndarray) -> Callable[[], Any]:
     """Return the forward pass, compiled for this batch size: a signature of one size is the faster one."""
-    tensor = tf.constant(images)
     compiled = tf.function(lambda given: model(given, training=False), input_signature=[tf.TensorSpec(images.shape)])
-    return lambda: compiled(tensor).numpy()
+    return lambda: compiled(tf.constant(images)).numpy()
 
 
 def tape(model: keras.Model, images: np.ndarray, targets: np.ndarray, method: str) -> Callable[[], Any]:
     """Return `gradient`, `saliency` or `input_x_gradient`, of the logits, compiled for this batch size."""
-    tensor, compiled = tf.constant(images), compiled_gradient(model, targets)
+    compiled = compiled_gradient(model, targets)
     finish = {
         "gradient": lambda found, given: found,
         "saliency": lambda found, given: tf.reduce_max(tf.abs(found), axis=-1),
         "input_x_gradient": lambda found, given: given * found,
     }[method]
     whole = tf.function(lambda given: finish(compiled(given), given), input_signature=[tf.TensorSpec(images.shape)])
-    return lambda: whole(tensor).numpy()
+    return lambda: whole(tf.constant(images)).numpy()
 
 
 def steps(model: keras.Model, images: np.ndarray, targets: np.ndarray, iterations: int) -> Callable[[], Any]:
