@@ -8,6 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfviz.network.compiling import on_its_own
+
 
 @dataclass(frozen=True)
 class Diagnosed:
@@ -33,6 +35,7 @@ class Loop:
     def advance(self, state: Any, first: tf.Tensor | int, last: tf.Tensor | int, chunk: tf.Tensor) -> Any:
         """Return the state after the items from `first` up to `last`, so many at a time."""
 
+        @on_its_own
         def body(done: tf.Tensor, state: Any) -> Any:
             stop = tf.minimum(done + chunk, last)
             gathered = self.gather(state, tf.range(done, stop))

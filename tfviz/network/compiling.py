@@ -35,6 +35,15 @@ def with_captured(function: Any, captured: Sequence[tf.Tensor]) -> Callable[...,
     return call
 
 
+def on_its_own(function: Any) -> Any:
+    """Return a function whose operations TensorFlow keeps a graph of their own, for the body of a loop.
+
+    Where they become part of a graph with a loop, TensorFlow meets them in an order that differs from process to process,
+    and may meet the gradient of a max pooling before the pooling: then it does not take its fast kernel for it.
+    """
+    return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
+
+
 def checked(tensor: tf.Tensor, checks: Iterable[Any]) -> tf.Tensor:
     """Return a tensor that is there when all checks, assertions of TensorFlow, have passed.
 

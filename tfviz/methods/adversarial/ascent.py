@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tfviz.errors import TfvizError, resembling
-from tfviz.network.compiling import concrete
+from tfviz.network.compiling import concrete, on_its_own
 from tfviz.network.scores import Head
 from tfviz.network.traced import TracedNetwork
 
@@ -141,6 +141,7 @@ def _compile(network: TracedNetwork, attack: Attack) -> Any:
         def continues(number: tf.Tensor, state: State) -> tf.Tensor:
             return (number < last) & tf.reduce_any(state.going)
 
+        @on_its_own
         def body(number: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
             return number + 1, _step(network, attack, state, bounds)
 

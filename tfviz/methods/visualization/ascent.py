@@ -14,7 +14,7 @@ from tfviz.methods.visualization.readout import Place, Share, read_out
 from tfviz.methods.visualization.recipe import Recipe
 from tfviz.methods.visualization.regularizers import constrain, penalty
 from tfviz.methods.visualization.transformations import transform
-from tfviz.network.compiling import concrete
+from tfviz.network.compiling import concrete, on_its_own
 from tfviz.network.rules import REDIRECTED
 from tfviz.network.traced import TracedNetwork
 
@@ -96,8 +96,12 @@ def _compile(network: TracedNetwork, plan: Plan, state: State, setting: Setting)
     def ascend(
         state: State, setting: Setting, seed: tf.Tensor, first: tf.Tensor, last: tf.Tensor
     ) -> tuple[State, tf.Tensor]:
+        @on_its_own
+        def step(number: tf.Tensor, state: State) -> tuple[State, tf.Tensor]:
+            return _step(network, plan, state, setting, (seed, number))
+
         def body(number: tf.Tensor, state: State, history: tf.TensorArray) -> Any:
-            state, values = _step(network, plan, state, setting, (seed, number))
+            state, values = step(number, state)
             return number + 1, state, history.write(number - first, values)
 
         history = tf.TensorArray(tf.float32, last - first, element_shape=[None])
