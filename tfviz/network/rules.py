@@ -50,9 +50,10 @@ def _redirect(upstream: tf.Tensor, local: Backward) -> tf.Tensor:
     Where nothing comes through, the units that are active have no upstream gradient, so all that is let through goes to
     units that are not.
     """
-    gradient = local(upstream)
-    comes_through = tf.reduce_any(tf.not_equal(gradient, 0), axis=range(1, upstream.shape.rank), keepdims=True)
-    return tf.where(comes_through, gradient, tf.nn.relu(upstream))
+    gradient, axes = local(upstream), range(1, upstream.shape.rank)
+    comes_through = (tf.reduce_max(gradient, axis=axes) > 0) | (tf.reduce_min(gradient, axis=axes) < 0)
+    # Whole images are chosen, which `tf.where` does value by value.
+    return tf.raw_ops.Select(condition=comes_through, x=gradient, y=tf.nn.relu(upstream))
 
 
 # Olah, Mordvintsev, Schubert, "Feature Visualization", Distill 2017: an image that wakes no unit is no dead end.

@@ -38,7 +38,7 @@ def _adam(gradient: tf.Tensor, slots: Slots, number: tf.Tensor, recipe: Recipe) 
     mean = recipe.momentum * slots[0] + (1 - recipe.momentum) * gradient
     square = recipe.decay * slots[1] + (1 - recipe.decay) * tf.square(gradient)
     deviation = tf.sqrt(square / (1 - recipe.decay**count))
-    return recipe.rate * mean / (1 - recipe.momentum**count) / (deviation + SMALLEST), (mean, square)
+    return recipe.rate / (1 - recipe.momentum**count) * mean / (deviation + SMALLEST), (mean, square)
 
 
 OPTIMIZERS = {"momentum": Optimizer(1, _momentum), "adam": Optimizer(2, _adam)}

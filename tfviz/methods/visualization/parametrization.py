@@ -53,11 +53,11 @@ def amplitudes(height: int, width: int) -> np.ndarray:
 def _decode_spectrum(spectrum: tf.Tensor, colors: Colors, shape: Sequence[int]) -> tf.Tensor:
     height, width, _ = shape
     scaled = spectrum * tf.constant(amplitudes(height, width)[..., np.newaxis], tf.float32)
-    planes = tf.signal.irfft2d(tf.complex(scaled[..., 0], scaled[..., 1]), [height, width])
-    deviations = tf.einsum("nchw,cd->nhwd", planes, colors.root)
+    planes = tf.signal.irfft2d(tf.complex(*tf.unstack(scaled, axis=-1)), [height, width])
     # The slope of the sigmoid at the mean is mean · (1 − mean): small deviations stay what they are.
+    deviations = tf.einsum("nchw,cd->nhwd", planes, colors.root / (colors.mean * (1 - colors.mean)))
     middle = tf.math.log(colors.mean / (1 - colors.mean))
-    return colors.low + colors.span * tf.sigmoid(middle + deviations / (colors.mean * (1 - colors.mean)))
+    return colors.low + colors.span * tf.sigmoid(middle + deviations)
 
 
 def _encode_spectrum(images: tf.Tensor, colors: Colors) -> tf.Tensor:

@@ -11,8 +11,9 @@ from tfviz.methods.visualization.recipe import Recipe
 
 def penalty(images: tf.Tensor, recipe: Recipe, colors: Colors) -> tf.Tensor:
     """Return what is subtracted from the objective (N,): λ‖I‖² and the total variation, in units of the pixel range."""
-    shares = images / colors.span
-    total = recipe.l2 * tf.reduce_sum(tf.square(shares), axis=(1, 2, 3))
+    shares, total = images / colors.span, tf.zeros(tf.shape(images)[:1])
+    if recipe.l2:
+        total += recipe.l2 * tf.reduce_sum(tf.square(shares), axis=(1, 2, 3))
     if recipe.total_variation:
         total += recipe.total_variation * tf.image.total_variation(shares)
     return total

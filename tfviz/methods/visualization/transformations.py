@@ -15,18 +15,21 @@ def transform(images: tf.Tensor, recipe: Recipe, grey: tf.Tensor, draw: tuple[tf
     `draw` are the seed and the number of the step.
     """
     shape, (seed, number) = images.shape, draw
+    has_border = bool(recipe.pad or recipe.rotate or recipe.scale)
+    if has_border:
+        images -= grey  # whose place zeros take
     if recipe.pad:
-        border = [[0, 0], [recipe.pad, recipe.pad], [recipe.pad, recipe.pad], [0, 0]]
-        images = tf.pad(images - grey, border) + grey
+        images = tf.pad(images, [[0, 0], [recipe.pad, recipe.pad], [recipe.pad, recipe.pad], [0, 0]])
     offset = tf.random.stateless_uniform((2,), (seed, number), -recipe.jitter, recipe.jitter + 1, tf.int32)
     images = tf.roll(images, offset, axis=(1, 2))
     if recipe.rotate or recipe.scale:
         # Steps are counted from 0 up: numbers below -1 are those of no other draw.
         angle, change = tf.unstack(tf.random.stateless_uniform((2,), (seed, -2 - number), -1.0, 1.0))
-        turned = turn_and_scale(images - grey, recipe.rotate * angle * pi / 180, 1 + recipe.scale * change)
-        images = turned + grey
+        images = turn_and_scale(images, recipe.rotate * angle * pi / 180, 1 + recipe.scale * change)
     if recipe.pad:
-        images = images[:, recipe.pad : -recipe.pad, recipe.pad : -recipe.pad]
+        images = tf.slice(images, [0, recipe.pad, recipe.pad, 0], [-1, *shape[1:]])
+    if has_border:
+        images += grey
     return tf.ensure_shape(images, shape)
 
 
