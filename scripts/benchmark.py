@@ -4,6 +4,7 @@
     python scripts/benchmark.py --peers                # against all peers too, each in an environment made here
     python scripts/benchmark.py --quick                # what is slow or fast, in a minute
     python scripts/benchmark.py --model squeezenet --batch 1 --method saliency --peers captum xplique
+    python scripts/benchmark.py --model vgg16 --batch 8 --add    # to the table of an earlier run
 
 Every contender of a method runs once in each round, on the same images and weights, in alternating order, and each
 ratio is the median over the rounds of (our time) / (their time). What another library computes is compared with
@@ -41,10 +42,11 @@ def main() -> None:
     )
     report: dict[str, Any] = {"date": time.strftime("%Y-%m-%d"), "rounds": settings.rounds, "rates": {}, "rows": []}
     report["machine"] = f"{platform.machine()}, {os.cpu_count()} cores"
+    earlier = table.read(arguments.output) if arguments.add else table.NO_REPORT
     started = time.perf_counter()
     for number, name in enumerate(arguments.model, 1):
         run_network(name, settings, arguments.further, report)
-        table.write(report, arguments.output)
+        table.write(report, earlier, arguments.output)
         minutes = (time.perf_counter() - started) / 60
         print(f"{number} of {len(arguments.model)} networks, {minutes:.0f} min so far", file=sys.stderr)
     if arguments.further:
@@ -52,7 +54,7 @@ def main() -> None:
             report["rows"] += further.start_up(settings.rounds)
         except WorkerError as error:
             report["rows"].append({**NOTHING, "network": "demo", "note": str(error)})
-    print(table.write(report, arguments.output))
+    print(table.write(report, earlier, arguments.output))
 
 
 def run_network(name: str, settings: Settings, with_further: bool, report: dict[str, Any]) -> None:
@@ -96,6 +98,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--longest", type=float, default=5, help="seconds a run may take, else it is left out (5)")
     parser.add_argument("--quick", action="store_true", help="demo and squeezenet, batch 1, four methods, 3 rounds")
     parser.add_argument("--output", type=Path, default=Path("benchmark"))
+    parser.add_argument("--add", action="store_true", help="keep the other rows of the table that the output holds")
     chosen = parser.parse_args()
     chosen.further = not chosen.method and not chosen.quick
     if chosen.quick:

@@ -160,6 +160,23 @@ def test_every_method_of_a_peer_is_one_of_the_plan():
         assert {*peer.methods} <= {*plan.METHODS} <= {*tfviz.METHODS}
 
 
+def test_a_run_is_added_to_an_earlier_one(tmp_path):
+    def report(rate, *rows):
+        names = ("network", "batch", "what", "against", "ratio")
+        made = [{**dict(zip(names, row, strict=True)), "version": ""} for row in rows]
+        return {"date": "", "machine": "", "rounds": 7, "rates": {"vgg16": rate}, "rows": made}
+
+    old, tape = ("vgg16", 1, "gradient", "xplique", 0.1), ("vgg16", 1, "gradient", measure.TAPE, 0.9)
+    first = report(1.0, old, ("demo", 1, "rise", "xplique", 0.2))
+    table.write(first, table.read(tmp_path), tmp_path)
+    table.write(report(2.0, ("vgg16", 8, "gradient", "xplique", 0.3), tape), table.read(tmp_path), tmp_path)
+    found = table.read(tmp_path)
+    assert found["rates"] == {"vgg16": 2.0}
+    places = [(row["network"], row["batch"], row["against"], row["ratio"]) for row in found["rows"]]
+    assert places == [("vgg16", 8, "xplique", 0.3), ("vgg16", 1, measure.TAPE, 0.9), ("demo", 1, "xplique", 0.2)]
+    assert [row["reached"] for row in found["rows"]] == [True, False, True]
+
+
 def test_a_short_run_writes_both_files(tmp_path):
     command = [sys.executable, str(SCRIPTS / "benchmark.py"), "--model", "demo", "--batch", "1", "--rounds", "1"]
     command += ["--method", "gradient", "--output", str(tmp_path)]

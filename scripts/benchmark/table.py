@@ -9,8 +9,13 @@ from typing import Any
 from benchmark.measure import FORWARD, TAPE, TENSORFLOW_PEER
 
 Row = dict[str, Any]
+Report = dict[str, Any]
+NO_REPORT: Report = {"rates": {}, "rows": []}
+JSON = "benchmark.json"
+PLACE = ("network", "batch", "what", "against")
 COLUMNS = (
-    *("network", "batch", "what", "against", "ratio", "target", "reached", "ours", "theirs", "difference"),
+    *PLACE,
+    *("ratio", "target", "reached", "ours", "theirs", "difference"),
     *("memory", "their memory", "same numbers", "note"),
 )
 TAPE_TARGETS = {("squeezenet", 1): 0.70, ("squeezenet", 8): 0.75, ("vgg16", 1): 0.80, ("vgg16", 8): 0.80}
@@ -47,6 +52,14 @@ def target_of(row: Row) -> float | None:
     return OF_PEER.get(against) if small else None
 
 
+def merged(earlier: list[Row], rows: list[Row]) -> list[Row]:
+    """Return the rows of two runs by network, without those of the earlier one that were measured again."""
+    again = {tuple(row[name] for name in PLACE[:3]) for row in rows}
+    kept = [row for row in earlier if tuple(row[name] for name in PLACE[:3]) not in again]
+    networks = list(dict.fromkeys(row["network"] for row in earlier + rows))
+    return sorted(kept + rows, key=lambda row: networks.index(row["network"]))
+
+
 def judged(row: Row) -> Row:
     """Return a row with its target and whether it is reached."""
     target = target_of(row)
@@ -55,17 +68,23 @@ def judged(row: Row) -> Row:
     return {**row, "target": target, "reached": row["ratio"] <= target}
 
 
-def write(report: dict[str, Any], folder: Path) -> str:
-    """Write `benchmark.json` and `benchmark.md` into a folder, and return the latter."""
-    report = {**report, "rows": [judged(row) for row in report["rows"]]}
+def read(folder: Path) -> Report:
+    """Return the report that a folder holds."""
+    return json.loads((folder / JSON).read_text()) if (folder / JSON).exists() else NO_REPORT
+
+
+def write(report: Report, earlier: Report, folder: Path) -> str:
+    """Write `benchmark.json` and `benchmark.md`, of a run and an earlier one, into a folder, and return the latter."""
+    rows = [judged(row) for row in merged(earlier["rows"], report["rows"])]
+    report = {**report, "rates": {**earlier["rates"], **report["rates"]}, "rows": rows}
     folder.mkdir(parents=True, exist_ok=True)
     written = markdown(report)
-    (folder / "benchmark.json").write_text(json.dumps(report, indent=1) + "\n")
+    (folder / JSON).write_text(json.dumps(report, indent=1) + "\n")
     (folder / "benchmark.md").write_text(written)
     return written
 
 
-def markdown(report: dict[str, Any]) -> str:
+def markdown(report: Report) -> str:
     """Return the report as Markdown: what must be reached first, then every row."""
     rows = report["rows"]
     asked = [row for row in rows if row["reached"] is not None]
@@ -104,7 +123,7 @@ def cells(row: Row) -> list[str]:
     memory = [number(row.get(name), "{:.0f} MB") for name in ("ours_mb", "theirs_mb")]
     said = {True: "yes", False: "**no**", None: ""}[row["reached"]]
     ratio, target = number(row.get("ratio"), "{:.2f}"), number(row["target"], "≤ {:.2f}")
-    place = [str(row[name]) for name in ("network", "batch", "what", "against")]
+    place = [str(row[name]) for name in PLACE]
     return [*place, ratio, target, said, *times, *memory, row.get("same", ""), row.get("note", "")]
 
 
