@@ -494,8 +494,9 @@ def test_gradients_that_overflow_stop_no_training(tmp_path, library):
     assert seen == [0, 1, 2] and list(explanations(tmp_path)["saliency"]) == [0]
 
 
+@pytest.mark.slow
 def test_memory_that_is_short_later_stops_no_training(tmp_path):
-    """A score that asks for 4 EB in the second epoch."""
+    """A score that asks for 4 EB in the second epoch; TensorFlow waits 10 s for them."""
     model, seen = compiled("keras"), []
     more = tf.Variable(0, dtype=tf.int64)
 

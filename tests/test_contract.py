@@ -39,7 +39,7 @@ MAINLY = ["subclassed", "vision_transformer"]
 ENOUGH = {"xrai": ["nested", "saved"]}
 # One method of each way to work, for the kinds that are traced much like another: the rest waits for the nightly run.
 WAYS = ["saliency", "guided_grad_cam", "full_grad", "integrated_gradients", "ablation_cam", "rise"]
-ALIKE = ["sequential", "shared_layer", "bfloat16"]
+ALIKE = ["sequential", "lazily_built", "shared_layer", "bfloat16"]
 IMAGES = random_images(5)
 TARGETS = np.array([3, 0, 4, 1, 2])
 

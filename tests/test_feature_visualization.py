@@ -108,7 +108,10 @@ def test_an_objective_is_what_it_says(network, model, objective):
 ALONE = (2, 4, 7)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+# Deep dreams are made as the images of "fourier" are.
+@pytest.mark.parametrize(
+    "preset", [pytest.param(name, marks=[pytest.mark.slow] * (name == "deep-dream")) for name in PRESETS]
+)
 def test_an_image_does_not_depend_on_the_others(network, preset):
     mixed = [objective for place, objective in enumerate(ORACLES) if place in ALONE]
     together = run(network, mixed, preset=preset)

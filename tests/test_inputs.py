@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 from model_zoo import CLASSES, SHAPE, SIZE, WithSignature, distance, head, model_of, random_images, randomise
+from test_contract import WAYS
 
 import tfviz
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
@@ -390,7 +391,9 @@ def held(tmp_path_factory):
 
 @pytest.mark.filterwarnings("ignore:.*is zero everywhere:tfviz.errors.TfvizWarning")
 @pytest.mark.filterwarnings("ignore:.*misses completeness:tfviz.errors.TfvizWarning")
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name not in WAYS)) for name in METHODS]
+)
 def test_other_inputs_are_held_fixed(two, held, name):
     images = random_images(3)
     network = tfviz.trace(two, output="probabilities")
