@@ -97,10 +97,13 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--environments", type=Path, default=CACHE, help=f"where the peers live (default {CACHE})")
     parser.add_argument("--longest", type=float, default=5, help="seconds a run may take, else it is left out (5)")
     parser.add_argument("--quick", action="store_true", help="demo and squeezenet, batch 1, four methods, 3 rounds")
+    rows = "rows beside those of single methods (default: where no method is named)"
+    parser.add_argument("--further", action=argparse.BooleanOptionalAction, default=None, help=rows)
     parser.add_argument("--output", type=Path, default=Path("benchmark"))
     parser.add_argument("--add", action="store_true", help="keep the other rows of the table that the output holds")
     chosen = parser.parse_args()
-    chosen.further = not chosen.method and not chosen.quick
+    if chosen.further is None:
+        chosen.further = not chosen.method and not chosen.quick
     if chosen.quick:
         chosen.rounds = 3
     chosen.model = chosen.model or list(NETWORKS[:2] if chosen.quick else NETWORKS)

@@ -160,10 +160,20 @@ def test_every_method_of_a_peer_is_one_of_the_plan():
         assert {*peer.methods} <= {*plan.METHODS} <= {*tfviz.METHODS}
 
 
+def test_the_ratios_of_a_method_stand_side_by_side():
+    row = {"network": "vgg16", "batch": 1, "what": "gradient", "ours_ms": 3.0, "ours_mb": 8.2}
+    ratios = {measure.FLOOR: 2.0, measure.TAPE: 1.04, "captum": 0.5, "xplique": None}
+    rows = [{**row, "against": against, "ratio": ratio} for against, ratio in ratios.items()]
+    rows += [{**row, "what": "rise", "against": "saliency alone", "ratio": 1.2}]
+    titles, _, *lines = table.overview(rows)
+    assert titles.startswith("| network | batch | what | ms | arithmetic floor | forward pass | tape by hand | ")
+    assert lines == ["| vgg16 | 1 | gradient | 3.0 | 2.00 |  | **1.04** |  |  |  | 0.50 |  | 8 |"]
+
+
 def test_a_run_is_added_to_an_earlier_one(tmp_path):
     def report(rate, *rows):
         names = ("network", "batch", "what", "against", "ratio")
-        made = [{**dict(zip(names, row, strict=True)), "version": ""} for row in rows]
+        made = [{**dict(zip(names, row, strict=True)), "version": "", "ours_ms": 1.0} for row in rows]
         return {"date": "", "machine": "", "rounds": 7, "rates": {"vgg16": rate}, "rows": made}
 
     old, tape = ("vgg16", 1, "gradient", "xplique", 0.1), ("vgg16", 1, "gradient", measure.TAPE, 0.9)
@@ -190,5 +200,5 @@ def test_a_short_run_writes_both_files(tmp_path):
     written = (tmp_path / "benchmark.md").read_text()
     assert written in done.stdout
     lines = [line for line in written.splitlines() if line.startswith("|")]
-    assert {line.count("|") for line in lines} == {len(table.COLUMNS) + 1}
+    assert {line.count("|") for line in lines} == {len(table.COLUMNS) + 1, len(table.SIDE_BY_SIDE) + 1}
     assert "demo, batch 1, gradient (1 of 1)" in done.stderr

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmark.measure import FORWARD, TAPE, TENSORFLOW_PEER
+from benchmark.environments import PEERS
+from benchmark.measure import FLOOR, FORWARD, TAPE, TENSORFLOW_PEER
 
 Row = dict[str, Any]
 Report = dict[str, Any]
@@ -18,6 +19,8 @@ COLUMNS = (
     *("ratio", "target", "reached", "ours", "theirs", "difference"),
     *("memory", "their memory", "same numbers", "note"),
 )
+CONTENDERS = (FLOOR, FORWARD, TAPE, *PEERS)
+SIDE_BY_SIDE = (*PLACE[:3], "ms", *CONTENDERS, "MB")
 TAPE_TARGETS = {("squeezenet", 1): 0.70, ("squeezenet", 8): 0.75, ("vgg16", 1): 0.80, ("vgg16", 8): 0.80}
 TAPE_OF_NETWORK = {"resnet50": 0.95, "mobilenetv2": 0.95}
 CAPTUM = {"squeezenet": 0.85, "vgg16": 1.0}
@@ -85,7 +88,7 @@ def write(report: Report, earlier: Report, folder: Path) -> str:
 
 
 def markdown(report: Report) -> str:
-    """Return the report as Markdown: what must be reached first, then every row."""
+    """Return the report as Markdown: what is not reached, the ratios side by side, then every row."""
     rows = report["rows"]
     asked = [row for row in rows if row["reached"] is not None]
     reached = sum(row["reached"] for row in asked)
@@ -100,6 +103,10 @@ def markdown(report: Report) -> str:
         "",
         *lines_of([row for row in asked if not row["reached"]]),
         "",
+        "Ratios, ours / theirs; we lose where they are bold:",
+        "",
+        *overview(rows),
+        "",
         "All rows:",
         "",
         *lines_of(rows),
@@ -110,6 +117,27 @@ def markdown(report: Report) -> str:
 def lines_of(rows: list[Row]) -> list[str]:
     """Return the lines of a table."""
     return [line(COLUMNS), line(["---"] * len(COLUMNS)), *(line(cells(row)) for row in rows)]
+
+
+def overview(rows: list[Row]) -> list[str]:
+    """Return the lines of a table of the ratios, a method's against all contenders side by side."""
+    found: dict[tuple[str, str, str], dict[str, Row]] = {}
+    for row in rows:
+        if row["against"] in CONTENDERS and row.get("ratio") is not None:
+            network, batch, what = (str(row[name]) for name in PLACE[:3])
+            found.setdefault((network, batch, what), {})[row["against"]] = row
+    lines = [line(SIDE_BY_SIDE), line(["---"] * len(SIDE_BY_SIDE))]
+    for place, against in found.items():
+        ours = next(iter(against.values()))
+        ratios = [shown(name, against[name]["ratio"]) if name in against else "" for name in CONTENDERS]
+        lines.append(line([*place, number(ours["ours_ms"], "{:.1f}"), *ratios, number(ours.get("ours_mb"), "{:.0f}")]))
+    return lines
+
+
+def shown(against: str, ratio: float) -> str:
+    """Return a ratio as text, bold where we lose: nothing is faster than the floor and the forward pass alone."""
+    text = f"{ratio:.2f}"
+    return f"**{text}**" if ratio > 1 and against not in (FLOOR, FORWARD) else text
 
 
 def line(values: Any) -> str:
