@@ -28,6 +28,7 @@ ALL = "all"
 USUAL_METHODS = ("saliency", "grad_cam", "guided_backprop")
 LISTED = 12  # lines of the table of classes, shared by the images
 MOST_LISTED = 5
+CLASS_PICTURE_ITERATIONS = 96  # with more, the command without arguments would take longer over these than to start
 
 
 def find_methods(
@@ -157,5 +158,6 @@ class Run:
             pixel_range=preprocessing.pixel_range,
             image_shape=self._setup.image_shape,
             color_statistics=find_color_statistics(preprocessing),
+            iterations=CLASS_PICTURE_ITERATIONS,
         )
         return preprocessing.pictures(found.images)[rows]
