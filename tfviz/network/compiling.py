@@ -38,8 +38,8 @@ def with_captured(function: Any, captured: Sequence[tf.Tensor]) -> Callable[...,
 def on_its_own(function: Any) -> Any:
     """Return a function whose operations TensorFlow keeps a graph of their own, for the body of a loop.
 
-    Where they become part of a graph with a loop, TensorFlow meets them in an order that differs from process to process,
-    and may meet the gradient of a max pooling before the pooling: then it does not take its fast kernel for it.
+    Where they become part of a graph with a loop, TensorFlow meets them in an order that differs from process to
+    process, and may meet the gradient of a max pooling before the pooling: then it does not take its fast kernel.
     """
     return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
 
