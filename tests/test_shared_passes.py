@@ -50,7 +50,33 @@ def operations_run(methods, **options):
         graphs = context.context().export_run_metadata().function_graphs
     finally:
         context.context().disable_run_metadata()
-    return [node.op for function in graphs for graph in function.partition_graphs for node in graph.node]
+    return [op for function in graphs for graph in function.partition_graphs for op in operations_of(graph)]
+
+
+def operations_of(graph):
+    """The types of the operations of a graph, those of the functions it calls in their places."""
+    functions = {function.signature.name: function for function in graph.library.function}
+
+    def follow(nodes):
+        for node in nodes:
+            if "PartitionedCall" in node.op:
+                yield from follow(needed(functions[node.attr["f"].func.name]))
+            else:
+                yield node.op
+
+    return list(follow(graph.node))
+
+
+def needed(function):
+    """The operations of a function that its results need: TensorFlow leaves the others out when it runs it."""
+    nodes = {node.name: node for node in function.node_def}
+    wanted, found = [*function.ret.values(), *function.control_ret.values()], {}
+    while wanted:
+        name = wanted.pop().removeprefix("^").partition(":")[0]
+        if name in nodes and name not in found:
+            found[name] = nodes[name]
+            wanted += nodes[name].input
+    return found.values()
 
 
 def counted(methods, **options):
