@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,9 +54,7 @@ def run_batches(
     devices = replica_devices()
     compiled = compile_methods(network, chosen, columns.width, maps_alone=maps_alone)
     replicas = on_replicas(network, compiled, devices)
-
-    def run_part(compiled: Compiled, part: Batch) -> dict[str, Any]:
-        return _run_batch(network, compiled, part, -(-batch_size // len(devices)))
+    run_part = partial(_run_batch, network, batch_size=-(-batch_size // len(devices)))
 
     def run_columns(batch: Batch) -> Any:
         parts = [run_parts(replicas, run_part, each.split(network, len(replicas))) for each in columns.batches(batch)]
