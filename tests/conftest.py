@@ -23,6 +23,11 @@ def pytest_configure(config):
     )
 
 
+def pytest_make_parametrize_id(val):
+    """Name bytes by their place: Examples order their features anew in each process, and workers must agree."""
+    return "bytes" if isinstance(val, bytes) else None
+
+
 def pytest_collection_modifyitems(config, items):
     """Leave out the slow tests unless an expression asks for them: `-m slow`.
 
