@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +14,7 @@ from tfviz.methods.checks import name_images
 from tfviz.methods.columns import NO_COLUMNS, Columns
 from tfviz.methods.compiled import Compiled, compile_methods
 from tfviz.methods.precision_error import precision_errors
-from tfviz.methods.replicas import on_replicas, replica_devices, run_parts
+from tfviz.methods.replicas import Replica, on_replicas, replica_devices, run_parts
 from tfviz.network.batches import Batch, batches
 from tfviz.network.compiling import reason_of, with_captured
 from tfviz.network.traced import TracedNetwork
@@ -54,19 +53,13 @@ def run_batches(
     devices = replica_devices()
     compiled = compile_methods(network, chosen, columns.width, maps_alone=maps_alone)
     replicas = on_replicas(network, compiled, devices)
-    run_part = partial(_run_batch, network, batch_size=-(-batch_size // len(devices)))
-
-    def run_columns(batch: Batch) -> Any:
-        parts = [run_parts(replicas, run_part, each.split(network, len(replicas))) for each in columns.batches(batch)]
-        return columns.rows([tf.nest.map_structure(_joined, *each) for each in parts])
-
     found: list[dict[str, Any]] = []
     exact: dict[str, np.ndarray] = {}
     for batch in batches(network, images, targets, columns.images_at_once(batch_size)):
         for run in compiled.runs.values():
             run.check(batch.images.shape[1:])
         try:
-            found.append(run_columns(batch))
+            found.append(_run_columns(network, replicas, columns, batch, batch_size))
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             raise _refusal(network, batch, error) from error
         if compared and not exact:
@@ -79,6 +72,19 @@ def run_batches(
     if not maps_alone:
         said += _complete(network, joined)
     return Found(compiled, joined, said)
+
+
+def _run_columns(
+    network: TracedNetwork, replicas: list[Replica], columns: Columns, batch: Batch, batch_size: int
+) -> dict[str, Any]:
+    """Return what was found for a batch and each column of targets, its parts each on a replica."""
+
+    def run_part(compiled: Compiled, part: Batch) -> dict[str, Any]:
+        return _run_batch(network, compiled, part, -(-batch_size // len(replicas)))
+
+    parts = [run_parts(replicas, run_part, each.split(network, len(replicas))) for each in columns.batches(batch)]
+    rows: dict[str, Any] = columns.rows([tf.nest.map_structure(_joined, *each) for each in parts])
+    return rows
 
 
 def _run_batch(network: TracedNetwork, compiled: Compiled, batch: Batch, batch_size: int) -> dict[str, Any]:
