@@ -64,7 +64,7 @@ def run_batches(
             raise _refusal(network, batch, error) from error
         if compared and not exact:
             exact = _exact_maps(network, chosen, batch, found[0], batch_size)
-    joined = tf.nest.map_structure(_joined, *found)
+    joined = _joined(found)
     for name, errors in precision_errors(joined["maps"], exact).items():
         joined["diagnostics"].setdefault(name, {}).update(errors)
     empty = _check_maps(compiled, joined["maps"], columns.count)
@@ -83,7 +83,7 @@ def _run_columns(
         return _run_batch(network, compiled, part, -(-batch_size // len(replicas)))
 
     parts = [run_parts(replicas, run_part, each.split(network, len(replicas))) for each in columns.batches(batch)]
-    rows: dict[str, Any] = columns.rows([tf.nest.map_structure(_joined, *each) for each in parts])
+    rows: dict[str, Any] = columns.rows([_joined(each) for each in parts])
     return rows
 
 
@@ -163,8 +163,12 @@ def _are_probabilities(outputs: np.ndarray) -> bool:
     return bool(outputs.shape[1] > 1 and (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
 
 
-def _joined(*parts: np.ndarray) -> np.ndarray:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what was found for the parts of a batch, or for batches, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    joined: dict[str, Any] = tf.nest.map_structure(lambda *each: np.concatenate(each), *parts)
+    return joined
 
 
 def _judge(compiled: Compiled, diagnostics: dict[str, dict[str, np.ndarray]], columns: int) -> tuple[str, ...]:

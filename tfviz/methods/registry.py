@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -79,7 +80,7 @@ class Method:
         """The default of every option by its name."""
         return {name: parameter.default for name, parameter in self.parameters.items()}
 
-    @property
+    @cached_property
     def parameters(self) -> dict[str, inspect.Parameter]:
         """Every option as the method's signature has it."""
         return dict(list(inspect.signature(self.compute).parameters.items())[1:])
