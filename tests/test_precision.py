@@ -310,6 +310,14 @@ def test_an_unknown_precision(name):
     assert message.startswith(f"no precision {name!r}; ") and "bfloat16" in message and "\n" not in message
 
 
+def test_shortcuts_cannot_be_asked_for_beside_a_precision():
+    model = model_of("functional")
+    with pytest.raises(tfviz.TfvizError, match=r"^fast is True, .* the precision bfloat16"):
+        tfviz.trace(model, precision="bfloat16", fast=True)
+    assert tfviz.trace(model, precision="float32", fast=True).running.fast
+    assert not tfviz.trace(model, precision="bfloat16", fast=False).running.full.fast
+
+
 def test_an_overflow_is_named():
     image = layers.Input(SHAPE)
     x = layers.Lambda(tf.exp, output_shape=SHAPE)(image)

@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfviz.errors import TfvizError
 from tfviz.network.choice import Choice
 from tfviz.network.last_layer import LastLayer, find_last_layer
 from tfviz.network.precision import FULL, find_precision, in_precision
@@ -44,8 +45,12 @@ class Running:
 
 
 def find_running(program: Program, image: Value, head: Head, choice: Choice) -> Running:
-    """Return how a program is run on `image`, as `trace` was told. Shortcuts are for float32."""
+    """Return how a program is run on `image`, as `trace` was told. Raises `TfvizError` for a choice that cannot be."""
     precision = find_precision(choice.precision)
+    if choice.fast and precision != FULL:
+        raise TfvizError(
+            f"fast is True, expected None or False beside the precision {precision}, which has no shortcuts"
+        )
     full = Running(FULL, choice.jit_compile, program)
     # XLA has kernels of its own.
     if only_cpus() and not choice.jit_compile if choice.fast is None else choice.fast:

@@ -85,7 +85,7 @@ def trace(
     ------
     TfvizError
         `tokens_to_map` takes no sequence of the network, or returns something else than a map. There is no such
-        `precision`.
+        `precision`, or `fast` is asked for beside one.
     UnsupportedModelError
         The model cannot be opened, no input, or several, may be the image, or there are no class scores and no `score`.
     """
