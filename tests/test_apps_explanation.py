@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -183,6 +184,63 @@ def test_select(explanation):
     np.testing.assert_array_equal(part.maps["grad_cam"], explanation.maps["grad_cam"][[2, 0]])
     np.testing.assert_array_equal(part.images, explanation.images[[2, 0]])
     assert part.layers == explanation.layers
+
+
+@pytest.fixture(scope="module")
+def best():
+    return tfviz.explain(model_of("functional"), random_images(2), methods="grad_cam", top=3)
+
+
+def test_several_targets_of_an_image(best):
+    assert best.targets_per_image == 3 and len(best.targets) == 6
+    assert repr(best).startswith("Explanation of 2 images, 3 targets each, by 'functional'")
+    assert [best.select(rows).targets_per_image for rows in ([3, 4, 5], range(6), [0], [0, 1], [1, 2, 3])] == [
+        3,
+        3,
+        1,
+        1,
+        1,
+    ]
+
+
+def test_pictures_are_of_images_or_of_rows(best, explanation):
+    pictures = np.random.default_rng(0).integers(0, 256, (2, *SHAPE), np.uint8)
+    repeated = np.repeat(pictures, 3, axis=0)
+    np.testing.assert_array_equal(best.by_row(pictures), repeated)
+    np.testing.assert_array_equal(best.by_row(list(repeated[::-1])), repeated[::-1])
+    for given in (pictures, repeated):
+        shown = [axes.images[0].get_array() for axes in best.plot(given).axes]
+        np.testing.assert_array_equal(shown[::2], repeated)
+    np.testing.assert_array_equal(explanation.by_row(repeated[:3]), repeated[:3])
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 7])
+def test_pictures_that_are_of_neither(best, tmp_path, count):
+    pictures, said = np.zeros((count, *SHAPE), np.uint8), "2 images of 3 targets each need as many pictures, got those"
+    for call in (best.plot, lambda pictures: best.save(tmp_path / "new", pictures=pictures)):
+        with pytest.raises(tfviz.TfvizError, match=said):
+            call(pictures)
+    assert not (tmp_path / "new").exists()
+
+
+def test_one_picture_is_not_shown_beside_another_image(explanation):
+    for pictures in (np.zeros((4, *SHAPE), np.uint8), np.zeros((1, *SHAPE), np.uint8), np.zeros(SHAPE, np.uint8)):
+        with pytest.raises(tfviz.TfvizError, match="3 images need as many pictures, got those of shape"):
+            explanation.plot(pictures)
+
+
+def test_files_of_several_targets_are_called_by_their_class(best, tmp_path):
+    pictures = np.zeros((2, *SHAPE), np.uint8)
+    saved = read_json(best.save(tmp_path, pictures=pictures))
+    named = [f"image_{row // 3}.class_{target}" for row, target in enumerate(best.targets)]
+    assert [entry["image"] for entry in saved["results"]] == named
+    assert all((tmp_path / f"{name}.grad_cam.npy").exists() for name in named)
+
+
+def test_a_small_probability_is_not_shown_as_none(explanation):
+    for small, shown in ((0.0004, "<\N{NO-BREAK SPACE}0.001"), (0.0006, "0.001"), (0.0, "<\N{NO-BREAK SPACE}0.001")):
+        probabilities = np.full_like(explanation.probabilities, small)
+        assert replace(explanation, probabilities=probabilities).titles(NAMES)[0] == f"bee {shown}"
 
 
 def titles(figure):

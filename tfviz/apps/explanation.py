@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from tfviz.apps import manifest
 from tfviz.apps.origin import Origin
 from tfviz.apps.output import PICTURE_SUFFIX, check_folder, file_part, write_array, write_figure
-from tfviz.errors import TfvizError
+from tfviz.errors import InvalidImagesError, TfvizError
 from tfviz.methods import Results
 from tfviz.methods.registry import method_of
 from tfviz.network.scores import are_of_classes
 from tfviz.network.traced import TracedNetwork
 from tfviz.results import normalise, plot, to_picture
+from tfviz.results.checks import check_pictures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,6 +31,7 @@ SCORED_BY = {
     "custom": "the score that was given to trace",
 }
 ORDERS = ("rgb", "bgr", "grey")
+SMALL = "<\N{NO-BREAK SPACE}0.001"
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,7 +56,8 @@ class Explanation(Results):
     def __repr__(self) -> str:
         """Return what was found, without the numbers."""
         found = ", ".join(f"{name} {values.shape}" for name, values in self.maps.items())
-        return f"Explanation of {len(self.targets)} images by {self.model!r}: {found}; {self.scored_by}"
+        each = f", {self.targets_per_image} targets each," if self.targets_per_image > 1 else ""
+        return f"Explanation of {self._image_count} images{each} by {self.model!r}: {found}; {self.scored_by}"
 
     @property
     def has_classes(self) -> bool:
@@ -75,8 +78,11 @@ class Explanation(Results):
         return self.origin.fingerprint if self.origin is not None else None
 
     def select(self, rows: Sequence[int]) -> Explanation:
-        """Return the explanation of some of the images, by their indices."""
+        """Return the explanation of some of the rows, by their indices."""
         index = np.asarray(rows, np.intp)
+        per_image = self.targets_per_image
+        of_images = [index[start : start + per_image] // per_image for start in range(0, len(index), per_image)]
+        are_whole = all(len(each) == per_image and len(set(each)) == 1 for each in of_images)
         parts = {
             name: getattr(self, name)[index] for name in ("images", "targets", "scores", "logits", "probabilities")
         }
@@ -85,7 +91,25 @@ class Explanation(Results):
             for method, found in self.diagnostics.items()
         }
         maps = {name: values[index] for name, values in self.maps.items()}
-        return replace(self, maps=maps, diagnostics=diagnostics, **parts)
+        return replace(
+            self, maps=maps, diagnostics=diagnostics, targets_per_image=per_image if are_whole else 1, **parts
+        )
+
+    def by_row(self, pictures: ArrayLike) -> NDArray[np.uint8]:
+        """Return the picture of each row (N, H, W, 3), of pictures of the rows or of the images.
+
+        Raises `InvalidImagesError` where they are of neither, or not uint8 RGB.
+        """
+        given = check_pictures(pictures)
+        rows, per_image = len(self.targets), self.targets_per_image
+        if given.ndim == 4 and len(given) == rows:
+            return given
+        if given.ndim == 4 and len(given) == self._image_count:
+            return np.repeat(given, per_image, axis=0)
+        each = f" of {per_image} targets each" if per_image > 1 else ""
+        raise InvalidImagesError(
+            f"{self._image_count} images{each} need as many pictures, got those of shape {given.shape}"
+        )
 
     def titles(self, class_names: Sequence[str] | None = None) -> list[str]:
         """Return the class of each image and its probability or, where there is none, the score."""
@@ -105,7 +129,8 @@ class Explanation(Results):
         Parameters
         ----------
         pictures
-            The images as a person sees them, uint8 RGB (N, H, W, 3); None stretches the network's own input.
+            The images as a person sees them, uint8 RGB (N, H, W, 3), where an image has several targets one for all of
+            them or one for each; None stretches the network's own input.
         class_names
             In the order of the classes, for the titles.
         order
@@ -116,7 +141,7 @@ class Explanation(Results):
             `colormap`, `blend` and `clip_percentile`, as `tfviz.results.plot` takes them.
         """
         step = channel_step(order)
-        shown = to_picture(self.images[..., ::step]) if pictures is None else np.asarray(pictures)
+        shown = to_picture(self.images[..., ::step]) if pictures is None else self.by_row(pictures)
         found = {self._column(name): values for name, values in self.shown(order).items()}
         return plot(shown, {**found, **(columns or {})}, titles=self.titles(class_names), **look)
 
@@ -143,24 +168,27 @@ class Explanation(Results):
         folder
             Made where it does not exist. Files of the same names are replaced.
         names
-            What the files of each image are called, `image_0` and so on where None.
+            What the files of each row are called; None is `image_0` and so on or, where an image has several targets,
+            `image_0.class_281`.
         pictures, class_names, **look
             As `plot` takes them, `order` included.
 
         Raises
         ------
         TfvizError
-            The folder cannot be written, or `names` are not one for each image, all different.
+            The folder cannot be written, or `names` are not one for each row, all different.
+        InvalidImagesError
+            There are not as many `pictures` as images.
         """
         folder = Path(folder)
+        names = self._names() if names is None else names
+        if not len(names) == len(set(names)) == len(self.targets):
+            raise TfvizError(f"{len(self.targets)} images need as many different names, got {len(set(names))}")
+        by_row = None if pictures is None else self.by_row(pictures)
         check_folder(folder)
-        count = len(self.targets)
-        names = [f"image_{row}" for row in range(count)] if names is None else names
-        if not len(names) == len(set(names)) == count:
-            raise TfvizError(f"{count} images need as many different names, got {len(set(names))}")
         entries = []
         for row, name in enumerate(names):
-            shown = None if pictures is None else np.asarray(pictures)[[row]]
+            shown = None if by_row is None else by_row[[row]]
             picture = folder / f"{name}{PICTURE_SUFFIX}"
             write_figure(picture, self.select([row]).plot(shown, class_names, **look))
             files = {"picture": picture.name, "maps": self.save_maps(row, folder / name)}
@@ -174,13 +202,24 @@ class Explanation(Results):
             write_array(stem.with_name(file), self.maps[name][row])
         return files
 
+    @property
+    def _image_count(self) -> int:
+        return len(self.targets) // self.targets_per_image
+
+    def _names(self) -> list[str]:
+        if self.targets_per_image == 1:
+            return [f"image_{row}" for row in range(len(self.targets))]
+        return [f"image_{row // self.targets_per_image}.class_{target}" for row, target in enumerate(self.targets)]
+
     def _title(self, row: int, class_names: Sequence[str] | None) -> str:
         score, target = f"{self.scores[row]:.3g}", int(self.targets[row])
         if self.head == "custom":
             return f"score {score}"
         name = class_name(target, class_names)
         if self.head != "none":
-            return f"{name} {self.probabilities[row, target]:.3f}"
+            probability = f"{self.probabilities[row, target]:.3f}"
+            # Not as if the class were impossible.
+            return f"{name} {probability if float(probability) else SMALL}"
         value = f"raw\N{NO-BREAK SPACE}output\N{NO-BREAK SPACE}{score}"
         return f"{name} {value}" if self.has_classes else value
 

@@ -26,7 +26,7 @@ class Results:
     by `name@layer`. targets: (N,). scores: (N,), the logit of each target. logits, probabilities: (N, K), the latter
     NaN where the scores are of no classes. options: all of each method's. layers: the layer each method looked at.
     diagnostics: numbers (N,) by name that say how far the results of a method can be trusted. warnings: what was warned
-    about.
+    about. targets_per_image: how many rows in turn are of one image, all else being N rows.
     """
 
     images: np.ndarray
@@ -39,6 +39,7 @@ class Results:
     layers: dict[str, str]
     diagnostics: dict[str, dict[str, np.ndarray]]
     warnings: tuple[str, ...]
+    targets_per_image: int
 
 
 class Explainer:
@@ -101,8 +102,13 @@ def run_methods(
     network = trace(model)
     found = run_batches(network, chosen, images, targets, columns=columns, batch_size=batch_size, compared=True)
     _warn(found.warnings)
-    options = {name: dict(each) for name, each in found.compiled.options.items()}
-    return Results(**found.arrays, options=options, layers=found.compiled.layers, warnings=found.warnings)
+    return Results(
+        **found.arrays,
+        options={name: dict(each) for name, each in found.compiled.options.items()},
+        layers=found.compiled.layers,
+        warnings=found.warnings,
+        targets_per_image=columns.count,
+    )
 
 
 def _warn(said: Sequence[str]) -> None:

@@ -153,6 +153,7 @@ def _explanation(setup: Setup, choice: MethodChoice) -> Explanation:
         layers=compiled.layers,
         diagnostics={},
         warnings=compiled.warnings,
+        targets_per_image=1,
         model=network.name,
         head=network.head.kind,
         network=network,

@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from tfviz.apps.command.outcome import File, Outcome, Request, repeat_pictures
+from tfviz.apps.command.outcome import File, Outcome, Request
 from tfviz.apps.explanation import Explanation
 from tfviz.apps.images import Image
 from tfviz.apps.map_files import write_maps
@@ -48,7 +48,7 @@ class Localized(Outcome):
         """Write one picture of the maps of an explanation and of their places, and both as arrays if wanted."""
         found = explanation.shown()
         maps = {method: collapse(values) if values.ndim == 4 else values for method, values in found.items()}
-        shown = repeat_pictures(pictures, explanation)
+        shown = explanation.by_row(pictures)
         masks = {method: self.finder(shown, values) for method, values in maps.items()}
         boxes = {method: largest_box(found) for method, found in masks.items()}
         enlarge = math.ceil(FINE_SIDE / min(self.setup.size))

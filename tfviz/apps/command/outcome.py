@@ -85,8 +85,7 @@ class Outcome:
         """Write one picture of an explanation, whose rows are the targets of each file in turn, and maps if wanted."""
         names, order = self.setup.class_names, self.setup.preprocessing.order
         path = self.request.output / f"{name}{PICTURE_SUFFIX}"
-        shown = repeat_pictures(pictures, explanation)
-        write_figure(path, explanation.plot(shown, names, order=order, columns=columns, **self.request.look))
+        write_figure(path, explanation.plot(pictures, names, order=order, columns=columns, **self.request.look))
         self.pictures.append(path)
         self.explanation = explanation
         for row, (file, stem) in enumerate(self.stems(explanation, files)):
@@ -102,7 +101,7 @@ class Outcome:
 
     def stems(self, explanation: Explanation, files: Sequence[File]) -> Iterator[tuple[File, Path]]:
         """Yield for each row of an explanation its file, and how the files that are made of it begin."""
-        per_image = len(explanation.targets) // len(files)
+        per_image = explanation.targets_per_image
         for row, target in enumerate(explanation.targets):
             file = files[row // per_image]
             yield file, self.request.output / (file.name if per_image == 1 else f"{file.name}.class_{target}")
@@ -156,8 +155,3 @@ class Outcome:
             preprocessing={"name": how.name, "order": how.order, "size": setup.size, "fit": setup.fit},
             failed=self.failed,
         )
-
-
-def repeat_pictures(pictures: Sequence[Image], explanation: Explanation) -> NDArray[np.uint8]:
-    """Return the picture of each row of an explanation of `pictures`: each once for each of its targets."""
-    return np.repeat(np.stack(pictures), len(explanation.targets) // len(pictures), axis=0)
