@@ -10,6 +10,7 @@ from keras import layers
 from tensorflow.python.framework import ops
 
 import tfviz
+from tfviz.network.compiling import concrete
 
 SHAPE = (12, 12, 3)
 
@@ -254,6 +255,59 @@ def test_images_that_the_network_itself_refuses():
     )
     with pytest.raises(tfviz.InvalidImagesError, match=r"shapes \(8, 9, 3\) and \(9, 9, 3\), expected one"):
         tfviz.saliency(model, batches)
+
+
+def as_its_own_values(x):
+    """The same tensor by way of an operation that has no gradient."""
+    values, places = tf.unique(tf.reshape(x, [-1]))
+    return tf.ensure_shape(tf.reshape(tf.gather(values, places), tf.shape(x)), x.shape)
+
+
+def in_a_loop(x):
+    return tf.while_loop(lambda i, x: i < 1, lambda i, x: (i + 1, as_its_own_values(x)), [0, x])[1]
+
+
+@pytest.mark.parametrize("function", [as_its_own_values, in_a_loop])
+def test_an_operation_without_a_gradient_is_named(function, images):
+    model = sequential(layers.Lambda(function, output_shape=SHAPE), layers.Conv2D(2, 3))
+    said = r"^TensorFlow has no gradient through the operation Unique, .*such as occlusion, rise and eigen_cam"
+    for call in (
+        lambda: tfviz.saliency(model, images),
+        lambda: tfviz.smooth_grad(model, images, samples=2),
+        lambda: tfviz.pgd(model, images, pixel_range=(0, 1), iterations=1),
+        lambda: tfviz.class_visualization(model, 1, pixel_range=(0, 1), iterations=1),
+    ):
+        with pytest.raises(tfviz.UnsupportedModelError, match=said):
+            call()
+    found = tfviz.explain(model, images, methods=["occlusion", "eigen_cam"])
+    assert all(values.any() for values in found.maps.values())
+
+
+def test_another_lookup_that_fails_is_no_matter_of_gradients():
+    def fail(x):
+        return {}["absent"]
+
+    with pytest.raises(KeyError, match="absent"):
+        concrete(tf.function(fail, input_signature=[tf.TensorSpec([])], autograph=False))
+
+
+@tf.custom_gradient
+def given_a_gradient(x):
+    return as_its_own_values(x), lambda upstream: upstream
+
+
+def test_a_custom_gradient_of_an_operation_that_has_none(images):
+    model = sequential(layers.Lambda(given_a_gradient, output_shape=SHAPE), layers.Conv2D(2, 3))
+    with pytest.warns(tfviz.TfvizWarning, match="a gradient of its own in .*, and TensorFlow has none of Unique$"):
+        network = tfviz.trace(model)
+    assert tfviz.occlusion(network, images).any()
+
+
+def test_whole_numbers_and_an_operation_without_a_gradient(images):
+    body = sequential(layers.Lambda(as_its_own_values, output_shape=SHAPE), layers.Conv2D(2, 3))
+    inputs = keras.Input(SHAPE, dtype="uint8")
+    model = keras.Model(inputs, body(layers.Lambda(lambda x: tf.cast(x, tf.float32) / 255, output_shape=SHAPE)(inputs)))
+    assert tfviz.occlusion(model, (images * 255).astype(np.uint8)).any()
 
 
 class Eager(keras.Model):

@@ -8,19 +8,41 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfviz.errors import UnsupportedModelError
 from tfviz.network.internals import forget_gradients
 
 CODE = re.compile(r"^\(\d+\)\s+[A-Z_]+:\s*")
 # What TensorFlow says after the reason: the operation, or (XLA) where in the code it was made.
 AFTER = re.compile(r"\n\t \[\[|\n+Stack trace for op definition|\{\{node [^}]*\}\}\n|\nThe op is created at")
 
+# What a tape says of an operation in the graph, and in the body of a loop.
+WITHOUT_GRADIENT = re.compile(r"(?:gradient registry has no entry for: |op type: )(\w+)")
+
 
 def concrete(function: Any, **specs: Any) -> Any:
-    """Return the one concrete function of a tf.function with an input signature, or of arguments by name."""
-    # A concrete function cannot be traced again, and is called 0.1 ms faster than a tf.function.
-    found = function.get_concrete_function(**specs)
+    """Return the one concrete function of a tf.function with an input signature, or of arguments by name.
+
+    Raises `UnsupportedModelError` where it asks for a gradient through an operation that has none.
+    """
+    try:
+        # A concrete function cannot be traced again, and is called 0.1 ms faster than a tf.function.
+        found = function.get_concrete_function(**specs)
+    except LookupError as error:
+        lacking = operation_without_gradient(error)
+        if lacking is None:
+            raise
+        raise UnsupportedModelError(
+            f"TensorFlow has no gradient through the operation {lacking}, which the model has; methods that take no "
+            "gradient, such as occlusion, rise and eigen_cam, do without"
+        ) from error
     forget_gradients(found.graph)
     return found
+
+
+def operation_without_gradient(error: LookupError) -> str | None:
+    """Return the type of the operation that has no gradient, where this is what the error says."""
+    found = WITHOUT_GRADIENT.search(str(error))
+    return found and found[1]
 
 
 def with_captured(function: Any, captured: Sequence[tf.Tensor]) -> Callable[..., Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import TfvizWarning
+from tfviz.network.compiling import operation_without_gradient
 from tfviz.network.internals import gradient_tag, has_gradient, is_tensorflows_own
 from tfviz.network.program import Step, Value
 from tfviz.network.traced import TracedNetwork
@@ -63,24 +64,29 @@ def warn_about_custom_gradients(network: TracedNetwork) -> None:
     if not tagged or lost:
         return
     names = ", ".join(sorted(set(map(_layer_of, tagged))))
-    if network.cut or not network.image.dtype.is_floating:
+    if found := _compared(network):
         warnings.warn(
             f"the model defines a gradient of its own in {names}, which tfviz does not follow: its gradients are those "
-            "of the operations themselves, and cannot be compared, since the model takes no float images",
+            f"of the operations themselves{found}",
             TfvizWarning,
             stacklevel=3,
         )
-        return
+
+
+def _compared(network: TracedNetwork) -> str:
+    """Return how far the operations' gradients are from the model's own or why none knows; nothing where they agree."""
+    if network.cut or not network.image.dtype.is_floating:
+        return ", and cannot be compared, since the model takes no float images"
     shape = [1, *(size or TRIAL_SIZE for size in network.image_shape)]
     image = tf.cast(tf.random.stateless_normal(shape, seed=(0, 0)), network.image.dtype)
-    difference = float(tf.function(_difference, autograph=False)(network, image))
-    if difference > TOLERANCE:
-        warnings.warn(
-            f"the model defines a gradient of its own in {names}, which tfviz does not follow: its "
-            f"gradients are those of the operations themselves and differ from the model's own by {difference:.0%}",
-            TfvizWarning,
-            stacklevel=3,
-        )
+    try:
+        difference = float(tf.function(_difference, autograph=False)(network, image))
+    except LookupError as error:
+        lacking = operation_without_gradient(error)
+        if lacking is None:
+            raise
+        return f", and TensorFlow has none of {lacking}"
+    return f" and differ from the model's own by {difference:.0%}" if difference > TOLERANCE else ""
 
 
 def _layer_of(name: str) -> str:

@@ -25,6 +25,8 @@ def check_differentiable(network: TracedNetwork) -> None:
     try:
         found = concrete(tf.function(gradient, input_signature=[spec], autograph=False)).outputs
         reason = "no gradient of its score reaches them"
+    except UnsupportedModelError:  # An operation without a gradient: what needs one says so, and the rest runs.
+        return
     except (TypeError, ValueError) as error:
         found, reason = [], str(error).splitlines()[0]
     if found:
