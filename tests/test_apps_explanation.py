@@ -403,3 +403,14 @@ def test_a_map_with_a_background_is_shown_from_its_minimum():
     lowest, highest = (reduce(explanation.maps["rise"], axis=(1, 2), keepdims=True) for reduce in (np.min, np.max))
     np.testing.assert_allclose(shown["rise"], (explanation.maps["rise"] - lowest) / (highest - lowest), rtol=1e-5)
     np.testing.assert_array_equal(shown["gradient"], explanation.maps["gradient"][..., ::-1])
+
+
+@pytest.mark.filterwarnings("ignore:xrai misses completeness:tfviz.TfvizWarning")
+def test_a_map_of_regions_is_shown_where_it_speaks_for_the_class():
+    images = random_images(1)
+    found = tfviz.explain(
+        model_of("functional"), images, methods="xrai", options={"xrai": {"steps": 20, "scales": 1e5}}
+    )
+    values = found.maps["xrai"]
+    assert values.min() < 0 < values.max()
+    np.testing.assert_array_equal(found.shown()["xrai"], np.where(values > 0, values, 0))

@@ -63,6 +63,7 @@ ALTERNATIVES = {
     "probability": lambda network: 0.3,
     "scales": lambda network: 1e4,
     "smallest_segment": lambda network: 3000,
+    "smallest_addition": lambda network: 9000,
     "dilation": lambda network: 40,
     "seed": lambda network: 1,
 }

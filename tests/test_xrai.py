@@ -21,7 +21,7 @@ from tfviz.methods.regions import find_regions, grow
 from tfviz.results import pointing_game
 
 HEIGHT, WIDTH = 36, 28
-EACH_PIXEL = {"scales": 1e-6, "smallest_segment": 0, "dilation": 0}
+EACH_PIXEL = {"scales": 1e-6, "smallest_segment": 0, "smallest_addition": 0, "dilation": 0}
 
 
 def weighing(kernel):
@@ -58,22 +58,23 @@ def segments_by_hand(image, scales, smallest, dilation):
     return found
 
 
-def grown_by_hand(attribution, segments):
+def grown_by_hand(attribution, segments, smallest):
     found, left = (
         np.full(attribution.shape, np.nan),
         {tuple(pixel) for pixel in np.argwhere(attribution == attribution)},
     )
-    while left:
-        rest = [segment & left for segment in segments if segment & left]
+    while rest := [segment & left for segment in segments if len(segment & left) >= max(smallest, 1)]:
         means = [np.mean([attribution[pixel] for pixel in segment]) for segment in rest]
         for pixel in rest[int(np.argmax(means))]:
             found[pixel] = max(means)
         left -= rest[int(np.argmax(means))]
+    for pixel in left:
+        found[pixel] = np.mean([attribution[each] for each in left])
     return found
 
 
-@pytest.mark.parametrize("channels", [1, 3, 5])
-def test_the_growth_of_sets(channels):
+@pytest.mark.parametrize("channels, addition", [(1, 0), (3, 0), (5, 0), (3, 1000)])
+def test_the_growth_of_sets(channels, addition):
     shape = (HEIGHT, WIDTH, channels)
     kernel = np.random.default_rng(1).normal(size=shape)
     image = patches(shape)
@@ -81,8 +82,8 @@ def test_the_growth_of_sets(channels):
     segments = segments_by_hand(image, *options.values())
     assert len(segments) > 20
     baseline = np.mean([image.min(axis=(0, 1)), image.max(axis=(0, 1))], axis=0)
-    expected = grown_by_hand((kernel * (image - baseline)).sum(axis=-1), segments)
-    ours = tfviz.xrai(weighing(kernel), image, steps=1, **options)
+    expected = grown_by_hand((kernel * (image - baseline)).sum(axis=-1), segments, addition * HEIGHT * WIDTH / 224**2)
+    ours = tfviz.xrai(weighing(kernel), image, steps=1, smallest_addition=addition, **options)
     assert len(np.unique(expected)) > 10 and distance(ours[0], expected) < 1e-4
 
 
@@ -105,7 +106,7 @@ def test_two_halves_in_closed_form(size, wider):
     share = size // 2 / (size // 2 + wider)
     expected = np.full((size, size), -1.0)
     expected[:, size // 2 - wider :] = 2 * share - (1 - share)
-    np.testing.assert_allclose(grow(attribution.ravel(), regions).reshape(size, size), expected, rtol=1e-12)
+    np.testing.assert_allclose(grow(attribution.ravel(), regions, 50).reshape(size, size), expected, rtol=1e-12)
 
 
 def test_the_regions_of_each_scale_cover_the_image_once():
@@ -127,10 +128,10 @@ def test_small_segments_are_joined():
 def test_the_order_of_regions_does_not_matter():
     image, generator = patches((64, 48, 3)), np.random.default_rng(3)
     regions, attribution = find_regions(image, (50, 300, 2000), 20, 8), generator.normal(size=64 * 48)
-    found = grow(attribution, regions)
+    found = grow(attribution, regions, 10)
     for _ in range(3):
         mixed = regions[generator.permutation(regions.shape[0])]
-        np.testing.assert_allclose(grow(attribution, mixed), found, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(grow(attribution, mixed, 10), found, rtol=1e-9, atol=1e-12)
 
 
 def test_the_map_sums_to_the_rise_of_the_score():
@@ -208,6 +209,7 @@ def test_an_attribution_that_is_not_finite_is_refused(value):
         ({"scales": [50, 0]}, "one of the scales is 0, expected a number above 0"),
         ({"scales": "many"}, "one of the scales is 'many', expected a number above 0"),
         ({"smallest_segment": 1.5}, "smallest_segment is 1.5, expected a whole number of at least 0"),
+        ({"smallest_addition": -1}, "smallest_addition is -1, expected a whole number of at least 0"),
         ({"dilation": -1}, "dilation is -1, expected a number of at least 0"),
         ({"baseline": "grey"}, "no baseline 'grey'"),
         ({"steps": 0}, "steps is 0"),

@@ -148,7 +148,8 @@ class Explanation(Results):
     def shown(self, order: str = "rgb") -> dict[str, np.ndarray]:
         """Return what the methods found as `tfviz.results.tiles` shows it: attributions as red, green, blue.
 
-        Maps whose background is not zero are scaled from their minimum (see `Method.shown_from`).
+        Maps whose background is not zero are scaled from their minimum, and of some what speaks against the class is
+        left out (see `Method.shown_from`).
         """
         return {name: shown(name, values, order) for name, values in self.maps.items()}
 
@@ -237,7 +238,10 @@ def channel_step(order: str) -> int:
 def shown(name: str, values: np.ndarray, order: str) -> np.ndarray:
     """Return the maps (N, H, W) or attributions (N, H, W, C) of a result's name as `Explanation.shown` does."""
     ordered = values[..., :: channel_step(order)] if values.ndim == 4 else values
-    return normalise(ordered, "min_max") if method_of(name).shown_from == "minimum" else ordered
+    start = method_of(name).shown_from
+    if start == "minimum":
+        return normalise(ordered, "min_max")
+    return ordered.clip(min=0) if start == "positive" else ordered
 
 
 def class_name(target: int, class_names: Sequence[str] | None) -> str:

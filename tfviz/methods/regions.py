@@ -44,20 +44,20 @@ def find_regions(image: Array, scales: Sequence[float], smallest: int, dilation:
     return sparse.csr_array((np.ones(pixels.size), pixels, ends), shape=(len(regions), area))
 
 
-def grow(attribution: Array, regions: Any) -> Array:
+def grow(attribution: Array, regions: Any, smallest: float) -> Array:
     """Return an attribution (H · W,) told by region: every pixel has the mean of those that joined with it.
 
-    Region after region joins, that with the highest mean over its pixels that are not covered yet, until all are.
-    Together, the results of all pixels are the sum of the attribution.
+    Region after region joins, that with the highest mean over its pixels that are not covered yet, as long as one has
+    at least the `smallest` number of them; the pixels that are left then have the mean of their own. Together, the
+    results of all pixels are the sum of the attribution.
     """
     left = np.array(attribution, np.float64)
     found, is_left = np.zeros_like(left), np.ones(left.size, bool)
     by_pixel = regions.tocsc()
     sums, counts = regions @ left, np.diff(regions.indptr)
-    while is_left.any():
-        # A region that is covered has nothing to give.
+    while (joins := counts >= max(smallest, 1)).any():
         gains = np.full(counts.size, -np.inf)
-        best = int(np.divide(sums, counts, out=gains, where=counts > 0).argmax())
+        best = int(np.divide(sums, counts, out=gains, where=joins).argmax())
         pixels = regions.indices[regions.indptr[best] : regions.indptr[best + 1]]
         joining = pixels[is_left[pixels]]
         found[joining] = left[joining].mean()
@@ -66,6 +66,7 @@ def grow(attribution: Array, regions: Any) -> Array:
         belongs = by_pixel[:, joining]
         sums -= belongs @ left[joining]
         counts -= np.bincount(belongs.indices, minlength=counts.size)
+    found[is_left] = left[is_left].mean() if is_left.any() else 0
     return found
 
 

@@ -46,7 +46,8 @@ class Method:
     of_target
         Whether the result depends on the target.
     shown_from
-        What a picture of a map starts from: `zero`, or the map's `minimum` where places that say nothing are not zero.
+        What a picture of a map starts from: `zero`, the map's `minimum` where places that say nothing are not zero, or
+        the `positive` values alone.
     check
         Raises where the options do not fit images of a shape (H, W, C).
     judge
@@ -69,7 +70,7 @@ class Method:
     caution: str
     when_zero: str = "nothing that it looks at speaks for the target"
     of_target: bool = True
-    shown_from: Literal["zero", "minimum"] = "zero"
+    shown_from: Literal["zero", "minimum", "positive"] = "zero"
     check: Check = lambda shape, options: None
     judge: Judge = lambda diagnostics: []
     on_host: OnHost | None = None

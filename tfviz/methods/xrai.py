@@ -14,7 +14,7 @@ from tfviz.methods.checks import number, whole
 from tfviz.methods.decorator import method
 from tfviz.methods.integrated_gradients import check_baseline, integrate, judge_completeness
 from tfviz.methods.loop import Diagnosed, Loop
-from tfviz.methods.regions import find_regions, grow, missing_package
+from tfviz.methods.regions import SIDE, find_regions, grow, missing_package
 from tfviz.network.passes import Passes
 
 SCALES = (50, 100, 150, 250, 500, 1200)
@@ -24,6 +24,7 @@ def _check(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
     check_baseline(shape, options)
     _scales(options["scales"])
     whole("smallest_segment", options["smallest_segment"], 0)
+    whole("smallest_addition", options["smallest_addition"], 0)
     number("dilation", options["dilation"], 0)
 
 
@@ -40,7 +41,8 @@ def _by_region(image: np.ndarray, attributions: np.ndarray, options: Mapping[str
     if not np.isfinite(attributions).all():
         return attributions  # as they are refused by `run_methods`
     regions = find_regions(image, _scales(options["scales"]), options["smallest_segment"], options["dilation"])
-    grown = [grow(each.ravel(), regions).reshape(each.shape) for each in attributions]
+    smallest = options["smallest_addition"] * image[..., 0].size / SIDE**2
+    grown = [grow(each.ravel(), regions, smallest).reshape(each.shape) for each in attributions]
     return np.stack(grown).astype(np.float32)
 
 
@@ -50,6 +52,7 @@ def _by_region(image: np.ndarray, attributions: np.ndarray, options: Mapping[str
     needs="any differentiable network; scikit-image",
     cost="1 forward, 1 backward for each step and baseline, 100 by default; regions on the host",
     caution="sees no more than the regions that colours make: what has no edge is told with what is around it",
+    shown_from="positive",
     check=_check,
     judge=judge_completeness("xrai"),
     on_host=_by_region,
@@ -62,15 +65,17 @@ def xrai(
     seed: int = 0,
     scales: Any = SCALES,
     smallest_segment: int = 20,
+    smallest_addition: int = 50,
     dilation: float = 5,
 ) -> Loop:
     """Return the mean attribution of the region with which each pixel is added, signed, (N, H, W) [1]_.
 
     The attribution is the sum over the channels of `integrated_gradients`, whose `baseline`, `steps`, `seed` and
     `completeness_gap` are as there. The regions are the segments of Felzenszwalb's graph at several scales [2]_, which
-    overlap; the one with the highest mean attribution of the pixels that are not covered yet is added, until all are.
-    The map sums to the attribution, in units of the logit. Each image is segmented with its minimum as 0, its maximum
-    as 1; scales, like areas, grow with its area.
+    overlap; the one with the highest mean attribution of the pixels that are not covered yet is added, until all are or
+    none has `smallest_addition` of them: the rest is told as one, so that no map is made of slivers. The map sums to
+    the attribution, in units of the logit; pictures show what speaks for the class. Each image is segmented with its
+    minimum as 0, its maximum as 1; scales, like areas, grow with its area.
 
     Parameters
     ----------
@@ -78,6 +83,8 @@ def xrai(
         Of the segmentations, all above 0, for a picture of 224x224: larger ones give larger segments.
     smallest_segment
         Pixels, of a picture of 224x224, below which a segment is joined to another.
+    smallest_addition
+        Pixels, of a picture of 224x224, that a segment must add (50 in the authors' own code).
     dilation
         Pixels, of a picture of 224x224, by which every segment is widened, since attributions lie on edges, as the
         borders of segments do.
