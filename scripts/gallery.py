@@ -3,6 +3,7 @@
 On the embedded network and its sample pictures, or on a model and images of yours (options as of `tfviz explain`):
 
     python scripts/gallery.py photo.jpg --model vgg16 --output gallery.png
+    python scripts/gallery.py photo.jpg --method grad_cam --method xrai
 """
 
 from __future__ import annotations
@@ -15,17 +16,16 @@ from pathlib import Path
 
 import numpy as np
 
-from tfviz.apps.command.explain import find_methods
-from tfviz.apps.command.outcome import Request
+from tfviz.apps.command.explain import ALL, find_methods
 from tfviz.apps.explain import explain
 from tfviz.apps.explanation import Explanation, class_name
 from tfviz.apps.output import write_picture
 from tfviz.apps.setup import ModelOptions, Setup, set_up
 from tfviz.demo import sample_paths
-from tfviz.errors import TfvizWarning
+from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.results import montage, tiles
 
-COLUMNS = 6
+COLUMNS = 5  # which a picture and its 24 maps fill
 CLIP_PERCENTILE = 99.0
 
 
@@ -38,18 +38,19 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--labels", type=Path)
     parser.add_argument("--size", type=int)
     parser.add_argument("--fit")
+    parser.add_argument("--method", action="append", help="several times (default all that suit the network)")
     parser.add_argument("--layer", help="for all methods that look at one")
     parser.add_argument("--target", help="the class to explain, instead of the predicted one")
-    parser.add_argument("--output", type=Path, default=Path("gallery.tfviz.png"))
+    parser.add_argument("--output", type=Path, default=Path("gallery.tfviz.png"), help="(default %(default)s)")
     return parser.parse_args()
 
 
 def run_all(setup: Setup, inputs: np.ndarray, options: argparse.Namespace) -> Explanation:
-    """Run every method that suits the network, one by one, and print how long each took."""
+    """Run the methods that were named, or all that suit the network, and print how long each took."""
     shared = {"layer": options.layer} if options.layer else {}
-    request = Request(["all"], shared, [], 1, 32, options.output.parent, save_maps=False, look={})
-    chosen, left_out = find_methods(setup.network, request.methods, request.options)
-    print(*left_out, sep="\n")
+    chosen, left_out = find_methods(setup.network, options.method or [ALL], shared)
+    for reason in left_out:
+        print(reason)
     targets = setup.targets([options.target])[0] if options.target else None
     found = {}
     for name, given in chosen.items():
@@ -59,14 +60,14 @@ def run_all(setup: Setup, inputs: np.ndarray, options: argparse.Namespace) -> Ex
     return dataclasses.replace(found[name], maps={name: each.maps[name] for name, each in found.items()})
 
 
-def main() -> None:
-    options = arguments()
-    warnings.simplefilter("ignore", TfvizWarning)
+def draw(options: argparse.Namespace) -> None:
+    """Write the gallery that the options ask for."""
     setup = set_up(
         ModelOptions(options.model, options.weights, options.preprocess, options.labels, options.size, options.fit)
     )
-    pictures = np.stack([setup.read(path) for path in options.images or sample_paths()])
-    explanation = run_all(setup, setup.preprocessing(pictures), options)
+    samples = [setup.read(path) for path in options.images or sample_paths()]
+    pictures = np.stack([sample.picture for sample in samples])
+    explanation = run_all(setup, np.stack([sample.input for sample in samples]), options)
     drawn = {
         name: tiles(pictures, values, clip_percentile=CLIP_PERCENTILE)
         for name, values in explanation.shown(setup.preprocessing.order).items()
@@ -81,6 +82,15 @@ def main() -> None:
         names += [" "] * missing
     write_picture(options.output, montage(rows, columns=COLUMNS, captions=names))
     print(options.output)
+
+
+def main() -> None:
+    warnings.simplefilter("ignore", TfvizWarning)
+    options = arguments()
+    try:
+        draw(options)
+    except TfvizError as error:
+        raise SystemExit(f"gallery.py: {error}") from error
 
 
 if __name__ == "__main__":
