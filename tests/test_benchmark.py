@@ -1,6 +1,7 @@
 """The benchmark: its medians, its count of multiply-adds, its networks rebuilt for the peers, and one short run."""
 
 import importlib.util
+import inspect
 import json
 import subprocess
 import sys
@@ -155,9 +156,26 @@ def test_an_environment_is_made_once(tmp_path, monkeypatch):
     assert len(commands) == 2
 
 
-def test_every_method_of_a_peer_is_one_of_the_plan():
+def test_every_method_is_planned():
+    assert {*plan.METHODS} == {*tfviz.METHODS}
+    for name, work in plan.METHODS.items():
+        assert {*work.options(128)} <= {*tfviz.METHODS[name].options}
     for peer in environments.PEERS.values():
-        assert {*peer.methods} <= {*plan.METHODS} <= {*tfviz.METHODS}
+        assert {*peer.methods} <= {*plan.METHODS}
+
+
+@pytest.mark.parametrize("name, counted", [("smooth_full_grad", "samples"), ("integrated_gradients", "steps")])
+def test_methods_of_many_gradients_pass_once_for_each(name, counted):
+    work = plan.METHODS[name]
+    assert work.loop and work.passes({}) == (work.options(128)[counted],) * 2
+
+
+def test_xrai_passes_once_for_each_step_and_baseline():
+    work, parameters = plan.METHODS["xrai"], inspect.signature(tfviz.xrai).parameters
+    options = work.options(128)
+    assert "baseline" not in options
+    expected = options["steps"] * len(parameters["baseline"].default)
+    assert work.loop and work.passes({}) == (expected, expected)
 
 
 def test_the_ratios_of_a_method_stand_side_by_side():

@@ -32,6 +32,11 @@ def passes(forward: float, backward: float) -> Work:
     return Work(lambda facts: (forward, backward))
 
 
+def integrated(baselines: int) -> Work:
+    """Return the work of a method over steps from so many baselines."""
+    return Work(lambda facts: (baselines * STEPS, baselines * STEPS), lambda side: {"steps": STEPS}, loop=True)
+
+
 def noisy() -> Work:
     """Return the work of a method over noisy copies."""
     return Work(lambda facts: (SAMPLES, SAMPLES), lambda side: {"samples": SAMPLES, "noise": 0.15}, loop=True)
@@ -68,7 +73,10 @@ METHODS = {
     "smooth_grad": noisy(),
     "var_grad": noisy(),
     "square_grad": noisy(),
-    "integrated_gradients": Work(lambda facts: (STEPS, STEPS), lambda side: {"steps": STEPS}, loop=True),
+    "smooth_full_grad": noisy(),
+    "integrated_gradients": integrated(baselines=1),
+    # From black and from white.
+    "xrai": integrated(baselines=2),
     "occlusion": Work(lambda facts: (places(facts), 0), patches, loop=True),
     "rise": Work(lambda facts: (MASKS, 0), lambda side: {"masks": MASKS}, loop=True),
     "score_cam": Work(lambda facts: (1 + facts["channels"], 0), loop=True),
