@@ -11,7 +11,8 @@ ratio is the median over the rounds of (our time) / (their time). What another l
 ours: `equal` with the relative distance, or the correlation `r` and why. The floor is the network's multiply-adds,
 forward and backward, at the machine's own rate in the same round. Memory is the peak of one run above the network.
 
-Writes `benchmark.md` and `benchmark.json` after every network. Progress goes to the standard error.
+Writes `benchmark.md` and `benchmark.json` after every network, over those of an earlier run unless nothing is
+measured. Progress goes to the standard error.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from benchmark import arguments as given
 from benchmark import further, table
 from benchmark.environments import PEERS
 from benchmark.measure import Contest, Settings, contest, measure
@@ -46,7 +48,8 @@ def main() -> None:
     started = time.perf_counter()
     for number, name in enumerate(arguments.model, 1):
         run_network(name, settings, arguments.further, report)
-        table.write(report, earlier, arguments.output)
+        if is_measured(report):
+            table.write(report, earlier, arguments.output)
         minutes = (time.perf_counter() - started) / 60
         print(f"{number} of {len(arguments.model)} networks, {minutes:.0f} min so far", file=sys.stderr)
     if arguments.further:
@@ -54,7 +57,16 @@ def main() -> None:
             report["rows"] += further.start_up(settings.rounds)
         except WorkerError as error:
             report["rows"].append({**NOTHING, "network": "demo", "note": str(error)})
+    if not is_measured(report):
+        notes = "; ".join(dict.fromkeys(f"{row['network']}: {row['note']}" for row in report["rows"]))
+        raise SystemExit(f"benchmark.py: nothing was measured, and nothing is written; {notes}")
     print(table.write(report, earlier, arguments.output))
+    print(f"written: {arguments.output / table.MARKDOWN} and {arguments.output / table.JSON}", file=sys.stderr)
+
+
+def is_measured(report: dict[str, Any]) -> bool:
+    """Return whether any row holds more than why there is nothing."""
+    return any("ratio" in row for row in report["rows"])
 
 
 def run_network(name: str, settings: Settings, with_further: bool, report: dict[str, Any]) -> None:
@@ -64,6 +76,7 @@ def run_network(name: str, settings: Settings, with_further: bool, report: dict[
             opened, failed = contest(name, settings, stack)
         except WorkerError as error:
             report["rows"].append({**NOTHING, "network": Path(name).stem, "note": str(error)})
+            print(f"{name} could not be run: {error}", file=sys.stderr)
             return
         report["rates"][opened.network] = opened.rate / 1e9
         report["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, {opened.facts['versions']}"
@@ -89,17 +102,23 @@ def announce(opened: Contest, settings: Settings) -> None:
 
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", action="append", help=f"{', '.join(NETWORKS)}, or a .keras file; several times")
-    parser.add_argument("--batch", action="append", type=int, help="batch size, several times (default 1, 8 and 32)")
+    models = f"several times (default {', '.join(NETWORKS)})"
+    parser.add_argument("--model", action="append", type=given.network, help=f"{given.EXPECTED}; {models}")
+    sizes = f"batch size, several times (default {', '.join(map(str, BATCHES))})"
+    parser.add_argument("--batch", action="append", type=given.count, help=sizes)
     parser.add_argument("--method", action="append", choices=METHODS, help="several times (default all)")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=given.count, default=7, help="(default %(default)s)")
     parser.add_argument("--peers", nargs="*", choices=PEERS, help="libraries to run against; all if none is named")
-    parser.add_argument("--environments", type=Path, default=CACHE, help=f"where the peers live (default {CACHE})")
-    parser.add_argument("--longest", type=float, default=5, help="seconds a run may take, else it is left out (5)")
+    parser.add_argument(
+        "--environments", type=given.folder, default=CACHE, help="where the peers live (default %(default)s)"
+    )
+    longest = "seconds a run may take, else it is left out (default %(default)s)"
+    parser.add_argument("--longest", type=given.seconds, default=5, help=longest)
     parser.add_argument("--quick", action="store_true", help="demo and squeezenet, batch 1, four methods, 3 rounds")
     rows = "rows beside those of single methods (default: where no method is named)"
     parser.add_argument("--further", action=argparse.BooleanOptionalAction, default=None, help=rows)
-    parser.add_argument("--output", type=Path, default=Path("benchmark"))
+    output = f"folder of {table.MARKDOWN} and {table.JSON} (default %(default)s)"
+    parser.add_argument("--output", type=given.folder, default=Path("benchmark"), help=output)
     parser.add_argument("--add", action="store_true", help="keep the other rows of the table that the output holds")
     chosen = parser.parse_args()
     if chosen.further is None:

@@ -220,3 +220,4 @@ def test_a_short_run_writes_both_files(tmp_path):
     lines = [line for line in written.splitlines() if line.startswith("|")]
     assert {line.count("|") for line in lines} == {len(table.COLUMNS) + 1, len(table.SIDE_BY_SIDE) + 1}
     assert "demo, batch 1, gradient (1 of 1)" in done.stderr
+    assert f"written: {tmp_path / 'benchmark.md'} and {tmp_path / 'benchmark.json'}" in done.stderr.splitlines()

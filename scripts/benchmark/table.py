@@ -12,7 +12,7 @@ from benchmark.measure import FLOOR, FORWARD, TAPE, TENSORFLOW_PEER
 Row = dict[str, Any]
 Report = dict[str, Any]
 NO_REPORT: Report = {"rates": {}, "rows": []}
-JSON = "benchmark.json"
+JSON, MARKDOWN = "benchmark.json", "benchmark.md"
 PLACE = ("network", "batch", "what", "against")
 COLUMNS = (
     *PLACE,
@@ -83,7 +83,7 @@ def write(report: Report, earlier: Report, folder: Path) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     written = markdown(report)
     (folder / JSON).write_text(json.dumps(report, indent=1) + "\n")
-    (folder / "benchmark.md").write_text(written)
+    (folder / MARKDOWN).write_text(written)
     return written
 
 

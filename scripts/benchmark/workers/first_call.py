@@ -11,7 +11,7 @@ import sys
 import time
 
 import numpy as np
-from with_tfviz import open_model
+from networks import open_model
 
 import tfviz
 

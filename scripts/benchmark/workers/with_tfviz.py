@@ -15,24 +15,13 @@ import keras
 import numpy as np
 import portable
 import tensorflow as tf
+from networks import open_model
 from tensors import above  # noqa: F401 - what serve.py asks a module for
 
 import tfviz
 from tfviz import demo
 
-SQUEEZENET = Path(__file__).resolve().parents[4] / "shared" / "models" / "squeezenet_imagenet.keras"
-APPLICATIONS = {"vgg16": "VGG16", "resnet50": "ResNet50", "mobilenetv2": "MobileNetV2"}
 COUNT = 32  # images that are kept
-
-
-def open_model(name: str) -> keras.Model:
-    """Return the model of a name or a file; those of keras.applications with random weights, always the same."""
-    if name == "demo":
-        return demo.load_network()
-    if name in APPLICATIONS:
-        keras.utils.set_random_seed(0)
-        return getattr(keras.applications, APPLICATIONS[name])(weights=None)
-    return keras.saving.load_model(SQUEEZENET if name == "squeezenet" else name, compile=False)
 
 
 def load(folder: Path) -> SimpleNamespace:
