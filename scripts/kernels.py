@@ -9,147 +9,48 @@ alternating rounds of the other's time / TensorFlow's own) is below 1; such rows
 from __future__ import annotations
 
 import argparse
-import os
-import statistics
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-import keras
-import tensorflow as tf
+from benchmark import arguments
+from benchmark.workers.networks import file_of, open_model
 
 import tfviz
-from tfviz.demo import load_network
-from tfviz.network.input_gradients import convolution_gradient, own_gradient, paddings, phase_gradient
-from tfviz.network.operations import run_operation
-from tfviz.network.pool_gradients import is_faster_by_masks, max_pool_gradient
-from tfviz.network.program import Step
+from tfviz.apps.command.behaviour import start_tensorflow
+from tfviz.errors import TfvizError
 
-NETWORKS = {
-    "vgg16": keras.applications.VGG16,
-    "resnet50": keras.applications.ResNet50,
-    "mobilenetv2": keras.applications.MobileNetV2,
-    "efficientnetb0": keras.applications.EfficientNetB0,
-    "inceptionv3": keras.applications.InceptionV3,
-}
-Gradient = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+HEAD = """\
+| network | layer | images | kernel or window | stride | own | other | ratio | taken |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |"""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", action="append", help=f"demo, {', '.join(NETWORKS)}, or a .keras file")
-    parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=15)
-    arguments = parser.parse_args()
-    print("| network | layer | images | kernel or window | stride | own | other | ratio | taken |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-    for name in arguments.model or ["demo"]:
-        network = tfviz.trace(load(name))
-        for row in rows(network, arguments.batch, arguments.rounds):
+    given = read_arguments()
+    try:
+        start_tensorflow()
+        print_rows(given)
+    except TfvizError as error:
+        raise SystemExit(f"kernels.py: {error}") from error
+
+
+def print_rows(given: argparse.Namespace) -> None:
+    """Print the table, row by row."""
+    from benchmark.layers import rows  # imports TensorFlow, which is silent by now
+
+    for number, name in enumerate(given.model or ["demo"]):
+        network = tfviz.trace(file_of(name) or open_model(name))
+        if not number:
+            print(HEAD)
+        for row in rows(network, given.batch, given.rounds):
             print(f"| {Path(name).stem} | {' | '.join(map(str, row))} |", flush=True)
 
 
-def load(name: str) -> Any:
-    if name in NETWORKS:
-        return NETWORKS[name](weights=None)
-    return load_network() if name == "demo" else keras.saving.load_model(name, compile=False)
-
-
-def rows(network: tfviz.TracedNetwork, batch: int, rounds: int) -> Iterator[tuple[Any, ...]]:
-    """Yield a row for each shape of a layer and each other way to its gradient."""
-    seen = set()
-    for step in network.program.steps:
-        if step.type not in ("Conv2D", "MaxPool") or not step.inputs[0].shape[1:].is_fully_defined():
-            continue
-        get = step.operation.get_attr
-        window = step.inputs[1].shape if step.type == "Conv2D" else tf.TensorShape(get("ksize")[1:3])
-        key = (step.type, tuple(step.inputs[0].shape[1:]), tuple(window), tuple(get("strides")), get("padding"))
-        if key in seen:
-            continue
-        seen.add(key)
-        ways, taken = convolution_ways(step) if step.type == "Conv2D" else pool_ways(step)
-        times = alternate(step, window, ways, batch, rounds)
-        for way in [each for each in ways if each != "own"]:
-            ratio = statistics.median(other / own for other, own in zip(times[way], times["own"], strict=True))
-            shown = [f"{statistics.median(times[each]):.2f} ms" for each in ("own", way)]
-            shape = "x".join(map(str, step.inputs[0].shape[1:]))
-            yield (
-                f"{step.type} {way}",
-                shape,
-                "x".join(map(str, window)),
-                get("strides")[1],
-                *shown,
-                f"{ratio:.2f}",
-                ("yes" if way == taken else ""),
-            )
-
-
-def convolution_ways(step: Step) -> tuple[dict[str, Gradient], str | None]:
-    shape, kernel_shape, stride = step.inputs[0].shape, step.inputs[1].shape, step.operation.get_attr("strides")[1]
-
-    def own(images: tf.Tensor, kernel: tf.Tensor) -> Any:
-        return own_gradient(step, tf.shape(images), kernel)
-
-    def phases(images: tf.Tensor, kernel: tf.Tensor) -> Any:
-        return phase_gradient(shape, kernel, stride, paddings(step, shape, kernel.shape), max(2, stride))
-
-    def rotated(images: tf.Tensor, kernel: tf.Tensor) -> Any:
-        return phase_gradient(shape, kernel, 1, paddings(step, shape, kernel.shape), 1)
-
-    def product(images: tf.Tensor, kernel: tf.Tensor) -> Any:
-        return convolution_gradient(step, shape, kernel)
-
-    if kernel_shape[:2] == (1, 1):
-        return {"own": own, "matrix product": product}, "matrix product"
-    ways = {"own": own, "phases": phases, **({"rotated": rotated} if stride == 1 else {})}
-    is_taken = convolution_gradient(step, shape, tf.zeros(kernel_shape)) is not None
-    return ways, "phases" if is_taken else None
-
-
-def pool_ways(step: Step) -> tuple[dict[str, Gradient], str | None]:
-    def own(images: tf.Tensor, pooled: tf.Tensor) -> Any:
-        windows = {name: step.operation.get_attr(name) for name in ("ksize", "strides", "padding")}
-        return lambda upstream: tf.raw_ops.MaxPoolGrad(orig_input=images, orig_output=pooled, grad=upstream, **windows)
-
-    def masks(images: tf.Tensor, pooled: tf.Tensor) -> Any:
-        return max_pool_gradient(step, images, pooled)
-
-    def compiled(images: tf.Tensor, pooled: tf.Tensor) -> Any:
-        return lambda upstream: tf.function(
-            lambda *tensors: max_pool_gradient(step, *tensors[:2])(tensors[2]), jit_compile=True, autograph=False
-        )(images, pooled, upstream)
-
-    return {"own": own, "masks": masks, "masks by XLA": compiled}, "masks" if is_faster_by_masks(step) else None
-
-
-def alternate(
-    step: Step, window: tf.TensorShape, ways: dict[str, Gradient], batch: int, rounds: int
-) -> dict[str, list[float]]:
-    """Return the milliseconds of each way in each round, the layer's own forward pass in the same graph included."""
-    images = tf.nn.relu(tf.random.stateless_normal([batch, *step.inputs[0].shape[1:]], [1, 2]))
-    kernel = tf.random.stateless_normal(window, [3, 4])
-
-    def compiled(way: Gradient) -> Any:
-        @tf.function(autograph=False)
-        def run(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-            result = run_operation(step, [images, kernel] if step.type == "Conv2D" else [images])[0]
-            return way(images, kernel if step.type == "Conv2D" else result)(result)
-
-        return run
-
-    functions = {name: compiled(way) for name, way in ways.items()}
-    for run in [*functions.values()] * 2:
-        run(images, kernel)
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, run in functions.items():
-            started = time.perf_counter()
-            run(images, kernel).numpy()
-            times[name].append(1000 * (time.perf_counter() - started))
-    return times
+def read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    models = f"{arguments.EXPECTED}; several times (default demo)"
+    parser.add_argument("--model", action="append", type=arguments.network, help=models)
+    parser.add_argument("--batch", type=arguments.count, default=1, help="(default %(default)s)")
+    parser.add_argument("--rounds", type=arguments.count, default=15, help="(default %(default)s)")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
