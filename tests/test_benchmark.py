@@ -141,6 +141,25 @@ def test_a_peer_that_fails_says_why(tmp_path):
     assert measure.reason_of(failed) == "could not be installed: ERROR: no such release"
 
 
+def test_a_batch_larger_than_the_images_kept_takes_them_again(tmp_path):
+    images = np.arange(3 * 4, dtype=np.uint8).reshape(3, 2, 2, 1)
+    np.save(tmp_path / "images.npy", images)
+    (tmp_path / "network.json").write_text(json.dumps({"target": 7}))
+
+    class Library:
+        """What a module `with_*` has."""
+
+        load = staticmethod(lambda folder: None)
+        prepare = staticmethod(
+            lambda network, method, images, targets, options: lambda: (images.sum((1, 2, 3)), targets)
+        )
+
+    server = of_workers("serve").Server(Library, tmp_path)
+    sums, targets = np.load(server.prepare("any", "any", 5, {})["file"])
+    np.testing.assert_array_equal(sums, images.sum((1, 2, 3))[[0, 1, 2, 0, 1]])
+    np.testing.assert_array_equal(targets, [7] * 5)
+
+
 def test_an_environment_is_made_once(tmp_path, monkeypatch):
     commands = []
 

@@ -42,7 +42,7 @@ class Server:
 
     def prepare(self, name: str, method: str, batch: int, options: dict[str, Any]) -> dict[str, Any]:
         """Compile a method, run it, keep its result as a file and itself under `name`; return how long a run takes."""
-        images = self.images[:batch].astype(np.float32)
+        images = self.images[np.arange(batch) % len(self.images)].astype(np.float32)
         targets = np.full(batch, json.loads((self.folder / "network.json").read_text())["target"], np.int32)
         run = self.module.prepare(self.network, method, images, targets, options)
         file, started = self.folder / f"{self.module.__name__}.npy", time.perf_counter()
