@@ -97,7 +97,7 @@ def test_several_layers(run, tmp_path):
     names = ["layer_cam@conv1", "layer_cam@conv2", "hires_cam@conv1", "hires_cam@conv2"]
     assert list(json.loads((tmp_path / "tfviz-output" / "manifest.json").read_text())["methods"]) == names
     assert all((tmp_path / "tfviz-output" / f"one.{name}.npy").exists() for name in names)
-    assert "layer_cam@conv1 and hires_cam@conv1: layer conv1" in out
+    assert "layer_cam@conv1, hires_cam@conv1: layer conv1" in out
 
 
 @pytest.mark.parametrize(
@@ -164,6 +164,6 @@ def test_places_of_a_map_with_a_background(run, tmp_path):
 def test_what_a_method_says_of_its_result_is_said(run, tmp_path):
     _, _, err = explain(run, "--method", "integrated_gradients", "--steps", "1", "--baseline", "uniform")
     (line,) = [line for line in err.splitlines() if "completeness" in line]
-    assert line.startswith("tfviz: warning: one.png: integrated_gradients misses completeness by up to")
+    assert line.startswith("tfviz: warning: one.png (class 4): integrated_gradients misses completeness by up to")
     warnings = json.loads((tmp_path / "tfviz-output" / "manifest.json").read_text())["warnings"]
     assert any("misses completeness" in each for each in warnings)

@@ -331,6 +331,16 @@ def test_an_overflow_is_named():
     assert np.isfinite(tfviz.input_x_gradient(tfviz.trace(model, precision="bfloat16"), images, 0)).all()
 
 
+def test_numbers_that_vanish_are_said_to_be_small():
+    image = layers.Input(SHAPE)
+    model = keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D()(image)))
+    model.layers[-1].kernel.assign(np.full((3, 2), 1e-9))
+    assert tfviz.gradient(model, IMAGES, 0).all()
+    said = "gradient is zero everywhere for image 0, 1, 2: .*, or its numbers are too small or too large for float16$"
+    with pytest.warns(tfviz.TfvizWarning, match=said):
+        assert not tfviz.gradient(tfviz.trace(model, precision="float16"), IMAGES, 0).any()
+
+
 @pytest.mark.filterwarnings("ignore:.*differs from that of the network in float32:tfviz.errors.TfvizWarning")
 def test_the_error_is_reported_for_the_first_image():
     model, few = model_of("residual"), {"integrated_gradients": {"steps": 4}, "grad_cam": {}}
@@ -409,13 +419,17 @@ def test_the_manifest_and_parts_of_an_explanation(tmp_path):
 
 def test_the_command(run, tmp_path):
     model_of("functional").save("own.keras")
-    keras.utils.save_img("one.png", (127 * (IMAGES[0] + 1)).astype(np.uint8))
-    common = ["explain", "one.png", "--model", "own.keras", "--preprocess", "-1..1", "--method", "saliency"]
-    status, _, err = run(*common, "--precision", "bfloat16", "--save-maps")
+    for name, image in zip(("one.png", "two.png"), IMAGES, strict=False):
+        keras.utils.save_img(name, (127 * (image + 1)).astype(np.uint8))
+    common = ["explain", "one.png", "two.png", "--model", "own.keras", "--preprocess", "-1..1", "--method", "saliency"]
+    status, out, err = run(*common, "--precision", "bfloat16", "--save-maps", "--batch-size", 1)
     assert status == 0, err
     said = json.loads((tmp_path / "tfviz-output" / "manifest.json").read_text())
     assert said["model"]["precision"] == "bfloat16"
-    assert said["results"][0]["diagnostics"]["saliency"]["precision_error"] > 0
+    errors = [entry["diagnostics"]["saliency"]["precision_error"] for entry in said["results"]]
+    assert errors[1] != errors[0] > 0
+    assert f"\nrun in bfloat16; difference from float32 (relative L2): saliency {max(errors):.1%}\n" in out
+    assert "float32" not in run(*common)[1]
     status, _, err = run(*common, "--precision", "bfloat61")
     assert status != 0 and "no precision 'bfloat61'; did you mean 'bfloat16'" in err
 
@@ -430,7 +444,7 @@ def test_the_command_warns_of_a_large_error(run, tmp_path):
         "explain", "one.png", "--model", "own.keras", "--preprocess", "-1..1", "--method", "gradient",
         "--precision", "bfloat16",
     )  # fmt: skip
-    assert status == 0 and "one.png: gradient of image 0 differs from that of the network in float32" in err
+    assert status == 0 and "one.png (class 0): gradient of image 0 differs from that of the network in float32" in err
 
 
 def test_a_pipeline():

@@ -17,6 +17,7 @@ from tfviz.methods.precision_error import precision_errors
 from tfviz.methods.replicas import Replica, on_replicas, replica_devices, run_parts
 from tfviz.network.batches import Batch, batches
 from tfviz.network.compiling import reason_of, with_captured
+from tfviz.network.precision import FULL
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
 
@@ -67,7 +68,7 @@ def run_batches(
     joined = _joined(found)
     for name, errors in precision_errors(joined["maps"], exact).items():
         joined["diagnostics"].setdefault(name, {}).update(errors)
-    empty = _check_maps(compiled, joined["maps"], columns.count)
+    empty = _check_maps(network, compiled, joined["maps"], columns.count)
     said = (*compiled.warnings, *empty, *_judge(compiled, joined["diagnostics"], columns.count))
     if not maps_alone:
         said += _complete(network, joined)
@@ -173,8 +174,9 @@ def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _judge(compiled: Compiled, diagnostics: dict[str, dict[str, np.ndarray]], columns: int) -> tuple[str, ...]:
     """Return what to say of the diagnostics, by the number of the image: of the worst of its columns."""
+    worst = f" (the worst of its {columns} targets)" if columns > 1 else ""
     return tuple(
-        said
+        said + worst
         for name, numbers in diagnostics.items()
         for said in compiled.runs[name].method.judged(
             {key: np.fmax.reduce(each.reshape(-1, columns), axis=1) for key, each in numbers.items()}
@@ -182,8 +184,10 @@ def _judge(compiled: Compiled, diagnostics: dict[str, dict[str, np.ndarray]], co
     )
 
 
-def _check_maps(compiled: Compiled, maps: dict[str, np.ndarray], columns: int) -> list[str]:
+def _check_maps(network: TracedNetwork, compiled: Compiled, maps: dict[str, np.ndarray], columns: int) -> list[str]:
     """Raise where a map is not finite; return what to say of maps that are zero everywhere."""
+    precision = network.running.precision
+    reduced = "" if precision == FULL else f", or its numbers are too small or too large for {precision}"
     said = []
     for name, values in maps.items():
         axes = tuple(range(1, values.ndim))
@@ -196,7 +200,6 @@ def _check_maps(compiled: Compiled, maps: dict[str, np.ndarray], columns: int) -
             )
         empty = np.unique(np.flatnonzero((lowest == 0) & (highest == 0)) // columns)
         if empty.size:
-            said.append(
-                f"{name} is zero everywhere for image {name_images(empty)}: {compiled.runs[name].method.when_zero}"
-            )
+            meaning = compiled.runs[name].method.when_zero + reduced
+            said.append(f"{name} is zero everywhere for image {name_images(empty)}: {meaning}")
     return said

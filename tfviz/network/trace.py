@@ -94,7 +94,7 @@ def trace(
     is_plain = opening == Opening() and choice == Choice()
     if isinstance(model, TracedNetwork):
         if not is_plain:
-            raise TfvizError("this network is traced already; say what of it is explained when you trace its model")
+            raise TfvizError("this network is traced already; what trace takes must be given when its model is traced")
         return model
     with _LOCK:
         reusable = is_plain and hasattr(model, "__weakref__")

@@ -138,7 +138,7 @@ class Outcome:
             for each in self.entries:
                 numbers = {name: np.array([value]) for name, value in each["diagnostics"].get(method, {}).items()}
                 for said in method_of(method).judged(numbers) if numbers else ():
-                    yield f"{Path(each['image']).name}: {said}"
+                    yield f"{Path(each['image']).name}{self._of_class(each['target'])}: {said}"
 
     def write_manifest(self) -> Path | None:
         """Write the manifest; None where there is nothing to put into it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +14,8 @@ from rich.text import Text
 from tfviz.apps.command.outcome import Outcome, Scored
 from tfviz.apps.explanation import Explanation, class_name
 from tfviz.methods import METHODS
+from tfviz.methods.precision_error import PRECISION_ERROR
+from tfviz.network.precision import FULL
 from tfviz.network.traced import TracedNetwork
 
 MOST_LINES = 40
@@ -83,15 +86,26 @@ def _hidden(lines: Sequence[object]) -> str:
 def _print_files(outcome: Outcome, said: str, manifest: Path | None) -> None:
     """Print what there is to say of a table, the layers that were looked at, and where the files are."""
     layers = outcome.explanation.layers if outcome.explanation else {}
-    lines = [said, *_about_cut(outcome.setup.network)]
+    lines = [said, *_about_cut(outcome.setup.network), *_about_precision(outcome)]
     for layer in dict.fromkeys(layers.values()):
-        methods = " and ".join(name for name, looked_at in layers.items() if looked_at == layer)
+        methods = ", ".join(name for name, looked_at in layers.items() if looked_at == layer)
         default = ", the default" if layer == outcome.setup.network.default_layer else ""
         lines.append(f"{methods}: layer {layer}{default}")
     written = [str(path) for path in outcome.pictures]
     if len(written) > MOST_FILES:
         written = [f"{len(written)} pictures in {outcome.request.output}"]
     print(*lines, *written, *([str(manifest)] if manifest else []), sep="\n")
+
+
+def _about_precision(outcome: Outcome) -> list[str]:
+    """Return what a reduced precision costs: the largest error of each method, of the images that were compared."""
+    errors: dict[str, float] = {}
+    for entry in outcome.entries:
+        for method, numbers in entry["diagnostics"].items():
+            errors[method] = float(np.fmax(errors.get(method, 0), numbers.get(PRECISION_ERROR, 0)))
+    precision = outcome.setup.network.running.precision
+    shown = ", ".join(f"{method} {error:.1%}" for method, error in errors.items())
+    return [] if precision == FULL else [f"run in {precision}; difference from float32 (relative L2): {shown}"]
 
 
 def print_rows(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
