@@ -220,8 +220,16 @@ def test_a_run_is_added_to_an_earlier_one(tmp_path):
     found = table.read(tmp_path)
     assert found["rates"] == {"vgg16": 2.0}
     places = [(row["network"], row["batch"], row["against"], row["ratio"]) for row in found["rows"]]
-    assert places == [("vgg16", 8, "xplique", 0.3), ("vgg16", 1, measure.TAPE, 0.9), ("demo", 1, "xplique", 0.2)]
-    assert [row["reached"] for row in found["rows"]] == [True, False, True]
+    assert places == [("vgg16", 1, measure.TAPE, 0.9), ("vgg16", 8, "xplique", 0.3), ("demo", 1, "xplique", 0.2)]
+    assert [row["reached"] for row in found["rows"]] == [False, True, True]
+
+
+def test_rows_stand_in_the_order_of_the_plan():
+    names = ("network", "batch", "what", "against")
+    rows = [("demo", "", "import tfviz", "0.1 s"), ("demo", 8, "gradient", "x"), ("demo", 1, "rise", "x")]
+    rows += [("vgg16", 1, "grad_cam", "x"), ("demo", 1, "gradient", "y"), ("demo", 1, "gradient", "x")]
+    found = table.merged([], [dict(zip(names, row, strict=True)) for row in rows])
+    assert [tuple(row.values()) for row in found] == [rows[place] for place in (4, 5, 2, 1, 0, 3)]
 
 
 def test_a_short_run_writes_both_files(tmp_path):

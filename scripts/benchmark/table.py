@@ -8,12 +8,14 @@ from typing import Any
 
 from benchmark.environments import PEERS
 from benchmark.measure import FLOOR, FORWARD, TAPE, TENSORFLOW_PEER
+from benchmark.plan import METHODS
 
 Row = dict[str, Any]
 Report = dict[str, Any]
 NO_REPORT: Report = {"rates": {}, "rows": []}
 JSON, MARKDOWN = "benchmark.json", "benchmark.md"
 PLACE = ("network", "batch", "what", "against")
+ORDER = {name: number for number, name in enumerate(METHODS)}
 COLUMNS = (
     *PLACE,
     *("ratio", "target", "reached", "ours", "theirs", "difference"),
@@ -56,11 +58,16 @@ def target_of(row: Row) -> float | None:
 
 
 def merged(earlier: list[Row], rows: list[Row]) -> list[Row]:
-    """Return the rows of two runs by network, without those of the earlier one that were measured again."""
+    """Return the rows of two runs in the order of the plan, without those that were measured again."""
     again = {tuple(row[name] for name in PLACE[:3]) for row in rows}
     kept = [row for row in earlier if tuple(row[name] for name in PLACE[:3]) not in again]
     networks = list(dict.fromkeys(row["network"] for row in earlier + rows))
-    return sorted(kept + rows, key=lambda row: networks.index(row["network"]))
+
+    def place(row: Row) -> tuple[int, ...]:
+        is_method = row["what"] in METHODS
+        return networks.index(row["network"]), not is_method, *((row["batch"], ORDER[row["what"]]) if is_method else ())
+
+    return sorted(kept + rows, key=place)
 
 
 def judged(row: Row) -> Row:
