@@ -497,5 +497,5 @@ def test_a_function_where_there_are_no_tokens():
 
 def test_the_options_of_a_trace_that_is_there_already():
     network = tfviz.trace(model_of("functional"))
-    with pytest.raises(TfvizError, match="say what of it is explained when you trace its model"):
+    with pytest.raises(TfvizError, match="what trace takes must be given when its model is traced"):
         tfviz.trace(network, tokens_to_map=tf.identity)
