@@ -164,7 +164,7 @@ ENDS = {
     "kept dimensions": [layers.GlobalAveragePooling2D(keepdims=True), layers.Flatten()],
     "reshaping": [layers.Reshape((14 * 14 * 4,))],
     "a mean": [layers.Lambda(lambda x: tf.reduce_mean(x, [1, 2]), output_shape=(4,))],
-    "two dense layers": [layers.Flatten(), layers.Dense(7, activation="relu")],
+    "two dense layers": [layers.Flatten(), layers.Dense(7, activation="relu", name="hidden")],
 }
 
 
