@@ -5,6 +5,9 @@ from __future__ import annotations
 import gc
 import itertools
 import os
+import runpy
+import sys
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -47,6 +50,7 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(skip)
 
 
+SCRIPTS = Path(__file__).parents[1] / "scripts"
 TESTS_BETWEEN_FREEZES = 100
 _finished = itertools.count(1)
 
@@ -110,6 +114,22 @@ def run(capsys, monkeypatch, tmp_path):
         return int(ended.value.code or 0), *capsys.readouterr()
 
     return command
+
+
+@pytest.fixture
+def run_script(monkeypatch):
+    """Run a file of `scripts/` as it is typed; return its exit status, None for none, or why it ended."""
+
+    def script(name, *arguments):
+        path = str(SCRIPTS / name)
+        monkeypatch.setattr(sys, "argv", [path, *map(str, arguments)])
+        try:
+            runpy.run_path(path, run_name="__main__")
+        except SystemExit as ended:
+            return ended.code
+        return None
+
+    return script
 
 
 @pytest.fixture(autouse=True)

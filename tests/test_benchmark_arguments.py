@@ -1,6 +1,5 @@
 """What `scripts/benchmark.py` refuses, in one line and before anything is run or written."""
 
-import runpy
 import shutil
 import sys
 from pathlib import Path
@@ -15,14 +14,6 @@ sys.path.append(str(SCRIPTS))
 from benchmark import arguments  # noqa: E402 - the line above finds it
 from benchmark.plan import NETWORKS  # noqa: E402 - as above
 from benchmark.workers import networks  # noqa: E402 - as above
-
-
-def run(monkeypatch, *given):
-    """Run the script as it is typed; return its exit status, or why it ended."""
-    monkeypatch.setattr(sys, "argv", [str(SCRIPTS / "benchmark.py"), *map(str, given)])
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(SCRIPTS / "benchmark.py"), run_name="__main__")
-    return ended.value.code
 
 
 @pytest.mark.parametrize(
@@ -42,16 +33,16 @@ def run(monkeypatch, *given):
         (["--environments", __file__], f"argument --environments: {__file__!r} is a file; expected a folder"),
     ],
 )
-def test_what_cannot_be_run_is_refused_in_a_line(given, said, monkeypatch, tmp_path, capsys):
+def test_what_cannot_be_run_is_refused_in_a_line(given, said, monkeypatch, run_script, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
-    assert run(monkeypatch, *given) == 2
+    assert run_script("benchmark.py", *given) == 2
     assert said in capsys.readouterr().err.splitlines()[-1]
     assert not [*tmp_path.iterdir()]
 
 
-def test_a_network_whose_file_is_missing_is_refused(monkeypatch, tmp_path, capsys):
+def test_a_network_whose_file_is_missing_is_refused(monkeypatch, run_script, tmp_path, capsys):
     monkeypatch.setattr(networks, "SQUEEZENET", tmp_path / "squeezenet.keras")
-    assert run(monkeypatch, "--model", "squeezenet") == 2
+    assert run_script("benchmark.py", "--model", "squeezenet") == 2
     said = f"there is no file {tmp_path / 'squeezenet.keras'}, which squeezenet is read from"
     assert said in capsys.readouterr().err.splitlines()[-1]
     (tmp_path / "squeezenet.keras").touch()
@@ -80,18 +71,18 @@ def test_the_models_are_those_of_their_names(tmp_path):
     np.testing.assert_array_equal(first.get_weights()[0], second.get_weights()[0])
 
 
-def test_a_run_that_measures_nothing_writes_nothing(monkeypatch, tmp_path, capsys):
+def test_a_run_that_measures_nothing_writes_nothing(monkeypatch, run_script, tmp_path, capsys):
     (tmp_path / "benchmark.md").write_text("earlier")
     monkeypatch.setattr(sys, "executable", shutil.which("false"))  # a worker that ends at once
-    ended = run(monkeypatch, "--model", "demo", "--method", "saliency", "--output", tmp_path)
+    ended = run_script("benchmark.py", "--model", "demo", "--method", "saliency", "--output", tmp_path)
     assert ended.startswith("benchmark.py: nothing was measured, and nothing is written; demo: its process ended: ")
     assert "demo could not be run: its process ended: " in capsys.readouterr().err
     assert [each.name for each in tmp_path.iterdir()] == ["benchmark.md"]
     assert (tmp_path / "benchmark.md").read_text() == "earlier"
 
 
-def test_the_help_shows_the_defaults(monkeypatch, capsys):
-    assert run(monkeypatch, "--help") == 0
+def test_the_help_shows_the_defaults(run_script, capsys):
+    assert run_script("benchmark.py", "--help") == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "folder of benchmark.md and benchmark.json (default benchmark)" in said
     assert f"several times (default {', '.join(NETWORKS)})" in said

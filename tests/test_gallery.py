@@ -1,8 +1,6 @@
 """The gallery of methods that `scripts/gallery.py` draws."""
 
 import re
-import runpy
-import sys
 from pathlib import Path
 
 import keras
@@ -19,12 +17,7 @@ SCRIPT = Path(__file__).parents[1] / "scripts" / "gallery.py"
 SIDE, PADDING, COLUMNS = 128, 8, 5
 
 
-def run(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
-    runpy.run_path(str(SCRIPT), run_name="__main__")
-
-
-def test_the_maps_of_each_picture_stand_beside_it(monkeypatch, tmp_path, capsys):
+def test_the_maps_of_each_picture_stand_beside_it(run_script, tmp_path, capsys):
     paths, output = demo.sample_paths()[1:3], tmp_path / "drawn.png"
     chosen = [
         "--method",
@@ -38,7 +31,7 @@ def test_the_maps_of_each_picture_stand_beside_it(monkeypatch, tmp_path, capsys)
         "--preprocess",
         "resnet50",
     ]
-    run(monkeypatch, *paths, *chosen, "--output", output)
+    assert run_script("gallery.py", *paths, *chosen, "--output", output) is None
     pictures = np.stack([read_image(path) for path in paths])
     network, images = tfviz.trace(demo.load_network()), find_preprocessing("resnet50")(pictures)
     maps = [tfviz.grad_cam(network, images, 3, layer="block3_conv1"), tfviz.gradient(network, images, 3)[..., ::-1]]
@@ -54,10 +47,11 @@ def test_the_maps_of_each_picture_stand_beside_it(monkeypatch, tmp_path, capsys)
     assert re.fullmatch(rf"grad_cam: \d+\.\d s\ngradient: \d+\.\d s\n{output}\n", capsys.readouterr().out)
 
 
-def test_every_method_is_drawn_or_its_absence_explained(monkeypatch, tmp_path, capsys):
+def test_every_method_is_drawn_or_its_absence_explained(run_script, tmp_path, capsys):
     linear = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")])
     linear.save(tmp_path / "linear.keras")
-    run(monkeypatch, demo.sample_paths()[0], "--model", tmp_path / "linear.keras", "--output", tmp_path / "drawn.png")
+    arguments = [demo.sample_paths()[0], "--model", tmp_path / "linear.keras", "--output", tmp_path / "drawn.png"]
+    assert run_script("gallery.py", *arguments) is None
     lines = capsys.readouterr().out.splitlines()
     left_out = [line.split()[0] for line in lines if " is left out: " in line]
     timed = [line.split(":")[0] for line in lines[len(left_out) : -1]]
@@ -69,7 +63,6 @@ def test_every_method_is_drawn_or_its_absence_explained(monkeypatch, tmp_path, c
     "wrong, said",
     [(["nosuch.png"], "gallery.py: .*nosuch.png"), (["--method", "gradcam"], "gallery.py: .*grad_cam")],
 )
-def test_what_is_wrong_is_said_in_a_line(wrong, said, monkeypatch, tmp_path):
-    with pytest.raises(SystemExit, match=rf"^{said}[^\n]*$"):
-        run(monkeypatch, *wrong, "--output", tmp_path / "drawn.png")
+def test_what_is_wrong_is_said_in_a_line(wrong, said, run_script, tmp_path):
+    assert re.fullmatch(rf"{said}[^\n]*", run_script("gallery.py", *wrong, "--output", tmp_path / "drawn.png"))
     assert not [*tmp_path.iterdir()]

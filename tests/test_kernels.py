@@ -1,7 +1,6 @@
 """`scripts/kernels.py`: what it prints of a small network, and what it refuses."""
 
 import os
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -13,14 +12,6 @@ SCRIPTS = Path(__file__).parents[1] / "scripts"
 sys.path.append(str(SCRIPTS))
 
 from benchmark.arguments import EXPECTED  # noqa: E402 - the line above finds it
-
-
-def run(monkeypatch, *given):
-    """Run the script as it is typed; return its exit status, or why it ended."""
-    monkeypatch.setattr(sys, "argv", [str(SCRIPTS / "kernels.py"), *map(str, given)])
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(SCRIPTS / "kernels.py"), run_name="__main__")
-    return ended.value.code
 
 
 def test_a_table_and_nothing_else_is_printed(tmp_path):
@@ -56,21 +47,21 @@ def test_a_table_and_nothing_else_is_printed(tmp_path):
         (["--rounds", "-3"], "argument --rounds: expected a whole number of at least 1, got '-3'"),
     ],
 )
-def test_what_cannot_be_timed_is_refused_before_the_table(given, said, monkeypatch, capsys):
-    assert run(monkeypatch, *given) == 2
+def test_what_cannot_be_timed_is_refused_before_the_table(given, said, run_script, capsys):
+    assert run_script("kernels.py", *given) == 2
     printed = capsys.readouterr()
     assert printed.err.endswith(f"{said}\n") and not printed.out
 
 
-def test_a_file_that_is_no_network_is_one_line_and_no_table(monkeypatch, tmp_path, capsys):
+def test_a_file_that_is_no_network_is_one_line_and_no_table(run_script, tmp_path, capsys):
     (tmp_path / "broken.keras").write_text("no network")
-    said = run(monkeypatch, "--model", tmp_path / "broken.keras")
+    said = run_script("kernels.py", "--model", tmp_path / "broken.keras")
     assert said.startswith(f"kernels.py: cannot open '{tmp_path / 'broken.keras'}': ") and "\n" not in said
     assert not capsys.readouterr().out
 
 
-def test_the_help_shows_the_defaults(monkeypatch, capsys):
-    assert run(monkeypatch, "--help") == 0
+def test_the_help_shows_the_defaults(run_script, capsys):
+    assert run_script("kernels.py", "--help") == 0
     said = " ".join(capsys.readouterr().out.split())
     assert f"{EXPECTED}; several times (default demo)" in said
     assert "--batch BATCH (default 1)" in said and "--rounds ROUNDS (default 15)" in said
