@@ -111,6 +111,11 @@ class Explanation(Results):
             f"{self._image_count} images{each} need as many pictures, got those of shape {given.shape}"
         )
 
+    def file_names(self, images: Sequence[str]) -> list[str]:
+        """Return what the files of each row are called, of what those of each image are: with the class, if several."""
+        endings = [f".class_{target}" if self.targets_per_image > 1 else "" for target in self.targets]
+        return [f"{images[row // self.targets_per_image]}{ending}" for row, ending in enumerate(endings)]
+
     def titles(self, class_names: Sequence[str] | None = None) -> list[str]:
         """Return the class of each image and its probability or, where there is none, the score."""
         return [self._title(row, class_names) for row in range(len(self.targets))]
@@ -182,7 +187,7 @@ class Explanation(Results):
             There are not as many `pictures` as images.
         """
         folder = Path(folder)
-        names = self._names() if names is None else names
+        names = self.file_names([f"image_{number}" for number in range(self._image_count)]) if names is None else names
         if not len(names) == len(set(names)) == len(self.targets):
             raise TfvizError(f"{len(self.targets)} images need as many different names, got {len(set(names))}")
         by_row = None if pictures is None else self.by_row(pictures)
@@ -206,11 +211,6 @@ class Explanation(Results):
     @property
     def _image_count(self) -> int:
         return len(self.targets) // self.targets_per_image
-
-    def _names(self) -> list[str]:
-        if self.targets_per_image == 1:
-            return [f"image_{row}" for row in range(len(self.targets))]
-        return [f"image_{row // self.targets_per_image}.class_{target}" for row, target in enumerate(self.targets)]
 
     def _title(self, row: int, class_names: Sequence[str] | None) -> str:
         score, target = f"{self.scores[row]:.3g}", int(self.targets[row])

@@ -101,10 +101,8 @@ class Outcome:
 
     def stems(self, explanation: Explanation, files: Sequence[File]) -> Iterator[tuple[File, Path]]:
         """Yield for each row of an explanation its file, and how the files that are made of it begin."""
-        per_image = explanation.targets_per_image
-        for row, target in enumerate(explanation.targets):
-            file = files[row // per_image]
-            yield file, self.request.output / (file.name if per_image == 1 else f"{file.name}.class_{target}")
+        for row, name in enumerate(explanation.file_names([file.name for file in files])):
+            yield files[row // explanation.targets_per_image], self.request.output / name
 
     def list_classes(self, file: File, explanation: Explanation, scores: NDArray[Any], most: int) -> None:
         """Add the best classes of an image, at most so many, and those explained to the table."""
