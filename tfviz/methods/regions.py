@@ -66,7 +66,8 @@ def grow(attribution: Array, regions: Any, smallest: float) -> Array:
         belongs = by_pixel[:, joining]
         sums -= belongs @ left[joining]
         counts -= np.bincount(belongs.indices, minlength=counts.size)
-    found[is_left] = left[is_left].mean() if is_left.any() else 0
+    if is_left.any():
+        found[is_left] = left[is_left].mean()
     return found
 
 

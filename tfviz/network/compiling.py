@@ -29,8 +29,6 @@ def concrete(function: Any, **specs: Any) -> Any:
         found = function.get_concrete_function(**specs)
     except LookupError as error:
         lacking = operation_without_gradient(error)
-        if lacking is None:
-            raise
         raise UnsupportedModelError(
             f"TensorFlow has no gradient through the operation {lacking}, which the model has; methods that take no "
             "gradient, such as occlusion, rise and eigen_cam, do without"
@@ -39,10 +37,12 @@ def concrete(function: Any, **specs: Any) -> Any:
     return found
 
 
-def operation_without_gradient(error: LookupError) -> str | None:
-    """Return the type of the operation that has no gradient, where this is what the error says."""
+def operation_without_gradient(error: LookupError) -> str:
+    """Return the type of the operation that has no gradient; raise the error again where it says something else."""
     found = WITHOUT_GRADIENT.search(str(error))
-    return found and found[1]
+    if found is None:
+        raise error
+    return found[1]
 
 
 def with_captured(function: Any, captured: Sequence[tf.Tensor]) -> Callable[..., Any]:

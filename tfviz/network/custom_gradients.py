@@ -82,10 +82,7 @@ def _compared(network: TracedNetwork) -> str:
     try:
         difference = float(tf.function(_difference, autograph=False)(network, image))
     except LookupError as error:
-        lacking = operation_without_gradient(error)
-        if lacking is None:
-            raise
-        return f", and TensorFlow has none of {lacking}"
+        return f", and TensorFlow has none of {operation_without_gradient(error)}"
     return f" and differ from the model's own by {difference:.0%}" if difference > TOLERANCE else ""
 
 

@@ -99,13 +99,15 @@ def _print_files(outcome: Outcome, said: str, manifest: Path | None) -> None:
 
 def _about_precision(outcome: Outcome) -> list[str]:
     """Return what a reduced precision costs: the largest error of each method, of the images that were compared."""
+    precision = outcome.setup.network.running.precision
+    if precision == FULL:
+        return []
     errors: dict[str, float] = {}
     for entry in outcome.entries:
         for method, numbers in entry["diagnostics"].items():
             errors[method] = float(np.fmax(errors.get(method, 0), numbers.get(PRECISION_ERROR, 0)))
-    precision = outcome.setup.network.running.precision
     shown = ", ".join(f"{method} {error:.1%}" for method, error in errors.items())
-    return [] if precision == FULL else [f"run in {precision}; difference from float32 (relative L2): {shown}"]
+    return [f"run in {precision}; difference from float32 (relative L2): {shown}"]
 
 
 def print_rows(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
