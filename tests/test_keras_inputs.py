@@ -12,7 +12,7 @@ import tensorflow as tf
 from model_zoo import random_images, randomise
 
 from tfviz.errors import UnsupportedModelError
-from tfviz.network.keras_models import output_names, trace_keras
+from tfviz.network.opening.keras_models import output_names, trace_keras
 
 SHAPE = (8, 8, 3)
 EXTRA = np.array([[1, 2, 3, 4], [5, 6, 7, 8]], np.int32)

@@ -15,7 +15,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 import tfviz
 from tfviz.errors import UnsupportedModelError
-from tfviz.network.opening import open_path
+from tfviz.network.opening.files import open_path
 
 
 def refused(path, *said, custom_objects=None):

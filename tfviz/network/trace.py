@@ -11,10 +11,9 @@ from tfviz.errors import TfvizError
 from tfviz.network.choice import Choice
 from tfviz.network.custom_gradients import warn_about_custom_gradients
 from tfviz.network.layers import Shape
+from tfviz.network.opening import Opening, Structure, open_source
 from tfviz.network.patches import TokensToMap
 from tfviz.network.scores import CustomScore
-from tfviz.network.sources import Opening, open_source
-from tfviz.network.structure import Structure
 from tfviz.network.traced import TracedNetwork
 from tfviz.network.whole_numbers import check_differentiable
 

@@ -18,13 +18,13 @@ from tfviz.network.compiling import checked, concrete
 from tfviz.network.inputs import Inputs, find_inputs
 from tfviz.network.layers import Layer, Layers, Shape
 from tfviz.network.memory import affordable
+from tfviz.network.opening import Source, own_tensor
 from tfviz.network.outputs import Outputs
 from tfviz.network.program import Program, Value, program_of
 from tfviz.network.replay import NOTHING, Change, replay
 from tfviz.network.rules import Rule
 from tfviz.network.running import find_running
 from tfviz.network.scores import Head
-from tfviz.network.sources import Source, own_tensor
 
 
 class TracedNetwork:

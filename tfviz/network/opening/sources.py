@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError, resembling
 from tfviz.network.inputs import is_encoded, is_image
-from tfviz.network.keras_models import input_name, is_keras_model, output_names, trace_keras
-from tfviz.network.opening import KINDS, open_path
+from tfviz.network.opening.files import KINDS, open_path
+from tfviz.network.opening.keras_models import input_name, is_keras_model, output_names, trace_keras
 from tfviz.network.program import Value
 
 
