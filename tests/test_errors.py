@@ -15,7 +15,14 @@ from model_zoo import CLASSES, SHAPE, build, head, linear, model_of, random_imag
 
 import tfviz
 from tfviz import errors
-from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, UnknownMethodError, UnsupportedModelError
+from tfviz.errors import (
+    InvalidImagesError,
+    InvalidTargetsError,
+    TfvizError,
+    UnknownMethodError,
+    UnsafeModelError,
+    UnsupportedModelError,
+)
 from tfviz.network.operations import _raw_signature
 
 ROOT = Path(__file__).parents[1]
@@ -32,7 +39,7 @@ def fails(error, message, function, *arguments, **options):
 
 def test_every_error_is_a_value_error_of_tfviz():
     kinds = [each for each in vars(errors).values() if isinstance(each, type) and each.__name__.endswith("Error")]
-    assert len(kinds) == 7
+    assert len(kinds) == 8
     assert all(issubclass(kind, TfvizError) and issubclass(kind, ValueError) and kind.__doc__ for kind in kinds)
     assert issubclass(errors.TfvizWarning, UserWarning)
 
@@ -233,7 +240,8 @@ def test_a_file_that_is_cut_off(suffix, part, tmp_path):
 def test_a_file_with_a_lambda(tmp_path):
     path = tmp_path / "lambda.keras"
     model_of("with_lambda").save(path)
-    fails(UnsupportedModelError, "A model with a Lambda is loaded by you and passed instead", tfviz.trace, path)
+    said = "is not opened: it holds the layer '.*', a Lambda, which runs Python code of the file.*safe_mode=False.*"
+    fails(UnsafeModelError, said, tfviz.trace, path)
 
 
 def test_several_inputs():

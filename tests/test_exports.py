@@ -20,6 +20,7 @@ ERRORS = {
     "TfvizWarning",
     "UnknownLayerError",
     "UnknownMethodError",
+    "UnsafeModelError",
     "UnsupportedModelError",
 }
 METHODS = {

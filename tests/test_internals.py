@@ -79,6 +79,14 @@ def test_whether_a_custom_gradient_is_known():
     assert not internals.has_gradient("CustomGradient-of-nobody")
 
 
+def test_whether_a_python_function_is_here():
+    function = tf.function(lambda x: tf.numpy_function(abs, [x], tf.float32), autograph=False)
+    concrete = function.get_concrete_function(SPEC)
+    (call,) = [each for each in concrete.graph.get_operations() if each.type == "PyFunc"]
+    assert internals.has_python_function(call.get_attr("token"))
+    assert not internals.has_python_function(b"pyfunc_of_nobody")
+
+
 def test_definitions_of_operations():
     definition = internals.operation_definition("Conv2D")
     assert [argument.name for argument in definition.input_arg] == ["input", "filter"]

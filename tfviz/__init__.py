@@ -16,6 +16,7 @@ from tfviz.errors import (
     TfvizWarning,
     UnknownLayerError,
     UnknownMethodError,
+    UnsafeModelError,
     UnsupportedModelError,
 )
 
@@ -143,6 +144,7 @@ __all__ = [  # noqa: PLE0604  # the names of the lazy part are said once, in the
     "TfvizWarning",
     "UnknownLayerError",
     "UnknownMethodError",
+    "UnsafeModelError",
     "UnsupportedModelError",
     *_LAZY,
 ]

@@ -2,6 +2,7 @@
 
     TfvizError (ValueError)
     ├── UnsupportedModelError    the model cannot be opened or explained
+    │   └── UnsafeModelError     its file does more than hold a network: code, other files, other machines
     ├── UnknownLayerError        no such layer, or several of that name
     ├── UnknownMethodError       no such method, or an option that it does not know
     ├── InvalidImagesError       images of the wrong shape, type or content
@@ -27,6 +28,10 @@ class UnsupportedModelError(TfvizError):
     """The model cannot be opened or explained."""
 
 
+class UnsafeModelError(UnsupportedModelError):
+    """The file of a model does more than hold a network: code, other files, other machines."""
+
+
 class UnknownLayerError(TfvizError):
     """No layer of that name, or several."""
 
@@ -49,6 +54,11 @@ class RuleError(TfvizError):
 
 class TfvizWarning(UserWarning):
     """The result is right but may not mean what it seems to."""
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error says, in one line that is not too long."""
+    return " ".join(str(error).split())[:300]
 
 
 def resembling(name: str, known: Iterable[str], count: int = 3) -> str:

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf  # noqa: F401  # which brings the format to protobuf's pool
-from google.protobuf import descriptor_pool, message_factory  # type: ignore[import-untyped]  # protobuf ships no types
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf ships no types
+from tfviz.network.opening import read_saved_model
 
 Signature = tuple[dict[str, str], dict[str, str]]
 """The tensors of a signature's inputs, and of its outputs, by their keys."""
@@ -16,12 +14,9 @@ Signature = tuple[dict[str, str], dict[str, str]]
 
 def read_signatures(folder: Path) -> dict[str, Signature]:
     """Return the tensors of each signature; none where the file cannot be read."""
-    kind = descriptor_pool.Default().FindMessageTypeByName("tensorflow.SavedModel")
-    try:
-        saved = message_factory.GetMessageClass(kind).FromString((folder / "saved_model.pb").read_bytes())
-    except (OSError, DecodeError):
-        return {}  # what is wrong is said where the model is opened
-    found = {name: each for graph in saved.meta_graphs for name, each in graph.signature_def.items()}
+    saved = read_saved_model(folder)
+    graphs = saved.meta_graphs if saved is not None else ()  # what is wrong is said where the model is opened
+    found = {name: each for graph in graphs for name, each in graph.signature_def.items()}
     return {name: (_names(each.inputs), _names(each.outputs)) for name, each in found.items() if each.inputs}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.eager import context
 from tensorflow.python.framework import function_def_to_graph, kernels, op_def_registry, ops
+from tensorflow.python.ops import script_ops
 
 
 def function_graph(graph: tf.Graph, name: str) -> tf.Graph:
@@ -60,6 +61,14 @@ def is_tensorflows_own(tag: str) -> bool:
         cells = [cell.cell_contents for cell in function.__closure__ or ()]
         pending.extend(content for content in cells if isinstance(content, FunctionType))
     return all(module.startswith("tensorflow.") for module in modules)
+
+
+def has_python_function(token: bytes) -> bool:
+    """Return whether this process has the Python function that a `py_function` calls by a token.
+
+    Private because the registry is: without it the call fails only when it runs, in a traceback.
+    """
+    return script_ops._py_funcs.get(token.decode()) is not None
 
 
 def forget_gradients(graph: tf.Graph) -> None:

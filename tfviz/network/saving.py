@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
+from tfviz.network.opening import python_calls
 from tfviz.network.program import Program, Step
 from tfviz.network.traced import TracedNetwork
 
@@ -21,8 +22,13 @@ def model_signatures(network: TracedNetwork) -> dict[str, Any]:
     """Return the concrete functions that the model is saved with, by the names of their signatures.
 
     A SavedModel keeps its own. A Keras model, or a SavedModel that has none, gets `serving_default`, with the input
-    named as the model names it.
+    named as the model names it. Raises `UnsupportedModelError` where the network calls Python.
     """
+    if calls := python_calls(network.function):
+        raise UnsupportedModelError(
+            f"the model calls a Python function ({next(iter(calls))!r}, a py_function), which a SavedModel does not "
+            "hold: make it of TensorFlow's operations"
+        )
     model = network.model
     if hasattr(model, "signatures"):
         return dict(model.signatures) or {DEFAULT: network.function}

@@ -35,6 +35,7 @@ def trace(
     precision: str | None = None,
     jit_compile: bool = False,
     custom_objects: Mapping[str, Any] | None = None,
+    safe_mode: bool = True,
     fast: bool | None = None,
 ) -> TracedNetwork:
     """Open any TensorFlow image model, in place.
@@ -75,6 +76,11 @@ def trace(
         once for each number and size of images at once, which takes seconds. On CPUs it lost on every network measured.
     custom_objects
         Layers and functions of your own by name, for a .keras or .h5 file.
+    safe_mode
+        Whether to refuse a file that does more than hold a network: a Keras file with a `Lambda`, Python code, or a
+        class or function that is neither Keras's nor yours (`custom_objects`, or registered with Keras); a SavedModel
+        whose operations touch files other than its own, talk to other machines or call Python. False opens it with all
+        your rights, and warns of what it holds.
     fast
         Whether backward passes take shortcuts that are faster on a CPU. The forward pass is TensorFlow's own, gradients
         are equal to its up to rounding. None takes them where TensorFlow sees nothing but CPUs and no `jit_compile` is
@@ -85,10 +91,12 @@ def trace(
     TfvizError
         `tokens_to_map` takes no sequence of the network, or returns something else than a map. There is no such
         `precision`, or `fast` is asked for beside one.
+    UnsafeModelError
+        The model's file does more than hold a network, see `safe_mode`.
     UnsupportedModelError
         The model cannot be opened, no input, or several, may be the image, or there are no class scores and no `score`.
     """
-    opening = Opening(image_shape, signature, custom_objects)
+    opening = Opening(image_shape, signature, custom_objects, safe_mode)
     choice = Choice(score, input, output, cut, tokens_to_map, fast, precision, jit_compile)
     is_plain = opening == Opening() and choice == Choice()
     if isinstance(model, TracedNetwork):

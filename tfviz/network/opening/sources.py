@@ -11,10 +11,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfviz.errors import UnsupportedModelError, resembling
+from tfviz.errors import TfvizError, UnsupportedModelError, resembling
 from tfviz.network.inputs import is_encoded, is_image
+from tfviz.network.internals import has_python_function
+from tfviz.network.opening.effects import effects_in, python_calls
 from tfviz.network.opening.files import KINDS, open_path
 from tfviz.network.opening.keras_models import input_name, is_keras_model, output_names, trace_keras
+from tfviz.network.opening.trust import refuse, warn
 from tfviz.network.program import Value
 
 
@@ -48,10 +51,19 @@ class Opening:
     image_shape: tuple[int | None, ...] | None = None
     signature: str | None = None
     custom_objects: Mapping[str, Any] | None = None
+    safe_mode: bool = True
+
+    def __post_init__(self) -> None:
+        """Check what has two values."""
+        if not isinstance(self.safe_mode, bool):
+            raise TfvizError(f"safe_mode is {self.safe_mode!r}, expected True or False")
 
 
 def open_source(model: Any, opening: Opening) -> Source:
-    """Return the traced function of any model that tfviz accepts."""
+    """Return the traced function of any model that tfviz accepts.
+
+    Raises `UnsafeModelError` where a file, or a signature, does more than compute.
+    """
     if keras.backend.backend() != "tensorflow":
         raise UnsupportedModelError(
             f"Keras runs on the {keras.backend.backend()} backend, expected tensorflow: "
@@ -59,10 +71,21 @@ def open_source(model: Any, opening: Opening) -> Source:
         )
     if isinstance(model, str | os.PathLike):
         path = Path(model)
-        source = open_source(open_path(path, opening.custom_objects), replace(opening, custom_objects=None))
+        source = _source_of(open_path(path, opening.custom_objects, safe_mode=opening.safe_mode), opening)
+        _check_operations(source, repr(str(path)), opening.safe_mode)
         return replace(source, name=path.stem)
     if opening.custom_objects is not None:
         raise UnsupportedModelError("custom_objects are for loading a .keras or .h5 file; this model is loaded already")
+    source = _source_of(model, opening)
+    if source.signature is not None:
+        _check_operations(source, "the SavedModel", opening.safe_mode)
+    elif not opening.safe_mode:
+        raise UnsupportedModelError("safe_mode is for files and SavedModels; this model is loaded already")
+    return source
+
+
+def _source_of(model: Any, opening: Opening) -> Source:
+    """Return the traced function of a model that is loaded."""
     if hasattr(model, "signatures"):
         signature, function = _find_signature(model, opening.signature)
         structure = function.structured_outputs if len(function.outputs) > 1 else None
@@ -79,6 +102,20 @@ def open_source(model: Any, opening: Opening) -> Source:
         outputs = output_names(model) or _paths(structure)
         return Source(function, str(model.name), model, structure, outputs, input_name(model))
     raise UnsupportedModelError(f"cannot open a {type(model).__name__}; expected {KINDS}")
+
+
+def _check_operations(source: Source, place: str, safe_mode: bool) -> None:
+    """Refuse a function whose operations reach out of the network, or, where they may, say so."""
+    found = list(effects_in(source.function))
+    if safe_mode:
+        refuse(place, found)
+    for name, token in python_calls(source.function).items():
+        if not has_python_function(token):
+            raise UnsupportedModelError(
+                f"{place} calls a Python function ({name!r}, a py_function), which no file holds: it runs in the "
+                "process that made it alone; make the model of TensorFlow's operations"
+            )
+    warn(place, found)
 
 
 def _find_signature(model: Any, name: str | None) -> tuple[str, Any]:

@@ -1,0 +1,583 @@
+"""No file runs code, reads or writes other files or reaches other machines when it is opened and explained."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import re
+import shutil
+import warnings
+import zipfile
+
+import attacks
+import h5py
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from attacks import (
+    changed,
+    code_of_touch,
+    function,
+    in_residual,
+    inserted,
+    keras_file,
+    lambda_of,
+    layer,
+    nested,
+    op_layer,
+    saved,
+    saved_by_tensorflow_1,
+    saved_with_resource,
+    saved_with_table,
+    with_links,
+    wrapped,
+)
+from model_zoo import SHAPE, random_images
+
+import tfviz
+from tfviz.errors import TfvizWarning, UnsafeModelError, UnsupportedModelError
+from tfviz.network.internals import operation_definition
+from tfviz.network.opening.configuration import CLASSES_STAND_IN, MORE_THAN_ARITHMETIC, Library
+from tfviz.network.opening.effects import effect_of
+from tfviz.network.opening.op_layers import TOP_LEVEL, judge_op_layer
+
+LIBRARIES = ("keras", "tf_keras")
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch, tmp_path):
+    """Work in a folder of the test's own, where the mark would be."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Return where Keras files are written."""
+    return tmp_path_factory.mktemp("files")
+
+
+def is_refused(path, folder, said="", error=UnsafeModelError, **options):
+    """Check that a model is refused in a line, that names it, and that nothing was touched."""
+    with pytest.raises(error) as caught:
+        tfviz.trace(path, **options)
+    message = str(caught.value)
+    assert re.search(said, message), message
+    assert "\n" not in message and str(path) in message and len(message) < 600
+    gc.collect()
+    assert not (folder / attacks.MARK).exists()
+
+
+# Keras files.
+
+ATTACKS = {
+    "lambda": (inserted(lambda: lambda_of(code_of_touch(), "lambda")), "the layer 'double', a Lambda, which runs Pyth"),
+    "lambda in its shape": (
+        inserted(lambda: lambda_of("relu", "raw", output_shape=code_of_touch(), output_shape_type="lambda")),
+        "a Lambda, which runs Python code",
+    ),
+    "lambda of a module": (
+        inserted(lambda_of(function("os", "system"), "function")),
+        "'system' of the module 'os', which is no part of a network",
+    ),
+    "lambda of Keras 3": (
+        inserted(
+            lambda: layer("Lambda", function={"class_name": "__lambda__", "config": {"code": code_of_touch()[0]}})
+        ),
+        "the layer 'own', a Lambda, which runs Python code of the file",
+    ),
+    "lambda by its registered name": (
+        inserted(
+            lambda: {**lambda_of(code_of_touch(), "lambda"), "registered_name": "Dense", "module": "keras.layers"}
+        ),
+        "a Lambda, which runs Python code",
+    ),
+    "nested lambda": (inserted(lambda: nested(lambda_of(code_of_touch(), "lambda"))), "'double', a Lambda"),
+    "wrapped lambda": (inserted(lambda: wrapped(lambda_of(code_of_touch(), "lambda"))), "'double', a Lambda"),
+    "code as an initializer": (
+        changed("kernel_initializer", lambda: {"class_name": "__lambda__", "config": {"value": code_of_touch()}}),
+        "a Python lambda, which runs Python code",
+    ),
+    "code as an activation": (
+        changed("activation", lambda: {"class_name": "__lambda__", "config": {"code": code_of_touch()[0]}}),
+        "a Python lambda, which runs Python code",
+    ),
+    "function of a module": (changed("activation", function("posix", "system", "function")), "of the module 'posix'"),
+    "built-in function": (changed("activation", function("builtins", "eval")), "'eval' of the module 'builtins'"),
+    "class of a module": (
+        changed("kernel_initializer", layer("Popen", "subprocess", "Popen", args=["touch", attacks.MARK])),
+        "'Popen' of the module 'subprocess'",
+    ),
+    "known name of a module": (changed("kernel_initializer", layer("Zeros", "os")), "'Zeros' of the module 'os'"),
+    "module that acts when imported": (changed("bias_initializer", layer("X", "antigravity")), "'antigravity'"),
+    "in a nested model's training": (
+        lambda layers: layers[1].__setitem__("compile_config", {"loss": function("os", "system")}),
+        "'system' of the module 'os'",
+    ),
+    "other model": (inserted(layer("TFSMLayer", filepath="elsewhere")), "a TFSMLayer, which loads another model"),
+    "file of words": (
+        inserted(layer("StringLookup", vocabulary="/etc/passwd")),
+        "a StringLookup, which reads the file '/etc/passwd'",
+    ),
+    "TensorFlow's files": (inserted(op_layer("io.write_file")), "calls TensorFlow's io.write_file"),
+    "TensorFlow's folders": (inserted(op_layer("io.gfile.rmtree")), "calls TensorFlow's io.gfile.rmtree"),
+    "TensorFlow's raw files": (inserted(op_layer("raw_ops.WriteFile")), "calls TensorFlow's raw_ops.WriteFile"),
+    "TensorFlow's Python": (inserted(op_layer("compat.v1.py_func")), "calls TensorFlow's py_func"),
+    "Keras through TensorFlow": (inserted(op_layer("keras.models.load_model")), "calls TensorFlow's keras.models.load"),
+    "vocabulary of a sampler": (inserted(op_layer("random.fixed_unigram_candidate_sampler")), "fixed_unigram"),
+    "operation": (
+        inserted({"class_name": "TensorFlowOpLayer", "config": {"name": "own", "node_def": {"op": "WriteFile"}}}),
+        "runs the operation WriteFile, which touches files",
+    ),
+    "type": (
+        changed(
+            "name", {"class_name": "__typespec__", "spec_name": "Popen", "module": "subprocess", "config": [["x"]]}
+        ),
+        "a type of its own, 'Popen'",
+    ),
+}
+# What may be the user's own by its name: it is refused as long as nobody passes it.
+STRANGERS = {
+    "registered elsewhere": (inserted(lambda: {**lambda_of([], "raw"), "class_name": "Mine"}), "Mine"),
+    "module that is called alike": (changed("kernel_initializer", layer("Zeros", "keras_evil.sub")), "Zeros"),
+    "method of a class": (
+        inserted({"class_name": "ClassMethod", "config": {"cls_symbol": "io.gfile.GFile"}}),
+        "ClassM",
+    ),
+    "method by its name": (inserted({"class_name": "InstanceMethod", "config": {"attr_name": "x"}}), "InstanceMethod"),
+}
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("kind", ATTACKS)
+def test_a_keras_file_that_does_more_is_refused(kind, library, suffix, files, tmp_path):
+    pytest.importorskip("tf_keras")
+    change, said = ATTACKS[kind]
+    is_refused(keras_file(library, suffix, files, change), tmp_path, said)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("kind", STRANGERS)
+def test_what_may_be_the_users_is_asked_for(kind, library, suffix, files, tmp_path):
+    pytest.importorskip("tf_keras")
+    change, name = STRANGERS[kind]
+    said = f"it holds '{name}.*', which is not part of Keras; pass it with tfviz.trace"
+    is_refused(keras_file(library, suffix, files, change), tmp_path, said, UnsupportedModelError)
+
+
+@pytest.mark.parametrize(
+    "place, name",
+    [("utils", "get_file"), ("saving", "load_model"), ("src.utils.python_utils", "func_load"), ("activations", "get")],
+)
+def test_keras_own_functions_that_are_no_part_of_a_network(place, name, files, tmp_path):
+    change = changed("activation", function(f"keras.{place}", name, "function"))
+    said = f"'{name}' of the module 'keras.{place}', which is no part of a network"
+    is_refused(keras_file("keras", ".keras", files, change), tmp_path, said)
+
+
+def test_a_class_of_keras_that_is_not_published_but_runs_code(files, tmp_path):
+    pytest.importorskip("tf_keras")
+    path = keras_file("tf_keras", ".keras", files, inserted(lambda: in_residual(code_of_touch())))
+    is_refused(path, tmp_path, "'own', a ResidualWrapper, which runs Python code")
+
+
+def test_the_file_of_the_report(tmp_path):
+    """Where an .h5 file says that Keras 2 wrote it, a refusal of Keras 3 was followed by tf_keras, which loads it."""
+    old = pytest.importorskip("tf_keras")
+    image = old.layers.Input(SHAPE)
+    pooled = old.layers.GlobalAveragePooling2D()(old.layers.Conv2D(2, 3)(old.layers.Lambda(lambda x: x)(image)))
+    with pytest.warns(UserWarning, match="HDF5"):
+        old.Model(image, old.layers.Dense(3)(pooled)).save("evil.h5")
+    is_refused("evil.h5", tmp_path, "a Lambda, which runs Python code")
+
+
+@pytest.mark.parametrize("library, suffix", [("tf_keras", ".h5"), ("tf_keras", ".keras"), ("keras", ".keras")])
+def test_what_is_trusted_is_opened_and_said(library, suffix, files, tmp_path):
+    """The attack is real: with `safe_mode=False` the code runs."""
+    pytest.importorskip("tf_keras")
+    code = code_of_touch()
+    of_keras_3 = {"class_name": "__lambda__", "config": {"code": code[0], "defaults": None, "closure": None}}
+    new = lambda_of(code, "lambda") if library == "tf_keras" else layer("Lambda", function=of_keras_3)
+    path = keras_file(library, suffix, files, inserted(new))
+    with pytest.warns(
+        TfvizWarning, match=r"was opened with safe_mode=False: it holds .*a Lambda.*with all your rights"
+    ):
+        network = tfviz.trace(path, safe_mode=False)
+    assert (tmp_path / attacks.MARK).exists()
+    assert tfviz.gradient(network, random_images()).any()
+
+
+def test_a_refusal_of_keras_is_final(files, tmp_path, monkeypatch):
+    """Keras may know of a danger that is not known here."""
+    old = pytest.importorskip("tf_keras")
+    monkeypatch.setattr("tfviz.network.opening.keras_files.find_in_configuration", lambda *_: [])
+    monkeypatch.setattr(old.saving, "load_model", lambda *_, **__: pytest.fail("tf_keras was asked"))
+    path = keras_file("tf_keras", ".h5", files, changed("activation", function("keras.utils", "get_file")))
+    change = layer("Lambda", function={"class_name": "__lambda__", "config": {"code": code_of_touch()[0]}})
+    path = keras_file("tf_keras", ".h5", files, inserted(change))
+    is_refused(path, tmp_path, "arbitrary code|unsafe|safe_mode")
+
+
+def test_clean_files_are_opened_without_a_word(files):
+    pytest.importorskip("tf_keras")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for library in LIBRARIES:
+            for suffix in (".keras", ".h5"):
+                path = keras_file(library, suffix, files, lambda layers: None)
+                assert tfviz.trace(path).num_classes == tfviz.trace(path, safe_mode=False).num_classes == 3
+
+
+def double(x):
+    return 2 * x
+
+
+def test_a_lambda_of_the_users_own_function(files, tmp_path):
+    """It holds a name, and the code is the user's."""
+    pytest.importorskip("tf_keras")
+    named = layer("Lambda", function=function("builtins", "double", "function"), output_shape=list(SHAPE))
+    of_keras_2 = ("tf_keras", ".h5", lambda_of("double", "function"))
+    for library, suffix, new in (("keras", ".keras", named), ("keras", ".h5", named), of_keras_2):
+        path = keras_file(library, suffix, files, inserted(new))
+        is_refused(path, tmp_path, "it holds 'double', which is not part of Keras", UnsupportedModelError)
+        assert tfviz.trace(path, custom_objects={"double": double}).num_classes == 3
+
+
+def test_how_a_nested_model_is_trained_is_read_but_not_how_the_whole_is(tmp_path):
+    def own_loss(truth, scores):
+        return truth - scores
+
+    def model_of():
+        image = keras.layers.Input(SHAPE)
+        x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(2, 3, name="conv")(image))
+        return keras.Model(image, keras.layers.Dense(3, name="scores")(x), name="model")
+
+    inner = model_of()
+    inner.compile("sgd", own_loss)
+    inner.save("whole.keras")
+    assert tfviz.trace("whole.keras").num_classes == 3
+    keras.Sequential([keras.layers.Input(SHAPE), inner]).save("part.keras")
+    is_refused("part.keras", tmp_path, "it holds 'own_loss'", UnsupportedModelError)
+
+
+def test_layers_of_tf_keras_that_call_arithmetic(tmp_path):
+    """`x / 255` in a functional model of Keras 2 is a function of TensorFlow's, by its name."""
+    old = pytest.importorskip("tf_keras")
+    image = old.layers.Input(SHAPE)
+    x = tf.image.resize(image[:, :, :, ::-1] / 255.0 - [0.1, 0.2, 0.3], (12, 12))
+    x = tf.nn.elu(old.layers.Conv2D(4, 3, name="conv")(x))
+    x = tf.concat([x, tf.clip_by_value(x, 0.0, 1.0)], -1)
+    x = old.backend.mean(old.activations.gelu(x), axis=(1, 2))
+    model = old.Model(image, tf.math.l2_normalize(old.layers.Dense(3, name="scores")(x), -1))
+    model.save("arithmetic.keras")
+    images = random_images()
+    np.testing.assert_allclose(
+        tfviz.gradient("arithmetic.keras", images, 1), tfviz.gradient(model, images, 1), rtol=1e-5, atol=1e-7
+    )
+
+
+def test_an_operation_that_is_written_out():
+    """As models of TensorFlow 2.0 to 2.3 hold it, as a dictionary or serialised."""
+    node = tf.compat.v1.NodeDef(name="x", op="Relu", input=["y"])
+    for written in ({"name": "x", "op": "Relu", "input": ["y"]}, node.SerializeToString().decode()):
+        assert judge_op_layer({"node_def": written}) == ""
+    node.op = "ReadFile"
+    for written in ({"op": "ReadFile"}, node.SerializeToString().decode()):
+        assert judge_op_layer({"node_def": written}) == "runs the operation ReadFile, which touches files"
+    assert judge_op_layer({"node_def": 7}) == "holds an operation that cannot be read"
+
+
+def test_the_functions_of_tensorflow_that_count_as_arithmetic():
+    """None takes a function, a path or a device; all that is not there is refused."""
+    for name in TOP_LEVEL:
+        found = getattr(tf, name, None)
+        if found is not None:
+            taken = set(inspect.signature(found).parameters)
+            assert not taken & {"fn", "func", "function", "filename", "path", "output_stream", "graph_def", "body"}, (
+                name
+            )
+    for symbol in ("py_function", "numpy_function", "print", "load_library", "import_graph_def", "data.Dataset", "x"):
+        assert judge_op_layer({"function": symbol})
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_every_layer_of_keras_is_known(library):
+    """By the name that it has in a file of either format, and in its own module."""
+    package = pytest.importorskip(library)
+    known = Library(package, {})
+    layers = {name: each for name, each in vars(package.layers).items() if isinstance(each, type)}
+    assert len(layers) > 100
+    for name, each in layers.items():
+        for module in (None, "keras.layers", each.__module__):
+            assert known.has_class(module, name if module != each.__module__ else each.__name__), name
+    assert not known.has_class("keras.layers", "get_file") and not known.has_class("keras.utils", "Sequence")
+    assert not known.has_class(None, "Sequence") and not known.has_class("keras.layers", "deserialize")
+    assert {*MORE_THAN_ARITHMETIC} <= {*dir(keras.layers)} and "layers" in CLASSES_STAND_IN
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("name", ["MobileNetV3Small", "EfficientNetV2B0", "ConvNeXtTiny", "NASNetMobile"])
+def test_keras_applications_are_clean(library, name, tmp_path, monkeypatch):
+    """Their files hold layers, functions and initializers of all kinds."""
+    package = pytest.importorskip(library)
+    monkeypatch.setattr(package.saving, "load_model", lambda *_, **__: "opened")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of an initializer of TensorFlow's
+        getattr(package.applications, name)(weights=None).save(tmp_path / "application.keras")
+    assert tfviz.network.opening.keras_files.open_keras_file(tmp_path / "application.keras", {}, True) == "opened"
+
+
+# Weights that lie in other files.
+
+
+@pytest.mark.parametrize("kind", ["link", "external", "virtual"])
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_weights_that_lie_in_other_files(kind, compression, files, tmp_path):
+    path = shutil.copyfile(keras_file("keras", ".h5", files, lambda layers: None), tmp_path / "links.h5")
+    with_links(path, kind)
+    said = "it holds weights that lie in another file, '/etc/(other.h5|hostname)', which would be read"
+    is_refused(path, tmp_path, said)
+    with zipfile.ZipFile(keras_file("keras", ".keras", files, lambda layers: None)) as old:
+        old.extract("model.weights.h5", tmp_path)
+        with_links(tmp_path / "model.weights.h5", kind)
+        with zipfile.ZipFile(tmp_path / "links.keras", "w", compression) as new:
+            for name in ("config.json", "metadata.json"):
+                new.writestr(name, old.read(name))
+            new.write(tmp_path / "model.weights.h5", "model.weights.h5")
+    is_refused(tmp_path / "links.keras", tmp_path, said)
+
+
+def test_links_inside_a_file_are_its_own(files, tmp_path):
+    """A group that holds itself, too."""
+    path = shutil.copyfile(keras_file("keras", ".h5", files, lambda layers: None), tmp_path / "round.h5")
+    with h5py.File(path, "a") as file:
+        file["soft"] = h5py.SoftLink("/model_weights")
+        file["round"] = file["/model_weights"]
+        file["model_weights/round"] = file["/"]
+    assert tfviz.trace(path).num_classes == 3
+
+
+# SavedModels.
+
+SAVED_ATTACKS = {
+    "writes": (lambda folder: saved(folder, attacks.writing), "the operation WriteFile .*, which touches files"),
+    "reads in a branch": (lambda folder: saved(folder, attacks.reading_in_a_branch), "ReadFile"),
+    "looks in a loop": (lambda folder: saved(folder, attacks.looking_in_a_loop), "MatchingFiles"),
+    "prints to a file": (lambda folder: saved(folder, attacks.printing_to_a_file), "PrintV2"),
+    "reads a data set": (lambda folder: saved(folder, attacks.through_a_dataset), "TextLineDataset"),
+    "calls Python": (lambda folder: saved(folder, attacks.through_python), "EagerPyFunc.*calls a Python function"),
+    "calls NumPy": (lambda folder: saved(folder, attacks.through_numpy), "PyFunc .*calls a Python function"),
+    "writes in its gradient": (
+        lambda folder: saved(folder, attacks.writing_in_its_gradient, gradients=True),
+        "WriteFile",
+    ),
+    "writes when made": (
+        lambda folder: saved_with_resource(folder, "create"),
+        "WriteFile.* as soon as the model is lo",
+    ),
+    "writes when filled": (lambda folder: saved_with_resource(folder, "initialize"), "WriteFile.* as soon as the"),
+    "writes when deleted": (lambda folder: saved_with_resource(folder, "destroy"), "WriteFile.* as soon as the"),
+    "TensorFlow 1, when made": (lambda folder: saved_by_tensorflow_1(folder, "initialisation"), "WriteFile"),
+    "TensorFlow 1, when called": (lambda folder: saved_by_tensorflow_1(folder, "signature"), "WriteFile"),
+    "TensorFlow 1, by a collection": (lambda folder: saved_by_tensorflow_1(folder, "collection"), "WriteFile"),
+}
+
+
+# TensorFlow 1 warns of its own ways.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("kind", SAVED_ATTACKS)
+def test_a_saved_model_that_does_more_is_refused(kind, tmp_path):
+    make, said = SAVED_ATTACKS[kind]
+    folder = make(tmp_path)
+    gc.collect()  # what was saved may write its mark when it is deleted
+    (tmp_path / attacks.MARK).unlink(missing_ok=True)
+    is_refused(folder, tmp_path, said)
+
+
+def move_asset(graph, name):
+    graph.asset_file_def[0].filename = name
+
+
+def name_words_in_a_constant(graph, name="/etc/passwd"):
+    for body in graph.graph_def.library.function:
+        for node in body.node_def:
+            if node.op == "InitializeTableFromTextFileV2":
+                node.input[1] = "words:output:0"
+                words = body.node_def.add(name="words", op="Const")
+                words.attr["dtype"].type = tf.string.as_datatype_enum
+                words.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(name))
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        (lambda graph: move_asset(graph, "../../words.txt"), "the asset '../../words.txt', which lies outside"),
+        (lambda graph: move_asset(graph, "/etc/passwd"), "the asset '/etc/passwd', which lies outside of the folder"),
+        (name_words_in_a_constant, "InitializeTableFromTextFileV2 .*, which touches files"),
+    ],
+)
+def test_a_table_of_words_that_are_not_the_folders_own(change, said, tmp_path):
+    is_refused(attacks.rewrite(saved_with_table(tmp_path), change), tmp_path, said)
+
+
+def test_a_function_that_tensorflow_takes_for_its_own(tmp_path):
+    """TensorFlow calls what an object has under certain names when it restores it."""
+    write = tf.function(lambda: (tf.io.write_file(attacks.MARK, ""), tf.constant(1))[1], input_signature=[])
+
+    def rename(graph):
+        for child in graph.object_graph_def.nodes[0].children:
+            child.local_name = "_serialize_to_tensors" if child.local_name == "write" else child.local_name
+
+    is_refused(attacks.rewrite(saved(tmp_path, write=write), rename), tmp_path, "WriteFile")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    "make", [saved_with_table, lambda folder: saved_with_resource(folder, ""), saved_by_tensorflow_1]
+)
+def test_a_saved_model_with_tables_and_values_of_its_own_is_opened(make, tmp_path):
+    folder = make(tmp_path)
+    moved = folder.rename(tmp_path / "moved")
+    for words in tmp_path.glob("words.txt"):
+        words.unlink()
+    network = tfviz.trace(moved)
+    assert tfviz.gradient(network, random_images(), 1).any()
+
+
+def test_another_signature_may_read_files(tmp_path):
+    read = tf.function(lambda path: {"file": tf.io.read_file(path)}, input_signature=[tf.TensorSpec([], tf.string)])
+    network = tfviz.trace(saved(tmp_path, read=read, signatures=["read"]))
+    assert tfviz.gradient(network, random_images(), 1).any()
+
+
+def test_a_loaded_saved_model_is_looked_through_too(tmp_path):
+    model = tf.saved_model.load(str(saved(tmp_path, attacks.writing)))
+    with pytest.raises(UnsafeModelError, match="the SavedModel is not opened: it holds the operation WriteFile"):
+        tfviz.trace(model)
+    with pytest.warns(TfvizWarning, match="was opened with safe_mode=False: it holds the operation WriteFile"):
+        network = tfviz.trace(model, safe_mode=False)
+    assert network.num_classes == 3
+
+
+def test_a_trusted_saved_model(tmp_path):
+    path = saved(tmp_path, attacks.reading_in_a_branch)
+    with pytest.warns(TfvizWarning, match="was opened with safe_mode=False: it holds the operation ReadFile"):
+        network = tfviz.trace(path, safe_mode=False)
+    np.testing.assert_allclose(tfviz.gradient(network, np.ones((1, *SHAPE), np.float32), 1)[..., 1], 1 / 256, rtol=1e-5)
+    with pytest.warns(TfvizWarning, match="as soon as the model is loaded"):
+        tfviz.trace(saved_with_resource(tmp_path, "initialize"), safe_mode=False)
+    assert (tmp_path / attacks.MARK).exists()
+
+
+def test_python_that_no_file_holds(tmp_path, monkeypatch):
+    """In another process the function of a py_function is missing; it is one line here too."""
+    path = saved(tmp_path, attacks.through_python)
+    with pytest.warns(TfvizWarning, match="calls a Python function of the process that made it"):
+        tfviz.trace(path, safe_mode=False)
+    monkeypatch.setattr("tfviz.network.opening.sources.has_python_function", lambda token: False)
+    said = "calls a Python function .*EagerPyFunc.*, a py_function.*, which no file holds"
+    with pytest.raises(UnsupportedModelError, match=said):
+        tfviz.trace(path, safe_mode=False)
+
+
+def test_a_live_model_may_call_python_but_is_not_exported(tmp_path):
+    class Own(keras.layers.Layer):
+        def call(self, x):
+            found = tf.py_function(lambda y: 3 * y, [x], tf.float32)
+            found.set_shape(x.shape)
+            return found
+
+    image = keras.layers.Input(SHAPE)
+    x = keras.layers.GlobalAveragePooling2D()(Own()(image))
+    model = keras.Model(image, x)
+    gradient = tfviz.gradient(model, random_images(), 1)
+    np.testing.assert_allclose(gradient[..., 1], 3 / 256, rtol=1e-5)
+    with pytest.raises(UnsupportedModelError, match=r"calls a Python function .*which a SavedModel does not hold"):
+        tfviz.export(model, tmp_path / "exported", methods="gradient")
+    assert not (tmp_path / "exported").exists()
+
+
+@pytest.mark.parametrize("safe_mode", [None, 0, "no"])
+def test_safe_mode_has_two_values(safe_mode):
+    with pytest.raises(tfviz.TfvizError, match=f"safe_mode is {safe_mode!r}, expected True or False"):
+        tfviz.trace("x.keras", safe_mode=safe_mode)
+
+
+def test_safe_mode_is_for_files():
+    model = keras.Sequential([keras.layers.Input(SHAPE), keras.layers.GlobalAveragePooling2D()])
+    with pytest.raises(
+        UnsupportedModelError, match="safe_mode is for files and SavedModels; this model is loaded alrea"
+    ):
+        tfviz.trace(model, safe_mode=False)
+
+
+# TensorFlow's operations.
+
+# Operations that keep a state, or name one, without anything outside of the process: reviewed one family at a time.
+HARMLESS = re.compile(
+    r"(Assign|Resource|Read|Destroy|Temporary|Var|DisableCopyOnRead)\w*Variable\w*|Variable\w*|Var\w+Op|Resource\w+"
+    r"|DestroyResourceOp|DisableCopyOnRead"
+    r"|\w*(Random|Uniform|Normal|Multinomial|Rng|Seed|CandidateSampler|SampleDistorted)\w*|NonDeterministicInts"
+    r"|(Mutable|Anonymous|Initialize|Lookup|Hash)\w*Table\w*|InitializeTable(V2|FromDataset)|StatelessRandomGetAlg"
+    r"|If|While|Case|StatefulPartitionedCall|PartitionedCall|Assert|CheckNumerics\w*|Timestamp|Print|PrintV2|Empty|DeepCopy"
+    r"|GuaranteeConst|Batch|BatchFunction|Unbatch\w*|\w*(Queue|Stage|Unstage|Accumulator|Mutex|Barrier|Stack|TensorArray)\w*"
+    r"|(Ordered)?Map(Clear|IncompleteSize|Peek|Size)|\w*Iterator\w*|\w*MemoryCache|\w*(SessionHandle\w*|SessionTensor)"
+    r"|(Experimental)?(GroupByReducer|Random|SetStatsAggregator|ThreadPool|Generator|GlobalShuffle|List|Range|Reduce"
+    r"|ShuffleAndRepeat|Shuffle|SparseTensorSlice|Tensor|TensorSlice)Dataset(V\d)?|DatasetToSingleElement|\w*ThreadPoolHandle"
+    r"|(Experimental)?StatsAggregator(Handle|Summary)\w*|\w+ManySparse\w+|AddSparseToTensorsMap|Cudnn\w+|\w*BoostedTrees\w+"
+    r"|\w*TPU\w*|Xla\w+|(Infeed|Outfeed)\w+|\w*(Minibatch)\w+|GlobalIterId|CrossReplicaSum|AllToAll|SyncDevice|DeviceIndex"
+    r"|ConvertToCooTensor|DummyIterationCounter|ReaderNum\w+|Reader(ReadUpTo|Read|Reset|RestoreState|SerializeState)\w*"
+    r"|IdentityReader\w*|DecodeProtoV2|EncodeProto"
+)
+PATHS = ("file", "path", "address", "url", "host", "token", "memory_region", "descriptor_source", "output_stream")
+# What such a word means otherwise.
+NO_PATHS = re.compile(r"sorted_token_ids|top_paths|host_compute_core")
+
+
+def test_every_operation_of_tensorflow_was_looked_at():
+    """One that keeps a state, or has an argument that may be a path, has an effect or is of a reviewed family."""
+    names = [name for name in dir(tf.raw_ops) if operation_definition(name) is not None]
+    assert len(names) > 1000
+    unknown = []
+    for name in names:
+        definition = operation_definition(name)
+        arguments = [each.name for each in (*definition.input_arg, *definition.attr)]
+        may_be_path = any(word in each for word in PATHS for each in arguments if not NO_PATHS.search(each))
+        has_effect = effect_of(tf.compat.v1.NodeDef(op=name))
+        if (definition.is_stateful or may_be_path) and not has_effect and not HARMLESS.fullmatch(name):
+            unknown.append(name)
+    assert not unknown
+
+
+@pytest.mark.parametrize(
+    "operation, attribute, harmless, harmful",
+    [
+        ("PrintV2", "output_stream", "stderr", "file:///tmp/x"),
+        ("FixedUnigramCandidateSampler", "vocab_file", "", "/etc/passwd"),
+        ("DecodeProtoV2", "descriptor_source", "local://", "/etc/passwd"),
+        ("EncodeProto", "descriptor_source", "bytes://abc", "/etc/passwd"),
+    ],
+)
+def test_operations_that_reach_out_by_an_attribute(operation, attribute, harmless, harmful):
+    for value, effect in ((harmless, ""), (harmful, "touches files")):
+        node = tf.compat.v1.NodeDef(op=operation)
+        node.attr[attribute].s = value.encode()
+        assert effect_of(node) == effect
+
+
+def test_functions_that_call_each_other_in_a_circle(tmp_path):
+    """A file that was made by hand may hold them; looking through it ends."""
+    graph = tf.compat.v1.GraphDef()
+    for name, called in (("a", "b"), ("b", "a")):
+        body = graph.library.function.add()
+        body.signature.name = name
+        node = body.node_def.add(name="call", op="PartitionedCall")
+        node.attr["f"].func.name = called
+    body.node_def.add(name="read", op="ReadFile")
+    from tfviz.network.opening.effects import Functions
+
+    assert [str(each) for each in Functions(graph.library).effects({"a": frozenset()})] == [
+        "the operation ReadFile ('read'), which touches files"
+    ]

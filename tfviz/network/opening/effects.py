@@ -1,0 +1,153 @@
+"""Operations that reach out of the network, to files, other machines or Python, found in a graph before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from tfviz.network.opening.trust import Finding
+
+FILES = "touches files"
+MACHINES = "talks to other machines"
+PYTHON = "calls a Python function of the process that made it (py_function)"
+
+PY_FUNCTIONS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
+RESTORES = frozenset({"RestoreV2", "Restore", "RestoreSlice"})
+# A table's vocabulary is read when a SavedModel is loaded, which is right where it is a file of the SavedModel itself.
+TABLES = frozenset({"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"})
+
+# Every operation of TensorFlow that is not arithmetic on its inputs and the model's own variables, tables and queues; a
+# test goes through all that the installed TensorFlow has.
+_TOUCHING_FILES = """
+ReadFile WriteFile MatchingFiles ImmutableConst RecordInput GenerateVocabRemapping LoadAndRemapMatrix Skipgram Save
+SaveSlices SaveV2 DistributedSave MergeV2Checkpoints CheckpointHasKey FileSystemSetConfiguration WholeFileReader
+WholeFileReaderV2 TextLineReader TextLineReaderV2 FixedLengthRecordReader FixedLengthRecordReaderV2 TFRecordReader
+TFRecordReaderV2 LMDBReader TextLineDataset FixedLengthRecordDataset FixedLengthRecordDatasetV2 TFRecordDataset
+TFRecordDatasetV2 CSVDataset CSVDatasetV2 ExperimentalCSVDataset SqlDataset ExperimentalSqlDataset LMDBDataset
+ExperimentalLMDBDataset MatchingFilesDataset ExperimentalMatchingFilesDataset CacheDataset CacheDatasetV2
+SnapshotDataset SnapshotDatasetV2 SnapshotDatasetReader SnapshotNestedDatasetReader SnapshotChunkDataset
+ListSnapshotChunksDataset SaveDataset SaveDatasetV2 LoadDataset DatasetToTFRecord ExperimentalDatasetToTFRecord
+SummaryWriter CreateSummaryFileWriter CreateSummaryDbWriter FlushSummaryWriter CloseSummaryWriter ImportEvent
+WriteSummary WriteRawProtoSummary WriteAudioSummary WriteGraphSummary WriteHistogramSummary WriteImageSummary
+WriteScalarSummary StatsAggregatorSetSummaryWriter DebugIdentity DebugIdentityV2 DebugIdentityV3 DebugNanCount
+DebugNumericSummary DebugNumericSummaryV2
+"""
+_TALKING = """
+Send Recv _Send _Recv _HostSend _HostRecv RemoteCall RemoteFusedGraphExecute Rpc TryRpc WorkerHeartbeat
+DataServiceDataset DataServiceDatasetV2 DataServiceDatasetV3 DataServiceDatasetV4 RegisterDataset RegisterDatasetV2
+NcclAllReduce NcclBroadcast NcclReduce CollectiveAllToAllV2 CollectiveAllToAllV3 CollectiveAssignGroupV2
+CollectiveBcastRecv CollectiveBcastRecvV2 CollectiveBcastSend CollectiveBcastSendV2 CollectiveGather
+CollectiveGatherV2 CollectiveInitializeCommunicator CollectivePermute CollectiveReduce CollectiveReduceScatterV2
+CollectiveReduceV2 CollectiveReduceV3 ConfigureDistributedTPU ShutdownDistributedTPU
+"""
+_EFFECTS = {
+    FILES: RESTORES | TABLES | frozenset(_TOUCHING_FILES.split()),
+    MACHINES: frozenset(_TALKING.split()),
+    PYTHON: PY_FUNCTIONS,
+}
+_BY_TYPE = {operation: effect for effect, operations in _EFFECTS.items() for operation in operations}
+# Operations that read or write a file where an attribute says so, and what it says where they do not.
+_BY_ATTRIBUTE = {
+    "FixedUnigramCandidateSampler": ("vocab_file", ("",)),
+    "DecodeProtoV2": ("descriptor_source", ("", "local://", "bytes://")),
+    "EncodeProto": ("descriptor_source", ("", "local://", "bytes://")),
+    "PrintV2": ("output_stream", ("", "stderr", "stdout", "log(info)", "log(warning)", "log(error)")),
+}
+_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+
+
+def effect_of(node: Any) -> str:
+    """Return what an operation, a `NodeDef`, does outside of the network; empty for one that stays inside."""
+    if node.op in _BY_ATTRIBUTE:
+        name, harmless = _BY_ATTRIBUTE[node.op]
+        value = node.attr[name].s.decode(errors="replace") if name in node.attr else ""
+        return "" if value in harmless or value.startswith("bytes://") else FILES
+    return _BY_TYPE.get(node.op, "")
+
+
+class Functions:
+    """The functions of a graph's library, a `FunctionDefLibrary`, by name."""
+
+    def __init__(self, library: Any) -> None:
+        self._by_name: dict[str, Any] = {function.signature.name: function for function in library.function}
+        self._gradients: dict[str, str] = {each.function_name: each.gradient_func for each in library.gradient}
+
+    def effects(self, roots: Mapping[str, frozenset[str]]) -> Iterator[Finding]:
+        """Yield the effects of functions, by name, and of all that they call.
+
+        The values are those of their arguments that are paths of the SavedModel's own files.
+        """
+        pending, seen = list(roots.items()), set()
+        while pending:
+            name, assets = pending.pop()
+            function = self._by_name.get(name)
+            if function is not None and (name, assets) not in seen:
+                seen.add((name, assets))
+                yield from self._effects_of(_Body(function.node_def, assets), pending)
+
+    def effects_of(self, nodes: Iterable[Any], assets: frozenset[str] = frozenset()) -> Iterator[Finding]:
+        """Yield the effects of operations, `NodeDef`s, and of all functions that they call; see `effects`."""
+        pending: list[tuple[str, frozenset[str]]] = []
+        yield from self._effects_of(_Body(nodes, assets), pending)
+        yield from self.effects(dict(pending))
+
+    def _effects_of(self, body: _Body, pending: list[tuple[str, frozenset[str]]]) -> Iterator[Finding]:
+        for node in body.nodes:
+            reads_asset = node.op in TABLES and len(node.input) > 1 and body.is_asset(node.input[1])
+            if not reads_asset and (effect := effect_of(node)):
+                yield Finding(f"the operation {node.op} ({node.name!r})", effect)
+            for name in _called(node):
+                pending.append((name, self._assets_given(name, node, body)))
+                if name in self._gradients:
+                    pending.append((self._gradients[name], frozenset()))
+
+    def _assets_given(self, name: str, node: Any, body: _Body) -> frozenset[str]:
+        """Return which arguments of a called function are paths of the SavedModel's own files."""
+        function = self._by_name.get(name)
+        if function is None or node.op not in _CALLS:
+            return frozenset()
+        given = [value for value in node.input if not value.startswith("^")]
+        pairs = zip(function.signature.input_arg, given, strict=False)
+        return frozenset(argument.name for argument, value in pairs if body.is_asset(value))
+
+
+class _Body:
+    """Operations of a graph or function, and which values in it are paths of the SavedModel's own files."""
+
+    def __init__(self, nodes: Iterable[Any], assets: frozenset[str]) -> None:
+        self.nodes = list(nodes)
+        self._assets = set(assets)
+        # In the order of the list, which is that of a function's operations but for calls of its arguments alone.
+        for node in self.nodes:
+            if node.op == "Identity" and node.input and self.is_asset(node.input[0]):
+                self._assets.add(node.name)
+
+    def is_asset(self, value: str) -> bool:
+        """Return whether a value, as operations name their inputs, is such a path."""
+        return producer(value) in self._assets
+
+
+def producer(value: str) -> str:
+    """Return the operation or argument that a value, as operations name their inputs, comes from."""
+    return value.removeprefix("^").partition(":")[0]
+
+
+def effects_in(function: Any) -> Iterator[Finding]:
+    """Yield the effects of a traced function, a `ConcreteFunction`."""
+    graph = function.graph.as_graph_def()
+    return Functions(graph.library).effects_of(graph.node)
+
+
+def python_calls(function: Any) -> dict[str, bytes]:
+    """Return the operations of a traced function that call Python, with the tokens of what they call."""
+    graph = function.graph.as_graph_def()
+    bodies = [graph.node, *(each.node_def for each in graph.library.function)]
+    return {node.name: node.attr["token"].s for nodes in bodies for node in nodes if node.op in PY_FUNCTIONS}
+
+
+def _called(node: Any) -> Iterator[str]:
+    """Yield the names of the functions in the attributes of an operation."""
+    for attribute in node.attr.values():
+        if attribute.HasField("func"):
+            yield attribute.func.name
+        yield from (function.name for function in attribute.list.func)

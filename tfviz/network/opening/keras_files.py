@@ -1,0 +1,135 @@
+"""Keras files become loaded models, after what they would build was read as data."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import h5py  # type: ignore[import-untyped]  # it ships no types
+import keras
+
+from tfviz.errors import UnsafeModelError, UnsupportedModelError, one_line
+from tfviz.network.opening.configuration import Library, find_in_configuration
+from tfviz.network.opening.links import find_links, find_links_in_zip
+from tfviz.network.opening.trust import Finding, refuse, warn
+
+# What Keras 3 and tf_keras say of a class or function of the user's that they were not given.
+MISSING_OBJECT = re.compile(
+    r"Could not locate (?:class|function) '([^']+)'|Cannot deserialize object of type `([^`]+)`"
+    r"|Unknown [\w ]+: '([^']+)'|(?:Unknown|Could not interpret) [\w ]+:? '?\{.*'config': '([^']+)'"
+)
+# What they say of a file that they refuse for safety.
+REFUSED = re.compile(r"safe_mode|unsafe|arbitrary code|for security", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class KerasFile:
+    """What stands in a Keras file: its configuration, the Keras that wrote it (or ""), and where its weights lead."""
+
+    path: Path
+    configuration: dict[str, Any]
+    version: str
+    links: list[Finding]
+
+
+def open_keras_file(path: Path, custom_objects: Mapping[str, Any], safe_mode: bool) -> Any:
+    """Return the model in a .keras or .h5 file.
+
+    Raises `UnsafeModelError` for what `find_in_configuration` finds in it, or Keras refuses for safety;
+    `UnsupportedModelError` for another reason. A file of Keras 2 that Keras 3 cannot read is read by tf_keras.
+    """
+    file = read_keras_file(path)
+    try:
+        return _load(file, keras, custom_objects, safe_mode)
+    except UnsafeModelError:
+        raise
+    except UnsupportedModelError:
+        if not file.version.startswith("2."):
+            raise
+    # tf_keras is imported for no other file: it may be absent, and takes a second.
+    try:
+        older = importlib.import_module("tf_keras")
+    except ModuleNotFoundError as absent:
+        raise UnsupportedModelError(
+            f"{str(path)!r} was saved by Keras {file.version}, and Keras {keras.__version__} cannot read it: "
+            "pip install tf_keras"
+        ) from absent
+    return _load(file, older, custom_objects, safe_mode)
+
+
+def read_keras_file(path: Path) -> KerasFile:
+    """Return what stands in a .keras or .h5 file, as data: nothing is built of it."""
+    try:
+        if path.suffix == ".keras":
+            with zipfile.ZipFile(path) as archive:
+                written = json.loads(archive.read("config.json"))
+                about = json.loads(archive.read("metadata.json")) if "metadata.json" in archive.namelist() else {}
+                links = list(find_links_in_zip(path, archive))
+        else:
+            with h5py.File(path) as file:
+                if "model_config" not in file.attrs:
+                    raise UnsupportedModelError(f"cannot open {str(path)!r}: it holds weights, but no model")
+                written, about = json.loads(file.attrs["model_config"]), dict(file.attrs)
+                links = list(find_links(file))
+        # How the model is trained is not read by those who load it, and may name functions that nobody here has.
+        configuration = {key: value for key, value in written.items() if key != "compile_config"}
+        return KerasFile(path, configuration, str(about.get("keras_version", "")), links)
+    except UnsupportedModelError:
+        raise
+    except Exception as error:  # whatever the libraries of the formats raise for a broken file
+        raise UnsupportedModelError(f"cannot open {str(path)!r}: {one_line(error)}. Is the file whole?") from error
+
+
+def _load(file: KerasFile, package: ModuleType, custom_objects: Mapping[str, Any], safe_mode: bool) -> Any:
+    """Return the model as a Keras, `keras` or `tf_keras`, builds it."""
+    found = [*file.links, *find_in_configuration(file.configuration, Library(package, custom_objects))]
+    unsafe = [each for each in found if not each.missing]
+    missing = [each.missing for each in found if each.missing]
+    if safe_mode:
+        refuse(repr(str(file.path)), unsafe)
+        if missing:
+            raise UnsupportedModelError(_about_missing(file.path, missing[0]))
+    try:
+        model = package.saving.load_model(
+            file.path, custom_objects=dict(custom_objects), compile=False, safe_mode=safe_mode
+        )
+    except Exception as error:  # Keras and its file libraries raise whatever they like
+        is_refused = safe_mode and any(REFUSED.search(str(each)) for each in _causes(error))
+        kind = UnsafeModelError if is_refused else UnsupportedModelError
+        raise kind(_why_not_loaded(file.path, error)) from error
+    warn(repr(str(file.path)), unsafe)
+    return model
+
+
+def _why_not_loaded(path: Path, error: Exception) -> str:
+    found = [MISSING_OBJECT.search(str(each)) for each in _causes(error)]
+    names = [match.group(match.lastindex or 0) for match in found if match is not None]
+    if not names:
+        return f"cannot open {str(path)!r}: {one_line(error)}. Is the file whole?"
+    if names[-1] == "function":  # so tf_keras writes every function of the user's into an .h5 file
+        return (
+            f"cannot open {str(path)!r}: it holds a function of your own, whose name Keras 2 does not write into .h5 "
+            "files; save it as .keras, or load the model yourself and pass that"
+        )
+    return _about_missing(path, names[-1])
+
+
+def _about_missing(path: Path, name: str) -> str:
+    return (
+        f"cannot open {str(path)!r}: it holds {name!r}, which is not part of Keras; pass it with "
+        f'tfviz.trace(path, custom_objects={{"{name}": {name.rpartition(">")[2]}}}), or load the model yourself and '
+        "pass that"
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

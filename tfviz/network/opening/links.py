@@ -1,0 +1,103 @@
+"""Weights in an HDF5 file may lie in other files, which reading them would show: they are found without reading."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py  # type: ignore[import-untyped]  # it ships no types
+
+from tfviz.network.opening.trust import Finding, refuse
+
+LOCAL_HEADER = 30
+"""Bytes of a member of a zip file before its name; the last four are the lengths of the name and of what follows it."""
+
+
+def find_links(file: h5py.File) -> Iterator[Finding]:
+    """Yield the links of a file to others, and the datasets in it that are kept in others."""
+    pending, seen = [file["/"]], set()
+    while pending:
+        group = pending.pop()
+        for name in group:
+            link = group.get(name, getlink=True)
+            if isinstance(link, h5py.ExternalLink):
+                yield _leading_to(link.filename)
+            if not isinstance(link, h5py.HardLink):
+                continue
+            found = group[name]
+            if isinstance(found, h5py.Dataset):
+                others = {str(each[0]) for each in found.external or ()}
+                if found.is_virtual:
+                    others |= {each.file_name for each in found.virtual_sources()} - {"."}
+                yield from map(_leading_to, sorted(others))
+            elif isinstance(found, h5py.Group) and (address := h5py.h5o.get_info(found.id).addr) not in seen:
+                seen.add(address)
+                pending.append(found)
+
+
+def check_weights(path: Path) -> None:
+    """Raise `UnsafeModelError` where a file of weights, .h5 or .keras, leads to other files.
+
+    What is no such file is left to those who read it.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            refuse(repr(str(path)), list(find_links_in_zip(path, archive)))
+    elif h5py.is_hdf5(path):
+        with h5py.File(path) as file:
+            refuse(repr(str(path)), list(find_links(file)))
+
+
+def find_links_in_zip(path: Path, archive: zipfile.ZipFile) -> Iterator[Finding]:
+    """Yield the same of all HDF5 files in a zip file."""
+    for member in archive.infolist():
+        if member.filename.endswith(".h5"):
+            # A member that is not compressed is read in its place: through the archive each step back reads it anew.
+            is_stored = member.compress_type == zipfile.ZIP_STORED
+            with _Part(path, member) if is_stored else archive.open(member) as content, h5py.File(content) as file:
+                yield from find_links(file)
+
+
+def _leading_to(name: str) -> Finding:
+    return Finding(f"weights that lie in another file, {name!r}", "would be read")
+
+
+class _Part(io.RawIOBase):
+    """The bytes of a member of a zip file that is not compressed."""
+
+    def __init__(self, path: Path, member: zipfile.ZipInfo) -> None:
+        self._file = path.open("rb")
+        self._file.seek(member.header_offset + LOCAL_HEADER - 4)
+        lengths = struct.unpack("<HH", self._file.read(4))
+        self._start = member.header_offset + LOCAL_HEADER + sum(lengths)
+        self._size = member.file_size
+        self._position = 0
+
+    def close(self) -> None:
+        """Close the file, too."""
+        self._file.close()
+        super().close()
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to a place in the member."""
+        self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what follows."""
+        self._file.seek(self._start + self._position)
+        found = self._file.readinto(memoryview(buffer)[: max(0, self._size - self._position)])
+        self._position += found
+        return found
