@@ -44,6 +44,7 @@ def open_model(name: str, *, weights: str = "imagenet") -> OpenedModel:
     Raises:
         UnsupportedModelError: There is no such model, its weights cannot be had or do not fit, or `weights` are given
             for a model that brings its own.
+        UnsafeModelError: The file of `weights` keeps them in other files.
 
     Warns:
         TfvizWarning: The ImageNet class names cannot be had.
@@ -80,6 +81,10 @@ def _open_application(application: Callable[..., Any], weights: str) -> OpenedMo
     name = plain_name(application.__name__)
     if weights not in ("imagenet", "random") and not Path(weights).is_file():
         raise UnsupportedModelError(f"no weights {weights!r} for {name}: expected imagenet, random or an existing file")
+    if Path(weights).is_file():
+        from tfviz.network.opening import check_weights
+
+        check_weights(Path(weights))
     try:
         model = application(weights=None if weights == "random" else weights)
     except Exception as error:  # Keras raises a plain Exception where a download fails.

@@ -44,6 +44,7 @@ class ModelOptions:
     output_name: str | None = None
     cut: str | None = None
     precision: str | None = None
+    safe_mode: bool = True
 
     @property
     def choice(self) -> dict[str, Any]:
@@ -55,7 +56,8 @@ def trace_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return what `trace` is told of a model, of the options of a command."""
     names = {"signature": "signature", "input": "input_name", "output": "output_name", "cut": "cut"}
     names["precision"] = "precision"
-    return {name: options[option] for name, option in names.items() if options.get(option) is not None}
+    found = {name: options[option] for name, option in names.items() if options.get(option) is not None}
+    return found if options.get("safe_mode", True) else {**found, "safe_mode": False}
 
 
 @dataclass(frozen=True)

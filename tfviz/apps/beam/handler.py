@@ -43,9 +43,9 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
     weights, preprocess, size, fit
         As the options of `tfviz explain`: a name that its --model takes is a model here, too, and all but the first say
         how an encoded picture becomes an image.
-    signature, input_name, output_name, cut, precision
-        As `trace` takes `signature`, `input`, `output`, `cut` and `precision`. A signature of encoded images decodes
-        them itself.
+    signature, input_name, output_name, cut, precision, safe_mode
+        As `trace` takes `signature`, `input`, `output`, `cut`, `precision` and `safe_mode`. A signature of encoded
+        images decodes them itself.
     min_batch_size, max_batch_size
         Images at once, as Beam chooses.
     large_model, model_copies
@@ -74,6 +74,7 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         output_name: str | None = None,
         cut: str | None = None,
         precision: str | None = None,
+        safe_mode: bool = True,
         min_batch_size: int = 1,
         max_batch_size: int = 32,
         large_model: bool = False,
@@ -83,7 +84,7 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         super().__init__()
         if fit is not None:
             check_fit(fit)
-        choice = (signature, input_name, output_name, cut, precision)
+        choice = (signature, input_name, output_name, cut, precision, safe_mode)
         self._model = ModelOptions(str(model_path), weights, preprocess, None, size, fit, *choice)
         self._choice = MethodChoice(method, options, target)
         self._batching = {"min_batch_size": min_batch_size, "max_batch_size": max_batch_size}

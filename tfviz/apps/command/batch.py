@@ -105,6 +105,7 @@ def _handler(setup: Setup, model: ModelOptions, request: BatchOptions) -> Attrib
         output_name=model.output_name,
         cut=model.cut,
         precision=model.precision,
+        safe_mode=model.safe_mode,
         min_batch_size=request.batch_size,
         max_batch_size=request.batch_size,
         **request.options,

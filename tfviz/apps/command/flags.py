@@ -54,6 +54,7 @@ def _model_flags(
     output_name: options.OutputName = None,
     cut: options.Cut = None,
     precision: options.Precision = None,
+    safe_mode: options.SafeMode = True,
 ) -> None:
     pass
 

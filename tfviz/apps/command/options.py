@@ -75,6 +75,15 @@ Precision = Annotated[
         rich_help_panel=MODEL_PANEL,
     ),
 ]
+SafeMode = Annotated[
+    bool,
+    typer.Option(
+        "--safe-mode/--no-safe-mode",
+        help="Refuse a model file that runs code, touches other files or talks to other machines; --no-safe-mode opens "
+        "it with all your rights.",
+        rich_help_panel=MODEL_PANEL,
+    ),
+]
 Output = Annotated[Path, typer.Option(help="The folder for the files; made where it does not exist.")]
 Images = Annotated[
     list[str] | None, typer.Argument(help="Image files, folders and patterns; sample pictures if none is given.")
