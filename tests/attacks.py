@@ -89,6 +89,17 @@ def layer(name, module="keras.layers", registered=None, **config):
     return {"module": module, "class_name": name, "registered_name": registered, "config": {"name": "own", **config}}
 
 
+def spec(name, module, registered=None):
+    """Return the type of a tensor as both Keras name it."""
+    return {
+        "class_name": "__typespec__",
+        "spec_name": name,
+        "module": module,
+        "registered_name": registered,
+        "config": [],
+    }
+
+
 def inserted(new):
     """Return the change that puts a layer before the convolution."""
     return lambda layers: layers.insert(1, new() if callable(new) else new)
@@ -137,6 +148,19 @@ def with_links(path, kind):
             layout = h5py.VirtualLayout((4,), "u1")
             layout[:] = h5py.VirtualSource("/etc/other.h5", "data", (4,))
             file.create_virtual_dataset("elsewhere", layout)
+
+
+def hidden_graph():
+    """Return a graph, serialised, that writes the mark and ends in a data set."""
+    graph = tf.Graph()
+    with graph.as_default():
+        writing = [tf.io.write_file(MARK, "")]
+    with graph.as_default(), tf.control_dependencies(writing):
+        dataset = tf.raw_ops.TensorDataset(components=[tf.constant([1.0, 2.0, 3.0])], output_shapes=[[3]])
+    definition = graph.as_graph_def()
+    end = definition.node.add(name="dataset", op="_Retval", input=[dataset.op.name])
+    end.attr["T"].type = tf.variant.as_datatype_enum
+    return definition.SerializeToString()
 
 
 # SavedModels.
@@ -203,6 +227,13 @@ def through_numpy(images):
     return mean(seen)
 
 
+def through_a_hidden_graph(images):
+    """Run a graph that is held as a text."""
+    dataset = tf.raw_ops.DatasetFromGraph(graph_def=hidden_graph())
+    (found,) = tf.raw_ops.DatasetToSingleElement(dataset=dataset, output_types=[tf.float32], output_shapes=[[3]])
+    return mean(images) + found
+
+
 @tf.custom_gradient
 def _with_gradient(images):
     def backward(upstream):
@@ -249,6 +280,75 @@ def saved_with_resource(folder, where):
         return mean(images) + tf.raw_ops.ReadVariableOp(resource=resource.resource_handle, dtype=tf.float32)
 
     return saved(folder, call, resource=resource)
+
+
+def _initializers(graph):
+    """Yield the functions of a graph that fill such a value."""
+    for function in graph.graph_def.library.function:
+        if any(node.op == "AssignVariableOp" for node in function.node_def):
+            yield function
+
+
+def _add_to_initializer(graph, operation):
+    """Let a value of the model's own be filled by one more operation, and return that."""
+    (function,) = _initializers(graph)
+    function.control_ret["added"] = "added"
+    function.signature.control_output.append("added")
+    return function, function.node_def.add(name="added", op=operation)
+
+
+def add_writing_function(graph, name="evil"):
+    """Add a function to a graph that writes the mark, and return it."""
+    write = tf.function(lambda: (tf.io.write_file(MARK, ""), tf.constant(1.0))[1], input_signature=[])
+    added = graph.graph_def.library.function.add()
+    added.CopyFrom(write.get_concrete_function().function_def)
+    added.signature.name = name
+    return added
+
+
+def call_by_operation(graph):
+    """Call a function by an operation of its name."""
+    add_writing_function(graph)
+    _add_to_initializer(graph, "evil")
+
+
+def call_another_implementation(graph):
+    """Call a function that does nothing, for which TensorFlow takes another that says it does the same."""
+    evil, good = add_writing_function(graph), add_writing_function(graph, "good")
+    kept = [node for node in good.node_def if "WriteFile" not in node.op]
+    del good.node_def[:], good.signature.control_output[:]
+    good.node_def.extend(kept)
+    good.control_ret.clear()
+    for node in good.node_def:
+        inputs = [each for each in node.input if "WriteFile" not in each]
+        del node.input[:]
+        node.input.extend(inputs)
+    for function, device in ((evil, b"CPU"), (good, b"GPU")):
+        function.attr["api_implements"].s, function.attr["api_preferred_device"].s = b"same", device
+    _, call = _add_to_initializer(graph, "StatefulPartitionedCall")
+    call.attr["f"].func.name = "good"
+    call.attr["Tin"].list.SetInParent()
+    call.attr["Tout"].list.type.append(tf.float32.as_datatype_enum)
+
+
+def count_from_the_end(graph):
+    """Name functions by negative numbers, as TensorFlow lets them be."""
+    nodes = graph.object_graph_def.nodes
+    for node in nodes:
+        for child in node.children:
+            if child.local_name == "_initialize":
+                child.node_id -= len(nodes)
+
+
+def add_operation(operation, **attributes):
+    """Return the change that fills a value by one more operation, with texts as attributes."""
+
+    def change(graph):
+        _, node = _add_to_initializer(graph, operation)
+        for name, value in attributes.items():
+            node.attr[name].s = value.encode()
+
+    return change
 
 
 def vocabulary_table(folder):
@@ -306,3 +406,22 @@ def saved_by_tensorflow_1(folder, evil=None):
         )
         builder.save()
     return folder / "saved"
+
+
+def restore_when_initialised(graph):
+    """Let TensorFlow 1 restore weights a second time, from a path of the graph's own."""
+    (default,) = [node for node in graph.graph_def.node if node.name == "save/filename/input"]
+    default.attr["value"].tensor.CopyFrom(tf.make_tensor_proto("/elsewhere/weights"))
+    (main,) = [node for node in graph.graph_def.node if node.name == "init_all_tables"]
+    restore = graph.graph_def.node.add(name="again", op="RestoreV2")
+    restores = [node for node in graph.graph_def.node if node.op == "RestoreV2"]
+    restore.CopyFrom(restores[0])
+    restore.name = "again"
+    main.input.append("^again")
+
+
+def read_words_when_restored(graph):
+    """Let TensorFlow 1 fill a table when it restores weights: the path of its words is the graph's own then."""
+    by_name = {node.name: node for node in graph.graph_def.node}
+    (words,) = [node.name for node in graph.graph_def.node if node.op == "InitializeTableFromTextFileV2"]
+    by_name[graph.saver_def.restore_op_name].input.append(f"^{words}")

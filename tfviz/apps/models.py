@@ -12,6 +12,8 @@ from tfviz.apps.labels import imagenet_labels, keras_cache
 from tfviz.apps.preprocessing import Preprocessing, applications, find_preprocessing, plain_name
 from tfviz.errors import UnsupportedModelError, resembling
 
+WEIGHTS_FILES = (".h5", ".hdf5", ".keras")
+
 
 @dataclass(frozen=True)
 class OpenedModel:
@@ -79,9 +81,12 @@ def _open_demo() -> OpenedModel:
 
 def _open_application(application: Callable[..., Any], weights: str) -> OpenedModel:
     name = plain_name(application.__name__)
-    if weights not in ("imagenet", "random") and not Path(weights).is_file():
-        raise UnsupportedModelError(f"no weights {weights!r} for {name}: expected imagenet, random or an existing file")
-    if Path(weights).is_file():
+    if weights not in ("imagenet", "random"):
+        if not Path(weights).is_file() or Path(weights).suffix not in WEIGHTS_FILES:
+            raise UnsupportedModelError(
+                f"no weights {weights!r} for {name}: expected imagenet, random or an existing .weights.h5, .h5 or "
+                ".keras file"
+            )
         from tfviz.network.opening import check_weights
 
         check_weights(Path(weights))

@@ -135,10 +135,10 @@ def find_head(output: Value) -> Head:
         value = value.step.inputs[0]
     kind = HEADS.get(value.step.type, "none") if value.step is not None else "none"
     logits = value.step.inputs[0] if kind != "none" and value.step is not None else output
-    shape = tuple(output.shape)
-    if output.shape.rank is None or output.shape.rank < 2 or any(size != 1 for size in shape[1:-1]):
+    shape = tuple(output.shape) if output.shape.rank is not None else ()
+    if len(shape) < 2 or any(size != 1 for size in shape[1:-1]):
         raise UnsupportedModelError(
-            f"the model's output has the shape {shape}, expected class scores (N, classes); "
+            f"the model's output has the shape {shape or 'unknown'}, expected class scores (N, classes); "
             "say what to explain with trace(model, score=lambda outputs: ...)"
         )
     if kind != "none" and logits.shape[-1] != shape[-1]:

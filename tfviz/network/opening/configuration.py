@@ -16,7 +16,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.network.opening.op_layers import OP_LAYERS, judge_op_layer
-from tfviz.network.opening.trust import Finding
+from tfviz.network.opening.trust import Finding, quoted
 
 CLASS, CONFIG, FUNCTION, MODULE, REGISTERED = "class_name", "config", "function", "module", "registered_name"
 # What stands for values, not for objects: tensors, shapes, slices.
@@ -24,8 +24,11 @@ VALUES = frozenset(
     {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__", "__tuple__"}
     | {"TensorShape", "CompositeTensor"}
 )
-TYPE_SPECS = {"TypeSpec": "type_spec", "__typespec__": "spec_name"}
-PLAIN_SPECS = frozenset({"TensorSpec", "RaggedTensorSpec", "SparseTensorSpec"})
+# How a configuration names the types of tensors: by TensorFlow's own register, or by a module, which is imported.
+SPEC, OLD_SPEC = "__typespec__", "TypeSpec"
+_SPECS = (tf.TensorSpec, tf.RaggedTensorSpec, tf.SparseTensorSpec)
+PLAIN_SPECS = frozenset({(each.__module__, each.__name__, None) for each in _SPECS})
+OLD_PLAIN_SPECS = frozenset({f"tf.{each.__name__}" for each in _SPECS})
 CODE = "__lambda__"
 _BUILTINS = frozenset(dir(builtins))
 # What the objects of a model derive from, as far as a Keras has it.
@@ -54,7 +57,7 @@ MORE_THAN_ARITHMETIC = {
     "JaxLayer": "runs Python code",
     "FlaxLayer": "runs Python code",
 }
-LAMBDA, RUNS_CODE = "Lambda", "runs Python code of the file"
+LAMBDA, RUNS_CODE, NO_PART = "Lambda", "runs Python code of the file", "is no part of a network"
 # Attributes of lookup layers that may be the path of a file, which is read when the layer is built.
 TABLES = ("vocabulary", "idf_weights")
 
@@ -67,21 +70,39 @@ class Library:
     custom_objects: Mapping[str, Any]
 
     def is_users(self, name: Any) -> bool:
-        """Return whether an object was passed or registered under that name."""
-        found = isinstance(name, str) and self.package.saving.get_registered_object(name, dict(self.custom_objects))
-        return found is not None and found is not False
+        """Return whether a function, or a class, was passed or registered under that name."""
+        return isinstance(name, str) and self._users(name) is not None
 
-    def has_class(self, module: str | None, name: str) -> bool:
-        """Return whether this Keras itself has a class of that name, in that module or, for None, in any usual one."""
-        bases = tuple(filter(None, (self._published(base) for base in BASES)))
+    def is_users_class(self, name: str, registered: str | None) -> bool:
+        """Return whether a class was passed or registered under a name that says the same as its own.
+
+        One format is read by the one name, the other by the other.
+        """
+        found = None if registered is None else self._users(registered)
+        return found is not None and name in (str(registered).rpartition(">")[2], getattr(found, "__name__", None))
+
+    def _users(self, name: str) -> Any:
+        return self.package.saving.get_registered_object(name, dict(self.custom_objects))
+
+    def kinds(self, module: str | None, name: str) -> set[str]:
+        """Return the names of a class of this Keras's own and of those it derives from; none where there is no such.
+
+        module: where the class is looked for; None is any place that Keras means where a configuration names none.
+        """
+        bases = tuple(filter(None, (self._published(base) for base in BASES))) + INITIALIZERS
         if module is None:
             bare = name.removesuffix("V1").removesuffix("V2")
-            found = [self._published(f"{place}.{bare}") for place in CLASSES_STAND_IN]
-            return bare in UNPUBLISHED or any(isinstance(each, type) and issubclass(each, bases) for each in found)
-        found = [each for each in INITIALIZERS if (module, name) == (each.__module__, each.__name__)]
-        found = found or self._in_module(module, name)
-        bases = (*bases, *INITIALIZERS)
-        return bool(found) and all(isinstance(each, type) and issubclass(each, bases) for each in found)
+            if bare in UNPUBLISHED:
+                return {bare}
+            places = [self._published(place) for place in CLASSES_STAND_IN]
+            named = [(key, each) for place in places if place is not None for key, each in vars(place).items()]
+            found = [each for key, each in named if _derives(each, bases) and bare in (key, each.__name__)]
+        else:
+            found = [each for each in INITIALIZERS if (module, name) == (each.__module__, each.__name__)]
+            found = found or self._in_module(module, name)
+            if not all(_derives(each, bases) for each in found):
+                return set()
+        return {base.__name__ for each in found for base in each.__mro__}
 
     def has_function(self, module: str | None, name: str) -> bool:
         """Return whether this Keras itself has a function of tensors of that name."""
@@ -113,6 +134,10 @@ class Library:
         return found
 
 
+def _derives(found: Any, bases: tuple[type, ...]) -> bool:
+    return isinstance(found, type) and issubclass(found, bases)
+
+
 def find_in_configuration(configuration: Any, library: Library) -> Iterator[Finding]:
     """Yield what a configuration holds, at any depth, beside plain data and objects of a Keras or of the user's."""
     pending = [configuration]
@@ -128,62 +153,73 @@ def find_in_configuration(configuration: Any, library: Library) -> Iterator[Find
 
 def _judge(node: Mapping[str, Any], library: Library) -> Iterator[Finding]:
     name, config = node[CLASS], node.get(CONFIG)
-    if name in VALUES:
+    module, registered = node.get(MODULE), node.get(REGISTERED)
+    if not all(each is None or isinstance(each, str) for each in (module, registered)):
+        yield Finding(f"{quoted(name)} of what is no module, {quoted(module)}", NO_PART)
+    elif name in VALUES:
         return
-    if name == CODE:
+    elif name == CODE:
         yield Finding("a Python lambda", RUNS_CODE)
-    elif name in TYPE_SPECS:
-        if node.get(TYPE_SPECS[name]) not in PLAIN_SPECS:
-            yield Finding(f"a type of its own, {node.get(TYPE_SPECS[name])!r}", "would run")
+    elif name == SPEC:
+        if (module, node.get("spec_name"), registered) not in PLAIN_SPECS:
+            yield Finding(f"the type {quoted(node.get('spec_name'))} of the module {quoted(module)}", NO_PART)
+    elif name == OLD_SPEC:
+        if str(node.get("type_spec")) not in OLD_PLAIN_SPECS:
+            yield Finding(f"the type {quoted(node.get('type_spec'))}", NO_PART)
     elif name == FUNCTION:
-        if not library.is_users(config) and not library.has_function(node.get(MODULE), str(config)):
-            yield _stranger(str(config), node, library)
-    elif not library.is_users(node.get(REGISTERED, name) if MODULE in node else name):
+        if not library.is_users(config) and not library.has_function(module, str(config)):
+            yield _stranger(str(config), module, library)
+        elif registered not in (None, FUNCTION, config) and not library.is_users(registered):
+            yield _stranger(str(registered), module, library)
+    else:
         yield from _judge_class(name, node, config if isinstance(config, Mapping) else {}, library)
 
 
 def _judge_class(name: str, node: Mapping[str, Any], config: Mapping[str, Any], library: Library) -> Iterator[Finding]:
-    if not library.has_class(node.get(MODULE), name):
+    module, registered = node.get(MODULE), node.get(REGISTERED, name)
+    kinds = library.kinds(None, name)
+    if not library.is_users_class(name, registered):
+        kinds_there = kinds if module is None else library.kinds(module, name)
+        kinds |= kinds_there
+        if registered not in (None, name):
+            yield _stranger(str(registered), module, library)
         # Without a configuration it may be a text of the user's own.
-        if CONFIG in node or MODULE in node:
-            yield _stranger(name, node, library)
-        return
-    shown = f"the layer {config.get('name', name)!r}, a {name}"
-    if name in MORE_THAN_ARITHMETIC:
-        yield Finding(shown, MORE_THAN_ARITHMETIC[name])
+        elif not kinds_there and (CONFIG in node or MODULE in node):
+            yield _stranger(name, module, library)
+    shown = f"the layer {quoted(config.get('name', name))}, a {quoted(name)[1:-1]}"
+    yield from (Finding(shown, does) for kind, does in MORE_THAN_ARITHMETIC.items() if kind in kinds)
     for key in TABLES:
         if isinstance(config.get(key), str):
-            yield Finding(shown, f"reads the file {config[key]!r}")
-    yield from _judge_functions(shown, name, config, library.is_users)
-    if name in OP_LAYERS and (calls := judge_op_layer(config)):
+            yield Finding(shown, f"reads the file {quoted(config[key])}")
+    if LAMBDA in kinds and _is_code(config):
+        yield Finding(shown, RUNS_CODE)
+    yield from _judge_functions(shown, config, library.is_users)
+    if kinds & OP_LAYERS and (calls := judge_op_layer(config)):
         yield Finding(shown, calls)
 
 
-def _judge_functions(
-    shown: str, name: str, config: Mapping[str, Any], is_users: Callable[[Any], bool]
-) -> Iterator[Finding]:
+def _is_code(config: Mapping[str, Any]) -> bool:
+    """Return whether a Lambda holds anything but the name of a function, which is judged where it stands."""
+    function = config.get(FUNCTION)
+    if isinstance(function, str):
+        return config.get(f"{FUNCTION}_type") != FUNCTION
+    return not isinstance(function, Mapping) or function.get(CLASS) != FUNCTION
+
+
+def _judge_functions(shown: str, config: Mapping[str, Any], is_users: Callable[[Any], bool]) -> Iterator[Finding]:
     """Yield the functions that a layer names as Keras 2 does: by a text or as code, its kind beside it."""
-    kinds = {key.removesuffix("_type"): kind for key, kind in config.items() if str(key).endswith("_type")}
-    for key, kind in kinds.items():
-        function = config.get(key)
-        if kind == "lambda":
+    for key, kind in config.items():
+        function = config.get(key.removesuffix("_type"))
+        if key.endswith("_type") and kind == "lambda":
             yield Finding(shown, RUNS_CODE)
-        elif kind == FUNCTION and isinstance(function, str) and not is_users(function):
-            yield Finding(repr(function), missing=function)
-    if name == LAMBDA and FUNCTION not in kinds:
-        function = config.get(FUNCTION)
-        # A function that Keras 3 names is judged where it stands.
-        if not isinstance(function, Mapping) or function.get(CLASS) == CODE:
-            yield Finding(shown, RUNS_CODE)
+        elif key.endswith("_type") and kind == FUNCTION and isinstance(function, str) and not is_users(function):
+            yield Finding(quoted(function), missing=function)
 
 
-def _stranger(name: str, node: Mapping[str, Any], library: Library) -> Finding:
+def _stranger(name: str, module: str | None, library: Library) -> Finding:
     """Return what is neither Keras's nor the user's: what a user cannot mean to pass, or what may be missing."""
-    module = str(node.get(MODULE) or "")
-    root = module.partition(".")[0]
-    is_pythons = root in sys.stdlib_module_names - {"builtins", "__main__"} or (
-        module == "builtins" and name in _BUILTINS
-    )
-    if is_pythons or library.has(module, name):
-        return Finding(f"{name!r} of the module {module!r}", "is no part of a network")
-    return Finding(repr(name), missing=name.rpartition(">")[2])
+    root = (module or "").partition(".")[0]
+    is_pythons = root in sys.stdlib_module_names - {"builtins", "__main__"}
+    if is_pythons or (module == "builtins" and name in _BUILTINS) or library.has(module or "", name):
+        return Finding(f"{quoted(name)} of the module {quoted(module)}", NO_PART)
+    return Finding(quoted(name), missing=name.rpartition(">")[2])

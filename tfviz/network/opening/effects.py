@@ -3,66 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
-from tfviz.network.opening.trust import Finding
+from tfviz.network.internals import operation_definition
+from tfviz.network.opening.stateful_operations import STAYS_INSIDE
+from tfviz.network.opening.trust import Finding, quoted
 
 FILES = "touches files"
 MACHINES = "talks to other machines"
 PYTHON = "calls a Python function of the process that made it (py_function)"
+HIDDEN = "runs what cannot be looked through"
+UNKNOWN = "is not known to stay inside of the network"
 
 PY_FUNCTIONS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
 RESTORES = frozenset({"RestoreV2", "Restore", "RestoreSlice"})
 # A table's vocabulary is read when a SavedModel is loaded, which is right where it is a file of the SavedModel itself.
 TABLES = frozenset({"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"})
 
-# Every operation of TensorFlow that is not arithmetic on its inputs and the model's own variables, tables and queues; a
-# test goes through all that the installed TensorFlow has.
+# What is known to reach out. Operations that keep a state and stand neither here nor in `STAYS_INSIDE` are refused all
+# the same; of those that keep none, a test looks at each that TensorFlow has.
 _TOUCHING_FILES = """
-ReadFile WriteFile MatchingFiles ImmutableConst RecordInput GenerateVocabRemapping LoadAndRemapMatrix Skipgram Save
-SaveSlices SaveV2 DistributedSave MergeV2Checkpoints CheckpointHasKey FileSystemSetConfiguration WholeFileReader
-WholeFileReaderV2 TextLineReader TextLineReaderV2 FixedLengthRecordReader FixedLengthRecordReaderV2 TFRecordReader
-TFRecordReaderV2 LMDBReader TextLineDataset FixedLengthRecordDataset FixedLengthRecordDatasetV2 TFRecordDataset
-TFRecordDatasetV2 CSVDataset CSVDatasetV2 ExperimentalCSVDataset SqlDataset ExperimentalSqlDataset LMDBDataset
-ExperimentalLMDBDataset MatchingFilesDataset ExperimentalMatchingFilesDataset CacheDataset CacheDatasetV2
+ReadFile WriteFile MatchingFiles ImmutableConst RecordInput GenerateVocabRemapping LoadAndRemapMatrix Skipgram NegTrain
+Save SaveSlices SaveV2 DistributedSave MergeV2Checkpoints CheckpointHasKey FileSystemSetConfiguration DumpTensor
+WholeFileReader WholeFileReaderV2 TextLineReader TextLineReaderV2 FixedLengthRecordReader FixedLengthRecordReaderV2
+TFRecordReader TFRecordReaderV2 LMDBReader TextLineDataset FixedLengthRecordDataset FixedLengthRecordDatasetV2
+TFRecordDataset TFRecordDatasetV2 CSVDataset CSVDatasetV2 ExperimentalCSVDataset SqlDataset ExperimentalSqlDataset
+LMDBDataset ExperimentalLMDBDataset MatchingFilesDataset ExperimentalMatchingFilesDataset CacheDataset CacheDatasetV2
 SnapshotDataset SnapshotDatasetV2 SnapshotDatasetReader SnapshotNestedDatasetReader SnapshotChunkDataset
 ListSnapshotChunksDataset SaveDataset SaveDatasetV2 LoadDataset DatasetToTFRecord ExperimentalDatasetToTFRecord
 SummaryWriter CreateSummaryFileWriter CreateSummaryDbWriter FlushSummaryWriter CloseSummaryWriter ImportEvent
 WriteSummary WriteRawProtoSummary WriteAudioSummary WriteGraphSummary WriteHistogramSummary WriteImageSummary
-WriteScalarSummary StatsAggregatorSetSummaryWriter DebugIdentity DebugIdentityV2 DebugIdentityV3 DebugNanCount
-DebugNumericSummary DebugNumericSummaryV2
+WriteScalarSummary StatsAggregatorSetSummaryWriter CalibrationStatisticsSaver DTensorRestoreV2 DebugIdentity
+DebugIdentityV2 DebugIdentityV3 DebugNanCount DebugNumericSummary DebugNumericSummaryV2
 """
 _TALKING = """
-Send Recv _Send _Recv _HostSend _HostRecv RemoteCall RemoteFusedGraphExecute Rpc TryRpc WorkerHeartbeat
-DataServiceDataset DataServiceDatasetV2 DataServiceDatasetV3 DataServiceDatasetV4 RegisterDataset RegisterDatasetV2
-NcclAllReduce NcclBroadcast NcclReduce CollectiveAllToAllV2 CollectiveAllToAllV3 CollectiveAssignGroupV2
-CollectiveBcastRecv CollectiveBcastRecvV2 CollectiveBcastSend CollectiveBcastSendV2 CollectiveGather
-CollectiveGatherV2 CollectiveInitializeCommunicator CollectivePermute CollectiveReduce CollectiveReduceScatterV2
-CollectiveReduceV2 CollectiveReduceV3 ConfigureDistributedTPU ShutdownDistributedTPU
+Send Recv _Send _Recv _HostSend _HostRecv RemoteCall Rpc TryRpc RpcCall RpcClient RpcServer RpcServerStart
+RpcServerRegister WorkerHeartbeat DataServiceDataset DataServiceDatasetV2 DataServiceDatasetV3 DataServiceDatasetV4
+RegisterDataset RegisterDatasetV2 NcclAllReduce NcclBroadcast NcclReduce CollectiveAllToAllV2 CollectiveAllToAllV3
+CollectiveAssignGroupV2 CollectiveBcastRecv CollectiveBcastRecvV2 CollectiveBcastSend CollectiveBcastSendV2
+CollectiveGather CollectiveGatherV2 CollectiveInitializeCommunicator CollectivePermute CollectiveReduce
+CollectiveReduceScatterV2 CollectiveReduceV2 CollectiveReduceV3 ConfigureDistributedTPU ShutdownDistributedTPU
 """
+_HIDING = "DatasetFromGraph MlirPassthroughOp RemoteFusedGraphExecute XlaCallModule XlaCustomCall XlaCustomCallV2 Abort"
 _EFFECTS = {
     FILES: RESTORES | TABLES | frozenset(_TOUCHING_FILES.split()),
     MACHINES: frozenset(_TALKING.split()),
     PYTHON: PY_FUNCTIONS,
+    HIDDEN: frozenset(_HIDING.split()),
 }
 _BY_TYPE = {operation: effect for effect, operations in _EFFECTS.items() for operation in operations}
 # Operations that read or write a file where an attribute says so, and what it says where they do not.
 _BY_ATTRIBUTE = {
     "FixedUnigramCandidateSampler": ("vocab_file", ("",)),
-    "DecodeProtoV2": ("descriptor_source", ("", "local://", "bytes://")),
-    "EncodeProto": ("descriptor_source", ("", "local://", "bytes://")),
+    "DecodeProtoV2": ("descriptor_source", ("", "local://")),
+    "EncodeProto": ("descriptor_source", ("", "local://")),
     "PrintV2": ("output_stream", ("", "stderr", "stdout", "log(info)", "log(warning)", "log(error)")),
 }
+IN_THE_ATTRIBUTE = "bytes://"
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+# TensorFlow may run any function of the same value instead of one that is called.
+_ALIKE = "api_implements"
 
 
 def effect_of(node: Any) -> str:
     """Return what an operation, a `NodeDef`, does outside of the network; empty for one that stays inside."""
     if node.op in _BY_ATTRIBUTE:
         name, harmless = _BY_ATTRIBUTE[node.op]
-        value = node.attr[name].s.decode(errors="replace") if name in node.attr else ""
-        return "" if value in harmless or value.startswith("bytes://") else FILES
-    return _BY_TYPE.get(node.op, "")
+        value = _text(node.attr[name].s) if name in node.attr else ""
+        return "" if value in harmless or value.startswith(IN_THE_ATTRIBUTE) else FILES
+    return _effect_of_type(node.op)
+
+
+@cache
+def _effect_of_type(operation: str) -> str:
+    if operation in _BY_TYPE:
+        return _BY_TYPE[operation]
+    definition = operation_definition(operation)
+    is_reviewed = definition is None or not definition.is_stateful or STAYS_INSIDE.fullmatch(operation)
+    return "" if is_reviewed else UNKNOWN
 
 
 class Functions:
@@ -71,9 +90,13 @@ class Functions:
     def __init__(self, library: Any) -> None:
         self._by_name: dict[str, Any] = {function.signature.name: function for function in library.function}
         self._gradients: dict[str, str] = {each.function_name: each.gradient_func for each in library.gradient}
+        self._alike: dict[bytes, list[str]] = {}
+        for name, function in self._by_name.items():
+            if _ALIKE in function.attr:
+                self._alike.setdefault(function.attr[_ALIKE].s, []).append(name)
 
     def effects(self, roots: Mapping[str, frozenset[str]]) -> Iterator[Finding]:
-        """Yield the effects of functions, by name, and of all that they call.
+        """Yield the effects of functions, by name, and of all that they may call.
 
         The values are those of their arguments that are paths of the SavedModel's own files.
         """
@@ -84,30 +107,38 @@ class Functions:
             if function is not None and (name, assets) not in seen:
                 seen.add((name, assets))
                 yield from self._effects_of(_Body(function.node_def, assets), pending)
+                others = [self._gradients.get(name, ""), *self._named_in(function.attr)]
+                pending += [(other, frozenset()) for other in others]
 
     def effects_of(self, nodes: Iterable[Any], assets: frozenset[str] = frozenset()) -> Iterator[Finding]:
-        """Yield the effects of operations, `NodeDef`s, and of all functions that they call; see `effects`."""
+        """Yield the effects of operations, `NodeDef`s, and of all functions that they may call; see `effects`."""
         pending: list[tuple[str, frozenset[str]]] = []
         yield from self._effects_of(_Body(nodes, assets), pending)
-        yield from self.effects(dict(pending))
+        for each in pending:
+            yield from self.effects(dict([each]))
 
     def _effects_of(self, body: _Body, pending: list[tuple[str, frozenset[str]]]) -> Iterator[Finding]:
         for node in body.nodes:
             reads_asset = node.op in TABLES and len(node.input) > 1 and body.is_asset(node.input[1])
             if not reads_asset and (effect := effect_of(node)):
-                yield Finding(f"the operation {node.op} ({node.name!r})", effect)
-            for name in _called(node):
+                yield Finding(f"the operation {quoted(node.op)[1:-1]} ({quoted(node.name)})", effect)
+            for name in {node.op, *self._named_in(node.attr)} & self._by_name.keys():
                 pending.append((name, self._assets_given(name, node, body)))
-                if name in self._gradients:
-                    pending.append((self._gradients[name], frozenset()))
+
+    def _named_in(self, attributes: Mapping[str, Any]) -> Iterator[str]:
+        """Yield the functions that attributes name, in whatever way, and those that may run in their place."""
+        for attribute in attributes.values():
+            yield attribute.func.name
+            yield from (function.name for function in attribute.list.func)
+            yield from map(_text, (attribute.s, *attribute.list.s))
+            yield from self._alike.get(attribute.s, ())
 
     def _assets_given(self, name: str, node: Any, body: _Body) -> frozenset[str]:
         """Return which arguments of a called function are paths of the SavedModel's own files."""
-        function = self._by_name.get(name)
-        if function is None or node.op not in _CALLS:
+        if node.op not in _CALLS:
             return frozenset()
         given = [value for value in node.input if not value.startswith("^")]
-        pairs = zip(function.signature.input_arg, given, strict=False)
+        pairs = zip(self._by_name[name].signature.input_arg, given, strict=False)
         return frozenset(argument.name for argument, value in pairs if body.is_asset(value))
 
 
@@ -117,7 +148,7 @@ class _Body:
     def __init__(self, nodes: Iterable[Any], assets: frozenset[str]) -> None:
         self.nodes = list(nodes)
         self._assets = set(assets)
-        # In the order of the list, which is that of a function's operations but for calls of its arguments alone.
+        # TensorFlow writes an operation after those that it reads.
         for node in self.nodes:
             if node.op == "Identity" and node.input and self.is_asset(node.input[0]):
                 self._assets.add(node.name)
@@ -145,9 +176,5 @@ def python_calls(function: Any) -> dict[str, bytes]:
     return {node.name: node.attr["token"].s for nodes in bodies for node in nodes if node.op in PY_FUNCTIONS}
 
 
-def _called(node: Any) -> Iterator[str]:
-    """Yield the names of the functions in the attributes of an operation."""
-    for attribute in node.attr.values():
-        if attribute.HasField("func"):
-            yield attribute.func.name
-        yield from (function.name for function in attribute.list.func)
+def _text(value: bytes) -> str:
+    return value.decode(errors="replace")

@@ -18,7 +18,7 @@ import keras
 from tfviz.errors import UnsafeModelError, UnsupportedModelError, one_line
 from tfviz.network.opening.configuration import Library, find_in_configuration
 from tfviz.network.opening.links import find_links, find_links_in_zip
-from tfviz.network.opening.trust import Finding, refuse, warn
+from tfviz.network.opening.trust import Finding, quoted, refuse, warn
 
 # What Keras 3 and tf_keras say of a class or function of the user's that they were not given.
 MISSING_OBJECT = re.compile(
@@ -27,6 +27,8 @@ MISSING_OBJECT = re.compile(
 )
 # What they say of a file that they refuse for safety.
 REFUSED = re.compile(r"safe_mode|unsafe|arbitrary code|for security", re.IGNORECASE)
+
+LONG = 100  # characters of a name that nobody gave to a class
 
 
 @dataclass(frozen=True)
@@ -122,10 +124,11 @@ def _why_not_loaded(path: Path, error: Exception) -> str:
 
 
 def _about_missing(path: Path, name: str) -> str:
+    called = name.rpartition(">")[2]
+    shown = f'custom_objects={{"{name}": {called}}}' if called.isidentifier() and len(name) < LONG else "custom_objects"
     return (
-        f"cannot open {str(path)!r}: it holds {name!r}, which is not part of Keras; pass it with "
-        f'tfviz.trace(path, custom_objects={{"{name}": {name.rpartition(">")[2]}}}), or load the model yourself and '
-        "pass that"
+        f"cannot open {str(path)!r}: it holds {quoted(name)}, which is not part of Keras; pass it with "
+        f"tfviz.trace(path, {shown}), or load the model yourself and pass that"
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import h5py  # type: ignore[import-untyped]  # it ships no types
 
-from tfviz.network.opening.trust import Finding, refuse
+from tfviz.network.opening.trust import Finding, quoted, refuse
 
 LOCAL_HEADER = 30
 """Bytes of a member of a zip file before its name; the last four are the lengths of the name and of what follows it."""
@@ -40,16 +40,17 @@ def find_links(file: h5py.File) -> Iterator[Finding]:
 
 
 def check_weights(path: Path) -> None:
-    """Raise `UnsafeModelError` where a file of weights, .h5 or .keras, leads to other files.
-
-    What is no such file is left to those who read it.
-    """
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            refuse(repr(str(path)), list(find_links_in_zip(path, archive)))
-    elif h5py.is_hdf5(path):
-        with h5py.File(path) as file:
-            refuse(repr(str(path)), list(find_links(file)))
+    """Raise `UnsafeModelError` where a file of weights, .h5 or .keras, leads to other files."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                found = list(find_links_in_zip(path, archive))
+        else:
+            with h5py.File(path) as file:
+                found = list(find_links(file))
+    except Exception:  # whatever the formats' libraries raise; what is wrong is said where the weights are read
+        return
+    refuse(repr(str(path)), found)
 
 
 def find_links_in_zip(path: Path, archive: zipfile.ZipFile) -> Iterator[Finding]:
@@ -63,7 +64,7 @@ def find_links_in_zip(path: Path, archive: zipfile.ZipFile) -> Iterator[Finding]
 
 
 def _leading_to(name: str) -> Finding:
-    return Finding(f"weights that lie in another file, {name!r}", "would be read")
+    return Finding(f"weights that lie in another file, {quoted(name)}", "would be read")
 
 
 class _Part(io.RawIOBase):

@@ -6,22 +6,29 @@ when the model is built. So a function must be known to do arithmetic alone.
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 from google.protobuf import json_format  # type: ignore[import-untyped]  # protobuf ships no types
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf ships no types
 
 from tfviz.network.opening.effects import effect_of
+from tfviz.network.opening.trust import quoted
 
 OP_LAYERS = frozenset({"TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"})
 MODULES_OF_ARITHMETIC = frozenset(
     {"__operators__", "bitwise", "image", "linalg", "math", "nn", "quantization", "ragged", "random", "sets", "signal"}
-    | {"sparse", "strings"}
+    | {"sparse", "strings", "keras.activations"}
 )
-NO_ARITHMETIC = ("unigram", "global_generator", "set_seed")
-"""Parts of names in those modules: what reads a vocabulary, and what changes the process."""
+# Names in those modules that are more: what reads a vocabulary, changes the process or builds from a configuration.
+NO_ARITHMETIC = re.compile(r"\w*unigram\w*|\w*generator|set_\w*seed|get|serialize|deserialize")
+# What a function that does more than arithmetic takes.
+MORE_THAN_TENSORS = frozenset(
+    {"fn", "func", "function", "op", "body", "cond", "callable", "cell", "loop_fn", "filename", "path", "directory"}
+)
+ASSERTIONS = re.compile(r"debugging\.(check_numerics|assert_\w+)")
 # Functions of no module that take nothing but tensors and numbers; `tf.abs` is `math.abs` in a file.
 _TOP_LEVEL = """
 add_n argsort as_string assert_equal assert_greater assert_less assert_rank batch_to_space bitcast boolean_mask
@@ -36,7 +43,6 @@ tensor_scatter_nd_update tensordot tile transpose truncatediv truncatemod unique
 unstack where zeros zeros_like
 """
 TOP_LEVEL = frozenset(_TOP_LEVEL.split())
-OF_KERAS = "keras.activations"
 
 
 def judge_op_layer(config: Mapping[str, Any]) -> str:
@@ -44,13 +50,22 @@ def judge_op_layer(config: Mapping[str, Any]) -> str:
     if "node_def" in config:
         return _judge_node(config["node_def"])
     symbol = str(config.get("function")).removeprefix("compat.v1.")
+    if symbol in TOP_LEVEL or ASSERTIONS.fullmatch(symbol) or _is_arithmetic(symbol):
+        return ""
+    return f"calls TensorFlow's {quoted(symbol)}, which is not known to be arithmetic alone"
+
+
+def _is_arithmetic(symbol: str) -> bool:
+    """Return whether a name is that of a function of tensors in one of the modules of arithmetic, not of one below."""
     module, _, name = symbol.rpartition(".")
-    is_arithmetic = module == OF_KERAS or name in TOP_LEVEL if module in ("", OF_KERAS) else _is_in_known_module(symbol)
-    return "" if is_arithmetic else f"calls TensorFlow's {symbol}, which is not known to be arithmetic alone"
-
-
-def _is_in_known_module(symbol: str) -> bool:
-    return symbol.partition(".")[0] in MODULES_OF_ARITHMETIC and not any(each in symbol for each in NO_ARITHMETIC)
+    if module not in MODULES_OF_ARITHMETIC or NO_ARITHMETIC.fullmatch(name):
+        return False
+    if module.startswith("keras."):
+        return True
+    found = [getattr(getattr(package, module, None), name, None) for package in (tf, tf.compat.v1)]
+    functions = [each for each in found if inspect.isfunction(each)]
+    taken = {parameter for each in functions for parameter in inspect.signature(each).parameters}
+    return bool(functions) and not taken & MORE_THAN_TENSORS
 
 
 def _judge_node(definition: Any) -> str:
@@ -61,7 +76,7 @@ def _judge_node(definition: Any) -> str:
             node.ParseFromString(definition.encode())
         else:
             json_format.ParseDict(definition, node)
-    except (json_format.ParseError, DecodeError, AttributeError, TypeError):
+    except Exception:  # protobuf raises what it likes for what is no message
         return "holds an operation that cannot be read"
     effect = effect_of(node)
-    return f"runs the operation {node.op}, which {effect}" if effect else ""
+    return f"runs the operation {quoted(node.op)}, which {effect}" if effect else ""

@@ -120,6 +120,8 @@ def _check_operations(source: Source, place: str, safe_mode: bool) -> None:
 
 def _find_signature(model: Any, name: str | None) -> tuple[str, Any]:
     """Return the signature of that name or, for None, the one that serves by default or alone takes images, named."""
+    if not isinstance(model.signatures, Mapping):
+        raise UnsupportedModelError(f"the SavedModel's signatures are a {type(model.signatures).__name__}, not by name")
     signatures = dict(model.signatures) or _functions(model)
     existing = ", ".join(map(repr, signatures)) or "none"
     if name is not None:

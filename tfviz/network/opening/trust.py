@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import reprlib
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tfviz.errors import TfvizWarning, UnsafeModelError
+
+_QUOTING = reprlib.Repr()
+_QUOTING.maxstring = _QUOTING.maxother = 100
 
 
 @dataclass(frozen=True)
@@ -43,3 +48,8 @@ def warn(place: str, findings: Sequence[Finding]) -> None:
             TfvizWarning,
             stacklevel=2,
         )
+
+
+def quoted(text: Any) -> str:
+    """Return what a file says as it is shown in a message: in quotes, with escapes, and not too long."""
+    return _QUOTING.repr(text)
