@@ -1,4 +1,4 @@
-"""Model files that do more than hold a network. Each would touch the file `mark` if it were opened without looking."""
+"""Model files that do more than hold a network. Most would touch the file `mark` if opened without looking."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def keras_file(library, suffix, folder, change):
 
 
 def touch(x):
-    """Touch the mark; its code is what a Lambda holds."""
+    """Touch the mark, without a name of this module: its code is what a Lambda holds, and is run elsewhere."""
     __import__("pathlib").Path("mark").touch()
     return x
 

@@ -240,7 +240,7 @@ def test_a_file_that_is_cut_off(suffix, part, tmp_path):
 def test_a_file_with_a_lambda(tmp_path):
     path = tmp_path / "lambda.keras"
     model_of("with_lambda").save(path)
-    said = "is not opened: it holds the layer '.*', a Lambda, which runs Python code of the file.*safe_mode=False.*"
+    said = "is not opened: it holds '.*', a Lambda, which runs Python code of the file.*safe_mode=False.*"
     fails(UnsafeModelError, said, tfviz.trace, path)
 
 

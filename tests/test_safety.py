@@ -74,7 +74,10 @@ def is_refused(path, folder, said="", error=UnsafeModelError, **options):
 # Keras files.
 
 ATTACKS = {
-    "lambda": (inserted(lambda: lambda_of(code_of_touch(), "lambda")), "the layer 'double', a Lambda, which runs Pyth"),
+    "lambda": (
+        inserted(lambda: lambda_of(code_of_touch(), "lambda")),
+        "it holds 'double', a Lambda, which runs Python code of the file",
+    ),
     "lambda in its shape": (
         inserted(lambda: lambda_of("relu", "raw", output_shape=code_of_touch(), output_shape_type="lambda")),
         "a Lambda, which runs Python code",
@@ -87,7 +90,7 @@ ATTACKS = {
         inserted(
             lambda: layer("Lambda", function={"class_name": "__lambda__", "config": {"code": code_of_touch()[0]}})
         ),
-        "the layer 'own', a Lambda, which runs Python code of the file",
+        "it holds 'own', a Lambda, which runs Python code of the file",
     ),
     "lambda by its registered name": (
         inserted(
@@ -120,7 +123,7 @@ ATTACKS = {
     "known name of a module": (changed("kernel_initializer", layer("Zeros", "os")), "'Zeros' of the module 'os'"),
     "module that acts when imported": (changed("bias_initializer", layer("X", "antigravity")), "'antigravity'"),
     "in a nested model's training": (
-        lambda layers: layers[1].__setitem__("compile_config", {"loss": function("os", "system")}),
+        inserted({**nested(layer("Rescaling", scale=1.0)), "compile_config": {"loss": function("os", "system")}}),
         "'system' of the module 'os'",
     ),
     "other model": (inserted(layer("TFSMLayer", filepath="elsewhere")), "a TFSMLayer, which loads another model"),
@@ -228,9 +231,7 @@ def test_what_is_trusted_is_opened_and_said(library, suffix, files, tmp_path):
     of_keras_3 = {"class_name": "__lambda__", "config": {"code": code[0], "defaults": None, "closure": None}}
     new = lambda_of(code, "lambda") if library == "tf_keras" else layer("Lambda", function=of_keras_3)
     path = keras_file(library, suffix, files, inserted(new))
-    with pytest.warns(
-        TfvizWarning, match=r"was opened with safe_mode=False: it holds .*a Lambda.*with all your rights"
-    ):
+    with pytest.warns(TfvizWarning, match="so it may do all that you may: it holds .*a Lambda, which"):
         network = tfviz.trace(path, safe_mode=False)
     assert (tmp_path / attacks.MARK).exists()
     assert tfviz.gradient(network, random_images()).any()
@@ -241,19 +242,31 @@ def test_a_refusal_of_keras_is_final(files, tmp_path, monkeypatch):
     old = pytest.importorskip("tf_keras")
     monkeypatch.setattr("tfviz.network.opening.keras_files.find_in_configuration", lambda *_: [])
     monkeypatch.setattr(old.saving, "load_model", lambda *_, **__: pytest.fail("tf_keras was asked"))
-    path = keras_file("tf_keras", ".h5", files, changed("activation", function("keras.utils", "get_file")))
     change = layer("Lambda", function={"class_name": "__lambda__", "config": {"code": code_of_touch()[0]}})
     path = keras_file("tf_keras", ".h5", files, inserted(change))
-    is_refused(path, tmp_path, "arbitrary code|unsafe|safe_mode")
+    is_refused(path, tmp_path, "is not opened: Keras says .*arbitrary code execution.* If you trust whoever made it")
+
+
+@pytest.mark.parametrize("name", ["unsafe", "security", "safe_mode"])
+def test_a_layer_may_be_called_so(name, tmp_path):
+    """Keras 3 cannot read the layer, and quotes the file in what it says."""
+    old = pytest.importorskip("tf_keras")
+    image = old.layers.Input(SHAPE)
+    x = old.layers.GlobalAveragePooling2D()(old.layers.DepthwiseConv2D(3, name=name)(image))
+    with pytest.warns(UserWarning, match="HDF5"):
+        old.Model(image, old.layers.Dense(3)(x)).save("called.h5")
+    with h5py.File("called.h5", "a") as file:
+        file.attrs["keras_version"] = file.attrs["keras_version"].encode()
+    assert isinstance(tfviz.trace("called.h5").model, old.Model)
 
 
 def test_clean_files_are_opened_without_a_word(files):
     pytest.importorskip("tf_keras")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for library in LIBRARIES:
-            for suffix in (".keras", ".h5"):
-                path = keras_file(library, suffix, files, lambda layers: None)
+    for library in LIBRARIES:
+        for suffix in (".keras", ".h5"):
+            path = keras_file(library, suffix, files, lambda layers: None)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
                 assert tfviz.trace(path).num_classes == tfviz.trace(path, safe_mode=False).num_classes == 3
 
 
@@ -270,6 +283,29 @@ def test_a_lambda_of_the_users_own_function(files, tmp_path):
         path = keras_file(library, suffix, files, inserted(new))
         is_refused(path, tmp_path, "it holds 'double', which is not part of Keras", UnsupportedModelError)
         assert tfviz.trace(path, custom_objects={"double": double}).num_classes == 3
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Shifted(keras.layers.Layer):
+    """A layer whose registered name differs from its own, and that calls Python."""
+
+    def call(self, x):
+        found = tf.py_function(lambda y: y + 1, [x], tf.float32)
+        found.set_shape(x.shape)
+        return found
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_registered_layer_is_the_users(suffix, tmp_path, monkeypatch):
+    """It may do what it likes, and where it is not registered, it is asked for under the name that opens the file."""
+    image = keras.layers.Input(SHAPE)
+    keras.Model(image, keras.layers.GlobalAveragePooling2D()(Shifted()(image))).save(f"own{suffix}")
+    assert tfviz.gradient(f"own{suffix}", random_images(), 1).any()
+    monkeypatch.delitem(keras.saving.get_custom_objects(), "tests>Shifted")
+    with pytest.raises(UnsupportedModelError, match="which is not part of Keras; pass it with") as caught:
+        tfviz.trace(f"own{suffix}")
+    (name,) = re.findall(r'custom_objects=\{"([^"]+)": Shifted\}', str(caught.value))
+    assert tfviz.trace(f"own{suffix}", custom_objects={name: Shifted}).num_classes == 3
 
 
 def test_how_a_nested_model_is_trained_is_read_but_not_how_the_whole_is(tmp_path):
@@ -348,8 +384,13 @@ def test_every_layer_of_keras_is_known(library):
     layers = {name: each for name, each in vars(package.layers).items() if isinstance(each, type)}
     assert len(layers) > 100
     for name, each in layers.items():
-        for module in (None, "keras.layers", each.__module__):
-            assert known.kinds(module, name if module != each.__module__ else each.__name__), name
+        for module, called in (
+            (None, name),
+            (None, each.__name__),
+            ("keras.layers", name),
+            (each.__module__, each.__name__),
+        ):
+            assert each.__name__ in known.kinds(module, called), name
     assert not known.kinds("keras.layers", "get_file") and not known.kinds("keras.utils", "Sequence")
     assert not known.kinds(None, "Sequence") and not known.kinds("keras.layers", "deserialize")
     assert {*MORE_THAN_ARITHMETIC} <= {*dir(keras.layers)} and "layers" in CLASSES_STAND_IN
@@ -375,7 +416,7 @@ def test_keras_applications_are_clean(library, name, tmp_path, monkeypatch):
 def test_weights_that_lie_in_other_files(kind, compression, files, tmp_path):
     path = shutil.copyfile(keras_file("keras", ".h5", files, lambda layers: None), tmp_path / "links.h5")
     with_links(path, kind)
-    said = "it holds weights that lie in another file, '/etc/(other.h5|hostname)', which would be read"
+    said = "it holds weights that lie in another file, '/etc/(other.h5|hostname)', which is read with them"
     is_refused(path, tmp_path, said)
     with zipfile.ZipFile(keras_file("keras", ".keras", files, lambda layers: None)) as old:
         old.extract("model.weights.h5", tmp_path)
@@ -549,14 +590,20 @@ def test_a_loaded_saved_model_is_looked_through_too(tmp_path):
     model = tf.saved_model.load(str(saved(tmp_path, attacks.writing)))
     with pytest.raises(UnsafeModelError, match="the SavedModel is not opened: it holds the operation WriteFile"):
         tfviz.trace(model)
-    with pytest.warns(TfvizWarning, match="was opened with safe_mode=False: it holds the operation WriteFile"):
+    with pytest.warns(
+        TfvizWarning,
+        match="was opened with safe_mode=False, so it may do all that you may: it holds the operation WriteFile",
+    ):
         network = tfviz.trace(model, safe_mode=False)
     assert network.num_classes == 3
 
 
 def test_a_trusted_saved_model(tmp_path):
     path = saved(tmp_path, attacks.reading_in_a_branch)
-    with pytest.warns(TfvizWarning, match="was opened with safe_mode=False: it holds the operation ReadFile"):
+    with pytest.warns(
+        TfvizWarning,
+        match="was opened with safe_mode=False, so it may do all that you may: it holds the operation ReadFile",
+    ):
         network = tfviz.trace(path, safe_mode=False)
     np.testing.assert_allclose(tfviz.gradient(network, np.ones((1, *SHAPE), np.float32), 1)[..., 1], 1 / 256, rtol=1e-5)
     with pytest.warns(TfvizWarning, match="as soon as the model is loaded"):
@@ -567,10 +614,10 @@ def test_a_trusted_saved_model(tmp_path):
 def test_python_that_no_file_holds(tmp_path, monkeypatch):
     """In another process the function of a py_function is missing; it is one line here too."""
     path = saved(tmp_path, attacks.through_python)
-    with pytest.warns(TfvizWarning, match="calls a Python function of the process that made it"):
+    with pytest.warns(TfvizWarning, match="which calls a Python function .py_function."):
         tfviz.trace(path, safe_mode=False)
-    monkeypatch.setattr("tfviz.network.opening.sources.has_python_function", lambda token: False)
-    said = "calls a Python function .*EagerPyFunc.*, a py_function.*, which no file holds"
+    monkeypatch.setattr("tfviz.network.opening.python_functions.has_python_function", lambda token: False)
+    said = "calls a Python function .*EagerPyFunc.*, a py_function.*, which a file cannot hold: it runs only in"
     with pytest.raises(UnsupportedModelError, match=said):
         tfviz.trace(path, safe_mode=False)
 
@@ -587,7 +634,7 @@ def test_a_live_model_may_call_python_but_is_not_exported(tmp_path):
     model = keras.Model(image, x)
     gradient = tfviz.gradient(model, random_images(), 1)
     np.testing.assert_allclose(gradient[..., 1], 3 / 256, rtol=1e-5)
-    with pytest.raises(UnsupportedModelError, match=r"calls a Python function .*which a SavedModel does not hold"):
+    with pytest.raises(UnsupportedModelError, match=r"the model calls a Python function .*which a file cannot hold"):
         tfviz.export(model, tmp_path / "exported", methods="gradient")
     assert not (tmp_path / "exported").exists()
 
@@ -600,9 +647,7 @@ def test_safe_mode_has_two_values(safe_mode):
 
 def test_safe_mode_is_for_files():
     model = keras.Sequential([keras.layers.Input(SHAPE), keras.layers.GlobalAveragePooling2D()])
-    with pytest.raises(
-        UnsupportedModelError, match="safe_mode is for files and SavedModels; this model is loaded alrea"
-    ):
+    with pytest.raises(UnsupportedModelError, match="safe_mode is for files and SavedModels; this model is neither"):
         tfviz.trace(model, safe_mode=False)
 
 
@@ -649,19 +694,3 @@ def test_operations_that_reach_out_by_an_attribute(operation, attribute, harmles
         node = tf.compat.v1.NodeDef(op=operation)
         node.attr[attribute].s = value.encode()
         assert effect_of(node) == effect
-
-
-def test_functions_that_call_each_other_in_a_circle(tmp_path):
-    """A file that was made by hand may hold them; looking through it ends."""
-    graph = tf.compat.v1.GraphDef()
-    for name, called in (("a", "b"), ("b", "a")):
-        body = graph.library.function.add()
-        body.signature.name = name
-        node = body.node_def.add(name="call", op="PartitionedCall")
-        node.attr["f"].func.name = called
-    body.node_def.add(name="read", op="ReadFile")
-    from tfviz.network.opening.effects import Functions
-
-    assert [str(each) for each in Functions(graph.library).effects({"a": frozenset()})] == [
-        "the operation ReadFile ('read'), which touches files"
-    ]

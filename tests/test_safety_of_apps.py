@@ -40,7 +40,7 @@ def test_the_commands_refuse_and_take_the_flag(command, run, tmp_path):
     assert {*tmp_path.iterdir()} == before
     status, _, said = run(command, *given, "--no-safe-mode")
     assert status == 0, said
-    assert "was opened with safe_mode=False: it holds the operation ReadFile" in said
+    assert "so it may do all that you may: it holds the operation ReadFile" in said
 
 
 def test_a_pipeline_refuses_and_takes_the_option(tmp_path):
@@ -65,4 +65,14 @@ def test_weights_of_an_application_that_lie_in_other_files(tmp_path, run):
     keras.applications.MobileNetV2(weights=None).save_weights(tmp_path / "own.weights.h5")
     with_links(tmp_path / "own.weights.h5", "link")
     status, _, said = run("explain", "--model", "mobilenet_v2", "--weights", tmp_path / "own.weights.h5")
-    assert status == 1 and "weights that lie in another file, '/etc/other.h5'" in said
+    assert status == 1 and "weights that lie in another file, '/etc/other.h5'" in said and "safe-mode" not in said
+
+
+@pytest.mark.parametrize(
+    "name, content", [("own.h5", b"none"), ("own.keras", b"PK\x05\x06" + bytes(18)), ("own.json", b"{}")]
+)
+def test_weights_of_an_application_that_are_none(name, content, tmp_path, run):
+    (tmp_path / name).write_bytes(content)
+    status, _, said = run("explain", "--model", "mobilenet_v2", "--weights", tmp_path / name)
+    assert status == 1 and said.count("\n") == 1
+    assert "do not fit mobilenetv2" in said or "expected imagenet, random or an existing .weights.h5" in said

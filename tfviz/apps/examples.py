@@ -20,7 +20,7 @@ from tfviz.apps.features import picture_in
 from tfviz.apps.images import Image, decode_image, fit_image
 from tfviz.apps.records import DIAGNOSTICS
 from tfviz.apps.setup import ModelOptions, Setup, set_up, with_baselines
-from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning, UnknownLayerError
+from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning, UnknownLayerError, one_line
 from tfviz.methods import LAYER, choose_methods, compile_methods, find_method
 from tfviz.methods.registry import INNER_OPTIONS
 from tfviz.network.parsing import ExampleFormat
@@ -138,7 +138,7 @@ class ExampleExplainer:
                 # A machine that is too small for it may be followed by another; so may one whose device is lost.
                 if isinstance(error, tf.errors.ResourceExhaustedError):
                     raise
-                return [{ERROR: " ".join(str(error).split())}]
+                return [{ERROR: one_line(error)}]
             middle = len(group) // 2
             return self._explain(group[:middle]) + self._explain(group[middle:])
         rows = zip(found.maps[method], found.targets, found.scores, strict=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from tfviz.apps.labels import imagenet_labels, keras_cache
 from tfviz.apps.preprocessing import Preprocessing, applications, find_preprocessing, plain_name
-from tfviz.errors import UnsupportedModelError, resembling
+from tfviz.errors import UnsupportedModelError, one_line, resembling
 
 WEIGHTS_FILES = (".h5", ".hdf5", ".keras")
 
@@ -82,6 +82,7 @@ def _open_demo() -> OpenedModel:
 def _open_application(application: Callable[..., Any], weights: str) -> OpenedModel:
     name = plain_name(application.__name__)
     if weights not in ("imagenet", "random"):
+        # Shards, which a .weights.json names, may lie anywhere.
         if not Path(weights).is_file() or Path(weights).suffix not in WEIGHTS_FILES:
             raise UnsupportedModelError(
                 f"no weights {weights!r} for {name}: expected imagenet, random or an existing .weights.h5, .h5 or "
@@ -110,7 +111,7 @@ def _why_not_built(name: str, weights: str, error: Exception) -> str:
                 f"the weights of {name} could not be downloaded ({error.__context__}); "
                 f"put {file} from {url} into {keras_cache()}, or use --weights random or --weights FILE"
             )
-    reason = " ".join(str(error).split())
+    reason = one_line(error)
     return f"the weights {weights} do not fit {name}: {reason}"
 
 

@@ -14,9 +14,7 @@ Signature = tuple[dict[str, str], dict[str, str]]
 
 def read_signatures(folder: Path) -> dict[str, Signature]:
     """Return the tensors of each signature; none where the file cannot be read."""
-    saved = read_saved_model(folder)
-    graphs = saved.meta_graphs if saved is not None else ()  # what is wrong is said where the model is opened
-    found = {name: each for graph in graphs for name, each in graph.signature_def.items()}
+    found = {name: each for graph in read_saved_model(folder).meta_graphs for name, each in graph.signature_def.items()}
     return {name: (_names(each.inputs), _names(each.outputs)) for name, each in found.items() if each.inputs}
 
 

@@ -57,6 +57,7 @@ def trace_options(options: Mapping[str, Any]) -> dict[str, Any]:
     names = {"signature": "signature", "input": "input_name", "output": "output_name", "cut": "cut"}
     names["precision"] = "precision"
     found = {name: options[option] for name, option in names.items() if options.get(option) is not None}
+    # A model that comes from no file has no safe mode to ask for.
     return found if options.get("safe_mode", True) else {**found, "safe_mode": False}
 
 

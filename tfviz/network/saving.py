@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
-from tfviz.network.opening import python_calls
+from tfviz.network.opening import check_no_python
 from tfviz.network.program import Program, Step
 from tfviz.network.traced import TracedNetwork
 
@@ -24,11 +24,7 @@ def model_signatures(network: TracedNetwork) -> dict[str, Any]:
     A SavedModel keeps its own. A Keras model, or a SavedModel that has none, gets `serving_default`, with the input
     named as the model names it. Raises `UnsupportedModelError` where the network calls Python.
     """
-    if calls := python_calls(network.function):
-        raise UnsupportedModelError(
-            f"the model calls a Python function ({next(iter(calls))!r}, a py_function), which a SavedModel does not "
-            "hold: make it of TensorFlow's operations"
-        )
+    check_no_python(network.function)
     model = network.model
     if hasattr(model, "signatures"):
         return dict(model.signatures) or {DEFAULT: network.function}

@@ -16,7 +16,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.network.opening.op_layers import OP_LAYERS, judge_op_layer
-from tfviz.network.opening.trust import Finding, quoted
+from tfviz.network.opening.trust import Finding, Missing, quoted
 
 CLASS, CONFIG, FUNCTION, MODULE, REGISTERED = "class_name", "config", "function", "module", "registered_name"
 # What stands for values, not for objects: tensors, shapes, slices.
@@ -31,7 +31,7 @@ PLAIN_SPECS = frozenset({(each.__module__, each.__name__, None) for each in _SPE
 OLD_PLAIN_SPECS = frozenset({f"tf.{each.__name__}" for each in _SPECS})
 CODE = "__lambda__"
 _BUILTINS = frozenset(dir(builtins))
-# What the objects of a model derive from, as far as a Keras has it.
+# Base classes of all that a model is made of; each Keras has some of them.
 _OF_MODELS = ("layers.Layer", "layers.InputSpec", "Operation", "initializers.Initializer", "constraints.Constraint")
 _OF_TRAINING = ("regularizers.Regularizer", "optimizers.Optimizer", "optimizers.legacy.Optimizer", "losses.Loss")
 _OF_TYPES = ("DTypePolicy", "mixed_precision.Policy", "Quantizer", "quantizers.QuantizationConfig")
@@ -44,9 +44,10 @@ INITIALIZERS = (
 )
 # Where a configuration that names no module means its classes, and functions of these names.
 _SHARED = ("initializers", "regularizers", "constraints", "losses", "metrics")
-_OF_LAYERS = ("layers", "layers.experimental.preprocessing", "models")
+_OF_LAYERS = ("layers", "layers.experimental", "layers.experimental.preprocessing", "models")
 CLASSES_STAND_IN = (*_OF_LAYERS, *_SHARED, "optimizers", "mixed_precision", "dtype_policies", "quantizers")
 FUNCTIONS_STAND_IN = (*_SHARED, "activations", "ops")
+# What stands beside those functions and takes configurations in place of tensors.
 BUILDERS = frozenset({"get", "serialize", "deserialize"})
 # Layers that Keras does not publish, but writes into files by their bare names.
 UNPUBLISHED = frozenset({"Functional", "AddLoss", "AddMetric"}) | OP_LAYERS
@@ -58,8 +59,10 @@ MORE_THAN_ARITHMETIC = {
     "FlaxLayer": "runs Python code",
 }
 LAMBDA, RUNS_CODE, NO_PART = "Lambda", "runs Python code of the file", "is no part of a network"
-# Attributes of lookup layers that may be the path of a file, which is read when the layer is built.
-TABLES = ("vocabulary", "idf_weights")
+# Settings of lookup layers that may be the path of a file, which is read when the layer is built.
+PATHS = ("vocabulary", "idf_weights")
+# Modules that say nothing of where a function is from.
+UNTOLD = ("", "builtins", "__main__")
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,9 @@ class Library:
 
         One format is read by the one name, the other by the other.
         """
-        found = None if registered is None else self._users(registered)
-        return found is not None and name in (str(registered).rpartition(">")[2], getattr(found, "__name__", None))
+        if registered is None or (found := self._users(registered)) is None:
+            return False
+        return name in (registered, registered.rpartition(">")[2], getattr(found, "__name__", None))
 
     def _users(self, name: str) -> Any:
         return self.package.saving.get_registered_object(name, dict(self.custom_objects))
@@ -138,7 +142,7 @@ def _derives(found: Any, bases: tuple[type, ...]) -> bool:
     return isinstance(found, type) and issubclass(found, bases)
 
 
-def find_in_configuration(configuration: Any, library: Library) -> Iterator[Finding]:
+def find_in_configuration(configuration: Any, library: Library) -> Iterator[Finding | Missing]:
     """Yield what a configuration holds, at any depth, beside plain data and objects of a Keras or of the user's."""
     pending = [configuration]
     while pending:
@@ -151,7 +155,7 @@ def find_in_configuration(configuration: Any, library: Library) -> Iterator[Find
             pending.extend(reversed(node))
 
 
-def _judge(node: Mapping[str, Any], library: Library) -> Iterator[Finding]:
+def _judge(node: Mapping[str, Any], library: Library) -> Iterator[Finding | Missing]:
     name, config = node[CLASS], node.get(CONFIG)
     module, registered = node.get(MODULE), node.get(REGISTERED)
     if not all(each is None or isinstance(each, str) for each in (module, registered)):
@@ -175,20 +179,22 @@ def _judge(node: Mapping[str, Any], library: Library) -> Iterator[Finding]:
         yield from _judge_class(name, node, config if isinstance(config, Mapping) else {}, library)
 
 
-def _judge_class(name: str, node: Mapping[str, Any], config: Mapping[str, Any], library: Library) -> Iterator[Finding]:
+def _judge_class(
+    name: str, node: Mapping[str, Any], config: Mapping[str, Any], library: Library
+) -> Iterator[Finding | Missing]:
     module, registered = node.get(MODULE), node.get(REGISTERED, name)
     kinds = library.kinds(None, name)
     if not library.is_users_class(name, registered):
         kinds_there = kinds if module is None else library.kinds(module, name)
         kinds |= kinds_there
         if registered not in (None, name):
-            yield _stranger(str(registered), module, library)
-        # Without a configuration it may be a text of the user's own.
+            yield _stranger(registered, module, library)
+        # Without a configuration it is no object, but data with a key of that name.
         elif not kinds_there and (CONFIG in node or MODULE in node):
             yield _stranger(name, module, library)
-    shown = f"the layer {quoted(config.get('name', name))}, a {quoted(name)[1:-1]}"
+    shown = f"{quoted(config.get('name', name))}, a {quoted(name)[1:-1]}"
     yield from (Finding(shown, does) for kind, does in MORE_THAN_ARITHMETIC.items() if kind in kinds)
-    for key in TABLES:
+    for key in PATHS:
         if isinstance(config.get(key), str):
             yield Finding(shown, f"reads the file {quoted(config[key])}")
     if LAMBDA in kinds and _is_code(config):
@@ -206,20 +212,22 @@ def _is_code(config: Mapping[str, Any]) -> bool:
     return not isinstance(function, Mapping) or function.get(CLASS) != FUNCTION
 
 
-def _judge_functions(shown: str, config: Mapping[str, Any], is_users: Callable[[Any], bool]) -> Iterator[Finding]:
+def _judge_functions(
+    shown: str, config: Mapping[str, Any], is_users: Callable[[Any], bool]
+) -> Iterator[Finding | Missing]:
     """Yield the functions that a layer names as Keras 2 does: by a text or as code, its kind beside it."""
     for key, kind in config.items():
         function = config.get(key.removesuffix("_type"))
         if key.endswith("_type") and kind == "lambda":
             yield Finding(shown, RUNS_CODE)
         elif key.endswith("_type") and kind == FUNCTION and isinstance(function, str) and not is_users(function):
-            yield Finding(quoted(function), missing=function)
+            yield Missing(function)
 
 
-def _stranger(name: str, module: str | None, library: Library) -> Finding:
+def _stranger(name: str, module: str | None, library: Library) -> Finding | Missing:
     """Return what is neither Keras's nor the user's: what a user cannot mean to pass, or what may be missing."""
     root = (module or "").partition(".")[0]
     is_pythons = root in sys.stdlib_module_names - {"builtins", "__main__"}
     if is_pythons or (module == "builtins" and name in _BUILTINS) or library.has(module or "", name):
         return Finding(f"{quoted(name)} of the module {quoted(module)}", NO_PART)
-    return Finding(quoted(name), missing=name.rpartition(">")[2])
+    return Missing(name, "" if root in UNTOLD else module or "")

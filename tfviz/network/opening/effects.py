@@ -7,19 +7,19 @@ from functools import cache
 from typing import Any
 
 from tfviz.network.internals import operation_definition
+from tfviz.network.opening.python_functions import PY_FUNCTIONS
 from tfviz.network.opening.stateful_operations import STAYS_INSIDE
 from tfviz.network.opening.trust import Finding, quoted
 
 FILES = "touches files"
 MACHINES = "talks to other machines"
-PYTHON = "calls a Python function of the process that made it (py_function)"
+PYTHON = "calls a Python function (py_function)"
 HIDDEN = "runs what cannot be looked through"
 UNKNOWN = "is not known to stay inside of the network"
 
-PY_FUNCTIONS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
 RESTORES = frozenset({"RestoreV2", "Restore", "RestoreSlice"})
 # A table's vocabulary is read when a SavedModel is loaded, which is right where it is a file of the SavedModel itself.
-TABLES = frozenset({"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"})
+FILLED_FROM_FILES = frozenset({"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"})
 
 # What is known to reach out. Operations that keep a state and stand neither here nor in `STAYS_INSIDE` are refused all
 # the same; of those that keep none, a test looks at each that TensorFlow has.
@@ -37,7 +37,7 @@ WriteSummary WriteRawProtoSummary WriteAudioSummary WriteGraphSummary WriteHisto
 WriteScalarSummary StatsAggregatorSetSummaryWriter CalibrationStatisticsSaver DTensorRestoreV2 DebugIdentity
 DebugIdentityV2 DebugIdentityV3 DebugNanCount DebugNumericSummary DebugNumericSummaryV2
 """
-_TALKING = """
+_TALKING_TO_MACHINES = """
 Send Recv _Send _Recv _HostSend _HostRecv RemoteCall Rpc TryRpc RpcCall RpcClient RpcServer RpcServerStart
 RpcServerRegister WorkerHeartbeat DataServiceDataset DataServiceDatasetV2 DataServiceDatasetV3 DataServiceDatasetV4
 RegisterDataset RegisterDatasetV2 NcclAllReduce NcclBroadcast NcclReduce CollectiveAllToAllV2 CollectiveAllToAllV3
@@ -47,13 +47,13 @@ CollectiveReduceScatterV2 CollectiveReduceV2 CollectiveReduceV3 ConfigureDistrib
 """
 _HIDING = "DatasetFromGraph MlirPassthroughOp RemoteFusedGraphExecute XlaCallModule XlaCustomCall XlaCustomCallV2 Abort"
 _EFFECTS = {
-    FILES: RESTORES | TABLES | frozenset(_TOUCHING_FILES.split()),
-    MACHINES: frozenset(_TALKING.split()),
+    FILES: RESTORES | FILLED_FROM_FILES | frozenset(_TOUCHING_FILES.split()),
+    MACHINES: frozenset(_TALKING_TO_MACHINES.split()),
     PYTHON: PY_FUNCTIONS,
     HIDDEN: frozenset(_HIDING.split()),
 }
 _BY_TYPE = {operation: effect for effect, operations in _EFFECTS.items() for operation in operations}
-# Operations that read or write a file where an attribute says so, and what it says where they do not.
+# Operations that touch files only where an attribute says so: the attribute, and its harmless values.
 _BY_ATTRIBUTE = {
     "FixedUnigramCandidateSampler": ("vocab_file", ("",)),
     "DecodeProtoV2": ("descriptor_source", ("", "local://")),
@@ -64,6 +64,9 @@ IN_THE_ATTRIBUTE = "bytes://"
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 # TensorFlow may run any function of the same value instead of one that is called.
 _ALIKE = "api_implements"
+NO_ASSETS: frozenset[str] = frozenset()
+Call = tuple[str, frozenset[str]]
+"""A function by its name, and those of its arguments that are paths of the SavedModel's own files."""
 
 
 def effect_of(node: Any) -> str:
@@ -95,35 +98,34 @@ class Functions:
             if _ALIKE in function.attr:
                 self._alike.setdefault(function.attr[_ALIKE].s, []).append(name)
 
-    def effects(self, roots: Mapping[str, frozenset[str]]) -> Iterator[Finding]:
-        """Yield the effects of functions, by name, and of all that they may call.
-
-        The values are those of their arguments that are paths of the SavedModel's own files.
-        """
-        pending, seen = list(roots.items()), set()
+    def effects_of_functions(self, calls: Iterable[Call]) -> Iterator[Finding]:
+        """Yield the effects of functions, and of all that they may call."""
+        pending, seen = list(calls), set()
         while pending:
             name, assets = pending.pop()
             function = self._by_name.get(name)
             if function is not None and (name, assets) not in seen:
                 seen.add((name, assets))
-                yield from self._effects_of(_Body(function.node_def, assets), pending)
+                yield from self._effects_in(_Body(function.node_def, assets), pending)
                 others = [self._gradients.get(name, ""), *self._named_in(function.attr)]
-                pending += [(other, frozenset()) for other in others]
+                pending += [(other, NO_ASSETS) for other in others]
 
-    def effects_of(self, nodes: Iterable[Any], assets: frozenset[str] = frozenset()) -> Iterator[Finding]:
-        """Yield the effects of operations, `NodeDef`s, and of all functions that they may call; see `effects`."""
-        pending: list[tuple[str, frozenset[str]]] = []
-        yield from self._effects_of(_Body(nodes, assets), pending)
-        for each in pending:
-            yield from self.effects(dict([each]))
+    def effects_of_operations(self, nodes: Iterable[Any], assets: frozenset[str] = NO_ASSETS) -> Iterator[Finding]:
+        """Yield the effects of operations, `NodeDef`s, and of all functions that they may call.
 
-    def _effects_of(self, body: _Body, pending: list[tuple[str, frozenset[str]]]) -> Iterator[Finding]:
+        assets: the operations whose results are paths of the SavedModel's own files.
+        """
+        called: list[Call] = []
+        yield from self._effects_in(_Body(nodes, assets), called)
+        yield from self.effects_of_functions(called)
+
+    def _effects_in(self, body: _Body, called: list[Call]) -> Iterator[Finding]:
         for node in body.nodes:
-            reads_asset = node.op in TABLES and len(node.input) > 1 and body.is_asset(node.input[1])
+            reads_asset = node.op in FILLED_FROM_FILES and len(node.input) > 1 and body.is_asset(node.input[1])
             if not reads_asset and (effect := effect_of(node)):
                 yield Finding(f"the operation {quoted(node.op)[1:-1]} ({quoted(node.name)})", effect)
             for name in {node.op, *self._named_in(node.attr)} & self._by_name.keys():
-                pending.append((name, self._assets_given(name, node, body)))
+                called.append((name, self._assets_given(name, node, body)))
 
     def _named_in(self, attributes: Mapping[str, Any]) -> Iterator[str]:
         """Yield the functions that attributes name, in whatever way, and those that may run in their place."""
@@ -135,8 +137,8 @@ class Functions:
 
     def _assets_given(self, name: str, node: Any, body: _Body) -> frozenset[str]:
         """Return which arguments of a called function are paths of the SavedModel's own files."""
-        if node.op not in _CALLS:
-            return frozenset()
+        if node.op not in {*_CALLS, name}:
+            return NO_ASSETS
         given = [value for value in node.input if not value.startswith("^")]
         pairs = zip(self._by_name[name].signature.input_arg, given, strict=False)
         return frozenset(argument.name for argument, value in pairs if body.is_asset(value))
@@ -148,7 +150,8 @@ class _Body:
     def __init__(self, nodes: Iterable[Any], assets: frozenset[str]) -> None:
         self.nodes = list(nodes)
         self._assets = set(assets)
-        # TensorFlow writes an operation after those that it reads.
+        # One pass in the order of the list. An Identity listed before what it copies is missed, which refuses too much,
+        # never too little.
         for node in self.nodes:
             if node.op == "Identity" and node.input and self.is_asset(node.input[0]):
                 self._assets.add(node.name)
@@ -163,17 +166,10 @@ def producer(value: str) -> str:
     return value.removeprefix("^").partition(":")[0]
 
 
-def effects_in(function: Any) -> Iterator[Finding]:
+def effects_of_traced(function: Any) -> Iterator[Finding]:
     """Yield the effects of a traced function, a `ConcreteFunction`."""
     graph = function.graph.as_graph_def()
-    return Functions(graph.library).effects_of(graph.node)
-
-
-def python_calls(function: Any) -> dict[str, bytes]:
-    """Return the operations of a traced function that call Python, with the tokens of what they call."""
-    graph = function.graph.as_graph_def()
-    bodies = [graph.node, *(each.node_def for each in graph.library.function)]
-    return {node.name: node.attr["token"].s for nodes in bodies for node in nodes if node.op in PY_FUNCTIONS}
+    return Functions(graph.library).effects_of_operations(graph.node)
 
 
 def _text(value: bytes) -> str:

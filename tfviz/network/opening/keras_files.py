@@ -1,4 +1,4 @@
-"""Keras files become loaded models, after what they would build was read as data."""
+"""Opens Keras files, once their configuration was checked as data."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ import keras
 from tfviz.errors import UnsafeModelError, UnsupportedModelError, one_line
 from tfviz.network.opening.configuration import Library, find_in_configuration
 from tfviz.network.opening.links import find_links, find_links_in_zip
-from tfviz.network.opening.trust import Finding, quoted, refuse, warn
+from tfviz.network.opening.trust import TRUST, Finding, Missing, quoted, refuse, warn
 
 # What Keras 3 and tf_keras say of a class or function of the user's that they were not given.
 MISSING_OBJECT = re.compile(
     r"Could not locate (?:class|function) '([^']+)'|Cannot deserialize object of type `([^`]+)`"
     r"|Unknown [\w ]+: '([^']+)'|(?:Unknown|Could not interpret) [\w ]+:? '?\{.*'config': '([^']+)'"
 )
-# What they say of a file that they refuse for safety.
-REFUSED = re.compile(r"safe_mode|unsafe|arbitrary code|for security", re.IGNORECASE)
+# What they say of a file that they refuse for safety; they quote the file, too, which may hold any single word.
+REFUSED = re.compile(r"arbitrary code execution|unsafe_deserialization|deserialization for security")
 
 LONG = 100  # characters of a name that nobody gave to a class
 
@@ -47,7 +47,7 @@ def open_keras_file(path: Path, custom_objects: Mapping[str, Any], safe_mode: bo
     Raises `UnsafeModelError` for what `find_in_configuration` finds in it, or Keras refuses for safety;
     `UnsupportedModelError` for another reason. A file of Keras 2 that Keras 3 cannot read is read by tf_keras.
     """
-    file = read_keras_file(path)
+    file = _read(path)
     try:
         return _load(file, keras, custom_objects, safe_mode)
     except UnsafeModelError:
@@ -66,7 +66,7 @@ def open_keras_file(path: Path, custom_objects: Mapping[str, Any], safe_mode: bo
     return _load(file, older, custom_objects, safe_mode)
 
 
-def read_keras_file(path: Path) -> KerasFile:
+def _read(path: Path) -> KerasFile:
     """Return what stands in a .keras or .h5 file, as data: nothing is built of it."""
     try:
         if path.suffix == ".keras":
@@ -82,7 +82,8 @@ def read_keras_file(path: Path) -> KerasFile:
                 links = list(find_links(file))
         # How the model is trained is not read by those who load it, and may name functions that nobody here has.
         configuration = {key: value for key, value in written.items() if key != "compile_config"}
-        return KerasFile(path, configuration, str(about.get("keras_version", "")), links)
+        version = about.get("keras_version", "")
+        return KerasFile(path, configuration, version.decode() if isinstance(version, bytes) else str(version), links)
     except UnsupportedModelError:
         raise
     except Exception as error:  # whatever the libraries of the formats raise for a broken file
@@ -92,10 +93,9 @@ def read_keras_file(path: Path) -> KerasFile:
 def _load(file: KerasFile, package: ModuleType, custom_objects: Mapping[str, Any], safe_mode: bool) -> Any:
     """Return the model as a Keras, `keras` or `tf_keras`, builds it."""
     found = [*file.links, *find_in_configuration(file.configuration, Library(package, custom_objects))]
-    unsafe = [each for each in found if not each.missing]
-    missing = [each.missing for each in found if each.missing]
+    missing = [each for each in found if isinstance(each, Missing)]
     if safe_mode:
-        refuse(repr(str(file.path)), unsafe)
+        refuse(repr(str(file.path)), [each for each in found if isinstance(each, Finding)])
         if missing:
             raise UnsupportedModelError(_about_missing(file.path, missing[0]))
     try:
@@ -103,10 +103,11 @@ def _load(file: KerasFile, package: ModuleType, custom_objects: Mapping[str, Any
             file.path, custom_objects=dict(custom_objects), compile=False, safe_mode=safe_mode
         )
     except Exception as error:  # Keras and its file libraries raise whatever they like
-        is_refused = safe_mode and any(REFUSED.search(str(each)) for each in _causes(error))
-        kind = UnsafeModelError if is_refused else UnsupportedModelError
-        raise kind(_why_not_loaded(file.path, error)) from error
-    warn(repr(str(file.path)), unsafe)
+        if safe_mode and any(REFUSED.search(str(each)) for each in _causes(error)):
+            said = one_line(error).rstrip(".")
+            raise UnsafeModelError(f"{str(file.path)!r} is not opened: Keras says {said}. {TRUST}") from error
+        raise UnsupportedModelError(_why_not_loaded(file.path, error)) from error
+    warn(repr(str(file.path)), found)
     return model
 
 
@@ -120,15 +121,16 @@ def _why_not_loaded(path: Path, error: Exception) -> str:
             f"cannot open {str(path)!r}: it holds a function of your own, whose name Keras 2 does not write into .h5 "
             "files; save it as .keras, or load the model yourself and pass that"
         )
-    return _about_missing(path, names[-1])
+    return _about_missing(path, Missing(names[-1]))
 
 
-def _about_missing(path: Path, name: str) -> str:
-    called = name.rpartition(">")[2]
+def _about_missing(path: Path, missing: Missing) -> str:
+    name, called = missing.name, missing.name.rpartition(">")[2]
     shown = f'custom_objects={{"{name}": {called}}}' if called.isidentifier() and len(name) < LONG else "custom_objects"
+    yours = f" if the module {quoted(missing.module)} is yours" if missing.module else ""
     return (
         f"cannot open {str(path)!r}: it holds {quoted(name)}, which is not part of Keras; pass it with "
-        f"tfviz.trace(path, {shown}), or load the model yourself and pass that"
+        f"tfviz.trace(path, {shown}){yours}, or load the model yourself and pass that"
     )
 
 

@@ -50,7 +50,7 @@ def check_weights(path: Path) -> None:
                 found = list(find_links(file))
     except Exception:  # whatever the formats' libraries raise; what is wrong is said where the weights are read
         return
-    refuse(repr(str(path)), found)
+    refuse(repr(str(path)), found, "Save them into one file")
 
 
 def find_links_in_zip(path: Path, archive: zipfile.ZipFile) -> Iterator[Finding]:
@@ -59,15 +59,18 @@ def find_links_in_zip(path: Path, archive: zipfile.ZipFile) -> Iterator[Finding]
         if member.filename.endswith(".h5"):
             # A member that is not compressed is read in its place: through the archive each step back reads it anew.
             is_stored = member.compress_type == zipfile.ZIP_STORED
-            with _Part(path, member) if is_stored else archive.open(member) as content, h5py.File(content) as file:
+            with (
+                _StoredMember(path, member) if is_stored else archive.open(member) as content,
+                h5py.File(content) as file,
+            ):
                 yield from find_links(file)
 
 
 def _leading_to(name: str) -> Finding:
-    return Finding(f"weights that lie in another file, {quoted(name)}", "would be read")
+    return Finding(f"weights that lie in another file, {quoted(name)}", "is read with them")
 
 
-class _Part(io.RawIOBase):
+class _StoredMember(io.RawIOBase):
     """The bytes of a member of a zip file that is not compressed."""
 
     def __init__(self, path: Path, member: zipfile.ZipInfo) -> None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import keras
 import tensorflow as tf
 from google.protobuf import json_format  # type: ignore[import-untyped]  # protobuf ships no types
 
@@ -18,9 +19,10 @@ from tfviz.network.opening.effects import effect_of
 from tfviz.network.opening.trust import quoted
 
 OP_LAYERS = frozenset({"TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"})
+OF_KERAS = "keras.activations"
 MODULES_OF_ARITHMETIC = frozenset(
     {"__operators__", "bitwise", "image", "linalg", "math", "nn", "quantization", "ragged", "random", "sets", "signal"}
-    | {"sparse", "strings", "keras.activations"}
+    | {"sparse", "strings", OF_KERAS}
 )
 # Names in those modules that are more: what reads a vocabulary, changes the process or builds from a configuration.
 NO_ARITHMETIC = re.compile(r"\w*unigram\w*|\w*generator|set_\w*seed|get|serialize|deserialize")
@@ -47,8 +49,10 @@ TOP_LEVEL = frozenset(_TOP_LEVEL.split())
 
 def judge_op_layer(config: Mapping[str, Any]) -> str:
     """Return what comes of such a layer that is more than arithmetic, empty for one that is not."""
-    if "node_def" in config:
-        return _judge_node(config["node_def"])
+    if "node_def" in config and (does := _judge_node(config["node_def"])):
+        return does
+    if "node_def" in config and "function" not in config:
+        return ""
     symbol = str(config.get("function")).removeprefix("compat.v1.")
     if symbol in TOP_LEVEL or ASSERTIONS.fullmatch(symbol) or _is_arithmetic(symbol):
         return ""
@@ -60,8 +64,8 @@ def _is_arithmetic(symbol: str) -> bool:
     module, _, name = symbol.rpartition(".")
     if module not in MODULES_OF_ARITHMETIC or NO_ARITHMETIC.fullmatch(name):
         return False
-    if module.startswith("keras."):
-        return True
+    if module == OF_KERAS:
+        return inspect.isfunction(getattr(keras.activations, name, None))
     found = [getattr(getattr(package, module, None), name, None) for package in (tf, tf.compat.v1)]
     functions = [each for each in found if inspect.isfunction(each)]
     taken = {parameter for each in functions for parameter in inspect.signature(each).parameters}

@@ -36,8 +36,8 @@ def find_in_graph(graph: Any) -> Iterator[Finding]:
 def _assets(graph: Any) -> list[Any]:
     """Return the files that a graph names as its own, with the tensors of their paths."""
     # TensorFlow 1 keeps them in a collection.
-    collected = (decode("AssetFileDef", each.value) for each in graph.collection_def[OLD_ASSETS].any_list.value)
-    return list(graph.asset_file_def) or [each for each in collected if each is not None]
+    collected = [decode("AssetFileDef", each.value) for each in graph.collection_def[OLD_ASSETS].any_list.value]
+    return list(graph.asset_file_def) or collected
 
 
 def _found_in_objects(graph: Any) -> Iterator[Finding]:
@@ -66,7 +66,7 @@ def _found_in_objects(graph: Any) -> Iterator[Finding]:
             bound = objects.concrete_functions[name].bound_inputs
             pairs = zip(reversed(function.signature.input_arg), reversed(bound), strict=False)
             run[name] = frozenset(argument.name for argument, number in pairs if number in own_files)
-    yield from Functions(library).effects(run)
+    yield from Functions(library).effects_of_functions(run.items())
 
 
 def _refer_inside(objects: Any) -> bool:
@@ -100,9 +100,9 @@ def _found_in_operations(graph: Any, assets: frozenset[str]) -> Iterator[Finding
         called += [name for each in collection.bytes_list.value for name in _names_of_variable(each)]
     checkpoint = producer(graph.saver_def.filename_tensor_name)
     restoring = _needed(nodes, [graph.saver_def.restore_op_name])
-    yield from functions.effects_of(_needed(nodes, called))
-    yield from functions.effects_of(_needed(nodes, initialising), assets)
-    yield from functions.effects_of([node for node in restoring if not _restores_from(checkpoint, node)])
+    yield from functions.effects_of_operations(_needed(nodes, called))
+    yield from functions.effects_of_operations(_needed(nodes, initialising), assets)
+    yield from functions.effects_of_operations([node for node in restoring if not _restores_from(checkpoint, node)])
 
 
 def _needed(nodes: Mapping[str, Any], names: Iterable[str]) -> list[Any]:
@@ -122,15 +122,15 @@ def _restores_from(checkpoint: str, node: Any) -> bool:
 
 
 def _names_of_variable(encoded: bytes) -> list[str]:
-    """Return the operations that a variable in a collection of TensorFlow 1 names; none where it is something else."""
+    """Return the operations that a variable in a collection of TensorFlow 1 names."""
     variable = decode("VariableDef", encoded)
-    return [] if variable is None else [variable.initializer_name, variable.initial_value_name, variable.snapshot_name]
+    return [variable.initializer_name, variable.initial_value_name, variable.snapshot_name]
 
 
 def decode(kind: str, encoded: bytes) -> Any:
-    """Return a message of TensorFlow's, by its name; None where it is something else."""
+    """Return a message of TensorFlow's, by its name; an empty one where it is something else."""
     message = message_factory.GetMessageClass(descriptor_pool.Default().FindMessageTypeByName(f"tensorflow.{kind}"))
     try:
         return message.FromString(encoded)
     except DecodeError:
-        return None
+        return message()

@@ -1,4 +1,4 @@
-"""SavedModel folders become loaded objects, after the operations that run when they are loaded were looked through."""
+"""Opens SavedModel folders, once the operations that loading them runs were checked."""
 
 from __future__ import annotations
 
@@ -22,29 +22,27 @@ def open_saved_model(path: Path, safe_mode: bool) -> Any:
     Raises `UnsafeModelError` where loading it would do more than arithmetic with the folder's own files, or
     `UnsupportedModelError` where it cannot be loaded.
     """
-    if not (path / SAVED_MODEL).exists():
+    if not (path / SAVED_MODEL).is_file():
         found = ", ".join(sorted(entry.name for entry in path.iterdir())[:5]) or "nothing"
         raise UnsupportedModelError(f"{str(path)!r} is no SavedModel: it holds no {SAVED_MODEL}, but {found}")
-    found_in = [
-        finding for graph in getattr(read_saved_model(path), "meta_graphs", ()) for finding in find_in_graph(graph)
-    ]
+    findings = [finding for graph in read_saved_model(path).meta_graphs for finding in find_in_graph(graph)]
     if safe_mode:
-        refuse(repr(str(path)), found_in)
+        refuse(repr(str(path)), findings)
     # TensorFlow, too, raises anything: RuntimeError, OSError, IndexError, OpError, ValueError.
     try:
         model = tf.saved_model.load(str(path))
     except Exception as error:
         raise UnsupportedModelError(f"cannot open {str(path)!r}: {_why_not_loaded(path, error)}") from error
-    warn(repr(str(path)), found_in)
+    warn(repr(str(path)), findings)
     return model
 
 
 def read_saved_model(folder: Path) -> Any:
-    """Return the `SavedModel` message of a folder, as data; None where it cannot be read."""
+    """Return the `SavedModel` message of a folder, as data; an empty one where it cannot be read."""
     try:
         return decode("SavedModel", (folder / SAVED_MODEL).read_bytes())
     except OSError:
-        return None  # what is wrong is said where the model is loaded
+        return decode("SavedModel", b"")  # what is wrong is said where the model is loaded
 
 
 def _why_not_loaded(path: Path, error: Exception) -> str:

@@ -13,10 +13,10 @@ import tensorflow as tf
 
 from tfviz.errors import TfvizError, UnsupportedModelError, resembling
 from tfviz.network.inputs import is_encoded, is_image
-from tfviz.network.internals import has_python_function
-from tfviz.network.opening.effects import effects_in, python_calls
+from tfviz.network.opening.effects import effects_of_traced
 from tfviz.network.opening.files import KINDS, open_path
 from tfviz.network.opening.keras_models import input_name, is_keras_model, output_names, trace_keras
+from tfviz.network.opening.python_functions import check_python_is_here
 from tfviz.network.opening.trust import refuse, warn
 from tfviz.network.program import Value
 
@@ -54,7 +54,7 @@ class Opening:
     safe_mode: bool = True
 
     def __post_init__(self) -> None:
-        """Check what has two values."""
+        """Refuse a `safe_mode` that is neither True nor False."""
         if not isinstance(self.safe_mode, bool):
             raise TfvizError(f"safe_mode is {self.safe_mode!r}, expected True or False")
 
@@ -72,15 +72,17 @@ def open_source(model: Any, opening: Opening) -> Source:
     if isinstance(model, str | os.PathLike):
         path = Path(model)
         source = _source_of(open_path(path, opening.custom_objects, safe_mode=opening.safe_mode), opening)
-        _check_operations(source, repr(str(path)), opening.safe_mode)
+        # Of a Keras file the configuration was checked; what else it does is in layers of the user's.
+        if source.signature is not None:
+            _check_signature(source, repr(str(path)), opening.safe_mode)
         return replace(source, name=path.stem)
     if opening.custom_objects is not None:
         raise UnsupportedModelError("custom_objects are for loading a .keras or .h5 file; this model is loaded already")
     source = _source_of(model, opening)
     if source.signature is not None:
-        _check_operations(source, "the SavedModel", opening.safe_mode)
+        _check_signature(source, "the SavedModel", opening.safe_mode)
     elif not opening.safe_mode:
-        raise UnsupportedModelError("safe_mode is for files and SavedModels; this model is loaded already")
+        raise UnsupportedModelError("safe_mode is for files and SavedModels; this model is neither")
     return source
 
 
@@ -104,18 +106,13 @@ def _source_of(model: Any, opening: Opening) -> Source:
     raise UnsupportedModelError(f"cannot open a {type(model).__name__}; expected {KINDS}")
 
 
-def _check_operations(source: Source, place: str, safe_mode: bool) -> None:
-    """Refuse a function whose operations reach out of the network, or, where they may, say so."""
-    found = list(effects_in(source.function))
-    if safe_mode:
-        refuse(place, found)
-    for name, token in python_calls(source.function).items():
-        if not has_python_function(token):
-            raise UnsupportedModelError(
-                f"{place} calls a Python function ({name!r}, a py_function), which no file holds: it runs in the "
-                "process that made it alone; make the model of TensorFlow's operations"
-            )
-    warn(place, found)
+def _check_signature(source: Source, place: str, safe_mode: bool) -> None:
+    """Refuse a signature whose operations reach out of the network, or, where they may, say so."""
+    if findings := list(effects_of_traced(source.function)):
+        if safe_mode:
+            refuse(place, findings)
+        check_python_is_here(source.function, place)
+        warn(place, findings)
 
 
 def _find_signature(model: Any, name: str | None) -> tuple[str, Any]:

@@ -12,39 +12,49 @@ from tfviz.errors import TfvizWarning, UnsafeModelError
 
 _QUOTING = reprlib.Repr()
 _QUOTING.maxstring = _QUOTING.maxother = 100
+SHOWN = 3
+TRUST = "If you trust whoever made it: tfviz.trace(..., safe_mode=False), on the command line --no-safe-mode"
 
 
 @dataclass(frozen=True)
 class Finding:
     """Something in a file that is more than plain data and arithmetic.
 
-    what: it, as in "it holds ...". does: what comes of it, as in "which ...". missing: the name of a class or function
-    that may be the user's own, and is harmless then; empty for what no user can pass.
+    what: it, as in "it holds ...". does: what comes of it, as in "which ...".
     """
 
     what: str
-    does: str = ""
-    missing: str = ""
+    does: str
 
     def __str__(self) -> str:
         """Return it as a part of a sentence."""
         return f"{self.what}, which {self.does}"
 
 
-def refuse(place: str, findings: Sequence[Finding]) -> None:
+@dataclass(frozen=True)
+class Missing:
+    """A class or function that is not Keras's own and may be the user's: its name, and the module that is named."""
+
+    name: str
+    module: str = ""
+
+    def __str__(self) -> str:
+        """Return it as a part of a sentence."""
+        of = f" of the module {quoted(self.module)}" if self.module else ""
+        return f"{quoted(self.name)}{of}, which is not part of Keras"
+
+
+def refuse(place: str, findings: Sequence[Finding], advice: str = TRUST) -> None:
     """Raise `UnsafeModelError` where there are findings."""
     if findings:
-        raise UnsafeModelError(
-            f"{place} is not opened: it holds {findings[0]}. If you trust whoever made it: "
-            "tfviz.trace(..., safe_mode=False), on the command line --no-safe-mode"
-        )
+        raise UnsafeModelError(f"{place} is not opened: it holds {_listed(findings)}. {advice}")
 
 
-def warn(place: str, findings: Sequence[Finding]) -> None:
+def warn(place: str, findings: Sequence[Finding | Missing]) -> None:
     """Say what was opened all the same."""
     if findings:
         warnings.warn(
-            f"{place} was opened with safe_mode=False: it holds {findings[0]}, with all your rights",
+            f"{place} was opened with safe_mode=False, so it may do all that you may: it holds {_listed(findings)}",
             TfvizWarning,
             stacklevel=2,
         )
@@ -53,3 +63,9 @@ def warn(place: str, findings: Sequence[Finding]) -> None:
 def quoted(text: Any) -> str:
     """Return what a file says as it is shown in a message: in quotes, with escapes, and not too long."""
     return _QUOTING.repr(text)
+
+
+def _listed(findings: Sequence[Finding | Missing]) -> str:
+    different = list(dict.fromkeys(map(str, findings)))
+    more = f"; and {len(different) - SHOWN} more" if len(different) > SHOWN else ""
+    return "; ".join(different[:SHOWN]) + more
