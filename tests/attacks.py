@@ -340,6 +340,34 @@ def count_from_the_end(graph):
                 child.node_id -= len(nodes)
 
 
+def call_by_object(graph):
+    """Let an object stand for a function, which it has as what it is called by."""
+    nodes = graph.object_graph_def.nodes
+    holder = len(nodes)
+    nodes.add().user_object.identifier = "_generic_user_object"
+    nodes[holder].user_object.version.producer = 1
+    nodes[0].children.add(node_id=holder, local_name="holder")
+    for node in nodes:
+        for child in node.children:
+            if child.local_name == "_initialize":
+                nodes[holder].children.add(node_id=child.node_id, local_name="__call__")
+                child.node_id = holder
+
+
+def depend_on_maker(graph):
+    """Name a function among what an object depends on, and not among what it holds."""
+    for node in graph.object_graph_def.nodes:
+        for child in [each for each in node.children if each.local_name == "_initialize"]:
+            node.dependencies.add(node_id=child.node_id, local_name="_create_resource")
+            node.children.remove(child)
+
+
+def leave_name_open(graph):
+    """Print to a file whose name the caller of a function says."""
+    _, node = _add_to_initializer(graph, "PrintV2")
+    node.attr["output_stream"].placeholder = "where"
+
+
 def add_operation(operation, **attributes):
     """Return the change that fills a value by one more operation, with texts as attributes."""
 

@@ -10,8 +10,9 @@ import pytest
 import tensorflow as tf
 from attacks import function, layer, spec
 
-from tfviz.network.opening.configuration import Library, find_in_configuration
+from tfviz.network.opening.configuration import find_in_configuration
 from tfviz.network.opening.effects import Functions
+from tfviz.network.opening.library import Library
 from tfviz.network.opening.links import find_links
 from tfviz.network.opening.op_layers import MODULES_OF_ARITHMETIC, OF_KERAS, judge_op_layer
 from tfviz.network.opening.trust import Finding, Missing, quoted

@@ -41,8 +41,9 @@ from tensorflow.python.client import pywrap_tf_session
 
 import tfviz
 from tfviz.errors import TfvizWarning, UnsafeModelError, UnsupportedModelError
-from tfviz.network.opening.configuration import CLASSES_STAND_IN, MORE_THAN_ARITHMETIC, Library
+from tfviz.network.opening.configuration import MORE_THAN_ARITHMETIC
 from tfviz.network.opening.effects import effect_of
+from tfviz.network.opening.library import CLASSES_STAND_IN, Library
 from tfviz.network.opening.op_layers import TOP_LEVEL, judge_op_layer
 
 LIBRARIES = ("keras", "tf_keras")
@@ -60,13 +61,13 @@ def files(tmp_path_factory):
     return tmp_path_factory.mktemp("files")
 
 
-def is_refused(path, folder, said="", error=UnsafeModelError, **options):
+def is_refused(path, folder, said="", error=UnsafeModelError, place=None):
     """Check that a model is refused in a line, that names it, and that nothing was touched."""
     with pytest.raises(error) as caught:
-        tfviz.trace(path, **options)
+        tfviz.trace(path)
     message = str(caught.value)
     assert re.search(said, message), message
-    assert "\n" not in message and str(path) in message and len(message) < 600
+    assert "\n" not in message and (str(path) if place is None else place) in message and len(message) < 600
     gc.collect()
     assert not (folder / attacks.MARK).exists()
 
@@ -156,6 +157,25 @@ ATTACKS = {
         changed("name", spec("TensorSpec", "keras.src.layers.core.lambda_layer", "Lambda")),
         "the type 'TensorSpec' of the module 'keras.src.layers.core.lambda_layer'",
     ),
+    "objects in a text": (
+        lambda layers: layers[1].__setitem__(
+            "inbound_nodes", [[["_CONSTANT_VALUE", -1, [{"_TYPE": "COMPOSITE"}, "{}"]]]]
+        ),
+        "objects in a text, which cannot be looked through",
+    ),
+    "function that the file does not hold": (
+        inserted({"class_name": "TensorFlowOpLayer", "config": {"node_def": {"op": "__inference_f_1"}}}),
+        "calls a function that the file does not hold",
+    ),
+    "function in an operation": (
+        inserted(
+            {
+                "class_name": "TensorFlowOpLayer",
+                "config": {"node_def": {"op": "PartitionedCall", "attr": {"f": {"func": {"name": "f"}}}}},
+            }
+        ),
+        "calls a function that the file does not hold",
+    ),
     "old type": (
         changed("name", {"class_name": "TypeSpec", "type_spec": ["x"], "serialized": []}),
         r"the type \['x'\]",
@@ -211,6 +231,19 @@ def test_a_class_of_keras_that_is_not_published_but_runs_code(files, tmp_path):
     pytest.importorskip("tf_keras")
     path = keras_file("tf_keras", ".keras", files, inserted(lambda: in_residual(code_of_touch())))
     is_refused(path, tmp_path, "'own', a ResidualWrapper, which runs Python code")
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize(
+    "place, name",
+    [("layers.core.tf_op_layer", "ClassMethod"), ("layers.core.tf_op_layer", "InstanceMethod")]
+    + [("export.export_lib", "ReloadedLayer")],
+)
+def test_layers_of_tf_keras_that_are_not_published(place, name, suffix, files, tmp_path):
+    """They call what they are told to, or load another model."""
+    pytest.importorskip("tf_keras")
+    path = keras_file("tf_keras", suffix, files, inserted(layer(name, f"tf_keras.src.{place}")))
+    is_refused(path, tmp_path, f"'{name}' of the module 'tf_keras.src.{place}', which is no part of a network")
 
 
 def test_the_file_of_the_report(tmp_path):
@@ -463,7 +496,7 @@ SAVED_ATTACKS = {
     "writes when filled": (lambda folder: saved_with_resource(folder, "initialize"), "WriteFile.* as soon as the"),
     "writes when deleted": (lambda folder: saved_with_resource(folder, "destroy"), "WriteFile.* as soon as the"),
     "TensorFlow 1, when made": (lambda folder: saved_by_tensorflow_1(folder, "initialisation"), "WriteFile"),
-    "TensorFlow 1, when called": (lambda folder: saved_by_tensorflow_1(folder, "signature"), "WriteFile"),
+    "TensorFlow 1, when called": (lambda folder: saved_by_tensorflow_1(folder, "signature"), "WriteFile.* as soon as"),
     "TensorFlow 1, by a collection": (lambda folder: saved_by_tensorflow_1(folder, "collection"), "WriteFile"),
 }
 
@@ -483,6 +516,9 @@ CHANGED = {
     "calls a function by an operation": (attacks.call_by_operation, "WriteFile"),
     "has another implementation": (attacks.call_another_implementation, "WriteFile"),
     "counts from the end": (attacks.count_from_the_end, "objects that refer outside of their list"),
+    "calls by an object": (attacks.call_by_object, "WriteFile"),
+    "depends on its maker": (attacks.depend_on_maker, "WriteFile"),
+    "leaves a file's name open": (attacks.leave_name_open, "PrintV2 .*, which runs what cannot be looked through"),
     "dumps a tensor": (attacks.add_operation("DumpTensor", log_dir_path="."), "DumpTensor .*, which touches files"),
     "saves statistics": (attacks.add_operation("CalibrationStatisticsSaver"), "CalibrationStatisticsSaver"),
     "serves": (attacks.add_operation("RpcServerStart"), "RpcServerStart .*, which talks to other machines"),
@@ -490,10 +526,13 @@ CHANGED = {
 }
 
 
+IN_ITS_FUNCTIONS = (attacks.count_from_the_end, attacks.call_by_object, attacks.depend_on_maker)
+
+
 @pytest.mark.parametrize("kind", CHANGED)
 def test_a_saved_model_that_was_changed_by_hand(kind, tmp_path):
     change, said = CHANGED[kind]
-    folder = attacks.rewrite(saved_with_resource(tmp_path, "initialize" if "end" in kind else ""), change)
+    folder = attacks.rewrite(saved_with_resource(tmp_path, "initialize" if change in IN_ITS_FUNCTIONS else ""), change)
     (tmp_path / attacks.MARK).unlink(missing_ok=True)
     is_refused(folder, tmp_path, said)
 
@@ -521,6 +560,30 @@ def test_signatures_that_are_none(number, tmp_path):
     folder = attacks.rewrite(saved(tmp_path, weights=tf.Variable(1.0), inner=tf.Module()), change)
     with contextlib.suppress(UnsupportedModelError):
         assert tfviz.trace(folder).num_classes == 3
+
+
+@pytest.mark.parametrize("key", ["serving_default", "other"])
+def test_a_signature_that_is_an_object(key, tmp_path):
+    """Its attributes would be functions of the file's own, which a look at it runs."""
+
+    def change(graph):
+        for node in graph.object_graph_def.nodes:
+            for child in node.children:
+                if child.local_name == "serving_default":
+                    child.local_name, child.node_id = key, 0
+
+    folder = attacks.rewrite(saved(tmp_path), change)
+    is_refused(
+        folder, tmp_path, f"the SavedModel's signature '{key}' is not a function", UnsupportedModelError, place=""
+    )
+
+
+def test_weights_that_are_named_by_references(files, tmp_path):
+    path = shutil.copyfile(keras_file("keras", ".h5", files, lambda layers: None), tmp_path / "named.h5")
+    with h5py.File(path, "a") as file:
+        references = np.array([file["model_weights"].ref], dtype=h5py.ref_dtype)
+        file["model_weights"].attrs["layer_names"] = references
+    is_refused(path, tmp_path, r"weights that are named by a reference \('layer_names'\)")
 
 
 def test_scores_of_unknown_rank(tmp_path):

@@ -9,12 +9,11 @@ from __future__ import annotations
 import builtins
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from types import FunctionType, ModuleType
 from typing import Any
 
 import tensorflow as tf
 
+from tfviz.network.opening.library import Library
 from tfviz.network.opening.op_layers import OP_LAYERS, judge_op_layer
 from tfviz.network.opening.trust import Finding, Missing, quoted
 
@@ -31,26 +30,8 @@ PLAIN_SPECS = frozenset({(each.__module__, each.__name__, None) for each in _SPE
 OLD_PLAIN_SPECS = frozenset({f"tf.{each.__name__}" for each in _SPECS})
 CODE = "__lambda__"
 _BUILTINS = frozenset(dir(builtins))
-# Base classes of all that a model is made of; each Keras has some of them.
-_OF_MODELS = ("layers.Layer", "layers.InputSpec", "Operation", "initializers.Initializer", "constraints.Constraint")
-_OF_TRAINING = ("regularizers.Regularizer", "optimizers.Optimizer", "optimizers.legacy.Optimizer", "losses.Loss")
-_OF_TYPES = ("DTypePolicy", "mixed_precision.Policy", "Quantizer", "quantizers.QuantizationConfig")
-_OTHERS = ("metrics.Metric", "optimizers.schedules.LearningRateSchedule", "random.SeedGenerator")
-BASES = (*_OF_MODELS, *_OF_TRAINING, *_OF_TYPES, *_OTHERS)
-# TensorFlow's own, which layers of tf_keras may be made with.
-INITIALIZERS = (
-    *(tf.constant_initializer, tf.zeros_initializer, tf.ones_initializer),
-    *(tf.random_normal_initializer, tf.random_uniform_initializer),
-)
-# Where a configuration that names no module means its classes, and functions of these names.
-_SHARED = ("initializers", "regularizers", "constraints", "losses", "metrics")
-_OF_LAYERS = ("layers", "layers.experimental", "layers.experimental.preprocessing", "models")
-CLASSES_STAND_IN = (*_OF_LAYERS, *_SHARED, "optimizers", "mixed_precision", "dtype_policies", "quantizers")
-FUNCTIONS_STAND_IN = (*_SHARED, "activations", "ops")
-# What stands beside those functions and takes configurations in place of tensors.
-BUILDERS = frozenset({"get", "serialize", "deserialize"})
-# Layers that Keras does not publish, but writes into files by their bare names.
-UNPUBLISHED = frozenset({"Functional", "AddLoss", "AddMetric"}) | OP_LAYERS
+# Tensors that tf_keras keeps as a text of JSON, which it decodes into objects.
+HIDDEN_JSON = "_TYPE"
 # Keras's own layers that are more than arithmetic, and what they do.
 MORE_THAN_ARITHMETIC = {
     "TFSMLayer": "loads another model",
@@ -65,83 +46,6 @@ PATHS = ("vocabulary", "idf_weights")
 UNTOLD = ("", "builtins", "__main__")
 
 
-@dataclass(frozen=True)
-class Library:
-    """A Keras, `keras` or `tf_keras`, and the objects of the user's that were passed to it."""
-
-    package: ModuleType
-    custom_objects: Mapping[str, Any]
-
-    def is_users(self, name: Any) -> bool:
-        """Return whether a function, or a class, was passed or registered under that name."""
-        return isinstance(name, str) and self._users(name) is not None
-
-    def is_users_class(self, name: str, registered: str | None) -> bool:
-        """Return whether a class was passed or registered under a name that says the same as its own.
-
-        One format is read by the one name, the other by the other.
-        """
-        if registered is None or (found := self._users(registered)) is None:
-            return False
-        return name in (registered, registered.rpartition(">")[2], getattr(found, "__name__", None))
-
-    def _users(self, name: str) -> Any:
-        return self.package.saving.get_registered_object(name, dict(self.custom_objects))
-
-    def kinds(self, module: str | None, name: str) -> set[str]:
-        """Return the names of a class of this Keras's own and of those it derives from; none where there is no such.
-
-        module: where the class is looked for; None is any place that Keras means where a configuration names none.
-        """
-        bases = tuple(filter(None, (self._published(base) for base in BASES))) + INITIALIZERS
-        if module is None:
-            bare = name.removesuffix("V1").removesuffix("V2")
-            if bare in UNPUBLISHED:
-                return {bare}
-            places = [self._published(place) for place in CLASSES_STAND_IN]
-            named = [(key, each) for place in places if place is not None for key, each in vars(place).items()]
-            found = [each for key, each in named if _derives(each, bases) and bare in (key, each.__name__)]
-        else:
-            found = [each for each in INITIALIZERS if (module, name) == (each.__module__, each.__name__)]
-            found = found or self._in_module(module, name)
-            if not all(_derives(each, bases) for each in found):
-                return set()
-        return {base.__name__ for each in found for base in each.__mro__}
-
-    def has_function(self, module: str | None, name: str) -> bool:
-        """Return whether this Keras itself has a function of tensors of that name."""
-        known = [self._published(f"{place}.{name}") for place in FUNCTIONS_STAND_IN if name not in BUILDERS]
-        known = [each for each in known if isinstance(each, FunctionType)]
-        if module in (None, "builtins"):
-            return bool(known)
-        found = self._in_module(str(module), name)
-        return bool(found) and all(any(each is one for one in known) for each in found)
-
-    def has(self, module: str, name: str) -> bool:
-        """Return whether anything of that name is in one of this Keras's own modules."""
-        return bool(self._in_module(module, name))
-
-    def _in_module(self, module: str, name: str) -> list[Any]:
-        """Return what a name may mean in one of this Keras's own modules, published or not; none elsewhere."""
-        root, _, rest = module.partition(".")
-        if root not in {"keras", self.package.__name__} or "." in name:
-            return []
-        loaded = sys.modules.get(f"{self.package.__name__}.{rest}" if rest else self.package.__name__)
-        found = [self._published(f"{rest}.{name}" if rest else name), vars(loaded).get(name) if loaded else None]
-        return [each for each in found if each is not None]
-
-    def _published(self, path: str) -> Any:
-        """Return what a dotted path in the package leads to, over modules alone."""
-        found: Any = self.package
-        for part in path.split("."):
-            found = getattr(found, part, None) if isinstance(found, ModuleType) else None
-        return found
-
-
-def _derives(found: Any, bases: tuple[type, ...]) -> bool:
-    return isinstance(found, type) and issubclass(found, bases)
-
-
 def find_in_configuration(configuration: Any, library: Library) -> Iterator[Finding | Missing]:
     """Yield what a configuration holds, at any depth, beside plain data and objects of a Keras or of the user's."""
     pending = [configuration]
@@ -150,6 +54,8 @@ def find_in_configuration(configuration: Any, library: Library) -> Iterator[Find
         if isinstance(node, dict):
             if isinstance(node.get(CLASS), str):
                 yield from _judge(node, library)
+            if HIDDEN_JSON in node:
+                yield Finding("objects in a text", "cannot be looked through")
             pending.extend(reversed(node.values()))
         elif isinstance(node, list):
             pending.extend(reversed(node))

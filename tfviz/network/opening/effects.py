@@ -124,6 +124,8 @@ class Functions:
             reads_asset = node.op in FILLED_FROM_FILES and len(node.input) > 1 and body.is_asset(node.input[1])
             if not reads_asset and (effect := effect_of(node)):
                 yield Finding(f"the operation {quoted(node.op)[1:-1]} ({quoted(node.name)})", effect)
+            if any(each.placeholder for each in node.attr.values()):
+                yield Finding(f"the operation {quoted(node.op)[1:-1]} ({quoted(node.name)})", HIDDEN)
             for name in {node.op, *self._named_in(node.attr)} & self._by_name.keys():
                 called.append((name, self._assets_given(name, node, body)))
 
@@ -131,6 +133,7 @@ class Functions:
         """Yield the functions that attributes name, in whatever way, and those that may run in their place."""
         for attribute in attributes.values():
             yield attribute.func.name
+            yield from self._named_in(attribute.func.attr)
             yield from (function.name for function in attribute.list.func)
             yield from map(_text, (attribute.s, *attribute.list.s))
             yield from self._alike.get(attribute.s, ())

@@ -16,7 +16,8 @@ import h5py  # type: ignore[import-untyped]  # it ships no types
 import keras
 
 from tfviz.errors import UnsafeModelError, UnsupportedModelError, one_line
-from tfviz.network.opening.configuration import Library, find_in_configuration
+from tfviz.network.opening.configuration import find_in_configuration
+from tfviz.network.opening.library import Library
 from tfviz.network.opening.links import find_links, find_links_in_zip
 from tfviz.network.opening.trust import TRUST, Finding, Missing, quoted, refuse, warn
 

@@ -22,6 +22,9 @@ def find_links(file: h5py.File) -> Iterator[Finding]:
     pending, seen = [file["/"]], set()
     while pending:
         group = pending.pop()
+        for name in group.attrs:
+            if h5py.check_ref_dtype(group.attrs.get_id(name).dtype) is not None:
+                yield Finding(f"weights that are named by a reference ({quoted(name)})", "may lie in another file")
         for name in group:
             link = group.get(name, getlink=True)
             if isinstance(link, h5py.ExternalLink):

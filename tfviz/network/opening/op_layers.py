@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 from google.protobuf import json_format  # type: ignore[import-untyped]  # protobuf ships no types
 
+from tfviz.network.internals import operation_definition
 from tfviz.network.opening.effects import effect_of
 from tfviz.network.opening.trust import quoted
 
@@ -82,5 +83,9 @@ def _judge_node(definition: Any) -> str:
             json_format.ParseDict(definition, node)
     except Exception:  # protobuf raises what it likes for what is no message
         return "holds an operation that cannot be read"
+    if operation_definition(node.op) is None or any(
+        each.HasField("func") or each.list.func for each in node.attr.values()
+    ):
+        return "calls a function that the file does not hold"
     effect = effect_of(node)
     return f"runs the operation {quoted(node.op)}, which {effect}" if effect else ""

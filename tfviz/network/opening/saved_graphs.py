@@ -50,10 +50,16 @@ def _found_in_objects(graph: Any) -> Iterator[Finding]:
     if not _refer_inside(objects):
         yield Finding("objects that refer outside of their list", "could be anything")
         return
-    numbers = {child.node_id for node in objects.nodes for child in node.children if _may_be_called(node, child)}
+    numbers = {child.node_id for node in objects.nodes for child in _children(node) if _may_be_called(node, child)}
     for node in objects.nodes:
         for saveable in node.saveable_objects.values():
             numbers |= {saveable.save_function, saveable.restore_function}
+    # An object is called by what it has as `__call__`, and a table of functions by its entries.
+    pending = list(numbers)
+    while pending:
+        further = {child.node_id for child in _children(objects.nodes[pending.pop()])} - numbers
+        numbers |= further
+        pending += further
     names = {name for number in numbers for name in objects.nodes[number].function.concrete_functions}
     names |= {objects.nodes[number].bare_concrete_function.concrete_function_name for number in numbers}
     names |= {each.gradient_func for each in library.registered_gradients}
@@ -71,13 +77,17 @@ def _found_in_objects(graph: Any) -> Iterator[Finding]:
 
 def _refer_inside(objects: Any) -> bool:
     """Return whether all objects that others refer to by a number exist; TensorFlow takes -1 for the last."""
-    numbers = [child.node_id for node in objects.nodes for child in (*node.children, *node.dependencies)]
+    numbers = [child.node_id for node in objects.nodes for child in _children(node)]
     for node in objects.nodes:
         numbers += [slot.slot_variable_node_id for slot in node.slot_variables]
         for saveable in node.saveable_objects.values():
             numbers += [saveable.save_function, saveable.restore_function]
     numbers += [number for function in objects.concrete_functions.values() for number in function.bound_inputs]
     return all(0 <= number < len(objects.nodes) for number in numbers)
+
+
+def _children(node: Any) -> Iterator[Any]:
+    yield from (*node.children, *node.dependencies)
 
 
 def _may_be_called(node: Any, child: Any) -> bool:

@@ -120,6 +120,12 @@ def _find_signature(model: Any, name: str | None) -> tuple[str, Any]:
     if not isinstance(model.signatures, Mapping):
         raise UnsupportedModelError(f"the SavedModel's signatures are a {type(model.signatures).__name__}, not by name")
     signatures = dict(model.signatures) or _functions(model)
+    for each, function in signatures.items():
+        # A file may put any object there, whose attributes are functions of the file's own.
+        if not isinstance(function, tf.types.experimental.ConcreteFunction):
+            raise UnsupportedModelError(
+                f"the SavedModel's signature {each!r} is not a function, but a {type(function).__name__}"
+            )
     existing = ", ".join(map(repr, signatures)) or "none"
     if name is not None:
         if name not in signatures:
@@ -145,6 +151,7 @@ def _functions(model: Any) -> dict[str, Any]:
     """Return the traced functions of a SavedModel without signatures, such as one for TensorFlow Hub, by name."""
     function = getattr(model, "__call__", None)  # noqa: B004  # a restored function, which `callable` does not tell
     found = getattr(function, "concrete_functions", [])
+    found = found if isinstance(found, list | tuple) else []
     return {f"__call__:{number}" if len(found) > 1 else "__call__": each for number, each in enumerate(found)}
 
 
