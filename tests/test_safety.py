@@ -236,8 +236,11 @@ def test_a_class_of_keras_that_is_not_published_but_runs_code(files, tmp_path):
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @pytest.mark.parametrize(
     "place, name",
-    [("layers.core.tf_op_layer", "ClassMethod"), ("layers.core.tf_op_layer", "InstanceMethod")]
-    + [("export.export_lib", "ReloadedLayer")],
+    [
+        ("layers.core.tf_op_layer", "ClassMethod"),
+        ("layers.core.tf_op_layer", "InstanceMethod"),
+        ("export.export_lib", "ReloadedLayer"),
+    ],
 )
 def test_layers_of_tf_keras_that_are_not_published(place, name, suffix, files, tmp_path):
     """They call what they are told to, or load another model."""
