@@ -591,7 +591,10 @@ def test_weights_that_are_named_by_references(files, tmp_path):
 
 def test_scores_of_unknown_rank(tmp_path):
     table = tf.lookup.experimental.MutableHashTable(tf.int64, tf.float32, [3.0, 2.0, 1.0])
-    call = lambda images: table.lookup(tf.cast(attacks.mean(images)[:, 0], tf.int64))  # noqa: E731
+
+    def call(images):
+        return table.lookup(tf.cast(attacks.mean(images)[:, 0], tf.int64))
+
     with pytest.raises(UnsupportedModelError, match="the model's output has the shape unknown, expected class scores"):
         tfviz.trace(saved(tmp_path, call, table=table))
 

@@ -122,10 +122,11 @@ class Functions:
     def _effects_in(self, body: _Body, called: list[Call]) -> Iterator[Finding]:
         for node in body.nodes:
             reads_asset = node.op in FILLED_FROM_FILES and len(node.input) > 1 and body.is_asset(node.input[1])
-            if not reads_asset and (effect := effect_of(node)):
+            # What its caller says of an operation cannot be seen here.
+            is_open = any(each.placeholder for each in node.attr.values())
+            effect = HIDDEN if is_open else "" if reads_asset else effect_of(node)
+            if effect:
                 yield Finding(f"the operation {quoted(node.op)[1:-1]} ({quoted(node.name)})", effect)
-            if any(each.placeholder for each in node.attr.values()):
-                yield Finding(f"the operation {quoted(node.op)[1:-1]} ({quoted(node.name)})", HIDDEN)
             for name in {node.op, *self._named_in(node.attr)} & self._by_name.keys():
                 called.append((name, self._assets_given(name, node, body)))
 
