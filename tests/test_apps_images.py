@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tfviz.apps.image_files import find_images
-from tfviz.apps.images import MAXIMUM_PIXELS, fit_image, image_size, read_image
+from tfviz.apps.images import fit_image, image_size, read_image
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "images"
@@ -162,7 +162,9 @@ def test_a_huge_png_is_refused_before_it_is_decoded(file):
     path = file("huge.png", png_of_size(20000, 20000))
     decoded = cv2.imdecode(np.frombuffer(png_of_size(200, 80), np.uint8), cv2.IMREAD_UNCHANGED)
     assert decoded.shape == (80, 200)
-    with pytest.raises(InvalidImagesError, match=r"huge\.png has 20000x20000 pixels, more than 100 million; make it"):
+    with pytest.raises(
+        InvalidImagesError, match=r"huge\.png has 20000x20000 pixels that take 1,200 MB while they are decoded"
+    ):
         peak_of(lambda: read_image(path))
     assert peak_of.bytes < 50_000_000
 
@@ -177,7 +179,7 @@ def peak_of(action):
 
 
 def large_headers():
-    """Files that end behind their size: only their header can tell it."""
+    """Files that hold no pixels: only their header can tell the size."""
     jpeg = bytearray(encode(".jpg", photo_like()))
     frame = jpeg.index(b"\xff\xc0")
     jpeg[frame + 5 : frame + 9] = struct.pack(">HH", 30000, 20000)
@@ -185,9 +187,9 @@ def large_headers():
     frame = progressive.index(b"\xff\xc2")
     progressive[frame + 5 : frame + 9] = struct.pack(">HH", 30000, 20000)
     return {
-        "flat.png": png_of_size(20000, 30000)[:33],
-        "baseline.jpg": bytes(jpeg[: jpeg.index(b"\xff\xc0") + 20]),
-        "progressive.jpg": bytes(progressive[: frame + 20]),
+        "flat.png": png_of_size(20000, 30000)[:33] + png_of_size(2, 2)[-12:],
+        "baseline.jpg": bytes(jpeg[: jpeg.index(b"\xff\xc0") + 20]) + b"\xff\xd9",
+        "progressive.jpg": bytes(progressive[: frame + 20]) + b"\xff\xd9",
         "upside_down.bmp": b"BM" + bytes(16) + struct.pack("<ii", 20000, -30000) + bytes(30),
         "still.gif": b"GIF89a" + struct.pack("<HH", 20000, 30000) + bytes(30),
     }
@@ -197,13 +199,6 @@ def large_headers():
 def test_the_header_says_the_size_in_other_formats(file, name):
     with pytest.raises(InvalidImagesError, match=f"{name} has 20000x30000 pixels"):
         read_image(file(name, large_headers()[name]))
-
-
-def test_the_limit_also_holds_where_no_header_is_read(file, monkeypatch):
-    assert MAXIMUM_PIXELS == 100_000_000
-    monkeypatch.setattr("tfviz.apps.images.MAXIMUM_PIXELS", 60 * 80 - 1)
-    with pytest.raises(InvalidImagesError, match="80x60 pixels"):
-        read_image(file("large.tif", encode(".tif", photo_like())))
 
 
 @pytest.mark.parametrize("height, width", [(1, 1), (1, 9), (9, 1)])
@@ -243,9 +238,9 @@ def test_a_cut_off_png(file, noise, kept):
         read_image(file("part.png", encode(".png", noise)[:kept]))
 
 
-@pytest.mark.parametrize("data", [b"hello, I am text\n" * 50, b"x", b"\xff\xd8", b"BM", b"GIF89a"])
+@pytest.mark.parametrize("data", [b"hello, I am text\n" * 50, b"x", b"\xff\xd8", b"RIFF1234WAVE"])
 def test_a_file_that_is_no_image(file, data, capfd):
-    with pytest.raises(InvalidImagesError, match=r"text\.jpg is no image that OpenCV can read; save it as PNG or JPEG"):
+    with pytest.raises(InvalidImagesError, match=r"text\.jpg is no image that can be read; save it as PNG or JPEG"):
         read_image(file("text.jpg", data))
     assert capfd.readouterr().err == ""
 
@@ -253,7 +248,7 @@ def test_a_file_that_is_no_image(file, data, capfd):
 def test_a_damaged_png_is_refused_without_noise_and_stderr_works_on(file, noise, capfd):
     data = bytearray(encode(".png", noise))
     data[len(data) // 2] ^= 0xFF
-    with pytest.raises(InvalidImagesError, match="is no image that OpenCV can read"):
+    with pytest.raises(InvalidImagesError, match="is damaged: a checksum does not fit"):
         read_image(file("damaged.png", bytes(data)))
     os.write(2, b"still here")
     assert capfd.readouterr().err == "still here"

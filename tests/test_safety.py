@@ -441,7 +441,9 @@ def test_keras_applications_are_clean(library, name, tmp_path, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of an initializer of TensorFlow's
         getattr(package.applications, name)(weights=None).save(tmp_path / "application.keras")
-    assert tfviz.network.opening.keras_files.open_keras_file(tmp_path / "application.keras", {}, True) == "opened"
+    assert (
+        tfviz.network.opening.keras_files.open_keras_file(tmp_path / "application.keras", {}, True, 10**8) == "opened"
+    )
 
 
 # Weights that lie in other files.

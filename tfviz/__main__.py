@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from tfviz.apps.command.app import app
 
+OPENCV_LIMIT = "OPENCV_IO_MAX_IMAGE_PIXELS"
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command with the process's arguments, or with others, and exit with its status."""
+    # OpenCV reads it when it is imported: a second line behind our own reading of headers, for this process alone.
+    os.environ.setdefault(OPENCV_LIMIT, str(1 << 28))
     app(args=arguments, prog_name="tfviz")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from tfviz.apps.images import fit_image, read_image
 from tfviz.apps.preprocessing import Preprocessing
 from tfviz.demo import generate
+from tfviz.limits import MAXIMUM_IMAGE_BYTES
 from tfviz.methods.visualization import ColorStatistics, color_statistics
 
 DEMO_PICTURES = 64
@@ -17,10 +18,15 @@ SIZE = (64, 64)
 """At which any picture tells its colours."""
 
 
-def find_color_statistics(preprocessing: Preprocessing, paths: Sequence[Path] = ()) -> ColorStatistics:
-    """Return the statistics of the pictures in files, in the network's input space; of the demo's pictures if none."""
+def find_color_statistics(
+    preprocessing: Preprocessing, paths: Sequence[Path] = (), *, maximum_bytes: int = MAXIMUM_IMAGE_BYTES
+) -> ColorStatistics:
+    """Return the statistics of the pictures in files, in the network's input space; of the demo's pictures if none.
+
+    maximum_bytes: see `decode_image`.
+    """
     if paths:
-        pictures = np.stack([fit_image(read_image(path), SIZE) for path in paths])
+        pictures = np.stack([fit_image(read_image(path, maximum_bytes=maximum_bytes), SIZE) for path in paths])
     else:
         pictures = generate(DEMO_PICTURES, seed=0).images
     return color_statistics(preprocessing(pictures), preprocessing.pixel_range)

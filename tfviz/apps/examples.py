@@ -153,22 +153,25 @@ class ExampleExplainer:
 
 @dataclass(frozen=True)
 class Look:
-    """How a map of a method is laid over its picture. size, fit, order, examples: of the network, see `Setup`."""
+    """How a map of a method is laid over its picture. All but the method is of the network, see `Setup`."""
 
     method: str
     size: tuple[int, int]
     fit: str
     order: str
     examples: ExampleFormat | None
+    maximum_image_bytes: int
 
     @classmethod
     def of(cls, setup: Setup, method: str) -> Look:
         """Return how the maps of a method are shown on the network of a setup."""
-        return cls(method, setup.size, setup.fit, setup.preprocessing.order, setup.examples)
+        order, limit = setup.preprocessing.order, setup.maximum_image_bytes
+        return cls(method, setup.size, setup.fit, order, setup.examples, limit)
 
     def overlay(self, encoded: bytes, found: NDArray[np.float32]) -> Image:
         """Return the overlay, uint8 RGB (H, W, 3), of what was found for an encoded picture, or one in an Example."""
-        picture = fit_image(decode_image(picture_in(encoded, self.examples), PICTURE), self.size, self.fit)
+        content = picture_in(encoded, self.examples)
+        picture = fit_image(decode_image(content, PICTURE, maximum_bytes=self.maximum_image_bytes), self.size, self.fit)
         (tile,) = tiles(
             picture[np.newaxis],
             shown(self.method, found[np.newaxis], self.order),

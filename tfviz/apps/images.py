@@ -7,142 +7,140 @@ from __future__ import annotations
 
 import contextlib
 import math
-import re
-import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
 
+from tfviz.apps.image_headers import Header, is_jpeg, read_header
 from tfviz.apps.quiet import silent_stderr
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
+from tfviz.limits import MAXIMUM_IMAGE_BYTES
 
 Image = NDArray[np.uint8]
 
-MAXIMUM_PIXELS = 100_000_000
-"""An image of more pixels than this (0.3 GB decoded) is refused."""
 CROP_FRACTION = 0.875
 """The part of the shorter side that "crop" keeps: 224 of 256 pixels, as ImageNet networks are evaluated."""
 WAYS_TO_FIT = ("crop", "stretch")
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_PNG_END = b"IEND\xaeB`\x82"
-_JPEG = b"\xff\xd8\xff"
-_JPEG_END = 0xD9
-_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# Inside coded pixels, 0xFF is followed by a zero or a restart marker; before a marker it may be repeated.
-_JPEG_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
-_SIZE_FIELDS = {_PNG: (">II", 16), b"GIF8": ("<HH", 6), b"BM": ("<ii", 18)}
+_BAND = 1 << 20  # pixels that are converted at once
+_ORIENTATION = 0x0112  # a tag of EXIF 2.32, section 4.6.4
 
 
-def read_image(path: str | Path) -> Image:
+def read_image(path: str | Path, *, maximum_bytes: int = MAXIMUM_IMAGE_BYTES) -> Image:
     """Read one file as uint8 RGB ``(H, W, 3)``, 0..255, as `decode_image` does.
 
     Raises:
         InvalidImagesError: The file cannot be read, or what it holds cannot be decoded.
     """
-    return decode_image(read_bytes(Path(path)), path)
+    return decode_image(read_bytes(Path(path), maximum_bytes), path, maximum_bytes=maximum_bytes)
 
 
-def decode_image(data: bytes, name: str | Path) -> Image:
+def decode_image(data: bytes, name: str | Path, *, maximum_bytes: int = MAXIMUM_IMAGE_BYTES) -> Image:
     """Decode what an image file holds as uint8 RGB ``(H, W, 3)``, 0..255; errors call it by `name`.
 
-    Grey, palette and CMYK colours are converted, 16 bits scaled to 8, transparent pixels laid over white. The EXIF
-    orientation of JPEG and PNG files is honoured, save where pixels are transparent.
+    Grey, palette and CMYK colours are converted, 16 bits scaled to 8, transparent pixels laid over white, and the EXIF
+    orientation of JPEG, PNG and WebP files is honoured. Of several pages or frames the first is read.
+
+    Args:
+        data: A file in one of the formats of `tfviz.apps.image_headers`.
+        name: What errors call it.
+        maximum_bytes: What its pixels may take while they are decoded, by its header. With the result, and what a
+            decoder holds beside, the peak is at most three times as much (measured: progressive JPEG in full colour).
 
     Raises:
-        InvalidImagesError: The data is empty, cut off, no image, or of another pixel type than 8 or 16 bits; or the
-            image has a side of one pixel or more than `MAXIMUM_PIXELS` (read from the header of PNG, JPEG, GIF and BMP
-            images, so that nothing large is decoded).
+        InvalidImagesError: The data is empty, cut off, damaged, no image, or of another pixel type than 8 or 16 bits;
+            or the image has a side of one pixel or would take more than `maximum_bytes`.
     """
     if not data:
         raise InvalidImagesError(f"{name} is empty (zero bytes); copy or download it again")
-    _check_size(name, *_size_in_header(data))
-    if _is_cut_off(data):
-        raise InvalidImagesError(f"{name} is cut off: its end is missing; copy or download it again")
+    header = read_header(data, name)
+    _check_size(name, header, maximum_bytes)
     pixels = _decode(data)
     if pixels is None:
         raise InvalidImagesError(f"{name} is no image that OpenCV can read; save it as PNG or JPEG")
-    _check_size(name, pixels.shape[1], pixels.shape[0])
     if pixels.dtype not in (np.uint8, np.uint16):
         raise InvalidImagesError(f"{name} has pixels of type {pixels.dtype}; save it with 8 or 16 bits")
-    return _to_rgb(pixels)
+    return _turned(_to_rgb(pixels), header.exif)
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return what a file holds; raise `InvalidImagesError` where it cannot be read."""
+def read_bytes(path: Path, maximum_bytes: int = MAXIMUM_IMAGE_BYTES) -> bytes:
+    """Return what a file holds; raise `InvalidImagesError` where it cannot be read, or holds more than that."""
     try:
         if path.is_dir():
             raise InvalidImagesError(f"{path} is a folder, not an image file")
+        if path.stat().st_size > maximum_bytes:
+            raise InvalidImagesError(
+                f"{path} holds more than {maximum_bytes / 1e6:,.0f} MB; make it smaller, or raise maximum_bytes "
+                "(--maximum-image-bytes)"
+            )
         return path.read_bytes()
     except OSError as error:
         raise InvalidImagesError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _check_size(path: str | Path, width: int, height: int) -> None:
-    if width * height > MAXIMUM_PIXELS:
-        limit = f"{MAXIMUM_PIXELS // 1_000_000} million"
-        raise InvalidImagesError(f"{path} has {width}x{height} pixels, more than {limit}; make it smaller first")
-    if 1 in (width, height):
-        raise InvalidImagesError(f"{path} has {width}x{height} pixels; an image needs two or more on each side")
-
-
-def _size_in_header(data: bytes) -> tuple[int, int]:
-    """Width and height that the header states; zeros where it is of another format or too short."""
-    start = data[:32].ljust(32, b"\0")
-    for signature, (layout, offset) in _SIZE_FIELDS.items():
-        if start.startswith(signature):
-            width, height = struct.unpack_from(layout, start, offset)
-            return abs(width), abs(height)
-    for marker, offset in _jpeg_segments(data):
-        if marker in _JPEG_FRAMES:
-            height, width = struct.unpack(">HH", data[offset + 3 : offset + 7].ljust(4, b"\0"))
-            return width, height
-    return 0, 0
-
-
-def _is_cut_off(data: bytes) -> bool:
-    """OpenCV 4 fills what is missing with grey and says nothing."""
-    if data.startswith(_PNG):
-        return _PNG_END not in data
-    return data.startswith(_JPEG) and all(marker != _JPEG_END for marker, _ in _jpeg_segments(data))
-
-
-def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """Marker and content offset of each segment of a JPEG file, its end included."""
-    position = 2 if data.startswith(_JPEG) else len(data)
-    while found := _JPEG_MARKER.search(data, position):
-        yield found[1][0], found.end()
-        # The end marker has no length: a search behind the file's end stops the loop.
-        length = len(data) if found[1][0] == _JPEG_END else int.from_bytes(data[found.end() : found.end() + 2], "big")
-        position = found.end() + length
+def _check_size(name: str | Path, header: Header, maximum_bytes: int) -> None:
+    size = f"{header.width}x{header.height} pixels"
+    if header.decoded_bytes > maximum_bytes:
+        raise InvalidImagesError(
+            f"{name} has {size} that take {header.decoded_bytes / 1e6:,.0f} MB while they are decoded, more than "
+            f"{maximum_bytes / 1e6:,.0f}; make it smaller, or raise maximum_bytes (--maximum-image-bytes)"
+        )
+    if 1 in (header.width, header.height):
+        raise InvalidImagesError(f"{name} has {size}; an image needs two or more on each side")
 
 
 def _decode(data: bytes) -> NDArray[Any] | None:
-    """Pixels as OpenCV orders them: blue, green, red and, only where the file has one, alpha."""
-    encoded = np.frombuffer(data, np.uint8)
+    """Pixels as OpenCV orders them: grey, or blue, green, red and, only where the file has one, alpha."""
+    # Only the unchanged pixels have an alpha channel. A JPEG has none, and OpenCV turns it upright.
+    how = cv2.IMREAD_COLOR if is_jpeg(data) else cv2.IMREAD_UNCHANGED
     with silent_stderr(), contextlib.suppress(cv2.error):
-        # Only the unchanged pixels have an alpha channel, and only the converted ones the EXIF orientation.
-        if not data.startswith(_JPEG):
-            unchanged: NDArray[Any] | None = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
-            if unchanged is None or unchanged.shape[2:] == (4,) or unchanged.dtype not in (np.uint8, np.uint16):
-                return unchanged
-        converted: NDArray[Any] | None = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-        return converted
+        pixels: NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, np.uint8), how)
+        return pixels
     return None
 
 
 def _to_rgb(pixels: NDArray[Any]) -> Image:
+    """Grey, BGR or BGRA of 8 or 16 bits as uint8 RGB: in place where that can be, since a picture can be large."""
+    in_place = pixels.dtype == np.uint8 and pixels.shape[2:] == (3,)
+    rgb = pixels if in_place else np.empty((*pixels.shape[:2], 3), np.uint8)
+    rows = max(_BAND // pixels.shape[1], 1)
+    for start in range(0, len(pixels), rows):
+        rgb[start : start + rows] = _band_to_rgb(pixels[start : start + rows])
+    return rgb
+
+
+def _band_to_rgb(pixels: NDArray[Any]) -> Image:
+    if pixels.shape[2:] in ((), (1,)):
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
     if pixels.shape[2] == 4:
         white = np.iinfo(pixels.dtype).max
         alpha = pixels[..., 3:].astype(np.float32) / white
         pixels = np.rint(pixels[..., :3] * alpha + white * (1 - alpha)).astype(pixels.dtype)
     if pixels.dtype == np.uint16:
         pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return np.ascontiguousarray(pixels[..., ::-1])
+    rgb: Image = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return rgb
+
+
+def _turned(image: Image, exif: bytes) -> Image:
+    """The image upright, as a block of EXIF says that it was taken."""
+    orientation = 1
+    if exif:
+        block = PIL.Image.Exif()
+        with contextlib.suppress(Exception):  # a block that cannot be read says nothing of the orientation
+            block.load(exif)
+            orientation = block.get(_ORIENTATION, 1)
+    if orientation in (5, 6, 7, 8):
+        image = image.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    return np.ascontiguousarray(image)
 
 
 def image_size(

@@ -11,6 +11,8 @@ from typing import Any
 from tfviz.apps.labels import imagenet_labels, keras_cache
 from tfviz.apps.preprocessing import Preprocessing, applications, find_preprocessing, plain_name
 from tfviz.errors import UnsupportedModelError, one_line, resembling
+from tfviz.limits import MAXIMUM_MODEL_BYTES
+from tfviz.network.opening import check_weights
 
 WEIGHTS_FILES = (".h5", ".hdf5", ".keras")
 
@@ -34,7 +36,7 @@ class OpenedModel:
     image_size: tuple[int, int] | None = None
 
 
-def open_model(name: str, *, weights: str = "imagenet") -> OpenedModel:
+def open_model(name: str, *, weights: str = "imagenet", maximum_bytes: int = MAXIMUM_MODEL_BYTES) -> OpenedModel:
     """Open a model by the value of ``--model``.
 
     Args:
@@ -42,6 +44,7 @@ def open_model(name: str, *, weights: str = "imagenet") -> OpenedModel:
             ``mobilenet_v2``, or the path of a .keras or .h5 file or SavedModel folder. A folder called like a model is
             meant by ``./vgg16``.
         weights: For a ``keras.applications`` model: ``imagenet``, ``random``, or a .weights.h5, .h5 or .keras file.
+        maximum_bytes: What that file may unpack to, as `maximum_model_bytes` of `tfviz.trace`.
 
     Raises:
         UnsupportedModelError: There is no such model, its weights cannot be had or do not fit, or `weights` are given
@@ -53,7 +56,7 @@ def open_model(name: str, *, weights: str = "imagenet") -> OpenedModel:
     """
     application = applications().get(plain_name(name))
     if application is not None:
-        return _open_application(application, weights)
+        return _open_application(application, weights, maximum_bytes)
     if weights != "imagenet":
         raise UnsupportedModelError(f"weights are for a keras.applications model; {name} brings its own")
     if name == "demo":
@@ -79,7 +82,7 @@ def _open_demo() -> OpenedModel:
     return OpenedModel(model, "demo", find_preprocessing("0..255"), list(demo.CLASS_NAMES), model.input_shape[1:3])
 
 
-def _open_application(application: Callable[..., Any], weights: str) -> OpenedModel:
+def _open_application(application: Callable[..., Any], weights: str, maximum_bytes: int) -> OpenedModel:
     name = plain_name(application.__name__)
     if weights not in ("imagenet", "random"):
         # Shards, which a .weights.json names, may lie anywhere.
@@ -88,9 +91,7 @@ def _open_application(application: Callable[..., Any], weights: str) -> OpenedMo
                 f"no weights {weights!r} for {name}: expected imagenet, random or an existing .weights.h5, .h5 or "
                 ".keras file"
             )
-        from tfviz.network.opening import check_weights
-
-        check_weights(Path(weights))
+        check_weights(Path(weights), maximum_bytes)
     try:
         model = application(weights=None if weights == "random" else weights)
     except Exception as error:  # Keras raises a plain Exception where a download fails.

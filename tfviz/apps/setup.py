@@ -20,6 +20,7 @@ from tfviz.apps.preprocessing import Preprocessing, find_preprocessing
 from tfviz.apps.probing import measure_fit, measure_preprocessing
 from tfviz.apps.saved_signatures import read_signatures
 from tfviz.errors import InvalidTargetsError, TfvizWarning, UnsupportedModelError
+from tfviz.limits import MAXIMUM_IMAGE_BYTES, MAXIMUM_MODEL_BYTES
 from tfviz.network.parsing import ExampleFormat, find_example_format
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
@@ -45,6 +46,8 @@ class ModelOptions:
     cut: str | None = None
     precision: str | None = None
     safe_mode: bool = True
+    maximum_model_bytes: int = MAXIMUM_MODEL_BYTES
+    maximum_image_bytes: int = MAXIMUM_IMAGE_BYTES
 
     @property
     def choice(self) -> dict[str, Any]:
@@ -55,10 +58,11 @@ class ModelOptions:
 def trace_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return what `trace` is told of a model, of the options of a command."""
     names = {"signature": "signature", "input": "input_name", "output": "output_name", "cut": "cut"}
-    names["precision"] = "precision"
+    names |= {name: name for name in ("precision", "safe_mode", "maximum_model_bytes")}
     found = {name: options[option] for name, option in names.items() if options.get(option) is not None}
-    # A model that comes from no file has no safe mode to ask for.
-    return found if options.get("safe_mode", True) else {**found, "safe_mode": False}
+    # A model that comes from no file has neither a safe mode nor a size to ask for.
+    usual = {"safe_mode": True, "maximum_model_bytes": MAXIMUM_MODEL_BYTES}
+    return {name: value for name, value in found.items() if usual.get(name) != value}
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,8 @@ class Setup:
     path: of the user's own model. size: height and width of the network's images. fit: how pictures are brought to it,
     as far as that is known of a network that takes encoded ones.
     warnings: what was assumed. metadata: what a file beside a SavedModel says of explanations. examples: what the
-    Examples are that the network takes encoded pictures in; None where it takes none.
+    Examples are that the network takes encoded pictures in; None where it takes none. maximum_image_bytes: as
+    `decode_image` takes it.
     """
 
     network: TracedNetwork
@@ -88,6 +93,7 @@ class Setup:
     warnings: tuple[str, ...]
     metadata: ExplanationMetadata | None = None
     examples: ExampleFormat | None = None
+    maximum_image_bytes: int = MAXIMUM_IMAGE_BYTES
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -96,7 +102,7 @@ class Setup:
 
     def read(self, path: Path) -> Sample:
         """Return the image in a file, fitted to the network or, where it takes encoded images, decoded by it."""
-        return self.decode(read_bytes(path), str(path))
+        return self.decode(read_bytes(path, self.maximum_image_bytes), str(path))
 
     def decode(self, encoded: bytes, name: str) -> Sample:
         """Return the image that the content of a file, called so in errors, is.
@@ -105,7 +111,7 @@ class Setup:
         """
         content = picture_in(encoded, self.examples)
         # Our own reading says what is wrong with a file in better words than the network.
-        picture = decode_image(content, name)
+        picture = decode_image(content, name, maximum_bytes=self.maximum_image_bytes)
         if self.network.cut is None:
             picture = fit_image(picture, self.size, self.fit)
             return Sample(picture, self.preprocessing(picture))
@@ -131,7 +137,7 @@ def set_up(options: ModelOptions) -> Setup:
     """
     if options.fit is not None:
         check_fit(options.fit)
-    opened = open_model(options.model, weights=options.weights)
+    opened = open_model(options.model, weights=options.weights, maximum_bytes=options.maximum_model_bytes)
     choice, metadata = complete_choice(options.choice, opened.model)
     network = trace(opened.model, **choice)
     if network.others:
@@ -158,7 +164,8 @@ def set_up_opened(
     size = network_size(options, opened, network)
     if network.cut is not None:
         fit = measure_fit(network, examples, preprocessing, size)
-    return Setup(network, path, preprocessing, names, size, fit, said, metadata, examples)
+    limit = options.maximum_image_bytes
+    return Setup(network, path, preprocessing, names, size, fit, said, metadata, examples, limit)
 
 
 def with_baselines(

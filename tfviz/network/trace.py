@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfviz.errors import TfvizError
+from tfviz.limits import MAXIMUM_MODEL_BYTES
 from tfviz.network.choice import Choice
 from tfviz.network.custom_gradients import warn_about_custom_gradients
 from tfviz.network.layers import Shape
@@ -36,6 +37,7 @@ def trace(
     jit_compile: bool = False,
     custom_objects: Mapping[str, Any] | None = None,
     safe_mode: bool = True,
+    maximum_model_bytes: int = MAXIMUM_MODEL_BYTES,
     fast: bool | None = None,
 ) -> TracedNetwork:
     """Open any TensorFlow image model, in place.
@@ -81,6 +83,9 @@ def trace(
         class or function that is neither Keras's nor yours (`custom_objects`, or registered with Keras); a SavedModel
         whose operations touch files other than its own, talk to other machines or call Python. False opens it with all
         your rights, and warns of what it holds.
+    maximum_model_bytes
+        What a .keras or .h5 file may unpack to, or four times its own size where that is more; and, a twenty-fifth of
+        it, how long its configuration may be. A file that asks for more is refused before it is read.
     fast
         Whether backward passes take shortcuts that are faster on a CPU. The forward pass is TensorFlow's own, gradients
         are equal to its up to rounding. None takes them where TensorFlow sees nothing but CPUs and no `jit_compile` is
@@ -96,7 +101,7 @@ def trace(
     UnsupportedModelError
         The model cannot be opened, no input, or several, may be the image, or there are no class scores and no `score`.
     """
-    opening = Opening(image_shape, signature, custom_objects, safe_mode)
+    opening = Opening(image_shape, signature, custom_objects, safe_mode, maximum_model_bytes)
     choice = Choice(score, input, output, cut, tokens_to_map, fast, precision, jit_compile)
     is_plain = opening == Opening() and choice == Choice()
     if isinstance(model, TracedNetwork):

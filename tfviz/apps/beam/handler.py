@@ -14,6 +14,7 @@ from tfviz.apps.examples import ERROR, Example, ExampleExplainer, MethodChoice
 from tfviz.apps.images import check_fit
 from tfviz.apps.setup import ModelOptions
 from tfviz.errors import TfvizError
+from tfviz.limits import MAXIMUM_IMAGE_BYTES, MAXIMUM_MODEL_BYTES
 
 NAMESPACE = "tfviz"
 """Of all metrics."""
@@ -46,6 +47,8 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
     signature, input_name, output_name, cut, precision, safe_mode
         As `trace` takes `signature`, `input`, `output`, `cut`, `precision` and `safe_mode`. A signature of encoded
         images decodes them itself.
+    maximum_model_bytes, maximum_image_bytes
+        As `trace` takes the first; and what an encoded image may take while it is decoded. More is refused.
     min_batch_size, max_batch_size
         Images at once, as Beam chooses.
     large_model, model_copies
@@ -75,6 +78,8 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         cut: str | None = None,
         precision: str | None = None,
         safe_mode: bool = True,
+        maximum_model_bytes: int = MAXIMUM_MODEL_BYTES,
+        maximum_image_bytes: int = MAXIMUM_IMAGE_BYTES,
         min_batch_size: int = 1,
         max_batch_size: int = 32,
         large_model: bool = False,
@@ -84,7 +89,8 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         super().__init__()
         if fit is not None:
             check_fit(fit)
-        choice = (signature, input_name, output_name, cut, precision, safe_mode)
+        limits = (maximum_model_bytes, maximum_image_bytes)
+        choice = (signature, input_name, output_name, cut, precision, safe_mode, *limits)
         self._model = ModelOptions(str(model_path), weights, preprocess, None, size, fit, *choice)
         self._choice = MethodChoice(method, options, target)
         self._batching = {"min_batch_size": min_batch_size, "max_batch_size": max_batch_size}

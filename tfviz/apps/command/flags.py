@@ -14,6 +14,7 @@ from typer.core import TyperCommand
 
 from tfviz.apps.command import options
 from tfviz.apps.command.behaviour import start_tensorflow
+from tfviz.limits import MAXIMUM_IMAGE_BYTES, MAXIMUM_MODEL_BYTES
 
 CHOSEN, MODEL = "tfviz.chosen", "tfviz.model"
 DOCUMENTED = re.compile(r"^(\w+)\n((?: {4}.*\n|\n)+)", re.MULTILINE)
@@ -55,6 +56,8 @@ def _model_flags(
     cut: options.Cut = None,
     precision: options.Precision = None,
     safe_mode: options.SafeMode = True,
+    maximum_model_bytes: options.MaximumModelBytes = MAXIMUM_MODEL_BYTES,
+    maximum_image_bytes: options.MaximumImageBytes = MAXIMUM_IMAGE_BYTES,
 ) -> None:
     pass
 

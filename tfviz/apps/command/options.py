@@ -84,6 +84,22 @@ SafeMode = Annotated[
         rich_help_panel=MODEL_PANEL,
     ),
 ]
+MaximumModelBytes = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help="What a .keras or .h5 file may unpack to, or four times its own size where that is more.",
+        rich_help_panel=MODEL_PANEL,
+    ),
+]
+MaximumImageBytes = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help="What an image may take while it is decoded; above 800 MB, set OPENCV_IO_MAX_IMAGE_PIXELS, too.",
+        rich_help_panel=MODEL_PANEL,
+    ),
+]
 Output = Annotated[Path, typer.Option(help="The folder for the files; made where it does not exist.")]
 Images = Annotated[
     list[str] | None, typer.Argument(help="Image files, folders and patterns; sample pictures if none is given.")

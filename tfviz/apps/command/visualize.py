@@ -59,7 +59,9 @@ def visualize(setup: Setup, objectives: Sequence[str], options: VisualizeOptions
         snapshots=[*options.snapshots, *frames],
         image_shape=setup.image_shape,
         images=None if options.image is None else setup.read(options.image).input,
-        color_statistics=find_color_statistics(setup.preprocessing, options.color_paths),
+        color_statistics=find_color_statistics(
+            setup.preprocessing, options.color_paths, maximum_bytes=setup.maximum_image_bytes
+        ),
         **changes,
     )
     # By the number of steps done, each uint8 (N, H, W, 3).

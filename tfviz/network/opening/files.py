@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tfviz.errors import UnsupportedModelError
+from tfviz.limits import MAXIMUM_MODEL_BYTES
 from tfviz.network.opening.keras_files import open_keras_file
 from tfviz.network.opening.saved_models import open_saved_model
 
@@ -14,11 +15,17 @@ KERAS_FILES = (".keras", ".h5", ".hdf5")
 KINDS = "a Keras model, a .keras or .h5 file, a SavedModel folder or a loaded SavedModel"
 
 
-def open_path(path: Path, custom_objects: Mapping[str, Any] | None = None, *, safe_mode: bool = True) -> Any:
+def open_path(
+    path: Path,
+    custom_objects: Mapping[str, Any] | None = None,
+    *,
+    safe_mode: bool = True,
+    maximum_bytes: int = MAXIMUM_MODEL_BYTES,
+) -> Any:
     """Return the model in a file or folder.
 
     custom_objects: the user's own layers and functions in a Keras file, by their names. safe_mode: whether to refuse a
-    file that does more than hold a network.
+    file that does more than hold a network. maximum_bytes: what a Keras file may unpack to, see `sizes`.
 
     Raises `UnsafeModelError` for such a file, `UnsupportedModelError` for one that cannot be opened.
     """
@@ -32,7 +39,7 @@ def open_path(path: Path, custom_objects: Mapping[str, Any] | None = None, *, sa
             )
         return open_saved_model(path, safe_mode)
     if path.suffix in KERAS_FILES:
-        return open_keras_file(path, custom_objects or {}, safe_mode)
+        return open_keras_file(path, custom_objects or {}, safe_mode, maximum_bytes)
     raise UnsupportedModelError(
         f"{str(path)!r} is no model; expected a folder or a file ending in {', '.join(KERAS_FILES)}"
     )

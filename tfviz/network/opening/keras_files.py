@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from tfviz.errors import UnsafeModelError, UnsupportedModelError, one_line
 from tfviz.network.opening.configuration import find_in_configuration
 from tfviz.network.opening.library import Library
 from tfviz.network.opening.links import find_links, find_links_in_zip
+from tfviz.network.opening.sizes import check_zip, read_json
 from tfviz.network.opening.trust import TRUST, Finding, Missing, quoted, refuse, warn
 
 # What Keras 3 and tf_keras say of a class or function of the user's that they were not given.
@@ -42,13 +42,14 @@ class KerasFile:
     links: list[Finding]
 
 
-def open_keras_file(path: Path, custom_objects: Mapping[str, Any], safe_mode: bool) -> Any:
+def open_keras_file(path: Path, custom_objects: Mapping[str, Any], safe_mode: bool, maximum_bytes: int) -> Any:
     """Return the model in a .keras or .h5 file.
 
     Raises `UnsafeModelError` for what `find_in_configuration` finds in it, or Keras refuses for safety;
-    `UnsupportedModelError` for another reason. A file of Keras 2 that Keras 3 cannot read is read by tf_keras.
+    `UnsupportedModelError` for another reason, such as more than `maximum_bytes`, see `sizes`. A file of Keras 2 that
+    Keras 3 cannot read is read by tf_keras.
     """
-    file = _read(path)
+    file = _read(path, maximum_bytes)
     try:
         return _load(file, keras, custom_objects, safe_mode)
     except UnsafeModelError:
@@ -67,20 +68,26 @@ def open_keras_file(path: Path, custom_objects: Mapping[str, Any], safe_mode: bo
     return _load(file, older, custom_objects, safe_mode)
 
 
-def _read(path: Path) -> KerasFile:
+def _read(path: Path, maximum_bytes: int) -> KerasFile:
     """Return what stands in a .keras or .h5 file, as data: nothing is built of it."""
     try:
         if path.suffix == ".keras":
             with zipfile.ZipFile(path) as archive:
-                written = json.loads(archive.read("config.json"))
-                about = json.loads(archive.read("metadata.json")) if "metadata.json" in archive.namelist() else {}
-                links = list(find_links_in_zip(path, archive))
+                check_zip(archive, path, maximum_bytes)
+                written, about = (
+                    read_json(archive.read(name), path, name, maximum_bytes) if name in archive.namelist() else {}
+                    for name in ("config.json", "metadata.json")
+                )
+                if not written:
+                    raise UnsupportedModelError(f"cannot open {str(path)!r}: it holds no config.json")
+                links = list(find_links_in_zip(path, archive, maximum_bytes))
         else:
             with h5py.File(path) as file:
                 if "model_config" not in file.attrs:
                     raise UnsupportedModelError(f"cannot open {str(path)!r}: it holds weights, but no model")
-                written, about = json.loads(file.attrs["model_config"]), dict(file.attrs)
-                links = list(find_links(file))
+                written = read_json(file.attrs["model_config"], path, "model_config", maximum_bytes)
+                about = {"keras_version": file.attrs.get("keras_version", "")}
+                links = list(find_links(file, path, maximum_bytes))
         # How the model is trained is not read by those who load it, and may name functions that nobody here has.
         configuration = {key: value for key, value in written.items() if key != "compile_config"}
         version = about.get("keras_version", "")

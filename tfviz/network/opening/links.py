@@ -11,14 +11,20 @@ from typing import Any
 
 import h5py  # type: ignore[import-untyped]  # it ships no types
 
+from tfviz.errors import UnsupportedModelError
+from tfviz.network.opening.sizes import check_weights_size, check_zip
 from tfviz.network.opening.trust import Finding, quoted, refuse
 
 LOCAL_HEADER = 30
 """Bytes of a member of a zip file before its name; the last four are the lengths of the name and of what follows it."""
 
 
-def find_links(file: h5py.File) -> Iterator[Finding]:
-    """Yield the links of a file to others, and the datasets in it that are kept in others."""
+def find_links(file: h5py.File, path: Path, maximum_bytes: int) -> Iterator[Finding]:
+    """Yield the links of a file to others, and the datasets in it that are kept in others.
+
+    Raises `UnsupportedModelError` where its datasets, as often as they are named, hold too much, see `sizes`.
+    """
+    datasets = []
     pending, seen = [file["/"]], set()
     while pending:
         group = pending.pop()
@@ -33,6 +39,7 @@ def find_links(file: h5py.File) -> Iterator[Finding]:
                 continue
             found = group[name]
             if isinstance(found, h5py.Dataset):
+                datasets.append(found)
                 others = {str(each[0]) for each in found.external or ()}
                 if found.is_virtual:
                     others |= {each.file_name for each in found.virtual_sources()} - {"."}
@@ -40,23 +47,27 @@ def find_links(file: h5py.File) -> Iterator[Finding]:
             elif isinstance(found, h5py.Group) and (address := h5py.h5o.get_info(found.id).addr) not in seen:
                 seen.add(address)
                 pending.append(found)
+    check_weights_size(datasets, path, maximum_bytes)
 
 
-def check_weights(path: Path) -> None:
-    """Raise `UnsafeModelError` where a file of weights, .h5 or .keras, leads to other files."""
+def check_weights(path: Path, maximum_bytes: int) -> None:
+    """Raise where a file of weights, .h5 or .keras, leads to other files (`UnsafeModelError`) or is too large."""
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                found = list(find_links_in_zip(path, archive))
+                check_zip(archive, path, maximum_bytes)
+                found = list(find_links_in_zip(path, archive, maximum_bytes))
         else:
             with h5py.File(path) as file:
-                found = list(find_links(file))
+                found = list(find_links(file, path, maximum_bytes))
+    except UnsupportedModelError:
+        raise
     except Exception:  # whatever the formats' libraries raise; what is wrong is said where the weights are read
         return
     refuse(repr(str(path)), found, "Save them into one file")
 
 
-def find_links_in_zip(path: Path, archive: zipfile.ZipFile) -> Iterator[Finding]:
+def find_links_in_zip(path: Path, archive: zipfile.ZipFile, maximum_bytes: int) -> Iterator[Finding]:
     """Yield the same of all HDF5 files in a zip file."""
     for member in archive.infolist():
         if member.filename.endswith(".h5"):
@@ -66,7 +77,7 @@ def find_links_in_zip(path: Path, archive: zipfile.ZipFile) -> Iterator[Finding]
                 _StoredMember(path, member) if is_stored else archive.open(member) as content,
                 h5py.File(content) as file,
             ):
-                yield from find_links(file)
+                yield from find_links(file, path, maximum_bytes)
 
 
 def _leading_to(name: str) -> Finding:

@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from tfviz.errors import TfvizError, UnsupportedModelError, resembling
+from tfviz.limits import MAXIMUM_MODEL_BYTES
 from tfviz.network.inputs import is_encoded, is_image
 from tfviz.network.opening.effects import effects_of_traced
 from tfviz.network.opening.files import KINDS, open_path
@@ -52,11 +53,14 @@ class Opening:
     signature: str | None = None
     custom_objects: Mapping[str, Any] | None = None
     safe_mode: bool = True
+    maximum_bytes: int = MAXIMUM_MODEL_BYTES
 
     def __post_init__(self) -> None:
-        """Refuse a `safe_mode` that is neither True nor False."""
+        """Refuse a `safe_mode` that is neither True nor False, and a limit that is none."""
         if not isinstance(self.safe_mode, bool):
             raise TfvizError(f"safe_mode is {self.safe_mode!r}, expected True or False")
+        if not isinstance(self.maximum_bytes, int) or self.maximum_bytes < 1:
+            raise TfvizError(f"maximum_model_bytes is {self.maximum_bytes!r}, expected a number of bytes")
 
 
 def open_source(model: Any, opening: Opening) -> Source:
@@ -71,7 +75,8 @@ def open_source(model: Any, opening: Opening) -> Source:
         )
     if isinstance(model, str | os.PathLike):
         path = Path(model)
-        source = _source_of(open_path(path, opening.custom_objects, safe_mode=opening.safe_mode), opening)
+        limits: dict[str, Any] = {"safe_mode": opening.safe_mode, "maximum_bytes": opening.maximum_bytes}
+        source = _source_of(open_path(path, opening.custom_objects, **limits), opening)
         # Of a Keras file the configuration was checked; what else it does is in layers of the user's.
         if source.signature is not None:
             _check_signature(source, repr(str(path)), opening.safe_mode)

@@ -1,0 +1,74 @@
+"""What image files say of themselves before a pixel of them is decoded.
+
+Every format that is read has its header read here, since a decoder takes the memory that a header asks for: 38 bytes
+can ask for gigabytes. Where a format leaves readers a choice, the larger size counts or the file is refused.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable
+
+from tfviz.apps.image_headers import jpeg, plain, png, tiff
+from tfviz.apps.image_headers.header import DamagedError, Header, damaged
+from tfviz.apps.image_headers.jpeg import read_jpeg
+from tfviz.apps.image_headers.plain import read_bmp, read_gif, read_pnm
+from tfviz.apps.image_headers.png import read_png
+from tfviz.apps.image_headers.tiff import read_tiff
+from tfviz.apps.image_headers.webp import read_webp
+from tfviz.errors import InvalidImagesError
+
+__all__ = ["Header", "is_jpeg", "read_header"]
+
+_BY_SIGNATURE: dict[tuple[bytes, ...], Callable[[bytes], Header]] = {
+    (png.SIGNATURE,): read_png,
+    (jpeg.SIGNATURE,): read_jpeg,
+    (plain.GIF,): read_gif,
+    (plain.BMP,): read_bmp,
+    tiff.SIGNATURES: read_tiff,
+}
+_NOT_READ = {
+    rb"....ftyp(avif|avis|heic|heix|mif1|msf1)": "AVIF or HEIF",
+    rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51": "JPEG 2000",
+    rb"#\?(RADIANCE|RGBE)": "Radiance",
+    rb"v/1\x01": "OpenEXR",
+    rb"P[7Ff]\s": "PAM or PFM",
+}
+
+
+def read_header(data: bytes, name: object) -> Header:
+    """Return what the header in an image file, called `name` in errors, says.
+
+    Raises:
+        InvalidImagesError: The data are no BMP, GIF, JPEG, PNG, PNM, TIFF or WebP file, are cut off or damaged as far
+            as that shows without decoding, or have another pixel type than unsigned integers of up to 16 bits.
+    """
+    read = _reader(data)
+    if read is None:
+        known = next((kind for start, kind in _NOT_READ.items() if re.match(start, data, re.DOTALL)), None)
+        what = f"is an image in the format {known}, which is not read" if known else "is no image that can be read"
+        raise InvalidImagesError(f"{name} {what}; save it as PNG or JPEG")
+    try:
+        header = read(data)
+        if not header.width or not header.height:
+            raise damaged("it has no size")
+        return header
+    except (IndexError, OverflowError, struct.error):
+        raise InvalidImagesError(f"{name} is cut off: its end is missing; copy or download it again") from None
+    except DamagedError as wrong:
+        raise InvalidImagesError(f"{name} {wrong}") from None
+
+
+def is_jpeg(data: bytes) -> bool:
+    """Return whether data begin as a JPEG."""
+    return data.startswith(jpeg.SIGNATURE)
+
+
+def _reader(data: bytes) -> Callable[[bytes], Header] | None:
+    for signatures, read in _BY_SIGNATURE.items():
+        if data.startswith(signatures):
+            return read
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return read_webp
+    return read_pnm if plain.PNM.match(data) else None

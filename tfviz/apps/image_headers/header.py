@@ -1,0 +1,28 @@
+"""What the header of an image file says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of its picture.
+
+    width, height: in pixels. decoded_bytes: what the pixels take while they are decoded, as OpenCV does it.
+    exif: the EXIF block of a PNG or WebP file; that of a JPEG is left to OpenCV, a TIFF has none.
+    """
+
+    width: int
+    height: int
+    decoded_bytes: int
+    exif: bytes = b""
+
+
+class DamagedError(Exception):
+    """What is wrong with a file, to be read behind its name."""
+
+
+def damaged(reason: str) -> DamagedError:
+    """Return what to raise where a file breaks the rules of its format."""
+    return DamagedError(f"is damaged: {reason}; copy or download it again")

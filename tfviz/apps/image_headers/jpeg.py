@@ -1,0 +1,38 @@
+"""Headers of JPEG."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+
+from tfviz.apps.image_headers.header import Header
+
+SIGNATURE = b"\xff\xd8\xff"
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_END = 0xD9
+_BARE = {0x01, _END}  # markers without a length; those of restarts are none that the search finds
+# Inside coded pixels, 0xFF is followed by a zero or a restart marker; before a marker it may be repeated.
+_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
+
+
+def read_jpeg(data: bytes) -> Header:
+    """Return what a JPEG says (ITU T.81, annex B); raise `IndexError` or `struct.error` where it is cut off."""
+    header = None
+    for marker, offset in _segments(data):
+        if marker in _FRAMES and header is None:
+            height, width = struct.unpack_from(">HH", data, offset + 3)
+            header = Header(width, height, width * height * 3)
+        if marker == _END and header is not None:
+            return header
+    raise IndexError
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """Marker and content offset of each segment of a JPEG file, its end included."""
+    position = 2
+    while found := _MARKER.search(data, position):
+        marker = found[1][0]
+        yield marker, found.end()
+        length = 0 if marker in _BARE else int.from_bytes(data[found.end() : found.end() + 2], "big")
+        position = found.end() + length

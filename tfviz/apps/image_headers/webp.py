@@ -1,0 +1,50 @@
+"""Headers of WebP: lossy, lossless, extended and animated."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+from tfviz.apps.image_headers.header import Header
+
+
+def read_webp(data: bytes) -> Header:
+    """Return what a WebP says (RFC 9649): the largest of its canvas and frames, since a decoder chooses.
+
+    Raises `struct.error` where it is cut off.
+    """
+    sizes, exif, position = [], b"", 12
+    while position + 8 < len(data):
+        kind, length = struct.unpack_from("<4sI", data, position)
+        start = position + 8
+        if kind == b"EXIF":
+            exif = data[start : start + length]
+        elif kind in _SIZES:
+            sizes.append(_SIZES[kind](data, start))
+        # A frame of an animation holds chunks of its own.
+        position = start + 16 if kind == b"ANMF" else start + length + length % 2
+    width, height = (max(sides) for sides in zip(*sizes, strict=True)) if sizes else (0, 0)
+    return Header(width, height, width * height * 4, exif)
+
+
+def _lossy_size(data: bytes, start: int) -> tuple[int, int]:
+    width, height = struct.unpack_from("<HH", data, start + 6)
+    return width & 0x3FFF, height & 0x3FFF
+
+
+def _lossless_size(data: bytes, start: int) -> tuple[int, int]:
+    (bits,) = struct.unpack_from("<I", data, start + 1)
+    return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+
+
+def _canvas_size(data: bytes, start: int) -> tuple[int, int]:
+    width, more_width, height, more_height = struct.unpack_from("<HBHB", data, start)
+    return width + (more_width << 16) + 1, height + (more_height << 16) + 1
+
+
+_SIZES: dict[bytes, Callable[[bytes, int], tuple[int, int]]] = {
+    b"VP8 ": _lossy_size,
+    b"VP8L": _lossless_size,
+    b"VP8X": lambda data, start: _canvas_size(data, start + 4),
+    b"ANMF": lambda data, start: _canvas_size(data, start + 6),
+}

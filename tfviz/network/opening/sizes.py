@@ -1,0 +1,60 @@
+"""What a model file unpacks to, told from its headers: a small file can ask for any amount of memory."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py  # type: ignore[import-untyped]  # it ships no types
+
+from tfviz.errors import UnsupportedModelError
+
+TIMES_ITS_SIZE = 4  # Keras compresses nothing; others may
+CONFIGURATION_PART = 25
+"""The part of the limit that a configuration may take: Python needs up to 24 bytes for each of JSON."""
+
+
+def read_json(text: bytes | str, path: Path, name: str, maximum_bytes: int) -> dict[str, Any]:
+    """Return what a text in a model file, called `name` in errors, says; an object, not too large."""
+    _check_configuration(len(text), path, name, maximum_bytes)
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise UnsupportedModelError(f"cannot open {str(path)!r}: its {name} is {type(found).__name__}, not an object")
+    return found
+
+
+def check_zip(archive: zipfile.ZipFile, path: Path, maximum_bytes: int) -> None:
+    """Raise `UnsupportedModelError` where the members of a .keras file unpack to too much, by the list of them."""
+    members = archive.infolist()
+    for member in members:
+        if member.filename.endswith(".json"):
+            _check_configuration(member.file_size, path, member.filename, maximum_bytes)
+    _check(sum(member.file_size for member in members), path, "unpacks to", maximum_bytes)
+
+
+def check_weights_size(datasets: list[h5py.Dataset], path: Path, maximum_bytes: int) -> None:
+    """Raise `UnsupportedModelError` where the datasets of a file hold too much, by their shapes."""
+    _check(
+        sum(each.size * each.dtype.itemsize for each in datasets if each.size), path, "holds weights of", maximum_bytes
+    )
+
+
+def _check(size: int, path: Path, what: str, maximum_bytes: int) -> None:
+    limit = max(maximum_bytes, TIMES_ITS_SIZE * path.stat().st_size)
+    if size > limit:
+        raise UnsupportedModelError(_too_large(path, f"it {what}", size, limit, maximum_bytes))
+
+
+def _check_configuration(size: int, path: Path, name: str, maximum_bytes: int) -> None:
+    limit = maximum_bytes // CONFIGURATION_PART
+    if size > limit:
+        raise UnsupportedModelError(_too_large(path, f"its {name} has", size, limit, maximum_bytes))
+
+
+def _too_large(path: Path, what: str, size: int, limit: int, maximum_bytes: int) -> str:
+    return (
+        f"{str(path)!r} is not opened: {what} {size / 1e6:,.1f} MB, more than {limit / 1e6:,.1f}. If you trust whoever "
+        f"made it, raise maximum_model_bytes (--maximum-model-bytes), which is {maximum_bytes}"
+    )
