@@ -21,6 +21,7 @@ from model_zoo import CLASSES, SHAPE, SIZE, build, distance, model_of, random_im
 import tfviz
 from tfviz.errors import TfvizError
 from tfviz.methods import METHODS, run_methods
+from tfviz.network.compiled_functions import CompiledFunctions
 
 # A target that nothing speaks for has a zero map, which is warned about; that is tested in test_cam.
 # So few steps miss completeness, which is tested in test_integrated_gradients.
@@ -231,7 +232,7 @@ def test_one_trace_serves_all_batch_sizes(name, model, monkeypatch):
 
     monkeypatch.setitem(METHODS, name, dataclasses.replace(method, compute=counted))
     network = copy.copy(tfviz.trace(model))
-    network.compiled = {}
+    network.compiled = CompiledFunctions()
     run(name, network, IMAGES[:1])
     assert len(traces) <= 2
     first = len(traces)

@@ -8,7 +8,7 @@ import pytest
 from model_zoo import model_of, random_images
 
 import tfviz
-from tfviz.methods.compiled import Compiled
+from tfviz.network.compiled_functions import CompiledFunctions
 
 IMAGES = random_images(2)
 INSIDE = {"of": "integrated_gradients", "options": {"steps": 2}}
@@ -36,12 +36,12 @@ def fool(network):
 def test_what_a_loop_runs_is_a_graph_of_its_own(run):
     """Or TensorFlow may meet the gradient of a max pooling before the pooling, by chance, and run it slowly."""
     network = copy.copy(tfviz.trace(model_of("functional")))
-    network.compiled = {}
+    network.compiled = CompiledFunctions()
     run(network)
     functions = [
         function
         for compiled in network.compiled.values()
-        for function in (compiled.loops.values() if isinstance(compiled, Compiled) else [compiled])
+        for function in (compiled[1].values() if isinstance(compiled, tuple) else [compiled])
         if hasattr(function, "graph")
     ]
     library = [each for function in functions for each in function.graph.as_graph_def().library.function]

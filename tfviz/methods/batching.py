@@ -91,7 +91,8 @@ def _run_columns(
 def _run_batch(network: TracedNetwork, compiled: Compiled, batch: Batch, batch_size: int) -> dict[str, Any]:
     """Return, as NumPy arrays, what was found for the images of a batch."""
     images = batch.images
-    outputs = dict(compiled.function(tf.convert_to_tensor(images), tf.convert_to_tensor(batch.targets), batch.others))
+    arguments = map(tf.convert_to_tensor, (images, batch.targets))
+    outputs = dict(compiled.function(*arguments, batch.others, *map(tf.convert_to_tensor, compiled.arguments)))
     found, loops = dict(outputs.pop("found")), outputs.pop("loops")
     at_once = min(int(batch_size), network.affordable(images.shape[1:])) if loops else 0
     # Whole chunks in each stretch, so that how fast the machine is does not change the order of the sums.

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tfviz.errors import TfvizError
 
+LARGEST = 2**31 - 1
+"""In int32, as it is computed with."""
 
-def whole(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
+
+def whole(name: str, value: Any, least: int = 1, most: int = LARGEST) -> int:
     """Return a whole number between `least` and `most`; raise `TfvizError` for anything else."""
     is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not is_whole or value < least or (most is not None and value > most):
-        limits = f"of at least {least}" if most is None else f"from {least} to {most}"
+    if not is_whole or not least <= value <= most:
+        limits = f"from {least} to {most}" if most < LARGEST or (is_whole and value > most) else f"of at least {least}"
         raise TfvizError(f"{name} is {value!r}, expected a whole number {limits}")
     return int(value)
 
@@ -34,6 +38,11 @@ def number(
         said = " and ".join(words for words, limit in limits.items() if np.isfinite(limit))
         raise TfvizError(f"{name} is {value!r}, expected a number {said}".rstrip() + unit)
     return float(value)
+
+
+def optional(convert: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+    """Return what takes None, too."""
+    return lambda name, value: None if value is None else convert(name, value)
 
 
 def name_images(indices: np.ndarray) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import UnknownLayerError
+from tfviz.methods.arguments import filled, slots, split
 from tfviz.methods.loop import Diagnosed, Loop, items_at_once
 from tfviz.methods.registry import INNER, INNER_OPTIONS, LAYER, Method, find_method
 from tfviz.network.compiling import concrete
@@ -45,9 +46,9 @@ class Run:
         if INNER in self.options:
             Run(find_method(self.options[INNER]), self.options[INNER_OPTIONS]).check(shape)
 
-    def compute(self, passes: Passes) -> tf.Tensor | Diagnosed | Loop:
-        """Return what the method makes of the passes of a batch."""
-        return self.method.compute(passes, **self.options)
+    def compute(self, passes: Passes, options: Mapping[str, Any] | None = None) -> tf.Tensor | Diagnosed | Loop:
+        """Return what the method makes of the passes of a batch: with its options, or with those where tensors are."""
+        return self.method.compute(passes, **(self.options if options is None else options))
 
     def finish(self, images: np.ndarray, found: np.ndarray) -> np.ndarray:
         """Return the results (N · k, ...) of images (N, H, W, C), after the method's last step on the host, if any."""
@@ -65,20 +66,21 @@ class Run:
 class Compiled:
     """Methods compiled for one network, by the name under which each one's result is kept.
 
-    function: `(images, targets, others)` to the results of the methods that one pass gives, of each loop the number of
-    its items, the state in which it starts and what it captured, and, but for `maps_alone`, the targets, scores, logits
-    and probabilities. loops: for each method that needs one, `(state, first item, last, images at once)` to the next
-    state and the result, to be called with what it captured in the place of its own captured tensors. layers: the name
-    of the layer each looks at. options: those of each run, with the name of the layer. warnings: what must be said of
-    the results.
+    function: `(images, targets, others, *arguments)` to the results of the methods that one pass gives, of each loop
+    the number of its items, the state in which it starts and what it captured, and, but for `maps_alone`, the targets,
+    scores, logits and probabilities. loops: for each method that needs one, `(state, first item, last, images at once)`
+    to the next state and the result, to be called with what it captured in the place of its own captured tensors.
+    warnings: what must be said of the results. layers: the name of the layer each looks at. options: those of each run,
+    with the name of the layer. arguments: the options that are none of the function's constants, see `arguments`.
     """
 
     runs: dict[str, Run]
     function: Any
     loops: dict[str, Any]
+    warnings: tuple[str, ...]
     layers: dict[str, str]
     options: dict[str, dict[str, Any]]
-    warnings: tuple[str, ...]
+    arguments: list[np.ndarray]
 
 
 def compile_methods(
@@ -92,11 +94,19 @@ def compile_methods(
     maps_alone: all targets are known, and nothing but the results of the methods is returned.
     """
     runs = plan_methods(network, chosen)
-    compiled: Compiled = network.remember(
-        (_frozen({key: run.options for key, run in runs.items()}), width, maps_alone),
-        lambda network: _compile(network, runs, width, maps_alone),
+    sizes = tuple(size for size in network.image_shape if size is not None)
+    for run in runs.values() if len(sizes) == len(network.image_shape) else ():
+        run.check(sizes)
+    parts = {key: split(run.method.name, run.options) for key, run in runs.items()}
+    compiled_for = {key: each for key, (each, _) in parts.items()}
+    function, loops, said = network.remember(
+        (_frozen(compiled_for), width, maps_alone),
+        lambda network: _compile(network, runs, compiled_for, width, maps_alone),
     )
-    return compiled
+    layers = {name: found for name, run in runs.items() if (found := run.layer_name(network))}
+    options = {name: run.named(network) for name, run in runs.items()}
+    arguments = [value for _, values in parts.values() for value in values]
+    return Compiled(runs, function, loops, said, layers, options, arguments)
 
 
 def plan_methods(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]]) -> dict[str, Run]:
@@ -128,17 +138,18 @@ def _with_layers(options: dict[str, Any], name: Callable[[str | None], str]) -> 
     return changed
 
 
-def _compile(network: TracedNetwork, runs: dict[str, Run], width: int, maps_alone: bool) -> Compiled:
-    sizes = tuple(size for size in network.image_shape if size is not None)
-    for run in runs.values() if len(sizes) == len(network.image_shape) else ():
-        run.check(sizes)
+def _compile(
+    network: TracedNetwork, runs: dict[str, Run], compiled_for: dict[str, Any], width: int, maps_alone: bool
+) -> tuple[Any, dict[str, Any], tuple[str, ...]]:
+    """Return the function, the loops and the warnings of `Compiled`."""
     gradients = [each for run in runs.values() for each in run.method.gradients_at(run.layer)]
     loops: dict[str, Any] = {}
     said: list[str] = []
 
     # Autograph would turn an error of tfviz into one of TensorFlow, of many lines.
-    @tf.function(input_signature=batch_specs(network), autograph=False)
-    def explain(images: tf.Tensor, targets: tf.Tensor, others: dict[str, tf.Tensor]) -> dict[str, Any]:
+    @tf.function(input_signature=[*batch_specs(network), *(slot.spec for slot in slots(compiled_for))], autograph=False)
+    def explain(images: tf.Tensor, targets: tf.Tensor, others: dict[str, tf.Tensor], *arguments: Any) -> dict[str, Any]:
+        chosen = filled(compiled_for, iter(arguments))
         ranks = 0 if maps_alone else 1 if width == 1 else network.head.num_classes or 1
         first, *rest = tf.unstack(tf.reshape(targets, [-1, width]), width, axis=1)
         passes = Passes(network, images, first, gradients, others=others, ranks=ranks)
@@ -146,22 +157,19 @@ def _compile(network: TracedNetwork, runs: dict[str, Run], width: int, maps_alon
         whole = joined(columns)
         found, started = {}, {}
         for name, run in runs.items():
-            result = run.compute(whole)
+            result = run.compute(whole, chosen[name])
             if isinstance(result, Loop):
                 loops[name] = _compile_loop(result, whole)
                 started[name] = result.items, result.start, loops[name].captured_inputs
             else:
                 # Each column for itself, so that only results are copied.
-                results = [result] if width == 1 else [run.compute(each) for each in columns]
+                results = [result] if width == 1 else [run.compute(each, chosen[name]) for each in columns]
                 found[name] = tf.nest.map_structure(lambda *each: interleaved(each), *map(_parts, results))
         said.extend(passes.warnings)
         computed = {"found": found, "loops": started}
         return computed if maps_alone else computed | _about_scores(network, whole)
 
-    function = concrete(explain)
-    layers = {name: found for name, run in runs.items() if (found := run.layer_name(network))}
-    options = {name: run.named(network) for name, run in runs.items()}
-    return Compiled(runs, function, loops, layers, options, tuple(dict.fromkeys(said)))
+    return concrete(explain), loops, tuple(dict.fromkeys(said))
 
 
 def _about_scores(network: TracedNetwork, passes: Passes) -> dict[str, tf.Tensor]:
@@ -199,8 +207,5 @@ def _frozen(value: Any) -> Hashable:
         return tuple((key, _frozen(item)) for key, item in value.items())
     if isinstance(value, list | tuple):
         return type(value), *map(_frozen, value)
-    if isinstance(value, np.ndarray | tf.Tensor):
-        array = np.asarray(value)
-        return array.shape, str(array.dtype), array.tobytes()
     # 1 and True are equal, and so are 1 and 1.0.
     return type(value), value

@@ -17,7 +17,7 @@ from tfviz.methods.compiled import batch_specs
 from tfviz.methods.decorator import method
 from tfviz.methods.gradients import ONE_PASS
 from tfviz.methods.loop import Loop
-from tfviz.methods.noise import over_noise
+from tfviz.methods.noise import SAMPLING, over_noise
 from tfviz.network.batches import batches
 from tfviz.network.compiling import concrete
 from tfviz.network.passes import BIASES, Gradient, Passes
@@ -141,6 +141,7 @@ def simple_full_grad(passes: Passes) -> tf.Tensor:
     needs=NEEDS_PIECEWISE_LINEAR,
     cost="1 forward, 1 backward for each sample",
     caution="as full_grad, smoother; the noise decides what is left",
+    arguments=SAMPLING,
 )
 def smooth_full_grad(passes: Passes, samples: int = 25, noise: float = 0.15, seed: int = 0) -> Loop:
     """Return the mean of `full_grad` over noisy copies of the image, (N, H, W), at least 0, without unit [1]_.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tfviz.methods.cam import NEEDS_LAYER, resize_if
-from tfviz.methods.checks import whole
+from tfviz.methods.checks import optional, whole
 from tfviz.methods.decorator import method
 from tfviz.methods.loop import Loop, each_repeated, joined, split
 from tfviz.methods.registry import LAYER
@@ -19,6 +19,7 @@ from tfviz.network.passes import Gradient, Passes
     result="map",
     paper="Wang 2019, arXiv 1910.01279",
     needs=NEEDS_LAYER,
+    arguments={"max_channels": optional(whole)},
     cost="1 forward for each channel of the layer",
     caution="coarse and slow; masked images are none that the network was trained on",
 )
@@ -58,6 +59,7 @@ def score_cam(passes: Passes, layer: str | None = None, upsample: bool = True, m
     result="map",
     paper="Desai 2020, WACV",
     needs=NEEDS_LAYER,
+    arguments={"max_channels": optional(whole)},
     cost="1 forward, and 1 from the layer to the score for each of its channels",
     caution="coarse and slow; channels that stand in for each other get no weight",
 )
@@ -87,7 +89,7 @@ def ablation_cam(
 def _chosen(features: tf.Tensor, max_channels: int | None) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the channels (N, h, w, k) that vary most over the map, and their indices (N, k)."""
     channels = features.shape[-1]
-    count = channels if max_channels is None else min(whole("max_channels", max_channels), channels)
+    count = channels if max_channels is None else tf.minimum(max_channels, channels)
     _, chosen = tf.math.top_k(tf.math.reduce_std(features, axis=(1, 2)), count)
     return tf.gather(features, chosen, axis=3, batch_dims=1), chosen
 
@@ -96,4 +98,4 @@ def _loop(
     gather: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], features: tf.Tensor, passes: Passes, upsample: bool
 ) -> Loop:
     empty = tf.zeros(tf.shape(features)[:3])
-    return Loop(features.shape[-1], empty, gather, lambda cam: resize_if(upsample, passes, tf.nn.relu(cam)))
+    return Loop(tf.shape(features)[-1], empty, gather, lambda cam: resize_if(upsample, passes, tf.nn.relu(cam)))

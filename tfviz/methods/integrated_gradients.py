@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from tfviz.methods.blur import gaussian_blur
 from tfviz.methods.checks import name_images, whole
 from tfviz.methods.decorator import method
 from tfviz.methods.loop import Diagnosed, Loop, each_repeated, joined, split
-from tfviz.methods.registry import Judge
+from tfviz.methods.registry import Convert, Judge
 from tfviz.network.passes import Gradient, Passes
 
 GAP = "completeness_gap"
@@ -25,20 +26,39 @@ BLUR = 0.1  # of the shorter side: what is left are the colours of large areas
 def check_baseline(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
     """Raise where the `baseline` among options does not fit images of a shape (H, W, C)."""
     for each in _as_list(options["baseline"]):
+        if not isinstance(each, str) and np.shape(each) not in ((), shape[2:], shape):
+            raise _unfit(np.asarray(each), f"a colour {shape[2:]} or an image {shape}")
+
+
+def _baseline(name: str, baseline: Any) -> Any:
+    """Return a baseline; raise where it is one for no image."""
+    for each in _as_list(baseline):
         if isinstance(each, str):
             if each not in BASELINES:
                 close = resembling(each, BASELINES)
                 hint = f"did you mean {close}? " if close else ""
                 raise TfvizError(f"no baseline {each!r}; {hint}expected {', '.join(BASELINES)}, a colour or an image")
             continue
-        array = np.asarray(each)
-        if array.dtype.kind not in "fiu" or array.shape not in ((), shape[2:], shape):
-            raise InvalidImagesError(
-                f"the baseline has the shape {array.shape} and the type {array.dtype}; expected a number, a colour "
-                f"{shape[2:]} or an image {shape}, in the space of the images"
-            )
+        try:
+            array = np.asarray(each)
+        except ValueError:  # lists of several lengths
+            array = np.asarray(None)
+        if array.dtype.kind not in "fiu" or array.ndim not in (0, 1, 3):
+            raise _unfit(array, "a colour (C,) or an image (H, W, C)")
         if not np.isfinite(array).all():
             raise InvalidImagesError("the baseline holds NaN or infinite values")
+    return baseline
+
+
+def _unfit(array: np.ndarray, expected: str) -> InvalidImagesError:
+    return InvalidImagesError(
+        f"the baseline has the shape {array.shape} and the type {array.dtype}; expected a number, {expected}, in the "
+        "space of the images"
+    )
+
+
+WAY: dict[str, Convert] = {"baseline": _baseline, "steps": whole, "seed": partial(whole, least=0)}
+"""The options of the way from a baseline to the image."""
 
 
 def judge_completeness(name: str) -> Judge:
@@ -65,6 +85,7 @@ def judge_completeness(name: str) -> Judge:
     cost="1 forward, 1 backward for each step and baseline",
     caution="depends on the baseline: what has its colour gets nothing",
     check=check_baseline,
+    arguments=WAY,
     judge=judge_completeness("integrated_gradients"),
 )
 def integrated_gradients(passes: Passes, baseline: Any = "zeros", steps: int = 50, seed: int = 0) -> Loop:
@@ -90,14 +111,14 @@ def integrated_gradients(passes: Passes, baseline: Any = "zeros", steps: int = 5
     return integrate(passes, baseline, steps, seed)
 
 
-def integrate(passes: Passes, baseline: Any, steps: int, seed: int) -> Loop:
+def integrate(passes: Passes, baseline: Any, steps: Any, seed: Any) -> Loop:
     """Return the loop over the steps of every baseline; see `integrated_gradients`."""
-    images, steps = passes.images, whole("steps", steps)
+    images = passes.images
     baselines = tf.stack(
-        [_image(each, images, whole("seed", seed, 0) + number) for number, each in enumerate(_as_list(baseline))],
-        axis=1,
+        [_image(each, images, seed + number) for number, each in enumerate(_as_list(baseline))], axis=1
     )
-    count = baselines.shape[1]
+    count: int = baselines.shape[1]
+    of_each = tf.cast(steps, tf.float32)
 
     def gather_score(total: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         found = passes.again(joined(tf.gather(baselines, items, axis=1)), each_repeated(passes.targets, items)).scores
@@ -106,11 +127,11 @@ def integrate(passes: Passes, baseline: Any, steps: int, seed: int) -> Loop:
     def gather(state: tuple[tf.Tensor, tf.Tensor], items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         total, rise = state
         start = tf.gather(baselines, items // steps, axis=1)
-        share = (tf.cast(items % steps, tf.float32) + 0.5) / steps
+        share = (tf.cast(items % steps, tf.float32) + 0.5) / of_each
         way = images[:, tf.newaxis] - start
         places = start + share[:, tf.newaxis, tf.newaxis, tf.newaxis] * way
         found = passes.again(joined(places), each_repeated(passes.targets, items), [Gradient()]).gradient()
-        return total + tf.reduce_sum(way * split(found, items), axis=1) / (steps * count), rise
+        return total + tf.reduce_sum(way * split(found, items), axis=1) / (of_each * count), rise
 
     def finish(state: tuple[tf.Tensor, tf.Tensor]) -> Diagnosed:
         total, rise = state
@@ -136,10 +157,10 @@ def _as_list(baseline: Any) -> list[Any]:
     return list(baseline)
 
 
-def _image(baseline: Any, images: tf.Tensor, seed: int) -> tf.Tensor:
+def _image(baseline: Any, images: tf.Tensor, seed: Any) -> tf.Tensor:
     """Return the baseline (N, H, W, C) of every image."""
     if not isinstance(baseline, str):
-        return tf.zeros_like(images) + tf.constant(np.asarray(baseline, np.float32))
+        return tf.zeros_like(images) + tf.cast(baseline, tf.float32)
     if baseline == "blurred":
         shorter = tf.reduce_min(tf.shape(images)[1:3])
         return gaussian_blur(images, BLUR * tf.cast(shorter, tf.float32))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -10,10 +11,15 @@ import tensorflow as tf
 from tfviz.methods.checks import number, whole
 from tfviz.methods.decorator import method
 from tfviz.methods.loop import Diagnosed, Loop, each_repeated, joined, split
-from tfviz.methods.registry import INNER, INNER_OPTIONS, LAYER, Method, find_method
+from tfviz.methods.registry import INNER, INNER_OPTIONS, LAYER, Convert, Method, find_method
 from tfviz.network.passes import Gradient, Passes
 
 SMILKOV = "Smilkov 2017, arXiv 1706.03825"
+SAMPLING: dict[str, Convert] = {
+    "samples": whole,
+    "noise": partial(number, least=0),
+    "seed": partial(whole, least=0),
+}
 NEEDS = "whatever the inner method needs"
 COST = "the inner method's for each sample"
 
@@ -31,6 +37,7 @@ class Moments(NamedTuple):
     paper=SMILKOV,
     needs=NEEDS,
     cost=COST,
+    arguments=SAMPLING,
     caution="smooth, which is not the same as faithful: the noise decides what is left",
 )
 def smooth_grad(
@@ -66,6 +73,7 @@ def smooth_grad(
     paper="Adebayo 2018, arXiv 1810.03307",
     needs=NEEDS,
     cost=COST,
+    arguments=SAMPLING,
     caution="large where the method is unsteady, which need not be where it is large",
 )
 def var_grad(
@@ -91,6 +99,7 @@ def var_grad(
     paper="Hooker 2018, arXiv 1806.10758",
     needs=NEEDS,
     cost=COST,
+    arguments=SAMPLING,
     caution="without sign; the square lets few pixels outshine all others",
 )
 def square_grad(
@@ -116,13 +125,13 @@ def square_grad(
 def over_noise(
     passes: Passes,
     of: str,
-    sampling: tuple[int, float, int],
+    sampling: tuple[Any, Any, Any],
     options: Mapping[str, Any] | None,
     finish: Callable[[Moments], tf.Tensor],
 ) -> Loop:
     """Return the loop over noisy copies, where the moments of the method's results are gathered."""
-    inner, completed = find_method(of), find_method(of).complete(options or {})
-    samples, noise, seed = whole("samples", sampling[0]), number("noise", sampling[1], 0), whole("seed", sampling[2], 0)
+    inner, completed = find_method(of), find_method(of).complete({}) if options is None else options
+    samples, noise, seed = sampling
     images = passes.images
     span = tf.reduce_max(images, axis=(1, 2, 3)) - tf.reduce_min(images, axis=(1, 2, 3))
     deviation = noise * span[:, tf.newaxis, tf.newaxis, tf.newaxis, tf.newaxis]

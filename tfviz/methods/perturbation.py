@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
 
 from tfviz.errors import TfvizError
-from tfviz.methods.checks import number, whole
+from tfviz.methods.checks import number, optional, whole
 from tfviz.methods.decorator import method
 from tfviz.methods.loop import Loop, each_repeated, joined, split
 from tfviz.network.passes import Passes
@@ -25,6 +26,12 @@ def _check_patch(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
         raise TfvizError(f"stride is {stride}, larger than the patch of {side} pixels: it would leave pixels out")
 
 
+def _fill(name: str, value: Any) -> Any:
+    if isinstance(value, str) and value != MEAN:
+        raise TfvizError(f"fill is {value!r}, expected a number or {MEAN!r}")
+    return value if isinstance(value, str) else number(name, value)
+
+
 def _check_cell(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
     cell = options["cell_size"]
     if cell is not None and whole("cell_size", cell) > min(shape[:2]):
@@ -38,6 +45,7 @@ def _check_cell(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
     cost="1 forward for each place of the patch, 196 by default",
     caution="sees what one patch can hide; the patch itself is something that the network was not trained on",
     check=_check_patch,
+    arguments={"patch": optional(whole), "stride": optional(whole), "fill": _fill},
 )
 def occlusion(passes: Passes, patch: int | None = None, stride: int | None = None, fill: float | str = MEAN) -> Loop:
     """Return how far the probability of the target falls under a sliding patch, signed, (N, H, W), in −1..1 [1]_.
@@ -58,12 +66,10 @@ def occlusion(passes: Passes, patch: int | None = None, stride: int | None = Non
     """
     images, before = passes.images, passes.probabilities
     size = tf.shape(images)[1:3]
-    side = tf.maximum(1, tf.reduce_min(size) // 7) if patch is None else tf.constant(whole("patch", patch))
-    step = tf.maximum(1, side // 2) if stride is None else tf.constant(whole("stride", stride))
-    if isinstance(fill, str) and fill != MEAN:
-        raise TfvizError(f"fill is {fill!r}, expected a number or {MEAN!r}")
+    side = tf.maximum(1, tf.reduce_min(size) // 7) if patch is None else patch
+    step = tf.maximum(1, side // 2) if stride is None else stride
     mean = tf.reduce_mean(images, axis=(1, 2), keepdims=True)[:, tf.newaxis]
-    shown = mean if isinstance(fill, str) else tf.fill([1, 1, 1, 1, 1], number("fill", fill))
+    shown = mean if isinstance(fill, str) else tf.reshape(tf.cast(fill, tf.float32), [1, 1, 1, 1, 1])
     # How many places there are along each axis, the last one at the edge.
     places = 1 + -(-(size - side) // step)
 
@@ -96,6 +102,12 @@ def occlusion(passes: Passes, patch: int | None = None, stride: int | None = Non
     caution="grainy with few masks; its background is the mean probability, not zero",
     shown_from="minimum",
     check=_check_cell,
+    arguments={
+        "masks": whole,
+        "cell_size": optional(whole),
+        "probability": partial(number, above=0, below=1),
+        "seed": partial(whole, least=0),
+    },
 )
 def rise(
     passes: Passes, masks: int = 1000, cell_size: int | None = None, probability: float = 0.5, seed: int = 0
@@ -119,13 +131,12 @@ def rise(
     .. [1] Petsiuk, Das, Saenko, "RISE", 2018, arXiv 1806.07421, section 3.
     """
     images, size = passes.images, tf.shape(passes.images)[1:3]
-    share, seed = number("probability", probability, above=0, below=1), whole("seed", seed, 0)
-    cell = tf.maximum(1, tf.reduce_min(size) // 7) if cell_size is None else tf.constant(whole("cell_size", cell_size))
+    cell = tf.maximum(1, tf.reduce_min(size) // 7) if cell_size is None else cell_size
     cells = -(-size // cell)
 
     def mask(item: tf.Tensor) -> tf.Tensor:
         grid = tf.random.stateless_uniform(cells + 1, [seed, 2 * item])
-        shown = tf.cast(grid < share, tf.float32)[tf.newaxis, ..., tf.newaxis]
+        shown = tf.cast(grid < probability, tf.float32)[tf.newaxis, ..., tf.newaxis]
         large = tf.image.resize(shown, (cells + 1) * cell)[0, ..., 0]
         shift = tf.random.stateless_uniform([2], [seed, 2 * item + 1], 0, cell, tf.int32)
         return tf.slice(large, shift, size)
@@ -136,5 +147,5 @@ def rise(
         found = split(passes.again(joined(masked), each_repeated(passes.targets, items)).probabilities, items)
         return total + tf.einsum("nk,khw->nhw", found, drawn)
 
-    count = whole("masks", masks)
-    return Loop(count, tf.zeros(tf.shape(images)[:3]), gather, lambda total: total / (count * share))
+    shown_times = tf.cast(masks, tf.float32) * probability
+    return Loop(masks, tf.zeros(tf.shape(images)[:3]), gather, lambda total: total / shown_times)

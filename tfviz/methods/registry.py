@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ ON_HOST = "its last step runs in Python on the host, not in TensorFlow's graph"
 
 Check = Callable[[tuple[int, ...], Mapping[str, Any]], None]
 Judge = Callable[[Mapping[str, np.ndarray]], list[str]]
+Convert = Callable[[str, Any], Any]
 OnHost = Callable[[np.ndarray, np.ndarray, Mapping[str, Any]], np.ndarray]
 
 
@@ -56,6 +57,11 @@ class Method:
         A last step outside of the graph, in NumPy: takes an image (H, W, C), what `compute` found for its targets
         (k, ...) and the options, and returns their results. A method that has one runs neither in an export nor inside
         another method.
+    arguments
+        What each option must be that a compiled function is given: takes its name and value, and returns the value or
+        raises. All others are constants of the function.
+    for_host
+        The options that only `on_host` reads.
     missing
         Returns what must be installed before the method runs, in words; empty where nothing is.
     """
@@ -74,6 +80,8 @@ class Method:
     check: Check = lambda shape, options: None
     judge: Judge = lambda diagnostics: []
     on_host: OnHost | None = None
+    arguments: Mapping[str, Convert] = field(default_factory=dict)
+    for_host: frozenset[str] = frozenset()
     missing: Callable[[], str] = lambda: ""
 
     @property
@@ -98,6 +106,7 @@ class Method:
             known = ", ".join(self.options) or "none"
             raise UnknownMethodError(f"{self.name} does not know the option {unknown[0]!r}; its options are: {known}")
         complete = {**self.options, **options}
+        complete.update({name: convert(name, complete[name]) for name, convert in self.arguments.items()})
         if not isinstance(complete.get("upsample", True), bool):
             raise TfvizError(f"upsample is {complete['upsample']!r}, expected True or False")
         if not isinstance(complete.get(INNER_OPTIONS) or {}, Mapping):

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tfviz.errors import TfvizError
 from tfviz.methods.checks import number, whole
 from tfviz.methods.decorator import method
-from tfviz.methods.integrated_gradients import check_baseline, integrate, judge_completeness
+from tfviz.methods.integrated_gradients import WAY, check_baseline, integrate, judge_completeness
 from tfviz.methods.loop import Diagnosed, Loop
 from tfviz.methods.regions import SIDE, find_regions, grow, missing_package
 from tfviz.network.passes import Passes
@@ -54,6 +54,8 @@ def _by_region(image: np.ndarray, attributions: np.ndarray, options: Mapping[str
     caution="sees no more than the regions that colours make: what has no edge is told with what is around it",
     shown_from="positive",
     check=_check,
+    arguments=WAY,
+    for_host=frozenset({"scales", "smallest_segment", "smallest_addition", "dilation"}),
     judge=judge_completeness("xrai"),
     on_host=_by_region,
     missing=missing_package,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import tensorflow as tf
@@ -14,8 +15,30 @@ AFFORDED = 1_600_000_000
 peak at 0.2 GB, 14 on MobileNetV2 at 0.5 GB, and twice as many are 4 % faster."""
 
 
-def affordable(network: TracedNetwork, shape: tuple[int, ...]) -> int:
-    """Return how many images (H, W, C) of a shape can be run at once, forward and backward, in `AFFORDED` bytes."""
+def affordable(network: TracedNetwork, known: dict[tuple[int, ...], int], shape: tuple[int, ...]) -> int:
+    """Return how many images (H, W, C) of a shape can be run at once, forward and backward, in `AFFORDED` bytes.
+
+    What was measured is added to what is `known`. A network that leaves the size open is measured at a square of the
+    next power of two, since each measurement stays in TensorFlow's memory; what is needed grows with the area or, of
+    attention, faster: then it is overestimated.
+    """
+    side = 1 << (max(shape[:2]) - 1).bit_length()
+    rounded = tuple(side if size is None else size for size in network.image_shape[:2]) + shape[2:]
+    try:
+        needed = _needed(network, known, rounded) * math.prod(shape[:2]) / math.prod(rounded[:2])
+    except (tf.errors.OpError, ValueError):  # it takes no images of that size
+        needed = _needed(network, known, shape)
+    return max(1, int(AFFORDED // max(1, needed)))
+
+
+def _needed(network: TracedNetwork, known: dict[tuple[int, ...], int], shape: tuple[int, ...]) -> int:
+    """Return the bytes of all values of an image."""
+    if shape not in known:
+        known[shape] = _measured(network, shape)
+    return known[shape]
+
+
+def _measured(network: TracedNetwork, shape: tuple[int, ...]) -> int:
     depending = network.program.depending_on([network.image])
     shapes = {value: value.shape for value in depending}
     if None in network.image_shape:
@@ -27,5 +50,4 @@ def affordable(network: TracedNetwork, shape: tuple[int, ...]) -> int:
             shapes.update({value: tensors[value].shape for value in depending})
 
         tf.function(measure, autograph=False).get_concrete_function(spec)
-    needed: int = sum(value.dtype.size * (shapes[value][1:].num_elements() or 0) for value in depending)
-    return max(1, AFFORDED // max(1, needed))
+    return sum(value.dtype.size * (shapes[value][1:].num_elements() or 0) for value in depending)

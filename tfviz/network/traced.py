@@ -14,6 +14,7 @@ import tensorflow as tf
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
 from tfviz.network.batches import batches
 from tfviz.network.choice import Choice
+from tfviz.network.compiled_functions import CompiledFunctions
 from tfviz.network.compiling import checked, concrete
 from tfviz.network.inputs import Inputs, find_inputs
 from tfviz.network.layers import Layer, Layers, Shape
@@ -32,8 +33,8 @@ class TracedNetwork:
 
     name: the model's own name. signature: of a SavedModel, the one that is explained. image_shape: (H, W, C), None
     where the model leaves it open. head: what the scores come from, see `Head.kind`. inputs, outputs: what it takes and
-    gives. running: how it is run, see `trace`. compiled: the functions compiled for this network so far, by what they
-    compute; lock: held while one is compiled.
+    gives. running: how it is run, see `trace`. compiled: the functions compiled for this network, those used last;
+    lock: held while one is compiled.
     """
 
     def __init__(self, source: Source, choice: Choice) -> None:
@@ -58,7 +59,8 @@ class TracedNetwork:
             self.program, self.image, self.head.sources, self._variable_names(), choice.tokens_to_map
         )
         self.running = find_running(self.program, self.image, self.head, choice)
-        self.compiled: dict[Any, Any] = {}
+        self.compiled = CompiledFunctions()
+        self._needed: dict[tuple[int, ...], int] = {}
         self.lock = threading.RLock()
         self._model = source.model
 
@@ -145,9 +147,7 @@ class TracedNetwork:
     def remember(self, key: Hashable, compile_for: Callable[[TracedNetwork], Any]) -> Any:
         """Return what `compile_for` made of this network (without its model) when it was first asked for by `key`."""
         with self.lock:
-            if key not in self.compiled:
-                self.compiled[key] = compile_for(self.without_model())
-            return self.compiled[key]
+            return self.compiled.find(key, lambda: compile_for(self.without_model()))
 
     def find_layer(self, name: str | None) -> Layer:
         """Return the layer of that name or path, or the default one; raise `UnknownLayerError` where there is none."""
@@ -197,8 +197,8 @@ class TracedNetwork:
 
     def affordable(self, shape: Sequence[int]) -> int:
         """Return how many images (H, W, C) of a shape can be run at once, forward and backward."""
-        count: int = self.remember(("affordable", *shape), lambda network: affordable(network, tuple(shape)))
-        return count
+        with self.lock:
+            return affordable(self, self._needed, tuple(shape))
 
     def trial_others(self) -> dict[str, tf.Tensor]:
         """Return zeros, or empty texts, for the inputs beside one image."""
@@ -235,7 +235,8 @@ class TracedNetwork:
 
 
 def _in_full_precision(network: TracedNetwork) -> TracedNetwork:
-    network.running, network.compiled = network.running.full or network.running, {}
+    network.running = network.running.full or network.running
+    network.compiled, network._needed = CompiledFunctions(), {}
     return network
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from tfviz.network.internals import operation_definition
@@ -61,6 +61,7 @@ _BY_ATTRIBUTE = {
     "PrintV2": ("output_stream", ("", "stderr", "stdout", "log(info)", "log(warning)", "log(error)")),
 }
 IN_THE_ATTRIBUTE = "bytes://"
+KNOWN = 4096  # types of operations that are remembered: TensorFlow has 1,500, a file may name any
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 # TensorFlow may run any function of the same value instead of one that is called.
 _ALIKE = "api_implements"
@@ -78,7 +79,7 @@ def effect_of(node: Any) -> str:
     return _effect_of_type(node.op)
 
 
-@cache
+@lru_cache(KNOWN)
 def _effect_of_type(operation: str) -> str:
     if operation in _BY_TYPE:
         return _BY_TYPE[operation]
