@@ -12,11 +12,12 @@ import tensorflow as tf
 from tfviz.errors import InvalidImagesError, TfvizError, UnsupportedModelError
 from tfviz.methods.checks import name_images
 from tfviz.methods.columns import NO_COLUMNS, Columns
-from tfviz.methods.compiled import Compiled, compile_methods
+from tfviz.methods.compiled import FINITE, Compiled, compile_methods
 from tfviz.methods.precision_error import precision_errors
 from tfviz.methods.replicas import Replica, on_replicas, replica_devices, run_parts
 from tfviz.network.batches import Batch, batches
 from tfviz.network.compiling import reason_of, with_captured
+from tfviz.network.finite import check_scores
 from tfviz.network.precision import FULL
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
@@ -56,13 +57,17 @@ def run_batches(
     replicas = on_replicas(network, compiled, devices)
     found: list[dict[str, Any]] = []
     exact: dict[str, np.ndarray] = {}
+    done = 0
     for batch in batches(network, images, targets, columns.images_at_once(batch_size)):
         for run in compiled.runs.values():
             run.check(batch.images.shape[1:])
         try:
-            found.append(_run_columns(network, replicas, columns, batch, batch_size))
+            rows = _run_columns(network, replicas, columns, batch, batch_size)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             raise _refusal(network, batch, error) from error
+        check_scores(network, batch, rows.pop(FINITE).reshape(-1, columns.count).all(axis=1), done)
+        done += len(batch.images)
+        found.append(rows)
         if compared and not exact:
             exact = _exact_maps(network, chosen, batch, found[0], batch_size)
     joined = _joined(found)

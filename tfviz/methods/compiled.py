@@ -18,6 +18,9 @@ from tfviz.network.passes import Passes, interleaved, joined
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import progress
 
+FINITE = "finite"
+"""Whether the score of each target, and what it is explained by, is finite: among what a compiled function returns."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -166,7 +169,7 @@ def _compile(
                 results = [result] if width == 1 else [run.compute(each, chosen[name]) for each in columns]
                 found[name] = tf.nest.map_structure(lambda *each: interleaved(each), *map(_parts, results))
         said.extend(passes.warnings)
-        computed = {"found": found, "loops": started}
+        computed = {"found": found, "loops": started, FINITE: whole.finite}
         return computed if maps_alone else computed | _about_scores(network, whole)
 
     return concrete(explain), loops, tuple(dict.fromkeys(said))
@@ -174,7 +177,9 @@ def _compile(
 
 def _about_scores(network: TracedNetwork, passes: Passes) -> dict[str, tf.Tensor]:
     found = {name: getattr(passes, name) for name in ("targets", "scores", "logits")}
-    return found | {"probabilities": network.head.probabilities(passes.logits)}
+    # A logit of minus infinity is a class that is ruled out; any other that is no number spoils all probabilities.
+    spoilt = tf.reduce_any(tf.math.is_nan(passes.logits) | (passes.logits == float("inf")), axis=1)
+    return found | {"probabilities": network.head.probabilities(passes.logits), FINITE: passes.finite & ~spoilt}
 
 
 def _compile_loop(loop: Loop, passes: Passes) -> Any:

@@ -23,7 +23,8 @@ def serve(network: TracedNetwork, run: Run, batch_size: int, said: list[str]) ->
 
     It returns the method's `maps`, and the `targets` (N,) and `scores` (N,) that they explain; a target below 0 is the
     predicted class. A method of many runs takes at most `batch_size` images at once, fewer where they would not fit in
-    memory, and each image at least once. What must be said of the result is added to `said` when it is traced.
+    memory, and each image at least once. The map of a score that is not finite is NaN. What must be said of the result
+    is added to `said` when it is traced.
     """
     # A custom score has no classes, and its one column stands for what is predicted.
     classes = network.num_classes or 1
@@ -47,6 +48,9 @@ def serve(network: TracedNetwork, run: Run, batch_size: int, said: list[str]) ->
             found = found.run(at_once, images_count)
         said.extend(passes.warnings)
         maps = found.result if isinstance(found, Diagnosed) else found
+        # Nothing can be raised here; a map that could be believed is worse than none.
+        broken = tf.reshape(~passes.finite, tf.concat([[-1], tf.ones(tf.rank(maps) - 1, tf.int32)], axis=0))
+        maps = tf.where(broken, tf.constant(float("nan"), maps.dtype), maps)
         return {"maps": maps, "targets": passes.targets, "scores": passes.scores}
 
     return explain

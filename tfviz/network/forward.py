@@ -62,14 +62,17 @@ class Forward:
             )
             self.logits = network.read_logits(self.tensors)
 
+    def scores(self, targets: tf.Tensor) -> tf.Tensor:
+        """Return the score (N,) of each target: where that is less work, without those of the other classes."""
+        if self._last_layer is None:
+            return self._network.head.scores(self.logits, targets)
+        return self._last_layer.scores(self.tensors, targets, self._rule)
+
     def gradients(self, targets: tf.Tensor, rule: Rule | None, places: Sequence[Value]) -> list[tf.Tensor]:
         """Return ∂(the score of each target)/∂(each place) in float32, under a rule or none."""
         self._choice.rule = rule
         with self._tape:
-            if self._last_layer is None:
-                scores = self._network.head.scores(self.logits, targets)
-            else:
-                scores = self._last_layer.scores(self.tensors, targets, self._rule)
+            scores = self.scores(targets)
         tensors = [self._images if place is self._network.image else self.tensors[place] for place in places]
         found = self._tape.gradient(scores, tensors, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return [tf.cast(gradient, tf.float32) for gradient in found]

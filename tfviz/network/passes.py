@@ -38,12 +38,14 @@ class Passes:
 
     images: float32 (N, H, W, C). others: the inputs beside them, by name. logits: (N, K). targets: int32 (N,). scores:
     (N,), the logit of each target. at_once: the number of images that a method may run the network on at once. biases:
-    every bias with its gradient, if `Gradient(BIASES)` was announced. warnings: what must be said of the result.
+    every bias with its gradient, if `Gradient(BIASES)` was announced. finite: whether each image's score and the maps
+    of the layers hold no NaN and nothing infinite, bool (N,). warnings: what must be said of the result.
     """
 
     logits: tf.Tensor
     targets: tf.Tensor
     scores: tf.Tensor
+    finite: tf.Tensor
     _gradients: dict[Gradient, list[tf.Tensor]]
 
     def __init__(
@@ -84,7 +86,7 @@ class Passes:
         if self._network.running.jit_compile:
             make = tf.function(make, jit_compile=True, autograph=False)
         made = make(self.images, self.others, targets)
-        self.logits, self.targets, self.scores, self._values, self._bias_tensors, found = made
+        self.logits, self.targets, self.scores, self.finite, self._values, self._bias_tensors, found = made
         self._gradients = dict(zip(self._gradients, found, strict=True))
 
     def _make(self, images: tf.Tensor, others: Mapping[str, tf.Tensor], targets: tf.Tensor) -> tuple[Any, ...]:
@@ -98,14 +100,18 @@ class Passes:
         values = {path: tensors[value] for path, value in self._layers.items()}
         terms = [tf.cast(bias.tensor(tensors), tf.float32) for bias in self._biases]
         self._look_at(targets)
-        return self.logits, self.targets, self.scores, values, terms, list(self._gradients.values())
+        for path, value in values.items():
+            self.finite &= _is_finite(self._network.find_layer(path).to_map(tf.cast(value, tf.float32)))
+        gradients = list(self._gradients.values())
+        return self.logits, self.targets, self.scores, self.finite, values, terms, gradients
 
     def _look_at(self, targets: tf.Tensor) -> None:
         """Make the backward passes from the scores of targets."""
-        head = self._network.head
-        self.logits = next(iter(self._forwards.values())).logits
+        head, forward = self._network.head, next(iter(self._forwards.values()))
+        self.logits = forward.logits
         self.targets = head.resolve(self.logits, targets, self._ranks)
         self.scores = head.scores(self.logits, self.targets)
+        self.finite = tf.math.is_finite(forward.scores(self.targets))
         self._gradients = {}
         for rules, forward in self._forwards.items():
             for rule in rules:
@@ -208,7 +214,7 @@ def joined(columns: Sequence[Passes]) -> Passes:
     first, whole = columns[0], copy(columns[0])
     if len(columns) == 1:
         return first
-    for name in ("images", "logits", "targets", "scores"):
+    for name in ("images", "logits", "targets", "scores", "finite"):
         setattr(whole, name, interleaved([getattr(each, name) for each in columns]))
     whole.others = first._others_of(whole.images)
     whole._forwards = {}
@@ -232,6 +238,11 @@ def interleaved(columns: Sequence[tf.Tensor]) -> tf.Tensor:
         return columns[0]
     stacked = tf.stack(columns, axis=1)
     return tf.reshape(stacked, tf.concat([[-1], tf.shape(stacked)[2:]], axis=0))
+
+
+def _is_finite(values: tf.Tensor) -> tf.Tensor:
+    """Return whether all values of each image (N, h, w, c) are finite, (N,)."""
+    return tf.reduce_all(tf.math.is_finite(values), axis=(1, 2, 3))
 
 
 def check_rules(network: TracedNetwork, gradients: Iterable[Gradient]) -> list[str]:

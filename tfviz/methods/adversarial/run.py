@@ -15,6 +15,7 @@ from tfviz.methods.adversarial.ascent import WHITE, Attack, Bounds, compile_atta
 from tfviz.methods.checks import name_images, number, whole
 from tfviz.methods.pixels import check_pixel_range
 from tfviz.network.batches import PREDICTED, Batch
+from tfviz.network.finite import check_scores
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
 
@@ -104,6 +105,7 @@ def run(
         colors = check_pixel_range(pixel_range, images.shape[3])
         _check_inside(images, *colors, count)
         logits = network.logits(images, batch_size=len(images))
+        check_scores(network, batch, np.isfinite(logits.max(axis=1)), count)
         classes = _classes(network, attack, logits, batch.targets, count)
         prepared.append((limits.bounds(images, classes, *colors), logits))
         count += len(images)

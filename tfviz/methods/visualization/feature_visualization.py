@@ -18,6 +18,7 @@ from tfviz.methods.visualization.objectives import Objective
 from tfviz.methods.visualization.readout import lay_out
 from tfviz.methods.visualization.recipe import find_recipe
 from tfviz.network.batches import batches
+from tfviz.network.finite import why_not_finite
 from tfviz.network.layers import Shape
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
@@ -115,6 +116,7 @@ def feature_visualization(
     state = start(plan, colors, seed, first, given=given is not None)
     made, history, kept = _ascend(network, plan, setting, state, seed, set(snapshots))
     scores = compile_values(network, plan, setting)(made, shares).numpy()
+    _check_scores(network, [*history, scores], first, wanted)
     _warn_where_nothing_happened([*history, scores], wanted)
     return FeatureVisualization(made.numpy(), wanted, history, scores, kept)
 
@@ -132,6 +134,19 @@ def _ascend(
         if last in snapshots:
             kept[last] = decode(plan, state, setting.colors).numpy()
     return decode(plan, state, setting.colors), np.concatenate(history), kept
+
+
+def _check_scores(
+    network: TracedNetwork, values: Sequence[np.ndarray], first: tf.Tensor, objectives: Sequence[Objective]
+) -> None:
+    """Raise `TfvizError` where the score of an objective was not finite."""
+    finite = np.isfinite(values).all(axis=0)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise TfvizError(
+            f"the score of {objectives[row]} became NaN or infinite: "
+            + why_not_finite(network, first[row : row + 1].numpy())
+        )
 
 
 def _warn_where_nothing_happened(values: Sequence[np.ndarray], objectives: Sequence[Objective]) -> None:

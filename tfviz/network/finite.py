@@ -1,0 +1,76 @@
+"""Why a score is no finite number: looked for only once one is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tensorflow as tf
+
+from tfviz.errors import TfvizError
+from tfviz.network.program import Value
+
+if TYPE_CHECKING:
+    from tfviz.network.batches import Batch
+    from tfviz.network.traced import TracedNetwork
+
+NO_OTHERS: Mapping[str, tf.Tensor] = {}
+NAMED = 3
+"""Weights that are named at most."""
+
+
+def check_scores(network: TracedNetwork, batch: Batch, finite: np.ndarray, start: int) -> None:
+    """Raise `TfvizError` where the score of an image is not `finite` (N,); the first image is called `start`."""
+    if finite.all():
+        return
+    row = int(np.argmin(finite))
+    one = batch.split(network, len(batch.images))[row]
+    raise TfvizError(
+        f"image {start + row} has no score that could be explained, it is NaN or infinite: "
+        + why_not_finite(network, one.images, one.others)
+    )
+
+
+def why_not_finite(network: TracedNetwork, image: np.ndarray, others: Mapping[str, tf.Tensor] = NO_OTHERS) -> str:
+    """Return, in words, what makes the score of an image (1, H, W, C) NaN or infinite: weights, image or arithmetic."""
+    weights = [str(variable.name) for variable in network.function.variables if not _is_finite(variable)]
+    if weights:
+        named = ", ".join(weights[:NAMED]) + (f" and {len(weights) - NAMED} more" if len(weights) > NAMED else "")
+        return f"weights of the network are NaN or infinite: {named}"
+    if not np.isfinite(image).all():
+        return "the image holds NaN or infinite values"
+    place = _first_place(network, image, others)
+    about = f" in {network.precision}" if network.running.full else ""
+    return (
+        f"the weights and the image are finite, the network's own arithmetic is not{about}"
+        + (f", first in the operation {place!r}" if place else "")
+        + " (a number too large, a division by zero, a logarithm or root of a negative number)"
+    )
+
+
+def _is_finite(variable: tf.Variable) -> bool:
+    if not variable.dtype.is_floating:
+        return True
+    # Of a variable on several devices, the first copy.
+    values = getattr(variable, "values", (variable,))[0]
+    return bool(tf.reduce_all(tf.math.is_finite(tf.convert_to_tensor(values))))
+
+
+def _first_place(network: TracedNetwork, image: np.ndarray, others: Mapping[str, tf.Tensor]) -> str | None:
+    """Return the name of the first operation that makes a NaN or an infinite number of finite ones."""
+    depending = network.program.depending_on([network.image])
+    outputs = [value for step in network.program.steps for value in step.outputs if value in depending]
+    floating = [value for value in outputs if value.dtype.is_floating]
+
+    @tf.function(autograph=False)
+    def finite(images: tf.Tensor) -> list[tf.Tensor]:
+        tensors = network.replay(images, others)
+        return [tf.reduce_all(tf.math.is_finite(tensors[value])) for value in floating]
+
+    found = zip(floating, finite(tf.constant(image)), strict=True)
+    return next((_name(value) for value, is_finite in found if not is_finite), None)
+
+
+def _name(value: Value) -> str | None:
+    return value.step.name if value.step is not None else None
