@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 from collections.abc import Sequence
 
 from tfviz.apps.command.app import app
@@ -14,6 +16,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command with the process's arguments, or with others, and exit with its status."""
     # OpenCV reads it when it is imported: a second line behind our own reading of headers, for this process alone.
     os.environ.setdefault(OPENCV_LIMIT, str(1 << 28))
+    # A terminal of few characters gets escapes for the others, not a traceback at the end of a run.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app(args=arguments, prog_name="tfviz")
 
 

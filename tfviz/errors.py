@@ -19,9 +19,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from tfviz.printable import printable
+
 
 class TfvizError(ValueError):
-    """Base class of the errors that a user can cause."""
+    """Base class of the errors that a user can cause. Its message is one printable line, whatever it quotes."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class UnsupportedModelError(TfvizError):
@@ -54,6 +59,9 @@ class RuleError(TfvizError):
 
 class TfvizWarning(UserWarning):
     """The result is right but may not mean what it seems to."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 def one_line(error: BaseException) -> str:

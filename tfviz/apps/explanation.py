@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfviz.apps import manifest
+from tfviz.apps.labels import class_name
 from tfviz.apps.origin import Origin
 from tfviz.apps.output import PICTURE_SUFFIX, check_folder, file_part, write_array, write_figure
 from tfviz.errors import InvalidImagesError, TfvizError
@@ -242,8 +243,3 @@ def shown(name: str, values: np.ndarray, order: str) -> np.ndarray:
     if start == "minimum":
         return normalise(ordered, "min_max")
     return ordered.clip(min=0) if start == "positive" else ordered
-
-
-def class_name(target: int, class_names: Sequence[str] | None) -> str:
-    """Return what a class is called: its index where it has no name."""
-    return class_names[target] if class_names is not None and target < len(class_names) else f"class {target}"

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tfviz.errors import InvalidTargetsError, TfvizWarning, resembling
+from tfviz.printable import printable
 
 
 def read_labels(path: str | Path, *, num_classes: int | None = None) -> list[str]:
@@ -64,6 +65,13 @@ def _from_json(data: Any) -> list[str]:
     if not names or not all(isinstance(name, str) for name in names):
         raise TypeError("its entries are not names")
     return names
+
+
+def class_name(target: int, class_names: Sequence[str] | None) -> str:
+    """Return what a class is called: its index where it has no name."""
+    return (
+        printable(class_names[target]) if class_names is not None and target < len(class_names) else f"class {target}"
+    )
 
 
 def imagenet_labels() -> list[str]:

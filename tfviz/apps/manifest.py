@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfviz.apps.output import write_file
+from tfviz.printable import printable
 
 if TYPE_CHECKING:
     from tfviz.apps.explanation import Explanation
@@ -129,13 +130,13 @@ def write(folder: Path, content: Mapping[str, Any]) -> Path:
 
 
 def _plain(value: Any) -> Any:
-    """Return what JSON knows: options may be NumPy numbers, tuples or objects of their own."""
+    """Return what JSON knows, in printable texts: options may be NumPy numbers, tuples or objects of their own."""
     if isinstance(value, np.generic | np.ndarray):
         return _plain(value.tolist())
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {printable(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+    return value if isinstance(value, int | float | bool | None) else printable(value)

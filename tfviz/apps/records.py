@@ -23,6 +23,7 @@ from tfviz.apps.features import find_picture, read_features, serialise
 from tfviz.apps.image_files import SUFFIXES
 from tfviz.apps.output import PICTURE_SUFFIX
 from tfviz.errors import InvalidImagesError, TfvizError
+from tfviz.printable import printable
 
 ENCODED, LABEL = "image/encoded", "image/class/label"
 NAMES = ("image/filename", "image/key")
@@ -60,7 +61,10 @@ class DeadLetter(NamedTuple):
 
     def line(self) -> str:
         """Return it as a line of JSON."""
-        return json.dumps({**self.origin._asdict(), "reason": self.reason}, ensure_ascii=False)
+        return json.dumps(
+            {name: printable(text) for name, text in {**self.origin._asdict(), "reason": self.reason}.items()},
+            ensure_ascii=False,
+        )
 
 
 class PictureRecord(NamedTuple):

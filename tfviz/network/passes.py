@@ -101,7 +101,8 @@ class Passes:
         terms = [tf.cast(bias.tensor(tensors), tf.float32) for bias in self._biases]
         self._look_at(targets)
         for path, value in values.items():
-            self.finite &= _is_finite(self._network.find_layer(path).to_map(tf.cast(value, tf.float32)))
+            found = self._network.find_layer(path).to_map(tf.cast(value, tf.float32))
+            self.finite &= tf.reduce_all(tf.math.is_finite(found), axis=(1, 2, 3))
         gradients = list(self._gradients.values())
         return self.logits, self.targets, self.scores, self.finite, values, terms, gradients
 
@@ -238,11 +239,6 @@ def interleaved(columns: Sequence[tf.Tensor]) -> tf.Tensor:
         return columns[0]
     stacked = tf.stack(columns, axis=1)
     return tf.reshape(stacked, tf.concat([[-1], tf.shape(stacked)[2:]], axis=0))
-
-
-def _is_finite(values: tf.Tensor) -> tf.Tensor:
-    """Return whether all values of each image (N, h, w, c) are finite, (N,)."""
-    return tf.reduce_all(tf.math.is_finite(values), axis=(1, 2, 3))
 
 
 def check_rules(network: TracedNetwork, gradients: Iterable[Gradient]) -> list[str]:

@@ -26,6 +26,7 @@ from tfviz.network.replay import NOTHING, Change, replay
 from tfviz.network.rules import Rule
 from tfviz.network.running import find_running
 from tfviz.network.scores import Head
+from tfviz.printable import printable
 
 
 class TracedNetwork:
@@ -38,7 +39,7 @@ class TracedNetwork:
     """
 
     def __init__(self, source: Source, choice: Choice) -> None:
-        self.name = source.name
+        self.name = printable(source.name)
         self.signature: str | None = source.signature
         self.function = source.function
         whole = program_of(source.function.graph)

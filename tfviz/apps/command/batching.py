@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from tfviz.apps.command import options
-from tfviz.apps.command.behaviour import say, start_tensorflow
+from tfviz.apps.command.behaviour import say, start_tensorflow, tell
 from tfviz.apps.command.flags import MethodCommand, chosen, model_options
 
 LOCAL_RUNNER = "DirectRunner"
@@ -78,7 +78,7 @@ def batch(
 def _report(counts: Mapping[str, int], output: str) -> None:
     """Print what came of the inputs; exit with 1 where nothing did."""
     inputs, results, dead = (counts[name] for name in ("inputs", "results", "dead_letters"))
-    print(f"{inputs} inputs = {results} results + {dead} dead letters", f"{output.rstrip('/')}/manifest.json", sep="\n")
+    tell(f"{inputs} inputs = {results} results + {dead} dead letters", f"{output.rstrip('/')}/manifest.json")
     if counts["zero_maps"]:
         say(f"warning: {counts['zero_maps']} maps are zero everywhere")
     if counts["doubtful"]:

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from tfviz.apps.quiet import silent_stderr
 from tfviz.errors import TfvizError, TfvizWarning, UnsupportedModelError
+from tfviz.printable import printable
 
 INTERRUPTED = 130
 
@@ -43,7 +44,12 @@ class Group(TyperGroup):
 
 def say(message: str) -> None:
     """Write one line about what went wrong to the standard error."""
-    print(f"tfviz: {' '.join(message.split())}", file=sys.stderr)
+    print(f"tfviz: {' '.join(printable(message).split())}", file=sys.stderr)
+
+
+def tell(*lines: object) -> None:
+    """Write lines about what was done to the standard output."""
+    print(*map(printable, lines), sep="\n")
 
 
 def start_tensorflow() -> None:

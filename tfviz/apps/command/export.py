@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from tfviz.apps.command.behaviour import tell
 from tfviz.apps.command.explain import find_methods
 from tfviz.apps.command.tables import print_rows
 from tfviz.apps.encoded import Decoder
@@ -98,7 +99,7 @@ def _print(exported: Exported, output: Path, names: Sequence[str]) -> None:
     signatures = {**exported.own, **exported.added}
     print_rows(["signature", "takes → returns"], [(key, _described(each)) for key, each in signatures.items()])
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
-    print(f"{output}: {size / 1e6:.1f} MB; a target of -1 is the predicted class\n")
+    tell(f"{output}: {size / 1e6:.1f} MB; a target of -1 is the predicted class", "")
     command = ["saved_model_cli", "run", "--dir", str(output), "--tag_set", "serve"]
     command += [
         "--signature_def",
@@ -106,7 +107,7 @@ def _print(exported: Exported, output: Path, names: Sequence[str]) -> None:
         "--inputs",
         ";".join(f"{name}={output / EXTRA / name}.npy" for name in names),
     ]
-    print(shlex.join([*command, "--input_exprs", "targets=[-1]"]))
+    tell(shlex.join([*command, "--input_exprs", "targets=[-1]"]))
 
 
 def _described(function: Any) -> str:

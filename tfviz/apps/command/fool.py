@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.apps.command.behaviour import say
+from tfviz.apps.command.behaviour import say, tell
 from tfviz.apps.command.tables import print_rows
-from tfviz.apps.explanation import class_name
+from tfviz.apps.labels import class_name
 from tfviz.apps.output import PICTURE_SUFFIX, write_array, write_picture
 from tfviz.apps.setup import Setup
 from tfviz.errors import UnknownMethodError
@@ -59,8 +59,8 @@ def fool(setup: Setup, path: Path, options: FoolOptions, output: Path) -> bool:
     _print(setup, stages, int(found.targets[0]))
     aim = "reached" if options.target is not None else "left"
     outcome = aim if found.success[0] else f"not {aim}"
-    print(f"{options.method}: {_name(setup, int(found.targets[0]))} {outcome}, {found.steps[0]} steps")
-    print(*written[: 2 + options.save_array], sep="\n")
+    tell(f"{options.method}: {_name(setup, int(found.targets[0]))} {outcome}, {found.steps[0]} steps")
+    tell(*written[: 2 + options.save_array])
     if found.success[0] and stages[2].predicted != stages[1].predicted:
         say(
             f"warning: rounded to the 8 bits of a PNG file, the image is taken for "

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from tfviz.apps.explanation import class_name
+from tfviz.apps.labels import class_name
 from tfviz.apps.setup import Setup
 from tfviz.errors import InvalidTargetsError
 from tfviz.methods.visualization import Channel, Class, Direction, Layer, Neuron, Objective

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfviz.apps import manifest
-from tfviz.apps.explanation import Explanation, class_name
+from tfviz.apps.explanation import Explanation
 from tfviz.apps.images import Image
+from tfviz.apps.labels import class_name
 from tfviz.apps.output import PICTURE_SUFFIX, write_figure
 from tfviz.apps.setup import Setup
 from tfviz.methods.registry import method_of

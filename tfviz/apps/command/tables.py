@@ -8,15 +8,19 @@ from pathlib import Path
 import numpy as np
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from tfviz.apps.command.behaviour import tell
 from tfviz.apps.command.outcome import Outcome, Scored
-from tfviz.apps.explanation import Explanation, class_name
+from tfviz.apps.explanation import Explanation
+from tfviz.apps.labels import class_name
 from tfviz.methods import METHODS
 from tfviz.methods.precision_error import PRECISION_ERROR
 from tfviz.network.precision import FULL
 from tfviz.network.traced import TracedNetwork
+from tfviz.printable import printable
 
 MOST_LINES = 40
 MOST_FILES = 10
@@ -43,9 +47,9 @@ def print_places(outcome: Outcome, manifest: Path | None) -> None:
     for column in table.columns[-len(EDGES) :]:
         column.justify = "right"
     for entry, method, edges in lines[:MOST_LINES]:
-        names = [Text(class_name(entry["target"], outcome.setup.class_names))] if has_classes else []
+        names = [_cell(class_name(entry["target"], outcome.setup.class_names))] if has_classes else []
         shown = map(str, edges or ["none"])
-        table.add_row(Text(Path(entry["image"]).stem, overflow="fold"), *names, method, *shown)
+        table.add_row(_cell(Path(entry["image"]).stem), *names, method, *shown)
     Console().print(table)
     height, width = outcome.setup.size
     said = f"pixels of the picture of {height}x{width} that the network sees; right and bottom are the first outside"
@@ -57,10 +61,10 @@ def print_layers(network: TracedNetwork) -> None:
     table = _table("layer", "height × width × channels", "")
     for name, shape in network.layers.items():
         default = "default" if name == network.default_layer else ""
-        table.add_row(Text(name, overflow="fold"), " × ".join(str(size or "?") for size in shape), default)
+        table.add_row(_cell(name), " × ".join(str(size or "?") for size in shape), default)
     Console().print(table)
-    for line in _about_cut(network):
-        print(line)
+    if said := _about_cut(network):
+        tell(*said)
 
 
 def print_methods() -> None:
@@ -94,7 +98,7 @@ def _print_files(outcome: Outcome, said: str, manifest: Path | None) -> None:
     written = [str(path) for path in outcome.pictures]
     if len(written) > MOST_FILES:
         written = [f"{len(written)} pictures in {outcome.request.output}"]
-    print(*lines, *written, *([str(manifest)] if manifest else []), sep="\n")
+    tell(*lines, *written, *([manifest] if manifest else []))
 
 
 def _about_precision(outcome: Outcome) -> list[str]:
@@ -116,7 +120,7 @@ def print_rows(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for column in table.columns[2:]:
         column.justify = "right"
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*map(_cell, row))
     Console().print(table)
 
 
@@ -132,9 +136,13 @@ def _classes_table(listed: Sequence[Scored], explanation: Explanation) -> Table:
         image = line.image
         score, mark = f"{line.score:.3f}", MARK if line.explained else ""
         cells = (line.name, score, f"{line.probability:.4f}") if has_classes else (score,)
-        table.add_row(Text(shown, overflow="fold"), *map(Text, cells), mark)
+        table.add_row(_cell(shown), *map(_cell, cells), mark)
     return table
 
 
+def _cell(text: str) -> Text:
+    return Text(printable(text), overflow="fold")
+
+
 def _table(*headers: str) -> Table:
-    return Table(*headers, box=box.SIMPLE_HEAD, pad_edge=False)
+    return Table(*(escape(printable(each)) for each in headers), box=box.SIMPLE_HEAD, pad_edge=False)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tfviz.apps.animation import encode_gif
 from tfviz.apps.colors import find_color_statistics
+from tfviz.apps.command.behaviour import tell
 from tfviz.apps.command.objectives import read_objective
 from tfviz.apps.images import Image
 from tfviz.apps.output import ANIMATION_SUFFIX, PICTURE_SUFFIX, file_names, write_file, write_picture
@@ -74,7 +75,7 @@ def visualize(setup: Setup, objectives: Sequence[str], options: VisualizeOptions
         stages_of_one = {step: _enlarged(pictures[row]) for step, pictures in stages.items()}
         paths = _write(output / file, each.name, stages_of_one, options)
         scores = f"score {found.history[:1, row].sum():.2f} -> {found.scores[row]:.2f}"
-        print(f"{each.name}: {scores}, {', '.join(map(str, paths))}")
+        tell(f"{each.name}: {scores}, {', '.join(map(str, paths))}")
 
 
 def _write(stem: Path, name: str, stages: dict[int, Image], options: VisualizeOptions) -> list[Path]:
