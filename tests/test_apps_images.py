@@ -238,9 +238,9 @@ def test_a_cut_off_png(file, noise, kept):
         read_image(file("part.png", encode(".png", noise)[:kept]))
 
 
-@pytest.mark.parametrize("data", [b"hello, I am text\n" * 50, b"x", b"\xff\xd8", b"RIFF1234WAVE"])
+@pytest.mark.parametrize("data", [b"hello, I am text\n" * 50, b"x", b"\xff\xd8", b"BM", b"GIF89a", b"RIFF1234WAVE"])
 def test_a_file_that_is_no_image(file, data, capfd):
-    with pytest.raises(InvalidImagesError, match=r"text\.jpg is no image that can be read; save it as PNG or JPEG"):
+    with pytest.raises(InvalidImagesError, match=r"text\.jpg is no image that OpenCV can read; save it as PNG or JPEG"):
         read_image(file("text.jpg", data))
     assert capfd.readouterr().err == ""
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tfviz"
 MODULES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
 FOLDERS = ["network", "methods", "results", "apps"]  # data flows from left to right
-OF_ALL = {"tfviz.errors", "tfviz.limits", "tfviz.printable", "tfviz.progress"}
+OF_ALL = {"tfviz.arrays", "tfviz.errors", "tfviz.limits", "tfviz.paths", "tfviz.printable", "tfviz.progress"}
 
 
 def imports(name):
@@ -75,7 +75,17 @@ def test_the_demo_knows_only_numpy_and_keras(name):
         assert full.split(".")[0] in known or full.startswith("tfviz.demo"), f"{name} imports {full}"
 
 
-@pytest.mark.parametrize("name", ["tfviz/errors.py", "tfviz/limits.py", "tfviz/printable.py", "tfviz/progress.py"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tfviz/arrays.py",
+        "tfviz/errors.py",
+        "tfviz/limits.py",
+        "tfviz/paths.py",
+        "tfviz/printable.py",
+        "tfviz/progress.py",
+    ],
+)
 def test_what_everyone_imports_imports_nothing_else_of_tfviz(name):
     if name in MODULES:
         found = [full for full in imports(name) if full.startswith("tfviz.")]

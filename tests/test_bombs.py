@@ -197,21 +197,21 @@ def test_an_image_that_asks_for_much_is_refused_in_little_memory(refused_images,
 @pytest.mark.parametrize(
     "name, reason",
     [
-        ("chunk.png", "is cut off"),
+        ("chunk.png", "is damaged: it does not begin with its header"),
         (
             "deep.png",
             "has 7000x7000 pixels that take 392 MB while they are decoded, more than 195; make it smaller, or",
         ),
         ("frame.png", "a frame is larger than the picture"),
-        ("twice.png", "does not begin with one header"),
+        ("twice.png", "it has two headers"),
         ("double.tif", "has pixels of type float64"),
         ("signed.tif", "its tag 256 is no positive number"),
         ("extended.webp", "has 16777216x100 pixels"),
         ("within.bmp", "is no image that OpenCV can read"),
-        ("within.ppm", "is cut off"),
+        ("within.ppm", "is no image that OpenCV can read"),
         ("odd.ppm", "its header is none of a PNM image"),
         ("scan.jp2", "is an image in the format JPEG 2000, which is not read; save it as PNG or JPEG"),
-        ("sun.ras", "is no image that can be read"),
+        ("sun.ras", "is no image that OpenCV can read"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path, name, reason):

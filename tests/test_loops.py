@@ -8,6 +8,7 @@ import pytest
 from model_zoo import model_of, random_images
 
 import tfviz
+from tfviz.methods.compiled import Functions
 from tfviz.network.compiled_functions import CompiledFunctions
 
 IMAGES = random_images(2)
@@ -41,7 +42,7 @@ def test_what_a_loop_runs_is_a_graph_of_its_own(run):
     functions = [
         function
         for compiled in network.compiled.values()
-        for function in (compiled[1].values() if isinstance(compiled, tuple) else [compiled])
+        for function in (compiled.loops.values() if isinstance(compiled, Functions) else [compiled])
         if hasattr(function, "graph")
     ]
     library = [each for function in functions for each in function.graph.as_graph_def().library.function]

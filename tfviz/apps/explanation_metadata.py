@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from tfviz.apps.folders import METADATA as FILE
 from tfviz.apps.saved_signatures import Signature
-from tfviz.errors import TfvizError, UnsupportedModelError
+from tfviz.errors import TfvizError, UnsupportedModelError, one_line
+from tfviz.paths import special_kind
 from tfviz.results import Highlight
 
 # Tensors of a SavedModel that TensorFlow 2 wrote: `serving_default_images:0` and `StatefulPartitionedCall:1`, the
@@ -87,12 +88,14 @@ def read_explanation_metadata(
     Raises `TfvizError` where it is not as the format has it.
     """
     path = folder / FILE
+    if kind := special_kind(path):
+        raise TfvizError(f"{str(path)!r} {kind}")
     if not path.exists():
         return None
     try:
         content = _snake(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise TfvizError(f"{str(path)!r} cannot be read: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise TfvizError(f"{str(path)!r} cannot be read: {one_line(error)}") from error
     try:
         return _read(content, input, output)
     except TfvizError as error:
@@ -102,7 +105,7 @@ def read_explanation_metadata(
 def _read(content: Any, input: str | None, output: str | None) -> ExplanationMetadata:
     name, image = _image_of(_entries(content, "inputs")) if input is None else _entry_of(content, "input", input)
     key, scores = _output_of(_entries(content, "outputs")) if output is None else _entry_of(content, "output", output)
-    if input is None and image.get("encoding", "identity").lower() not in ("identity", "encoding_unspecified"):
+    if input is None and str(image.get("encoding", "identity")).lower() not in ("identity", "encoding_unspecified"):
         raise TfvizError(f"the input {name!r} is encoded as {image['encoding']}, expected IDENTITY, as images are")
     names = scores.get("index_display_name_mapping") or scores.get("index_name_mapping")
     highlight, said = _highlight(image["visualization"]) if image.get("visualization") else (None, ())
@@ -168,7 +171,7 @@ def _baselines(values: Any) -> list[NDArray[np.float32]] | None:
         return None
     try:
         arrays = [np.asarray(each, np.float32) for each in (values if isinstance(values, list) else [values])]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise TfvizError(f"input_baselines must be numbers or images of numbers: {error}") from error
     return [each[0] if each.ndim == 4 else each for each in arrays]
 
@@ -186,9 +189,11 @@ def _highlight(settings: Any) -> tuple[Highlight, tuple[str, ...]]:
             found[VISUALIZATION[key]] = BACKGROUNDS.get(value.lower(), value.lower())
         elif not isinstance(value, str):
             found[VISUALIZATION[key]] = value
-    for bound in ("lower", "upper"):
-        if isinstance(found.get(bound, 0), bool) or not isinstance(found.get(bound, 0), int | float):
-            raise TfvizError(f"a clip percentile of the visualization is {found[bound]!r}, expected a number")
+    for name, value in found.items():
+        is_bound = name in ("lower", "upper")
+        if isinstance(value, bool) or not isinstance(value, int | float if is_bound else str):
+            what, expected = ("clip percentile", "a number") if is_bound else (name, "a word")
+            raise TfvizError(f"a {what} of the visualization is {value!r}, expected {expected}")
     return Highlight(**found), tuple(said)
 
 

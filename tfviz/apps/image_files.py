@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tfviz.errors import InvalidImagesError, resembling
+from tfviz.paths import trouble_with
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -23,20 +24,21 @@ def find_images(arguments: Iterable[str | Path]) -> list[Path]:
     """
     try:
         return list(dict.fromkeys(path for argument in arguments for path in _expand(Path(argument).expanduser())))
-    except PermissionError as error:
+    except OSError as error:
         raise InvalidImagesError(f"{error.filename} cannot be read: {error.strerror}") from error
 
 
 def _expand(path: Path) -> list[Path]:
-    if path.is_file():
+    trouble = trouble_with(path)
+    if not trouble and not path.is_dir():
         return [path]
-    if path.is_dir():
+    if not trouble:
         images = _images_in(path)
     elif glob.has_magic(str(path)):
         matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
         images = [image for match in matches for image in (_images_in(match) if match.is_dir() else _only_image(match))]
     else:
-        raise InvalidImagesError(f"{path} does not exist; {_what_exists(path)}")
+        raise InvalidImagesError(f"{path} {trouble}; {_what_exists(path)}")
     if not images:
         raise InvalidImagesError(f"no image file ({' '.join(SUFFIXES)}) in {path}; {_what_exists(path)}")
     return images
@@ -55,7 +57,8 @@ def _only_image(path: Path) -> list[Path]:
 
 
 def _what_exists(path: Path) -> str:
-    folder = next(parent for parent in (path, *path.parents) if parent.is_dir())
+    folder = next((parent for parent in path.parents if not trouble_with(parent) and parent.is_dir()), Path())
+    folder = path if not trouble_with(path) and path.is_dir() else folder
     missing = path.relative_to(folder).parts[:1]
     names = sorted(entry.name for entry in folder.iterdir())
     place = "this folder" if folder == Path() else str(folder)

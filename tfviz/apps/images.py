@@ -15,10 +15,11 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from tfviz.apps.image_headers import Header, is_jpeg, read_header
+from tfviz.apps.image_headers import NO_IMAGE, Header, is_jpeg, read_header
 from tfviz.apps.quiet import silent_stderr
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
 from tfviz.limits import MAXIMUM_IMAGE_BYTES
+from tfviz.paths import special_kind
 
 Image = NDArray[np.uint8]
 
@@ -59,9 +60,11 @@ def decode_image(data: bytes, name: str | Path, *, maximum_bytes: int = MAXIMUM_
         raise InvalidImagesError(f"{name} is empty (zero bytes); copy or download it again")
     header = read_header(data, name)
     _check_size(name, header, maximum_bytes)
+    if header.trouble:
+        raise InvalidImagesError(f"{name} {header.trouble}")
     pixels = _decode(data)
     if pixels is None:
-        raise InvalidImagesError(f"{name} is no image that OpenCV can read; save it as PNG or JPEG")
+        raise InvalidImagesError(f"{name} {NO_IMAGE}")
     if pixels.dtype not in (np.uint8, np.uint16):
         raise InvalidImagesError(f"{name} has pixels of type {pixels.dtype}; save it with 8 or 16 bits")
     return _turned(_to_rgb(pixels), header.exif)
@@ -70,6 +73,8 @@ def decode_image(data: bytes, name: str | Path, *, maximum_bytes: int = MAXIMUM_
 def read_bytes(path: Path, maximum_bytes: int = MAXIMUM_IMAGE_BYTES) -> bytes:
     """Return what a file holds; raise `InvalidImagesError` where it cannot be read, or holds more than that."""
     try:
+        if kind := special_kind(path):
+            raise InvalidImagesError(f"{path} {kind}")
         if path.is_dir():
             raise InvalidImagesError(f"{path} is a folder, not an image file")
         if path.stat().st_size > maximum_bytes:

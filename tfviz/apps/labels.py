@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tfviz.errors import InvalidTargetsError, TfvizWarning, resembling
+from tfviz.errors import InvalidTargetsError, TfvizWarning, one_line, resembling
+from tfviz.paths import special_kind
 from tfviz.printable import printable
 
 
@@ -31,13 +32,17 @@ def read_labels(path: str | Path, *, num_classes: int | None = None) -> list[str
             hold `num_classes` names.
     """
     path = Path(path)
+    if kind := special_kind(path):
+        raise InvalidTargetsError(f"class names {path} cannot be read: it {kind}")
     try:
         text = path.read_text(encoding="utf-8-sig")
         names = _from_json(json.loads(text)) if path.suffix.lower() == ".json" else _from_lines(text)
     except OSError as error:
         raise InvalidTargetsError(f"class names {path} cannot be read: {error.strerror}") from error
-    except (ValueError, TypeError, LookupError) as error:
-        raise InvalidTargetsError(f"class names {path}: {error}; expected one name a line, or a JSON list") from error
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise InvalidTargetsError(
+            f"class names {path}: {one_line(error)}; expected one name a line, or a JSON list"
+        ) from error
     if num_classes not in (None, len(names)):
         raise InvalidTargetsError(f"{path} holds {len(names)} class names, but the model has {num_classes} classes")
     return names
@@ -53,9 +58,14 @@ def _from_lines(text: str) -> list[str]:
 
 
 def _from_json(data: Any) -> list[str]:
+    if not isinstance(data, dict | list):
+        raise TypeError(f"it holds {type(data).__name__}")
     if isinstance(data, dict):
         if all(isinstance(index, int) for index in data.values()):
-            data = {index: name for name, index in data.items()}
+            names_by_index = {index: name for name, index in data.items()}
+            if len(names_by_index) < len(data):
+                raise LookupError("several names have one index")
+            data = names_by_index
         by_index = {int(index): name for index, name in data.items()}
         missing = next((index for index in range(len(by_index)) if index not in by_index), None)
         if missing is not None:

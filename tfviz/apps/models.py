@@ -12,7 +12,7 @@ from tfviz.apps.labels import imagenet_labels, keras_cache
 from tfviz.apps.preprocessing import Preprocessing, applications, find_preprocessing, plain_name
 from tfviz.errors import UnsupportedModelError, one_line, resembling
 from tfviz.limits import MAXIMUM_MODEL_BYTES
-from tfviz.network.opening import check_weights
+from tfviz.paths import ABSENT, trouble_with
 
 WEIGHTS_FILES = (".h5", ".hdf5", ".keras")
 
@@ -61,8 +61,8 @@ def open_model(name: str, *, weights: str = "imagenet", maximum_bytes: int = MAX
         raise UnsupportedModelError(f"weights are for a keras.applications model; {name} brings its own")
     if name == "demo":
         return _open_demo()
-    if not Path(name).exists():
-        raise UnsupportedModelError(_unknown(name))
+    if trouble := trouble_with(Path(name)):
+        raise UnsupportedModelError(_unknown(name, trouble))
     return OpenedModel(Path(name), Path(name).name)
 
 
@@ -91,6 +91,8 @@ def _open_application(application: Callable[..., Any], weights: str, maximum_byt
                 f"no weights {weights!r} for {name}: expected imagenet, random or an existing .weights.h5, .h5 or "
                 ".keras file"
             )
+        from tfviz.network.opening import check_weights
+
         check_weights(Path(weights), maximum_bytes)
     try:
         model = application(weights=None if weights == "random" else weights)
@@ -116,10 +118,11 @@ def _why_not_built(name: str, weights: str, error: Exception) -> str:
     return f"the weights {weights} do not fit {name}: {reason}"
 
 
-def _unknown(name: str) -> str:
+def _unknown(name: str, trouble: str) -> str:
     folder = Path(name).parent
-    beside = [str(entry) for entry in folder.iterdir()] if folder.is_dir() else []
+    beside = [str(entry) for entry in folder.iterdir()] if not trouble_with(folder) and folder.is_dir() else []
     close = resembling(name, ["demo", *applications(), *beside])
     hint = f"did you mean {close}? " if close else ""
     kinds = "demo, a keras.applications name such as vgg16, or the path of a .keras or .h5 file or SavedModel folder"
-    return f"there is no model {name!r}; {hint}expected {kinds}"
+    what = f"there is no model {name!r}" if trouble == ABSENT else f"{name!r} is no model: it {trouble}"
+    return f"{what}; {hint}expected {kinds}"

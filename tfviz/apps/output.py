@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import tempfile
@@ -22,6 +23,9 @@ PICTURE_SUFFIX = ".tfviz.png"
 """How every picture that tfviz writes ends, so that none replaces a photograph or is taken for one in the next run."""
 ANIMATION_SUFFIX = ".tfviz.gif"
 DOTS_PER_INCH = 150
+LONGEST_STEM, LONGEST_PART = 120, 80
+"""Bytes in the name of a file that come from an image's, and from a result's."""
+MOST_NAMED = 5
 
 
 def check_folder(folder: Path) -> None:
@@ -77,9 +81,28 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
     write_file(path, buffer.getvalue())
 
 
+def short_name(name: str, longest: int) -> str:
+    """Return a name of at most so many bytes, the end of a longer one replaced by a digest of it.
+
+    File systems take 255 for a name with all that is added to it.
+    """
+    encoded = os.fsencode(name)
+    if len(encoded) <= longest:
+        return name
+    digest = hashlib.blake2b(encoded, digest_size=4).hexdigest()
+    return f"{encoded[: longest - len(digest) - 1].decode(errors='ignore')}-{digest}"
+
+
 def file_part(result: str) -> str:
     """Return what stands in file names for a result: a layer's path, in `grad_cam@block/conv`, holds slashes."""
-    return result.replace("/", ".")
+    return short_name(result.replace("/", "."), LONGEST_PART)
+
+
+def replacing(paths: Sequence[Path]) -> str:
+    """Return what to say of files that another run wrote and this one replaces; empty where none is there."""
+    names = [path.name for path in paths if os.path.lexists(path)]
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"replaces what another run had written: {', '.join(names[:MOST_NAMED])}{more}" if names else ""
 
 
 def file_names(paths: Sequence[Path]) -> list[str]:
@@ -95,7 +118,7 @@ def file_names(paths: Sequence[Path]) -> list[str]:
         names = {
             place: "_".join(place[-depth:]) if counts[name.casefold()] > 1 else name for place, name in names.items()
         }
-    return _numbered([names[place] for place in places])
+    return _numbered([short_name(names[place], LONGEST_STEM) for place in places])
 
 
 def _numbered(names: Sequence[str]) -> list[str]:

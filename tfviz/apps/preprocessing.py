@@ -132,14 +132,18 @@ def plain_name(name: str) -> str:
 
 
 def _from_options(name: str, channels: int) -> Preprocessing:
-    options = {"mean": "0", "std": "1", "order": "rgb" if channels == 3 else "grey"}
+    usual = {"mean": "0", "std": "1", "order": "rgb" if channels == 3 else "grey"}
+    options: dict[str, str] = {}
     for part in name.split(";"):
         option, _, value = part.partition("=")
-        if option.strip() not in options:
+        if option.strip() in options:
+            raise TfvizError(f"preprocessing {name!r} says {option.strip()} twice")
+        if option.strip() not in usual:
             raise TfvizError(
                 f"no option {part.strip()!r} in preprocessing {name!r}; expected mean=..., std=... or order=..."
             )
         options[option.strip()] = value.strip().lower()
+    options = {**usual, **options}
     order, count = options["order"], 1 if options["order"] == "grey" else 3
     if order not in (*_ORDERS, "grey") or count != channels:
         raise TfvizError(
@@ -149,7 +153,12 @@ def _from_options(name: str, channels: int) -> Preprocessing:
     mean, std = (_numbers(name, options[option], count) for option in ("mean", "std"))
     if not (np.all(std > 0) and np.all(np.isfinite([mean, std]))):
         raise TfvizError(f"preprocessing {name!r} needs finite numbers, and std above 0")
-    return _linear(name, mean, std, order=order)
+    found = _linear(name, mean, std, order=order)
+    with np.errstate(over="ignore"):
+        white = found.function(np.full((1, 3), 255, np.float32))
+    if not np.isfinite(white).all():
+        raise TfvizError(f"preprocessing {name!r} makes infinite numbers of white pixels; expected a larger std")
+    return found
 
 
 def _numbers(name: str, text: str, count: int) -> Input:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -65,6 +65,14 @@ class Run:
         return np.concatenate(results)
 
 
+class Functions(NamedTuple):
+    """What a network remembers of `Compiled`: its function, its loops and its warnings."""
+
+    function: Any
+    loops: dict[str, Any]
+    warnings: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Compiled:
     """Methods compiled for one network, by the name under which each one's result is kept.
@@ -102,14 +110,14 @@ def compile_methods(
         run.check(sizes)
     parts = {key: split(run.method.name, run.options) for key, run in runs.items()}
     compiled_for = {key: each for key, (each, _) in parts.items()}
-    function, loops, said = network.remember(
+    made: Functions = network.remember(
         (_frozen(compiled_for), width, maps_alone),
         lambda network: _compile(network, runs, compiled_for, width, maps_alone),
     )
     layers = {name: found for name, run in runs.items() if (found := run.layer_name(network))}
     options = {name: run.named(network) for name, run in runs.items()}
     arguments = [value for _, values in parts.values() for value in values]
-    return Compiled(runs, function, loops, said, layers, options, arguments)
+    return Compiled(runs, made.function, made.loops, made.warnings, layers, options, arguments)
 
 
 def plan_methods(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]]) -> dict[str, Run]:
@@ -143,8 +151,7 @@ def _with_layers(options: dict[str, Any], name: Callable[[str | None], str]) -> 
 
 def _compile(
     network: TracedNetwork, runs: dict[str, Run], compiled_for: dict[str, Any], width: int, maps_alone: bool
-) -> tuple[Any, dict[str, Any], tuple[str, ...]]:
-    """Return the function, the loops and the warnings of `Compiled`."""
+) -> Functions:
     gradients = [each for run in runs.values() for each in run.method.gradients_at(run.layer)]
     loops: dict[str, Any] = {}
     said: list[str] = []
@@ -172,7 +179,7 @@ def _compile(
         computed = {"found": found, "loops": started, FINITE: whole.finite}
         return computed if maps_alone else computed | _about_scores(network, whole)
 
-    return concrete(explain), loops, tuple(dict.fromkeys(said))
+    return Functions(concrete(explain), loops, tuple(dict.fromkeys(said)))
 
 
 def _about_scores(network: TracedNetwork, passes: Passes) -> dict[str, tf.Tensor]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfviz.arrays import refuse_masked
 from tfviz.errors import InvalidImagesError, TfvizError, resembling
 from tfviz.methods.blur import gaussian_blur
 from tfviz.methods.checks import name_images, whole
@@ -39,6 +40,7 @@ def _baseline(name: str, baseline: Any) -> Any:
                 hint = f"did you mean {close}? " if close else ""
                 raise TfvizError(f"no baseline {each!r}; {hint}expected {', '.join(BASELINES)}, a colour or an image")
             continue
+        refuse_masked("baselines", each)
         try:
             array = np.asarray(each)
         except ValueError:  # lists of several lengths

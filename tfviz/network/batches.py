@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from tfviz.arrays import refuse_masked
 from tfviz.errors import InvalidImagesError, InvalidTargetsError
 from tfviz.network.given import Given
 from tfviz.network.inputs import rows_of
@@ -76,6 +77,7 @@ def check_targets(network: TracedNetwork, targets: Any, count: int | None) -> An
     """Return targets as a whole number, or as int32 (N,) with N = `count` where that is known."""
     if targets is None:
         return PREDICTED
+    refuse_masked("targets", targets)
     try:
         array = np.asarray(targets)
     except ValueError as error:

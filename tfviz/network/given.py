@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from tfviz.arrays import refuse_masked
 from tfviz.errors import InvalidImagesError
 from tfviz.network.compiling import concrete, reason_of
 from tfviz.network.inputs import is_batch, rows_of
@@ -50,6 +51,7 @@ class Given:
 
     def _check(self, name: str, spec: tf.TensorSpec, value: Any) -> np.ndarray:
         """Return the input of that name as an array."""
+        refuse_masked(f"values of the input {name!r}", value)
         try:
             original = np.asarray(value)
             array = original.astype(spec.dtype.as_numpy_dtype, copy=False)
@@ -152,6 +154,7 @@ def _compile_decoding(network: TracedNetwork) -> Any:
 
 def check_images(network: TracedNetwork, images: Any) -> np.ndarray:
     """Return images as float32 (N, H, W, C), one image as a batch of one; raise `InvalidImagesError`."""
+    refuse_masked("images", images)
     try:
         array = np.asarray(images)
     except NotImplementedError as error:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tfviz.arrays import refuse_masked
 from tfviz.errors import InvalidImagesError, TfvizError, resembling
 
 Floats = NDArray[np.float32]
@@ -55,6 +56,7 @@ def check_scaled(maps: ArrayLike, lowest: float) -> NDArray[np.float64]:
 
 def check_pictures(pictures: ArrayLike) -> Picture:
     """Pictures: uint8 RGB, (N, H, W, 3) or (H, W, 3)."""
+    refuse_masked("pictures", pictures)
     values = np.asarray(pictures)
     if values.dtype != np.uint8 or values.ndim not in (3, 4) or values.shape[-1] != 3 or 0 in values.shape[-3:]:
         raise InvalidImagesError(
@@ -74,6 +76,7 @@ def check_pairs(pictures: Picture, maps: ArrayLike) -> None:
 
 def check_masks(masks: ArrayLike) -> Masks:
     """Masks: bool (N, H, W) or (H, W)."""
+    refuse_masked("masks", masks)
     values = np.asarray(masks)
     if values.dtype != bool or values.ndim not in (2, 3) or 0 in values.shape[-2:]:
         raise InvalidImagesError(
@@ -119,6 +122,7 @@ def pick(kind: str, name: str, choices: Mapping[str, Value]) -> Value:
 
 
 def _check_finite(values: ArrayLike, kind: str, axes: tuple[str, ...]) -> NDArray[np.float64]:
+    refuse_masked(f"{kind}s", values)
     array = np.asarray(values)
     if array.dtype.kind not in "fiub" or array.ndim - len(axes) not in (0, 1) or 0 in array.shape[-len(axes) :]:
         shape = ", ".join(axes)

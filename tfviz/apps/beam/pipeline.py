@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
@@ -185,6 +186,8 @@ def run(pipeline: beam.Pipeline) -> dict[str, int]:
     # A runner raises whatever a worker raised, and what it finds itself.
     except Exception as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        if _is_interrupt(error, lines):
+            raise KeyboardInterrupt from error
         reason = f"{type(error).__name__}: {(lines or [''])[-1][:300]}"
         raise TfvizError(f"the pipeline failed, and the output is as it was: {reason}") from error
     if state != PipelineState.DONE:
@@ -194,6 +197,15 @@ def run(pipeline: beam.Pipeline) -> dict[str, int]:
     for each in counters:
         counts[each.key.metric.name] = counts.get(each.key.metric.name, 0) + each.result
     return counts
+
+
+def _is_interrupt(error: BaseException | None, lines: Sequence[str]) -> bool:
+    """Return whether Ctrl-C met a worker, which Beam wraps in an error of its own, or in its text alone."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return bool(lines) and re.match(r"(\w+: )?KeyboardInterrupt( \[while running|$)", lines[-1]) is not None
 
 
 def open_pipeline(arguments: Sequence[str], runner: str) -> beam.Pipeline:

@@ -123,7 +123,11 @@ class Run:
             return
         for number, (file, sample) in enumerate(samples.items()):
             part = explanation.select(range(number * self._per_image, (number + 1) * self._per_image))
-            self.outcome.keep(part, [file], [sample.picture], file.name)
+            try:
+                self.outcome.keep(part, [file], [sample.picture], file.name)
+            except TfvizError as error:
+                self.outcome.failed[str(file.path)] = f"{file.path}: {error}"
+                continue
             self.outcome.list_classes(file, part, scores[number], listed)
 
     def _explain_singly(self, files: Sequence[File], listed: int, error: TfvizError) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tfviz.apps.command.behaviour import say, tell
 from tfviz.apps.command.tables import print_rows
 from tfviz.apps.labels import class_name
-from tfviz.apps.output import PICTURE_SUFFIX, write_array, write_picture
+from tfviz.apps.output import LONGEST_STEM, PICTURE_SUFFIX, replacing, short_name, write_array, write_picture
 from tfviz.apps.setup import Setup
 from tfviz.errors import UnknownMethodError
 from tfviz.methods.adversarial import ATTACKS, Adversarial, defaults
@@ -51,7 +51,9 @@ def fool(setup: Setup, path: Path, options: FoolOptions, output: Path) -> bool:
     inputs = setup.read(path).input[np.newaxis]
     found = _attack(setup, options, inputs)
     stages = _stages(setup, inputs, found)
-    written = [output / f"{path.stem}.fooled{ending}" for ending in (PICTURE_SUFFIX, ".png", ".npy")]
+    stem = short_name(path.stem, LONGEST_STEM)
+    written = [output / f"{stem}.fooled{ending}" for ending in (PICTURE_SUFFIX, ".png", ".npy")]
+    replaced = replacing(written[: 2 + options.save_array])
     write_picture(written[0], _drawn(setup, options, stages, found))
     write_picture(written[1], stages[2].picture)
     if options.save_array:
@@ -61,6 +63,8 @@ def fool(setup: Setup, path: Path, options: FoolOptions, output: Path) -> bool:
     outcome = aim if found.success[0] else f"not {aim}"
     tell(f"{options.method}: {_name(setup, int(found.targets[0]))} {outcome}, {found.steps[0]} steps")
     tell(*written[: 2 + options.save_array])
+    if replaced:
+        tell(replaced)
     if found.success[0] and stages[2].predicted != stages[1].predicted:
         say(
             f"warning: rounded to the 8 bits of a PNG file, the image is taken for "

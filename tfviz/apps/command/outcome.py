@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +15,9 @@ from tfviz.apps import manifest
 from tfviz.apps.explanation import Explanation
 from tfviz.apps.images import Image
 from tfviz.apps.labels import class_name
-from tfviz.apps.output import PICTURE_SUFFIX, write_figure
+from tfviz.apps.output import MOST_NAMED, PICTURE_SUFFIX, write_figure
 from tfviz.apps.setup import Setup
 from tfviz.methods.registry import method_of
-
-MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,9 @@ class File:
 class Outcome:
     """What came of a run so far.
 
-    pictures: the files written. listed: the lines of the table. entries: what the manifest says of each image and
-    target. failed: the reason for each file that could not be explained. warnings: what must be said of the network.
-    explanation: the last one.
+    pictures: the files written. found_there: those that another run had written, which were replaced. listed: the
+    lines of the table. entries: what the manifest says of each image and target. failed: the reason for each file that
+    could not be explained. warnings: what must be said of the network. explanation: the last one.
     """
 
     setup: Setup
@@ -71,6 +70,7 @@ class Outcome:
     pictures: list[Path] = field(default_factory=list)
     listed: list[Scored] = field(default_factory=list)
     entries: list[dict[str, Any]] = field(default_factory=list)
+    found_there: list[Path] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     explanation: Explanation | None = None
@@ -86,6 +86,7 @@ class Outcome:
         """Write one picture of an explanation, whose rows are the targets of each file in turn, and maps if wanted."""
         names, order = self.setup.class_names, self.setup.preprocessing.order
         path = self.request.output / f"{name}{PICTURE_SUFFIX}"
+        self.found_there += [path] if os.path.lexists(path) else []
         write_figure(path, explanation.plot(pictures, names, order=order, columns=columns, **self.request.look))
         self.pictures.append(path)
         self.explanation = explanation

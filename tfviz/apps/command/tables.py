@@ -16,6 +16,7 @@ from tfviz.apps.command.behaviour import tell
 from tfviz.apps.command.outcome import Outcome, Scored
 from tfviz.apps.explanation import Explanation
 from tfviz.apps.labels import class_name
+from tfviz.apps.output import replacing
 from tfviz.methods import METHODS
 from tfviz.methods.precision_error import PRECISION_ERROR
 from tfviz.network.precision import FULL
@@ -98,7 +99,8 @@ def _print_files(outcome: Outcome, said: str, manifest: Path | None) -> None:
     written = [str(path) for path in outcome.pictures]
     if len(written) > MOST_FILES:
         written = [f"{len(written)} pictures in {outcome.request.output}"]
-    tell(*lines, *written, *([manifest] if manifest else []))
+    replaced = replacing(outcome.found_there)
+    tell(*lines, *written, *([manifest] if manifest else []), *([replaced] if replaced else []))
 
 
 def _about_precision(outcome: Outcome) -> list[str]:

@@ -17,7 +17,7 @@ from tfviz.apps.colors import find_color_statistics
 from tfviz.apps.command.behaviour import tell
 from tfviz.apps.command.objectives import read_objective
 from tfviz.apps.images import Image
-from tfviz.apps.output import ANIMATION_SUFFIX, PICTURE_SUFFIX, file_names, write_file, write_picture
+from tfviz.apps.output import ANIMATION_SUFFIX, PICTURE_SUFFIX, file_names, replacing, write_file, write_picture
 from tfviz.apps.setup import Setup
 from tfviz.methods.visualization import Recipe, feature_visualization
 from tfviz.methods.visualization.recipe import find_recipe
@@ -71,11 +71,14 @@ def visualize(setup: Setup, objectives: Sequence[str], options: VisualizeOptions
         for step, images in sorted({**found.snapshots, recipe.iterations: found.images}.items())
     }
     files = file_names([Path(re.sub(r"\W+", "_", each.name).strip("_")[:80]) for each in named])
+    replaced = replacing([path for file in files for path in _paths(output / file, options)])
     for row, (each, file) in enumerate(zip(named, files, strict=True)):
         stages_of_one = {step: _enlarged(pictures[row]) for step, pictures in stages.items()}
         paths = _write(output / file, each.name, stages_of_one, options)
         scores = f"score {found.history[:1, row].sum():.2f} -> {found.scores[row]:.2f}"
         tell(f"{each.name}: {scores}, {', '.join(map(str, paths))}")
+    if replaced:
+        tell(replaced)
 
 
 def _write(stem: Path, name: str, stages: dict[int, Image], options: VisualizeOptions) -> list[Path]:
@@ -84,12 +87,17 @@ def _write(stem: Path, name: str, stages: dict[int, Image], options: VisualizeOp
     shown = [step for step in stages if step in options.snapshots and step < last]
     captions = [*(f"step {step}" for step in shown), name]
     strip = montage([stages[step] for step in [*shown, last]], columns=len(captions), captions=captions)
-    paths = [stem.with_name(stem.name + PICTURE_SUFFIX)]
+    paths = _paths(stem, options)
     write_picture(paths[0], strip)
     if options.gif:
-        paths.append(stem.with_name(stem.name + ANIMATION_SUFFIX))
         write_file(paths[1], encode_gif(list(stages.values())))
     return paths
+
+
+def _paths(stem: Path, options: VisualizeOptions) -> list[Path]:
+    """Return the files that are written of an objective."""
+    suffixes = [PICTURE_SUFFIX, ANIMATION_SUFFIX] if options.gif else [PICTURE_SUFFIX]
+    return [stem.with_name(stem.name + suffix) for suffix in suffixes]
 
 
 def _pictures(setup: Setup, recipe: Recipe, images: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable
 
 from tfviz.apps.image_headers import jpeg, plain, png, tiff
-from tfviz.apps.image_headers.header import DamagedError, Header, damaged
+from tfviz.apps.image_headers.header import CUT_OFF, NO_IMAGE, DamagedError, Header, damaged
 from tfviz.apps.image_headers.jpeg import read_jpeg
 from tfviz.apps.image_headers.plain import read_bmp, read_gif, read_pnm
 from tfviz.apps.image_headers.png import read_png
@@ -19,7 +19,7 @@ from tfviz.apps.image_headers.tiff import read_tiff
 from tfviz.apps.image_headers.webp import read_webp
 from tfviz.errors import InvalidImagesError
 
-__all__ = ["Header", "is_jpeg", "read_header"]
+__all__ = ["NO_IMAGE", "Header", "is_jpeg", "read_header"]
 
 _BY_SIGNATURE: dict[tuple[bytes, ...], Callable[[bytes], Header]] = {
     (png.SIGNATURE,): read_png,
@@ -41,21 +41,22 @@ def read_header(data: bytes, name: object) -> Header:
     """Return what the header in an image file, called `name` in errors, says.
 
     Raises:
-        InvalidImagesError: The data are no BMP, GIF, JPEG, PNG, PNM, TIFF or WebP file, are cut off or damaged as far
-            as that shows without decoding, or have another pixel type than unsigned integers of up to 16 bits.
+        InvalidImagesError: The data are no BMP, GIF, JPEG, PNG, PNM, TIFF or WebP file, are cut off or damaged before
+            their size is said, or have another pixel type than unsigned integers of up to 16 bits.
     """
     read = _reader(data)
     if read is None:
         known = next((kind for start, kind in _NOT_READ.items() if re.match(start, data, re.DOTALL)), None)
-        what = f"is an image in the format {known}, which is not read" if known else "is no image that can be read"
-        raise InvalidImagesError(f"{name} {what}; save it as PNG or JPEG")
+        what = f"is an image in the format {known}, which is not read; save it as PNG or JPEG" if known else NO_IMAGE
+        raise InvalidImagesError(f"{name} {what}")
     try:
         header = read(data)
         if not header.width or not header.height:
             raise damaged("it has no size")
         return header
     except (IndexError, OverflowError, struct.error):
-        raise InvalidImagesError(f"{name} is cut off: its end is missing; copy or download it again") from None
+        # A few bytes may be those of something else.
+        raise InvalidImagesError(f"{name} {CUT_OFF if read in (read_png, read_jpeg) else NO_IMAGE}") from None
     except DamagedError as wrong:
         raise InvalidImagesError(f"{name} {wrong}") from None
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 
-from tfviz.apps.image_headers.header import Header
+from tfviz.apps.image_headers.header import CUT_OFF, Header
 
 SIGNATURE = b"\xff\xd8\xff"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -25,7 +26,9 @@ def read_jpeg(data: bytes) -> Header:
             header = Header(width, height, width * height * 3)
         if marker == _END and header is not None:
             return header
-    raise IndexError
+    if header is None:
+        raise IndexError
+    return replace(header, trouble=CUT_OFF)
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int]]:

@@ -15,10 +15,11 @@ import h5py  # type: ignore[import-untyped]  # it ships no types
 import keras
 
 from tfviz.errors import UnsafeModelError, UnsupportedModelError, one_line
+from tfviz.limits import MAXIMUM_MODEL_BYTES
 from tfviz.network.opening.configuration import find_in_configuration
 from tfviz.network.opening.library import Library
 from tfviz.network.opening.links import find_links, find_links_in_zip
-from tfviz.network.opening.sizes import check_zip, read_json
+from tfviz.network.opening.sizes import check_weights_size, check_zip, read_json
 from tfviz.network.opening.trust import TRUST, Finding, Missing, quoted, refuse, warn
 
 # What Keras 3 and tf_keras say of a class or function of the user's that they were not given.
@@ -42,7 +43,9 @@ class KerasFile:
     links: list[Finding]
 
 
-def open_keras_file(path: Path, custom_objects: Mapping[str, Any], safe_mode: bool, maximum_bytes: int) -> Any:
+def open_keras_file(
+    path: Path, custom_objects: Mapping[str, Any], safe_mode: bool, maximum_bytes: int = MAXIMUM_MODEL_BYTES
+) -> Any:
     """Return the model in a .keras or .h5 file.
 
     Raises `UnsafeModelError` for what `find_in_configuration` finds in it, or Keras refuses for safety;
@@ -87,7 +90,8 @@ def _read(path: Path, maximum_bytes: int) -> KerasFile:
                     raise UnsupportedModelError(f"cannot open {str(path)!r}: it holds weights, but no model")
                 written = read_json(file.attrs["model_config"], path, "model_config", maximum_bytes)
                 about = {"keras_version": file.attrs.get("keras_version", "")}
-                links = list(find_links(file, path, maximum_bytes))
+                check_weights_size(file, path, maximum_bytes)
+                links = list(find_links(file))
         # How the model is trained is not read by those who load it, and may name functions that nobody here has.
         configuration = {key: value for key, value in written.items() if key != "compile_config"}
         version = about.get("keras_version", "")

@@ -12,6 +12,7 @@ from typing import Any
 import h5py  # type: ignore[import-untyped]  # it ships no types
 
 from tfviz.errors import UnsupportedModelError
+from tfviz.limits import MAXIMUM_MODEL_BYTES
 from tfviz.network.opening.sizes import check_weights_size, check_zip
 from tfviz.network.opening.trust import Finding, quoted, refuse
 
@@ -19,12 +20,8 @@ LOCAL_HEADER = 30
 """Bytes of a member of a zip file before its name; the last four are the lengths of the name and of what follows it."""
 
 
-def find_links(file: h5py.File, path: Path, maximum_bytes: int) -> Iterator[Finding]:
-    """Yield the links of a file to others, and the datasets in it that are kept in others.
-
-    Raises `UnsupportedModelError` where its datasets, as often as they are named, hold too much, see `sizes`.
-    """
-    datasets = []
+def find_links(file: h5py.File) -> Iterator[Finding]:
+    """Yield the links of a file to others, and the datasets in it that are kept in others."""
     pending, seen = [file["/"]], set()
     while pending:
         group = pending.pop()
@@ -39,7 +36,6 @@ def find_links(file: h5py.File, path: Path, maximum_bytes: int) -> Iterator[Find
                 continue
             found = group[name]
             if isinstance(found, h5py.Dataset):
-                datasets.append(found)
                 others = {str(each[0]) for each in found.external or ()}
                 if found.is_virtual:
                     others |= {each.file_name for each in found.virtual_sources()} - {"."}
@@ -47,10 +43,9 @@ def find_links(file: h5py.File, path: Path, maximum_bytes: int) -> Iterator[Find
             elif isinstance(found, h5py.Group) and (address := h5py.h5o.get_info(found.id).addr) not in seen:
                 seen.add(address)
                 pending.append(found)
-    check_weights_size(datasets, path, maximum_bytes)
 
 
-def check_weights(path: Path, maximum_bytes: int) -> None:
+def check_weights(path: Path, maximum_bytes: int = MAXIMUM_MODEL_BYTES) -> None:
     """Raise where a file of weights, .h5 or .keras, leads to other files (`UnsafeModelError`) or is too large."""
     try:
         if zipfile.is_zipfile(path):
@@ -59,7 +54,8 @@ def check_weights(path: Path, maximum_bytes: int) -> None:
                 found = list(find_links_in_zip(path, archive, maximum_bytes))
         else:
             with h5py.File(path) as file:
-                found = list(find_links(file, path, maximum_bytes))
+                check_weights_size(file, path, maximum_bytes)
+                found = list(find_links(file))
     except UnsupportedModelError:
         raise
     except Exception:  # whatever the formats' libraries raise; what is wrong is said where the weights are read
@@ -67,8 +63,10 @@ def check_weights(path: Path, maximum_bytes: int) -> None:
     refuse(repr(str(path)), found, "Save them into one file")
 
 
-def find_links_in_zip(path: Path, archive: zipfile.ZipFile, maximum_bytes: int) -> Iterator[Finding]:
-    """Yield the same of all HDF5 files in a zip file."""
+def find_links_in_zip(
+    path: Path, archive: zipfile.ZipFile, maximum_bytes: int = MAXIMUM_MODEL_BYTES
+) -> Iterator[Finding]:
+    """Yield the same of all HDF5 files in a zip file; raise `UnsupportedModelError` where one holds too much."""
     for member in archive.infolist():
         if member.filename.endswith(".h5"):
             # A member that is not compressed is read in its place: through the archive each step back reads it anew.
@@ -77,7 +75,8 @@ def find_links_in_zip(path: Path, archive: zipfile.ZipFile, maximum_bytes: int) 
                 _StoredMember(path, member) if is_stored else archive.open(member) as content,
                 h5py.File(content) as file,
             ):
-                yield from find_links(file, path, maximum_bytes)
+                check_weights_size(file, path, maximum_bytes)
+                yield from find_links(file)
 
 
 def _leading_to(name: str) -> Finding:

@@ -34,11 +34,21 @@ def check_zip(archive: zipfile.ZipFile, path: Path, maximum_bytes: int) -> None:
     _check(sum(member.file_size for member in members), path, "unpacks to", maximum_bytes)
 
 
-def check_weights_size(datasets: list[h5py.Dataset], path: Path, maximum_bytes: int) -> None:
-    """Raise `UnsupportedModelError` where the datasets of a file hold too much, by their shapes."""
-    _check(
-        sum(each.size * each.dtype.itemsize for each in datasets if each.size), path, "holds weights of", maximum_bytes
-    )
+def check_weights_size(file: h5py.File, path: Path, maximum_bytes: int) -> None:
+    """Raise `UnsupportedModelError` where the datasets in a file, as often as they are named, hold too much.
+
+    Their shapes tell it: one that was never written, or is compressed, takes nothing in the file.
+    """
+    size, pending, seen = 0, [file["/"]], set()
+    while pending:
+        group = pending.pop()
+        for found in (group[name] for name in group if isinstance(group.get(name, getlink=True), h5py.HardLink)):
+            if isinstance(found, h5py.Dataset):
+                size += (found.size or 0) * found.dtype.itemsize
+            elif isinstance(found, h5py.Group) and (address := h5py.h5o.get_info(found.id).addr) not in seen:
+                seen.add(address)
+                pending.append(found)
+    _check(size, path, "holds weights of", maximum_bytes)
 
 
 def _check(size: int, path: Path, what: str, maximum_bytes: int) -> None:
