@@ -222,5 +222,5 @@ def _summaries() -> Any:
     try:
         from tensorboard.summary import v2
     except ImportError as error:
-        raise TfvizError('ExplainImages needs the package tensorboard: pip install "tfviz[tensorboard]"') from error
+        raise TfvizError("ExplainImages needs the package tensorboard: pip install tensorboard") from error
     return v2

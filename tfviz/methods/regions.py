@@ -20,7 +20,7 @@ Array = NDArray[Any]
 
 def missing_package() -> str:
     """Return what must be installed for regions, in words; empty where it is."""
-    return "" if find_spec("skimage") else 'xrai needs the package scikit-image: pip install "tfviz[xrai]"'
+    return "" if find_spec("skimage") else "xrai needs the package scikit-image: pip install scikit-image"
 
 
 def find_regions(image: Array, scales: Sequence[float], smallest: int, dilation: float) -> Any:

@@ -9,7 +9,7 @@ from tfviz.errors import TfvizError
 try:
     import apache_beam  # noqa: F401  # imported to be missed here, in words
 except ModuleNotFoundError as error:
-    raise TfvizError('Apache Beam is not installed: pip install "tfviz[beam]"') from error
+    raise TfvizError("Apache Beam is not installed: pip install apache-beam") from error
 
 # TensorFlow's start does not heed this variable, which the workers of `tfviz batch` inherit from it.
 with silent_stderr() if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "3" else contextlib.nullcontext():
