@@ -355,3 +355,22 @@ def test_a_recipe_without_a_meaning(changes, message):
     arguments = {"targets": 1, "pixel_range": (0, 1), **changes}
     with pytest.raises(tfviz.TfvizError, match=message):
         tfviz.class_visualization(sequential(layers.Conv2D(4, 3)), **arguments)
+
+
+@pytest.mark.parametrize(
+    "along_the_batch",
+    [
+        lambda images: tf.gather(images, tf.range(tf.shape(images)[0])),
+        lambda images: tf.vectorized_map(lambda image: 1 * image, images),
+    ],
+)
+def test_images_that_are_gathered_along_the_batch(along_the_batch, tmp_path):
+    """Their gradient is of slices, which are no tensor."""
+    module = tf.Module()
+    module.serve = tf.function(
+        lambda images: tf.reduce_mean(along_the_batch(images), axis=(1, 2)),
+        input_signature=[tf.TensorSpec([None, 4, 4, 3])],
+    )
+    tf.saved_model.save(module, str(tmp_path / "model"), signatures=module.serve)
+    found = tfviz.gradient(tmp_path / "model", np.ones((2, 4, 4, 3), np.float32), 0)
+    np.testing.assert_allclose(found, np.broadcast_to([1 / 16, 0, 0], found.shape))

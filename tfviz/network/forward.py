@@ -75,7 +75,8 @@ class Forward:
             scores = self.scores(targets)
         tensors = [self._images if place is self._network.image else self.tensors[place] for place in places]
         found = self._tape.gradient(scores, tensors, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        return [tf.cast(gradient, tf.float32) for gradient in found]
+        # Where the network gathers images, a gradient is of slices.
+        return [tf.cast(tf.convert_to_tensor(gradient), tf.float32) for gradient in found]
 
 
 def shared_by(network: TracedNetwork, rules: tuple[Rule | None, ...]) -> list[tuple[Rule | None, ...]]:
