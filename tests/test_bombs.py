@@ -21,6 +21,7 @@ import tfviz
 from tfviz import demo
 from tfviz.apps.image_headers import read_header
 from tfviz.apps.images import decode_image, read_image
+from tfviz.apps.map_files import read_maps
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
 from tfviz.limits import MAXIMUM_IMAGE_BYTES, MAXIMUM_MODEL_BYTES
 
@@ -384,3 +385,16 @@ def test_the_limit_of_models_is_an_option(tmp_path):
 def test_a_file_that_is_large_itself_needs_no_option(tmp_path):
     path = with_members(tmp_path / "stored.keras", {"assets/noise": np.random.default_rng(0).bytes(10_000_000)})
     assert tfviz.trace(path, maximum_model_bytes=5_000_000).num_classes == 9
+
+
+def array_of(shape):
+    """An .npy file whose header says a shape, and that holds nothing."""
+    content = io.BytesIO()
+    np.lib.format.write_array_header_1_0(content, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    return content.getvalue() + bytes(64)
+
+
+def test_an_array_file_that_asks_for_more_than_it_holds(tmp_path):
+    (tmp_path / "map.npy").write_bytes(array_of((2_000_000, 2_000_000)))
+    with pytest.raises(tfviz.TfvizError, match=r"map\.npy is no \.npy file of numbers"):
+        read_maps(tmp_path, ["map"])

@@ -62,7 +62,8 @@ def read_maps(folder: str | Path, names: Sequence[str]) -> NDArray[np.float32]:
 
 def _load(path: Path) -> Any:
     try:
-        return np.load(path, allow_pickle=False)
+        # Mapped first, which fails where the header asks for more than the file holds; reading would take the memory.
+        return np.array(np.load(path, allow_pickle=False, mmap_mode="r"))
     except OSError as error:
         raise TfvizError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, EOFError) as error:

@@ -74,7 +74,7 @@ def _read_neuron(text: str, setup: Setup) -> Objective:
 def _read_direction(text: str, setup: Setup) -> Objective:
     layer, path = _split(text)
     try:
-        return Direction(layer, np.load(Path(path).expanduser(), allow_pickle=False))
+        return Direction(layer, np.array(np.load(Path(path).expanduser(), allow_pickle=False, mmap_mode="r")))
     except (OSError, ValueError, EOFError) as error:
         if isinstance(error, InvalidTargetsError):
             raise
