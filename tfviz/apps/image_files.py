@@ -57,8 +57,7 @@ def _only_image(path: Path) -> list[Path]:
 
 
 def _what_exists(path: Path) -> str:
-    folder = next((parent for parent in path.parents if not trouble_with(parent) and parent.is_dir()), Path())
-    folder = path if not trouble_with(path) and path.is_dir() else folder
+    folder = next(place for place in (path, *path.parents) if not trouble_with(place) and place.is_dir())
     missing = path.relative_to(folder).parts[:1]
     names = sorted(entry.name for entry in folder.iterdir())
     place = "this folder" if folder == Path() else str(folder)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -74,7 +74,9 @@ def _read_neuron(text: str, setup: Setup) -> Objective:
 def _read_direction(text: str, setup: Setup) -> Objective:
     layer, path = _split(text)
     try:
-        return Direction(layer, np.array(np.load(Path(path).expanduser(), allow_pickle=False, mmap_mode="r")))
+        # Mapped first: a header may ask for more than the file holds.
+        vector: Any = np.array(np.load(Path(path).expanduser(), allow_pickle=False, mmap_mode="r"))
+        return Direction(layer, vector)
     except (OSError, ValueError, EOFError) as error:
         if isinstance(error, InvalidTargetsError):
             raise

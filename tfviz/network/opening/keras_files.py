@@ -19,7 +19,7 @@ from tfviz.limits import MAXIMUM_MODEL_BYTES
 from tfviz.network.opening.configuration import find_in_configuration
 from tfviz.network.opening.library import Library
 from tfviz.network.opening.links import find_links, find_links_in_zip
-from tfviz.network.opening.sizes import check_weights_size, check_zip, read_json
+from tfviz.network.opening.sizes import CONFIGURATIONS, check_weights_size, check_zip, read_json
 from tfviz.network.opening.trust import TRUST, Finding, Missing, quoted, refuse, warn
 
 # What Keras 3 and tf_keras say of a class or function of the user's that they were not given.
@@ -79,7 +79,7 @@ def _read(path: Path, maximum_bytes: int) -> KerasFile:
                 check_zip(archive, path, maximum_bytes)
                 written, about = (
                     read_json(archive.read(name), path, name, maximum_bytes) if name in archive.namelist() else {}
-                    for name in ("config.json", "metadata.json")
+                    for name in CONFIGURATIONS
                 )
                 if not written:
                     raise UnsupportedModelError(f"cannot open {str(path)!r}: it holds no config.json")

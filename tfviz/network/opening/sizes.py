@@ -11,6 +11,7 @@ import h5py  # type: ignore[import-untyped]  # it ships no types
 
 from tfviz.errors import UnsupportedModelError
 
+CONFIGURATIONS = ("config.json", "metadata.json")
 TIMES_ITS_SIZE = 4  # Keras compresses nothing; others may
 CONFIGURATION_PART = 25
 """The part of the limit that a configuration may take: Python needs up to 24 bytes for each of JSON."""
@@ -29,7 +30,7 @@ def check_zip(archive: zipfile.ZipFile, path: Path, maximum_bytes: int) -> None:
     """Raise `UnsupportedModelError` where the members of a .keras file unpack to too much, by the list of them."""
     members = archive.infolist()
     for member in members:
-        if member.filename.endswith(".json"):
+        if member.filename in CONFIGURATIONS:
             _check_configuration(member.file_size, path, member.filename, maximum_bytes)
     _check(sum(member.file_size for member in members), path, "unpacks to", maximum_bytes)
 
