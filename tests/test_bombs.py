@@ -19,6 +19,7 @@ import pytest
 
 import tfviz
 from tfviz import demo
+from tfviz.apps.command.app import app
 from tfviz.apps.image_headers import read_header
 from tfviz.apps.images import decode_image, read_image
 from tfviz.apps.map_files import read_maps
@@ -252,7 +253,7 @@ def test_an_image_within_the_limit_takes_three_times_the_limit_at_most(tmp_path)
 
 def test_the_limit_of_images_is_an_option(tmp_path):
     (tmp_path / "x.png").write_bytes(encoded(PIL.new("RGB", (40, 30)), "PNG"))
-    with pytest.raises(InvalidImagesError, match=r"x\.png has 40x30 pixels .* raise maximum_bytes \(--maximum-image-b"):
+    with pytest.raises(InvalidImagesError, match=r"x\.png has 40x30 pixels .* raise maximum_bytes \(--image-l"):
         read_image(tmp_path / "x.png", maximum_bytes=3599)
     assert read_image(tmp_path / "x.png", maximum_bytes=3600).shape == (30, 40, 3)
     with pytest.raises(InvalidImagesError, match=r"x\.png holds more than 0 MB"):
@@ -373,9 +374,7 @@ def test_a_model_file_that_asks_for_much_is_refused_in_little_memory(refused_mod
 
 def test_the_limit_of_models_is_an_option(tmp_path):
     path = with_members(tmp_path / "padded.keras", {"assets/padding.txt": bytes(MAXIMUM_MODEL_BYTES)})
-    with pytest.raises(
-        UnsupportedModelError, match=r"raise maximum_model_bytes \(--maximum-model-bytes\), which is 1000"
-    ):
+    with pytest.raises(UnsupportedModelError, match=r"raise maximum_model_bytes \(--model-limit\), which is 1000"):
         tfviz.trace(path)
     assert tfviz.trace(path, maximum_model_bytes=2 * MAXIMUM_MODEL_BYTES).num_classes == 9
     with pytest.raises(tfviz.TfvizError, match="maximum_model_bytes is 'many', expected a number of bytes"):
@@ -398,3 +397,13 @@ def test_an_array_file_that_asks_for_more_than_it_holds(tmp_path):
     (tmp_path / "map.npy").write_bytes(array_of((2_000_000, 2_000_000)))
     with pytest.raises(tfviz.TfvizError, match=r"map\.npy is no \.npy file of numbers"):
         read_maps(tmp_path, ["map"])
+
+
+def test_the_command_takes_the_limits(tmp_path, capsys):
+    (tmp_path / "x.png").write_bytes(encoded(PIL.new("RGB", (40, 30)), "PNG"))
+    for option, reason in (("--image-limit", "holds more than"), ("--model-limit", "its metadata.json has")):
+        model = kept_model(tmp_path / "model.keras")
+        with pytest.raises(SystemExit):
+            app(args=["explain", str(tmp_path / "x.png"), "--model", str(model), option, "50"], prog_name="tfviz")
+        said = capsys.readouterr().err
+        assert reason in said and option in said and len(said.splitlines()) <= 2

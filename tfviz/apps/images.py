@@ -80,7 +80,7 @@ def read_bytes(path: Path, maximum_bytes: int = MAXIMUM_IMAGE_BYTES) -> bytes:
         if path.stat().st_size > maximum_bytes:
             raise InvalidImagesError(
                 f"{path} holds more than {maximum_bytes / 1e6:,.0f} MB; make it smaller, or raise maximum_bytes "
-                "(--maximum-image-bytes)"
+                "(--image-limit)"
             )
         return path.read_bytes()
     except OSError as error:
@@ -92,7 +92,7 @@ def _check_size(name: str | Path, header: Header, maximum_bytes: int) -> None:
     if header.decoded_bytes > maximum_bytes:
         raise InvalidImagesError(
             f"{name} has {size} that take {header.decoded_bytes / 1e6:,.0f} MB while they are decoded, more than "
-            f"{maximum_bytes / 1e6:,.0f}; make it smaller, or raise maximum_bytes (--maximum-image-bytes)"
+            f"{maximum_bytes / 1e6:,.0f}; make it smaller, or raise maximum_bytes (--image-limit)"
         )
     if 1 in (header.width, header.height):
         raise InvalidImagesError(f"{name} has {size}; an image needs two or more on each side")

@@ -87,16 +87,18 @@ SafeMode = Annotated[
 MaximumModelBytes = Annotated[
     int,
     typer.Option(
+        "--model-limit",
         min=1,
-        help="What a .keras or .h5 file may unpack to, or four times its own size where that is more.",
+        help="Bytes that a .keras or .h5 file may unpack to, or four times its own size where that is more.",
         rich_help_panel=MODEL_PANEL,
     ),
 ]
 MaximumImageBytes = Annotated[
     int,
     typer.Option(
+        "--image-limit",
         min=1,
-        help="What an image may take while it is decoded; above 800 MB, set OPENCV_IO_MAX_IMAGE_PIXELS, too.",
+        help="Bytes that an image may take while it is decoded; above 800 MB, set OPENCV_IO_MAX_IMAGE_PIXELS, too.",
         rich_help_panel=MODEL_PANEL,
     ),
 ]

@@ -67,5 +67,5 @@ def _check_configuration(size: int, path: Path, name: str, maximum_bytes: int) -
 def _too_large(path: Path, what: str, size: int, limit: int, maximum_bytes: int) -> str:
     return (
         f"{str(path)!r} is not opened: {what} {size / 1e6:,.1f} MB, more than {limit / 1e6:,.1f}. If you trust whoever "
-        f"made it, raise maximum_model_bytes (--maximum-model-bytes), which is {maximum_bytes}"
+        f"made it, raise maximum_model_bytes (--model-limit), which is {maximum_bytes}"
     )
