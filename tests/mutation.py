@@ -6,21 +6,32 @@ with a line of JSON: what is wrong where neither a result came of it nor a `Tfvi
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import io
 import json
+import os
 import random
 import resource
 import select
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 MEMORY = 1 << 30
 """Bytes above the start that a process may take."""
 SECONDS = 20
 """That one file may take."""
+FILES = 500
+"""That one process opens, so that what it keeps of them is not held against the last."""
+NO_MEMORY = ("allocate", "out of memory", "insufficient memory", "bad_alloc", "oom when")
+VALUES = [None, True, -1, 0, 7, 0.5, float("nan"), -(2**31), 2**63, "", "x", "\x1b[2J\n", "relu", [], {}, [[]], [None]]
+"""What takes the place of a value in JSON."""
 NUMBERS = [
     b"\0",
     b"\x01",
@@ -63,6 +74,84 @@ def mutated(data: bytes, draw: random.Random, others: list[bytes]) -> bytes:
     return bytes(changed)
 
 
+def mutated_json(data: bytes, draw: random.Random) -> bytes:
+    """JSON that is whole, with one to four values changed: by others, by one that stands elsewhere, or removed."""
+    content = [json.loads(data)]
+    for _ in range(draw.choice([1, 1, 2, 4])):
+        places = list(_places(content))
+        holder, key = draw.choice(places)
+        kind = draw.randrange(4)
+        if kind == 0 and holder is not content:
+            del holder[key]
+        elif kind == 1:
+            other, place = draw.choice(places)
+            holder[key] = copy.deepcopy(other[place])
+        elif kind == 2 and isinstance(holder, dict):
+            holder[draw.choice([*holder, "", "x"])] = holder.pop(key)
+        else:
+            holder[key] = draw.choice(VALUES)
+    return json.dumps(content[0]).encode()
+
+
+def _places(node: Any) -> Iterator[tuple[Any, Any]]:
+    pairs = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in pairs:
+        yield node, key
+        yield from _places(value)
+
+
+def mutated_message(data: bytes, draw: random.Random, others: list[bytes]) -> bytes:
+    """A `saved_model.pb` that is whole, with one to four of its fields changed."""
+    from tfviz.network.opening.saved_graphs import decode
+
+    message = decode("SavedModel", data)
+    for _ in range(draw.choice([1, 1, 2, 4])):
+        _change_message(message, draw, others)
+    return message.SerializeToString()
+
+
+def _change_message(message: Any, draw: random.Random, others: list[bytes]) -> None:
+    if not message.ListFields():
+        return
+    field, value = draw.choice(message.ListFields())
+    is_map = field.message_type is not None and field.message_type.GetOptions().map_entry
+    if draw.random() < 0.1:
+        message.ClearField(field.name)
+    elif is_map:
+        key = draw.choice(sorted(value))
+        if draw.random() < 0.2:
+            del value[key]
+        elif field.message_type.fields_by_name["value"].message_type is not None:
+            _change_message(value[key], draw, others)
+    elif hasattr(value, "append"):
+        place = draw.randrange(len(value))
+        if draw.random() < 0.2:
+            del value[place]
+        elif draw.random() < 0.2:
+            value.append(value[place])
+        elif field.message_type is not None:
+            _change_message(value[place], draw, others)
+        else:
+            value[place] = _changed(field, value[place], draw, others)
+    elif field.message_type is not None:
+        _change_message(value, draw, others)
+    else:
+        setattr(message, field.name, _changed(field, value, draw, others))
+
+
+def _changed(field: Any, value: Any, draw: random.Random, others: list[bytes]) -> Any:
+    if isinstance(value, bytes):
+        return mutated(value, draw, others)
+    if isinstance(value, str):
+        return mutated(value.encode(), draw, [value.encode()]).decode("utf-8", "replace")
+    if isinstance(value, bool):
+        return not value
+    if field.enum_type is not None:
+        return draw.choice(field.enum_type.values).number
+    is_unsigned = field.cpp_type in (field.CPPTYPE_UINT32, field.CPPTYPE_UINT64)
+    return draw.choice([0, 1, 2, 7, 100, 2**31 - 1] if is_unsigned else [-1, 0, 1, 2, 7, -(2**31), 2**31 - 1])
+
+
 def mutated_zip(data: bytes, draw: random.Random, others: list[bytes]) -> bytes:
     """A zip file, with one member changed inside so that the archive is whole."""
     content = io.BytesIO()
@@ -71,7 +160,10 @@ def mutated_zip(data: bytes, draw: random.Random, others: list[bytes]) -> bytes:
         chosen = draw.choice(names)
         for name in names:
             member = whole.read(name)
-            archive.writestr(name, mutated(member, draw, others) if name == chosen else member)
+            if name == chosen:
+                is_json = name.endswith(".json") and draw.random() < 0.7
+                member = mutated_json(member, draw) if is_json else mutated(member, draw, others)
+            archive.writestr(name, member)
     return content.getvalue()
 
 
@@ -81,6 +173,7 @@ class Opener:
     def __init__(self, kind: str) -> None:
         self._kind = kind
         self._process: subprocess.Popen | None = None
+        self._opened = 0
         self.came: Counter[str] = Counter()
 
     def __enter__(self) -> Opener:
@@ -101,21 +194,26 @@ class Opener:
 
     def open(self, path: Path) -> str:
         """What is wrong with how a file was opened; empty where nothing is."""
+        if self._opened % FILES == 0:
+            self._stop()
+        self._opened += 1
         if self._process is None:
             command = [sys.executable, "-W", "ignore", __file__, self._kind]
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
             )
             assert self._answer(120) == "ready\n"
-        self._process.stdin.write(f"{path}\n")
-        self._process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it answers nothing then
+            self._process.stdin.write(f"{path}\n")
+            self._process.stdin.flush()
         answer = self._answer(SECONDS)
         if answer.startswith("{"):
             found = json.loads(answer)
             self.came[found.get("came", "")] += 1
             return found["wrong"]
+        process = self._process
         self._stop()
-        return answer or "the process died"
+        return answer or f"the process died with {process.returncode}"
 
 
 def open_image(path: Path) -> bool:
@@ -139,17 +237,57 @@ def open_model(path: Path) -> bool:
     return isinstance(tfviz.trace(path), tfviz.TracedNetwork)
 
 
-def answer(open_it, path: Path) -> dict[str, str]:
-    """What came of a file."""
-    from tfviz.errors import TfvizError
+def fail_without_memory() -> None:
+    """Let OpenCV raise MemoryError where it had none: some of its decoders say it on the standard error alone."""
+    import cv2
 
+    decode = cv2.imdecode
+
+    def imdecode(*arguments: Any) -> Any:
+        with tempfile.TemporaryFile() as said:
+            before = os.dup(2)
+            os.dup2(said.fileno(), 2)
+            try:
+                return decode(*arguments)
+            except cv2.error as error:
+                said.write(str(error).encode())
+                raise
+            finally:
+                os.dup2(before, 2)
+                os.close(before)
+                said.seek(0)
+                text = said.read().decode(errors="replace")
+                if lacks_memory(text):
+                    raise MemoryError(text)
+
+    cv2.imdecode = imdecode
+
+
+def lacks_memory(text: str) -> bool:
+    """Whether a text says that there was no memory."""
+    return any(each in text.lower() for each in NO_MEMORY)
+
+
+def trouble(error: BaseException, path: Path, kind: str) -> str:
+    """What is wrong with an error that came of a file; empty where nothing is."""
+    from tfviz.errors import InvalidImagesError, TfvizError
+
+    said = str(error)
+    if not isinstance(error, InvalidImagesError if kind == "image" else TfvizError):
+        return f"{type(error).__name__}: {said}"[:500]
+    if not said.isprintable():
+        return f"not one line: {said}"
+    if kind == "image" and path.name not in said:
+        return f"not of the file: {said}"
+    return f"no memory: {said}" if lacks_memory(f"{said} {error.__cause__}") else ""
+
+
+def answer(open_it: Any, path: Path, kind: str) -> dict[str, str]:
+    """What came of a file."""
     try:
         return {"came": "result", "wrong": "" if open_it(path) else "it is no result"}
-    except TfvizError as error:
-        is_plain = "\n" not in str(error) and str(error).isprintable()
-        return {"came": "error", "wrong": "" if is_plain else f"not one line: {error}"}
     except BaseException as error:  # whatever it is, it is what is looked for
-        return {"wrong": f"{type(error).__name__}: {error}"[:500]}
+        return {"came": "error", "wrong": trouble(error, path, kind)}
 
 
 def main(kind: str) -> None:
@@ -159,6 +297,7 @@ def main(kind: str) -> None:
     from tfviz import demo
 
     open_image(demo.sample_paths()[0])
+    fail_without_memory()
     if kind == "model":
         tfviz.trace(demo.load_network())
     taken = 4096 * int(Path("/proc/self/statm").read_text().split()[0])
@@ -166,7 +305,7 @@ def main(kind: str) -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     for line in sys.stdin:
-        sys.stdout.write(json.dumps(answer(open_it, Path(line.rstrip("\n")))) + "\n")
+        sys.stdout.write(json.dumps(answer(open_it, Path(line.rstrip("\n")), kind)) + "\n")
         sys.stdout.flush()
 
 

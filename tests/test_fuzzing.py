@@ -6,12 +6,16 @@ which.
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import io
 import json
 import os
 import random
 import shutil
+import struct
 import unicodedata
+import warnings
 from pathlib import Path
 
 import cv2
@@ -21,7 +25,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mutation import Opener, mutated, mutated_zip
+from mutation import Opener, mutated, mutated_json, mutated_message, mutated_zip
 
 from tfviz.apps.images import decode_image
 from tfviz.apps.labels import read_labels
@@ -41,6 +45,18 @@ def encoded(image, kind, **options):
     content = io.BytesIO()
     image.save(content, kind, **options)
     return content.getvalue()
+
+
+def tiled_tiff():
+    """A TIFF file of 32x16 pixels in two tiles, which neither library writes; OpenCV 5 reads those with alpha alone."""
+    short, long = 3, 4
+    after = 8 + 2 + 11 * 12 + 4
+    entries = [(256, short, 1, 32), (257, short, 1, 16), (258, short, 4, after + 16), (259, short, 1, 1)]
+    entries += [(262, short, 1, 2), (277, short, 1, 4), (322, short, 1, 16), (323, short, 1, 16)]
+    entries += [(324, long, 2, after), (325, long, 2, after + 8), (338, short, 1, 2)]
+    directory = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    beside = struct.pack("<4I4H", after + 24, after + 24 + 1024, 1024, 1024, 8, 8, 8, 8)
+    return struct.pack("<2sHIH", b"II", 42, 8, 11) + directory + bytes(4) + beside + bytes(range(256)) * 8
 
 
 def pictures():
@@ -70,10 +86,11 @@ def pictures():
         "lossy.webp": encoded(color, "WEBP"),
         "lossless.webp": encoded(transparent, "WEBP", lossless=True, exif=exif),
         "color.ppm": encoded(color, "PPM"),
-        "digits.pgm": b"P2\n# grey\n4 3\n255\n" + b" ".join(b"%d" % number for number in range(12)),
+        "digits.pgm": b"P2\n# grey\n4 3\n255\n" + b" ".join(b"%d" % number for number in range(12)) + b"\n",
     }
     for compression in ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"):
         found[f"{compression}.tif"] = encoded(color, "TIFF", compression=compression)
+    found["tiles.tif"] = tiled_tiff()
     found["bits.tif"] = encoded(color.convert("1"), "TIFF", compression="group4")
     return found
 
@@ -101,6 +118,7 @@ def test_changed_pictures(tmp_path):
         path.write_bytes(mutated(whole[name], draw, list(whole.values())))
         return path
 
+    assert all(decode_image(data, name).ndim == 3 for name, data in whole.items())
     assert not complaints("image", list(whole), PICTURES, change)
 
 
@@ -113,6 +131,13 @@ def models(tmp_path_factory):
     model.save(folder / "whole.keras")
     model.save(folder / "whole.h5")
     model.export(folder / "saved", verbose=False)
+    if importlib.util.find_spec("tf_keras"):
+        tf_keras = importlib.import_module("tf_keras")
+        layers = [tf_keras.layers.Input((12, 12, 3)), tf_keras.layers.Conv2D(2, 3, activation="relu")]
+        older = tf_keras.Sequential([*layers, tf_keras.layers.Flatten(), tf_keras.layers.Dense(3)])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of an old format
+            older.save(folder / "older.h5")
     image = {"modality": "image", "input_baselines": [0, [0.1, 0.2, 0.3]], "visualization": {"type": "outlines"}}
     scores = {"index_display_name_mapping": ["a", "b", "c"]}
     metadata = {"inputs": {"images": image}, "outputs": {"scores": scores}}
@@ -124,24 +149,44 @@ def models(tmp_path_factory):
 @needs_linux
 def test_changed_models(models, tmp_path):
     others = [path.read_bytes() for path in models.rglob("*") if path.is_file()]
+    names = [*sorted(path.name for path in models.iterdir()), "described"]
 
     def change(name, number, draw):
         path = tmp_path / f"{number}-{name}"
-        if name == "saved":
-            shutil.copytree(models / name, path)
-            inside = draw.choice(sorted(each for each in path.rglob("*") if each.is_file()))
-            inside.write_bytes(mutated(inside.read_bytes(), draw, others))
-        elif name == "whole.h5" and draw.random() < 0.5:
+        if name in ("saved", "described"):
+            change_folder(models / "saved", path, name == "described", draw, others)
+        elif name.endswith(".h5") and draw.random() < 0.5:
             shutil.copy(models / name, path)
             with h5py.File(path, "a") as file:
-                text = mutated(file.attrs["model_config"].encode(), draw, others)
+                text = json_or_bytes(file.attrs["model_config"].encode(), draw, others)
                 file.attrs["model_config"] = text.decode("utf-8", "replace").replace("\0", "?")
+        elif name.endswith(".json"):
+            path.write_bytes(json_or_bytes((models / name).read_bytes(), draw, others))
         else:
             is_zip = name == "whole.keras" and draw.random() < 0.7
             path.write_bytes((mutated_zip if is_zip else mutated)((models / name).read_bytes(), draw, others))
         return path
 
-    assert not complaints("model", ["whole.keras", "whole.h5", "saved", "labels.json"], MODELS, change)
+    assert not complaints("model", names, MODELS, change)
+
+
+def json_or_bytes(data, draw, others):
+    """JSON with other values, or bytes that may be none any more."""
+    return mutated_json(data, draw) if draw.random() < 0.7 else mutated(data, draw, others)
+
+
+def change_folder(whole, path, is_described, draw, others):
+    """Write a SavedModel with one file changed: what describes it, or another."""
+    shutil.copytree(whole, path)
+    about = path / "explanation_metadata.json"
+    if is_described:
+        about.write_bytes(json_or_bytes(about.read_bytes(), draw, others))
+        return
+    inside = draw.choice(sorted(each for each in path.rglob("*") if each.is_file() and each != about))
+    if inside.name == "saved_model.pb" and draw.random() < 0.7:
+        inside.write_bytes(mutated_message(inside.read_bytes(), draw, others))
+    else:
+        inside.write_bytes(mutated(inside.read_bytes(), draw, others))
 
 
 # Anything at all
