@@ -29,7 +29,7 @@ from mutation import Opener, mutated, mutated_json, mutated_message, mutated_zip
 
 from tfviz.apps.images import decode_image
 from tfviz.apps.labels import read_labels
-from tfviz.errors import TfvizError
+from tfviz.errors import InvalidImagesError, TfvizError
 from tfviz.printable import JOINERS, printable
 
 PIL = pytest.importorskip("PIL.Image")
@@ -122,6 +122,17 @@ def test_changed_pictures(tmp_path):
     assert not complaints("image", list(whole), PICTURES, change)
 
 
+def test_lack_of_memory_is_not_taken_for_damage(monkeypatch):
+    def without_memory(*arguments):
+        error = cv2.error("Insufficient memory")
+        error.code = cv2.Error.StsNoMem
+        raise error
+
+    monkeypatch.setattr(cv2, "imdecode", without_memory)
+    with pytest.raises(InvalidImagesError, match=r"^plain\.bmp takes more memory than there is"):
+        decode_image(pictures()["plain.bmp"], "plain.bmp")
+
+
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """A small network in each kind of file, a file of class names, and metadata beside a SavedModel."""
@@ -192,11 +203,11 @@ def change_folder(whole, path, is_described, draw, others):
 # Anything at all
 
 
-def result_of(action):
-    """What came of it, or None and what was said, which is one line."""
+def result_of(action, kind=TfvizError):
+    """What came of it, or None and what an error of that kind said, which is one line."""
     try:
         return action(), ""
-    except TfvizError as error:
+    except kind as error:
         return None, str(error) if str(error).isprintable() else ""
 
 
@@ -206,7 +217,7 @@ STARTS = sorted({data[:length] for data in pictures().values() for length in (4,
 @few
 @given(st.sampled_from([b"", *STARTS]), st.binary(max_size=200))
 def test_any_bytes(start, rest):
-    image, said = result_of(lambda: decode_image(start + rest, "name"))
+    image, said = result_of(lambda: decode_image(start + rest, "name"), InvalidImagesError)
     assert said.startswith("name ") or (image.dtype == np.uint8 and image.shape[2] == 3)
 
 

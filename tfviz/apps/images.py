@@ -62,7 +62,7 @@ def decode_image(data: bytes, name: str | Path, *, maximum_bytes: int = MAXIMUM_
     _check_size(name, header, maximum_bytes)
     if header.trouble:
         raise InvalidImagesError(f"{name} {header.trouble}")
-    pixels = _decode(data)
+    pixels = _decode(data, name)
     if pixels is None:
         raise InvalidImagesError(f"{name} {NO_IMAGE}")
     if pixels.dtype not in (np.uint8, np.uint16):
@@ -98,14 +98,18 @@ def _check_size(name: str | Path, header: Header, maximum_bytes: int) -> None:
         raise InvalidImagesError(f"{name} has {size}; an image needs two or more on each side")
 
 
-def _decode(data: bytes) -> NDArray[Any] | None:
+def _decode(data: bytes, name: str | Path) -> NDArray[Any] | None:
     """Pixels as OpenCV orders them: grey, or blue, green, red and, only where the file has one, alpha."""
     # Only the unchanged pixels have an alpha channel. A JPEG has none, and OpenCV turns it upright.
     how = cv2.IMREAD_COLOR if is_jpeg(data) else cv2.IMREAD_UNCHANGED
-    with silent_stderr(), contextlib.suppress(cv2.error):
-        pixels: NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, np.uint8), how)
-        return pixels
-    return None
+    try:
+        with silent_stderr():
+            pixels: NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, np.uint8), how)
+            return pixels
+    except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise InvalidImagesError(f"{name} takes more memory than there is; make it smaller") from error
+        return None
 
 
 def _to_rgb(pixels: NDArray[Any]) -> Image:
