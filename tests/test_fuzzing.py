@@ -23,13 +23,15 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from attacks import rewrite
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mutation import Opener, mutated, mutated_json, mutated_message, mutated_zip
 
+from tfviz import trace
 from tfviz.apps.images import decode_image
 from tfviz.apps.labels import read_labels
-from tfviz.errors import InvalidImagesError, TfvizError
+from tfviz.errors import InvalidImagesError, TfvizError, UnsupportedModelError
 from tfviz.printable import JOINERS, printable
 
 PIL = pytest.importorskip("PIL.Image")
@@ -198,6 +200,20 @@ def change_folder(whole, path, is_described, draw, others):
         inside.write_bytes(mutated_message(inside.read_bytes(), draw, others))
     else:
         inside.write_bytes(mutated(inside.read_bytes(), draw, others))
+
+
+def test_inputs_that_a_signature_does_not_describe(models, tmp_path):
+    """Found with FUZZ_SEED=20261127, number 332: the function captures one weight less than it takes."""
+    folder = shutil.copytree(models / "saved", tmp_path / "saved")
+
+    def drop_weight(graph):
+        for function in graph.object_graph_def.concrete_functions.values():
+            if function.bound_inputs:
+                function.bound_inputs.pop()
+
+    rewrite(folder, drop_weight)
+    with pytest.raises(UnsupportedModelError, match="describes 1 inputs, but its function takes 2"):
+        trace(folder)
 
 
 # Anything at all

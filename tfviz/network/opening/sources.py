@@ -95,6 +95,7 @@ def _source_of(model: Any, opening: Opening) -> Source:
     """Return the traced function of a model that is loaded."""
     if hasattr(model, "signatures"):
         signature, function = _find_signature(model, opening.signature)
+        _check_inputs(signature, function)
         structure = function.structured_outputs if len(function.outputs) > 1 else None
         outputs = _paths(function.structured_outputs)
         return Source(function, "SavedModel", model, structure, outputs, signature=signature)
@@ -109,6 +110,16 @@ def _source_of(model: Any, opening: Opening) -> Source:
         outputs = output_names(model) or _paths(structure)
         return Source(function, str(model.name), model, structure, outputs, input_name(model))
     raise UnsupportedModelError(f"cannot open a {type(model).__name__}; expected {KINDS}")
+
+
+def _check_inputs(signature: str, function: Any) -> None:
+    """Refuse a function whose inputs are not those that its signature describes and its weights, as a file may say."""
+    described, taken = len(_names(function)), len(function.inputs) - len(function.captured_inputs)
+    if described != taken:
+        raise UnsupportedModelError(
+            f"the SavedModel's signature {signature!r} describes {described} inputs, but its function takes {taken}; "
+            "copy the folder again"
+        )
 
 
 def _check_signature(source: Source, place: str, safe_mode: bool) -> None:
