@@ -50,6 +50,20 @@ def test_rules_leave_nothing_in_the_registry_of_tensorflow(images):
     assert set(ops.gradient_registry.list()) == before
 
 
+def test_networks_of_any_size_leave_nothing_in_the_registry_of_tensorflow(images):
+    """They are replayed to be measured, looked at and, where a score is not finite, to be searched."""
+    inner = [layers.Conv2D(4, 3, activation="relu", name="conv"), layers.GlobalAveragePooling2D(), layers.Dense(4)]
+    model = keras.Sequential([keras.Input((None, None, 3)), *inner])
+    before = set(ops.gradient_registry.list())
+    tfviz.saliency(model, images)
+    tfviz.feature_visualization(model, tfviz.Channel("conv", 0), pixel_range=(-2, 2), iterations=2, image_shape=SHAPE)
+    model.layers[0].set_weights([np.full((3, 3, 3, 4), 3e38, np.float32), np.zeros(4, np.float32)])
+    with pytest.raises(tfviz.TfvizError, match="the network's own arithmetic is not"):
+        tfviz.saliency(model, images)
+    gc.collect()
+    assert set(ops.gradient_registry.list()) == before
+
+
 def vision_transformer():
     inputs = keras.Input((16, 16, 3))
     patches = layers.Conv2D(8, 4, strides=4, name="patches")(inputs)

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import TfvizError
+from tfviz.network.compiling import concrete
 from tfviz.network.program import Value
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def _first_place(network: TracedNetwork, image: np.ndarray, others: Mapping[str,
         tensors = network.replay(images, others)
         return [tf.reduce_all(tf.math.is_finite(tensors[value])) for value in floating]
 
-    found = zip(floating, finite(tf.constant(image)), strict=True)
+    images = tf.constant(image)
+    found = zip(floating, concrete(finite, images=images)(images), strict=True)
     return next((_name(value) for value, is_finite in found if not is_finite), None)
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
+from tfviz.network.compiling import concrete
+
 if TYPE_CHECKING:
     from tfviz.network.traced import TracedNetwork
 
@@ -49,5 +51,5 @@ def _measured(network: TracedNetwork, shape: tuple[int, ...]) -> int:
             tensors = network.replay(images, others)
             shapes.update({value: tensors[value].shape for value in depending})
 
-        tf.function(measure, autograph=False).get_concrete_function(spec)
+        concrete(tf.function(measure, autograph=False), images=spec)
     return sum(value.dtype.size * (shapes[value][1:].num_elements() or 0) for value in depending)

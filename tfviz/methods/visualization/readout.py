@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.methods.visualization.objectives import Objective, Term
+from tfviz.network.compiling import concrete
 from tfviz.network.program import Value
 from tfviz.network.traced import TracedNetwork
 
@@ -78,5 +79,5 @@ def _map_shape(network: TracedNetwork, path: str, image_shape: Sequence[int]) ->
     if None in layer.shape:
         images = tf.TensorSpec([None, *image_shape])
         trace = tf.function(lambda images: layer.to_map(network.replay(images)[layer.value]), autograph=False)
-        return tuple(trace.get_concrete_function(images).output_shapes[1:])
+        return tuple(concrete(trace, images=images).output_shapes[1:])
     return tuple(size for size in layer.shape if size is not None)
