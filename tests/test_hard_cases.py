@@ -256,6 +256,41 @@ def test_an_open_number_of_classes_is_refused(tmp_path):
         tfviz.trace(tmp_path)
 
 
+def test_a_gradient_that_fails_is_not_blamed_on_the_shape():
+    """As of dilated convolutions on a CPU without oneDNN, and here where a gradient is checked and infinite."""
+    inputs = keras.Input((8, 8, 3))
+    checked = layers.Lambda(lambda x: tf.sqrt(tf.debugging.check_numerics(x, "checked")), output_shape=(8, 8, 3))
+    model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(checked(inputs))))
+    expected = (
+        r"^TensorFlow runs the network on images of the shape \(8, 8, 3\), but not what explains them: .*in gradient"
+    )
+    with pytest.raises(tfviz.UnsupportedModelError, match=expected) as caught:
+        tfviz.saliency(model, np.zeros((1, 8, 8, 3)))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("failing", ["while it is traced", "while it runs"])
+def test_a_custom_gradient_that_fails_cannot_be_compared(failing):
+    @tf.custom_gradient
+    def forwards_alone(features):
+        def backwards(upstream):
+            if failing == "while it is traced":
+                raise TypeError("no gradient\nof this")
+            with tf.control_dependencies([tf.debugging.Assert(False, ["no gradient of this"])]):
+                return tf.identity(upstream)
+
+        return tf.identity(features), backwards
+
+    inputs = keras.Input((8, 8, 3))
+    features = layers.Lambda(forwards_alone, output_shape=(8, 8, 3), name="own")(inputs)
+    model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(features)))
+    with pytest.warns(
+        tfviz.TfvizWarning, match=r"a gradient of its own in .*own.*, and cannot be compared: .*no gradient"
+    ):
+        network = tfviz.trace(model)
+    assert np.abs(tfviz.gradient(network, np.ones((1, 8, 8, 3)), 0)).max() > 0
+
+
 def test_images_that_the_network_itself_refuses():
     inputs = keras.Input((None, None, 3))
     features = layers.Conv2D(2, 7)(inputs)

@@ -324,9 +324,12 @@ def test_an_overflow_is_named():
     model = keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3)(x))))
     images = np.stack([np.ones(SHAPE), np.full(SHAPE, 15)]).astype(np.float32)
     network = tfviz.trace(model, precision="float16")
-    with pytest.raises(tfviz.TfvizError, match=r"input_x_gradient of image 1 holds NaN .*float32 model, without prec"):
+    said = (
+        r"is NaN or infinite: .* arithmetic is not in float16, first in .*Exp.*; trace the float32 model, without prec"
+    )
+    with pytest.raises(tfviz.TfvizError, match=f"image 1 has no score .*{said}"):
         tfviz.input_x_gradient(network, images, 0)
-    with pytest.raises(tfviz.TfvizError, match=r"gradient of image 0 holds NaN"):
+    with pytest.raises(tfviz.TfvizError, match=f"image 0 has no score .*{said}"):
         tfviz.explain(network, images[1:], 0, methods="gradient")
     assert np.isfinite(tfviz.input_x_gradient(tfviz.trace(model, precision="bfloat16"), images, 0)).all()
 

@@ -117,19 +117,21 @@ def _run_batch(network: TracedNetwork, compiled: Compiled, batch: Batch, batch_s
 
 
 def _refusal(network: TracedNetwork, batch: Batch, error: tf.errors.OpError) -> TfvizError:
+    try:
+        # Neither compiled by XLA nor followed backwards: what fails here, too, are the images.
+        network.logits({network.inputs.name: batch.images, **batch.others})
+    except tf.errors.OpError:
+        return InvalidImagesError(
+            f"the network cannot take images of the shape {batch.images.shape[1:]}: {reason_of(error)}"
+        )
     if network.running.jit_compile:
-        try:
-            # Not compiled by XLA: what fails here, too, are the images.
-            network.logits({network.inputs.name: batch.images, **batch.others})
-        except tf.errors.OpError:
-            pass
-        else:
-            return UnsupportedModelError(
-                "the network must be traced without jit_compile, as XLA cannot compile it for images of the shape "
-                f"{batch.images.shape}: {reason_of(error)}"
-            )
-    return InvalidImagesError(
-        f"the network cannot take images of the shape {batch.images.shape[1:]}: {reason_of(error)}"
+        return UnsupportedModelError(
+            "the network must be traced without jit_compile, as XLA cannot compile it for images of the shape "
+            f"{batch.images.shape}: {reason_of(error)}"
+        )
+    return UnsupportedModelError(
+        f"TensorFlow runs the network on images of the shape {batch.images.shape[1:]}, but not what explains them: "
+        + reason_of(error)
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfviz.errors import TfvizWarning
+from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.methods.cam import resize_to
 from tfviz.methods.compiled import batch_specs
 from tfviz.methods.decorator import method
@@ -86,8 +86,7 @@ def full_grad_decomposition(model: Any, images: Any, targets: Any = None, *, bat
     for batch in batches(network, images, targets, batch_size):
         terms = decompose(tf.constant(batch.images), tf.constant(batch.targets), batch.others)
         found.append(tf.nest.map_structure(lambda tensor: tensor.numpy(), terms))
-        terms_and_score = tf.nest.flatten({**found[-1], "targets": []})
-        check_scores(network, batch, np.isfinite(terms_and_score).all(axis=0), done)
+        check_scores(network, batch, np.isfinite(found[-1]["scores"]), done)
         done += len(batch.images)
     decomposition = Decomposition(**tf.nest.map_structure(lambda *parts: np.concatenate(parts), *found))
     _check(decomposition)
@@ -200,8 +199,14 @@ def _sum_of_products(images: tf.Tensor, tensor: tf.Tensor, gradient: tf.Tensor) 
 
 
 def _check(decomposition: Decomposition) -> None:
-    """Warn where the terms are not the score, and say why."""
+    """Raise where a term is not finite; warn where the terms are not the score, and say why."""
     terms, errors = decomposition._terms, decomposition.completeness_error
+    finite = np.isfinite(terms).all(axis=0)
+    if not finite.all():
+        raise TfvizError(
+            f"the terms of image {int(np.argmin(finite))} are NaN or infinite: the network's own gradient overflows "
+            "there (common with float16; trace the float32 model)"
+        )
     if errors.max() <= TOLERANCE:
         return
     worst = int(np.argmax(errors))

@@ -8,8 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfviz.errors import TfvizWarning
-from tfviz.network.compiling import operation_without_gradient
+from tfviz.errors import TfvizWarning, one_line
+from tfviz.network.compiling import operation_without_gradient, reason_of
 from tfviz.network.internals import gradient_tag, has_gradient, is_tensorflows_own
 from tfviz.network.program import Step, Value
 from tfviz.network.traced import TracedNetwork
@@ -83,6 +83,9 @@ def _compared(network: TracedNetwork) -> str:
         difference = float(tf.function(_difference, autograph=False)(network, image))
     except LookupError as error:
         return f", and TensorFlow has none of {operation_without_gradient(error)}"
+    except Exception as error:  # the gradient is the model's own code, and the trial image one that it may not expect
+        said = reason_of(error) if isinstance(error, tf.errors.OpError) else one_line(error)
+        return f", and cannot be compared: {said}"
     return f" and differ from the model's own by {difference:.0%}" if difference > TOLERANCE else ""
 
 

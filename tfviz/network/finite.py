@@ -43,10 +43,12 @@ def why_not_finite(network: TracedNetwork, image: np.ndarray, others: Mapping[st
         return "the image holds NaN or infinite values"
     place = _first_place(network, image, others)
     about = f" in {network.precision}" if network.running.full else ""
+    advice = "; trace the float32 model, without precision" if about else ""
     return (
         f"the weights and the image are finite, the network's own arithmetic is not{about}"
         + (f", first in the operation {place!r}" if place else "")
         + " (a number too large, a division by zero, a logarithm or root of a negative number)"
+        + advice
     )
 
 

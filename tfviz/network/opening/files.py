@@ -10,7 +10,7 @@ from tfviz.errors import UnsupportedModelError
 from tfviz.limits import MAXIMUM_MODEL_BYTES
 from tfviz.network.opening.keras_files import open_keras_file
 from tfviz.network.opening.saved_models import open_saved_model
-from tfviz.paths import trouble_with
+from tfviz.paths import ABSENT, trouble_with
 
 KERAS_FILES = (".keras", ".h5", ".hdf5")
 KINDS = "a Keras model, a .keras or .h5 file, a SavedModel folder or a loaded SavedModel"
@@ -31,7 +31,8 @@ def open_path(
     Raises `UnsafeModelError` for such a file, `UnsupportedModelError` for one that cannot be opened.
     """
     if trouble := trouble_with(path):
-        raise UnsupportedModelError(f"no model at {str(path)!r}, which {trouble}; expected {KINDS}")
+        why = "" if trouble == ABSENT else f", which {trouble}"
+        raise UnsupportedModelError(f"no model at {str(path)!r}{why}; expected {KINDS}")
     if path.is_dir():
         if custom_objects:
             raise UnsupportedModelError(
