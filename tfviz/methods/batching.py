@@ -118,9 +118,12 @@ def _run_batch(network: TracedNetwork, compiled: Compiled, batch: Batch, batch_s
 
 def _refusal(network: TracedNetwork, batch: Batch, error: tf.errors.OpError) -> TfvizError:
     try:
-        # Neither compiled by XLA nor followed backwards: what fails here, too, are the images.
-        network.logits({network.inputs.name: batch.images, **batch.others})
+        # Neither compiled by XLA nor followed backwards: what fails here, too, are the images. The mean of a map without
+        # places is NaN.
+        fails = not np.isfinite(network.logits({network.inputs.name: batch.images, **batch.others})).all()
     except tf.errors.OpError:
+        fails = True
+    if fails:
         return InvalidImagesError(
             f"the network cannot take images of the shape {batch.images.shape[1:]}: {reason_of(error)}"
         )
