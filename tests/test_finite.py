@@ -64,7 +64,7 @@ REASONS = {
 
 
 @pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize("kind", ["the last layer", "one image"])
+@pytest.mark.parametrize("kind", ["one image", pytest.param("the last layer", marks=pytest.mark.slow)])
 def test_every_method_refuses(broken, name, kind):
     with pytest.raises(tfviz.TfvizError, match=REASONS[kind]):
         getattr(tfviz, name)(broken[kind], IMAGES, **FEW.get(name, {}))

@@ -433,7 +433,11 @@ def test_every_layer_of_keras_is_known(library):
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-@pytest.mark.parametrize("name", ["MobileNetV3Small", "EfficientNetV2B0", "ConvNeXtTiny", "NASNetMobile"])
+@pytest.mark.parametrize(
+    "name",
+    ["MobileNetV3Small", "ConvNeXtTiny"]
+    + [pytest.param(name, marks=pytest.mark.slow) for name in ("EfficientNetV2B0", "NASNetMobile")],
+)
 def test_keras_applications_are_clean(library, name, tmp_path, monkeypatch):
     """Their files hold layers, functions and initializers of all kinds."""
     package = pytest.importorskip(library)
