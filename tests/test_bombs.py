@@ -20,7 +20,7 @@ import pytest
 import tfviz
 from tfviz import demo
 from tfviz.apps.command.app import app
-from tfviz.apps.image_headers import read_header
+from tfviz.apps.image_headers import needed_of, read_header
 from tfviz.apps.images import decode_image, read_image
 from tfviz.apps.map_files import read_maps
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
@@ -132,6 +132,17 @@ def jpeg_with_a_bare_marker():
     return data[:frame] + b"\xff\x01" + bytes(large) + data[frame:]
 
 
+def exif_of(entries, size):
+    """A block of EXIF whose tags all name the same bytes."""
+    tags = b"".join(struct.pack("<HHII", 1000 + number, 7, size, 0) for number in range(entries))
+    return b"II*\0" + struct.pack("<IH", 8, entries) + tags + bytes(4 + size)
+
+
+def jpeg_of_many_scans(number):
+    data = encoded(PIL.new("L", (64, 64)), "JPEG", progressive=True)
+    return data[:-2] + data[data.rindex(b"\xff\xda") : -2] * number + data[-2:]
+
+
 @functools.cache
 def image_bombs():
     flat = PIL.new("RGB", (12000, 12000))
@@ -168,6 +179,11 @@ def image_bombs():
         "large.bmp": b"BM" + bytes(8) + struct.pack("<IIiiHH", 54, 40, 60000, -60000, 1, 24) + bytes(300),
         "within.bmp": b"BM" + bytes(8) + struct.pack("<IIiiHH", 54, 40, 8000, 8000, 1, 24) + bytes(300),
         "frame.jpg": jpeg_with_a_bare_marker(),
+        "inks.jpg": encoded(PIL.new("CMYK", (7900, 7900)), "JPEG", progressive=True),
+        "scans.jpg": jpeg_of_many_scans(200),
+        "segments.jpg": b"\xff\xd8" + b"\xff\xfe\0\2" * 2_000_000,
+        "chunks.png": png(64, 64, png_chunk(b"abCd", b"") * 1_100_000),
+        "chunks.webp": webp(*[(b"abcd", b"")] * 1_100_000),
         "large.ppm": b"P6 60000 60000 255\n" + bytes(300),
         "within.ppm": b"P6\n# 8 8\n 8000 8000 255\n" + bytes(300),
         "odd.ppm": b"P6 8,8 60000 60000 255\n" + bytes(300),
@@ -212,6 +228,11 @@ def test_an_image_that_asks_for_much_is_refused_in_little_memory(refused_images,
         ("within.bmp", "is no image that OpenCV can read"),
         ("within.ppm", "is no image that OpenCV can read"),
         ("odd.ppm", "its header is none of a PNM image"),
+        ("inks.jpg", "has 7900x7900 pixels that take 250 MB"),
+        ("scans.jpg", "has more than 100 scans; save it anew"),
+        ("segments.jpg", "it has more than 1048576 parts"),
+        ("chunks.png", "it has more than 1048576 parts"),
+        ("chunks.webp", "it has more than 1048576 parts"),
         ("scan.jp2", "is an image in the format JPEG 2000, which is not read; save it as PNG or JPEG"),
         ("sun.ras", "is no image that OpenCV can read"),
     ],
@@ -251,6 +272,23 @@ def test_an_image_within_the_limit_takes_three_times_the_limit_at_most(tmp_path)
         assert taken < 3.1 * stated + (tmp_path / name).stat().st_size, name
 
 
+def test_what_stands_beside_the_pixels_takes_little(tmp_path):
+    """Each of these is a small picture that is read: what is beside it unpacks to 800 MB, or is named 60 times."""
+    rows = bytes(64 * 193)
+    texts = png_chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(7_900_000), 9)) * 100
+    exif = exif_of(60, 5_000_000)
+    (tmp_path / "texts.png").write_bytes(png(64, 64, texts, pixels=rows))
+    (tmp_path / "exif.png").write_bytes(png(64, 64, png_chunk(b"eXIf", exif), pixels=rows))
+    still = encoded(PIL.new("RGB", (64, 64)), "WEBP")[20:]
+    (tmp_path / "exif.webp").write_bytes(
+        webp((b"VP8X", b"\x08" + canvas(64, 64)[1:]), (b"EXIF", exif), (b"VP8 ", still))
+    )
+    for taken, said in measured("images", sorted(tmp_path.iterdir())).values():
+        assert said == "read (64, 64, 3)" and taken < 50_000_000
+    found = needed_of((tmp_path / "texts.png").read_bytes())
+    assert found == png(64, 64, pixels=rows) == needed_of(found)
+
+
 def test_the_limit_of_images_is_an_option(tmp_path):
     (tmp_path / "x.png").write_bytes(encoded(PIL.new("RGB", (40, 30)), "PNG"))
     with pytest.raises(InvalidImagesError, match=r"x\.png has 40x30 pixels .* raise maximum_bytes \(--image-l"):
@@ -270,6 +308,23 @@ def test_transparent_pixels_are_turned_upright_too(kind, orientation):
     data = encoded(PIL.fromarray(pixels), kind, exif=exif, lossless=True, exact=True)
     upright = decode_image(encoded(PIL.fromarray(pixels), kind, lossless=True, exact=True), "as it is")
     np.testing.assert_array_equal(decode_image(data, "turned"), np.rot90(upright, turn))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_transparent_tiff_is_laid_over_white_once(orientation):
+    """LibTIFF multiplies its colours by their alpha."""
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 20, 4), np.uint8)
+    exif = PIL.Exif()
+    exif[0x0112] = orientation
+    found = decode_image(encoded(PIL.fromarray(pixels), "TIFF", exif=exif), "transparent")
+    as_png = decode_image(encoded(PIL.fromarray(pixels), "PNG", exif=exif), "transparent")
+    np.testing.assert_allclose(found.astype(int), as_png, atol=1)
+
+
+@pytest.mark.parametrize("values", [2, 5, 16])
+def test_a_tiff_whose_values_are_no_colours(values):
+    with pytest.raises(InvalidImagesError, match=f"has {values} values for each pixel; save it with 1, 3 or 4"):
+        decode_image(tiff(8, 8, bits=(8,) * values), "many")
 
 
 def test_an_exif_block_that_cannot_be_read_turns_nothing():

@@ -5,17 +5,15 @@ An image is uint8 RGB ``(H, W, 3)`` here, whatever its file holds.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import PIL.Image
 from numpy.typing import NDArray
 
-from tfviz.apps.image_headers import NO_IMAGE, Header, is_jpeg, read_header
+from tfviz.apps.image_headers import NO_IMAGE, Header, is_jpeg, needed_of, read_header, read_orientation
 from tfviz.apps.quiet import silent_stderr
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
 from tfviz.limits import MAXIMUM_IMAGE_BYTES
@@ -28,7 +26,6 @@ CROP_FRACTION = 0.875
 WAYS_TO_FIT = ("crop", "stretch")
 
 _BAND = 1 << 20  # pixels that are converted at once
-_ORIENTATION = 0x0112  # a tag of EXIF 2.32, section 4.6.4
 
 
 def read_image(path: str | Path, *, maximum_bytes: int = MAXIMUM_IMAGE_BYTES) -> Image:
@@ -62,12 +59,12 @@ def decode_image(data: bytes, name: str | Path, *, maximum_bytes: int = MAXIMUM_
     _check_size(name, header, maximum_bytes)
     if header.trouble:
         raise InvalidImagesError(f"{name} {header.trouble}")
-    pixels = _decode(data, name)
+    pixels = _decode(needed_of(data), name)
     if pixels is None:
         raise InvalidImagesError(f"{name} {NO_IMAGE}")
     if pixels.dtype not in (np.uint8, np.uint16):
         raise InvalidImagesError(f"{name} has pixels of type {pixels.dtype}; save it with 8 or 16 bits")
-    return _turned(_to_rgb(pixels), header.exif)
+    return _turned(_to_rgb(pixels, header.is_premultiplied), header.exif)
 
 
 def read_bytes(path: Path, maximum_bytes: int = MAXIMUM_IMAGE_BYTES) -> bytes:
@@ -112,23 +109,24 @@ def _decode(data: bytes, name: str | Path) -> NDArray[Any] | None:
         return None
 
 
-def _to_rgb(pixels: NDArray[Any]) -> Image:
+def _to_rgb(pixels: NDArray[Any], is_premultiplied: bool) -> Image:
     """Grey, BGR or BGRA of 8 or 16 bits as uint8 RGB: in place where that can be, since a picture can be large."""
     in_place = pixels.dtype == np.uint8 and pixels.shape[2:] == (3,)
     rgb = pixels if in_place else np.empty((*pixels.shape[:2], 3), np.uint8)
     rows = max(_BAND // pixels.shape[1], 1)
     for start in range(0, len(pixels), rows):
-        rgb[start : start + rows] = _band_to_rgb(pixels[start : start + rows])
+        rgb[start : start + rows] = _band_to_rgb(pixels[start : start + rows], is_premultiplied)
     return rgb
 
 
-def _band_to_rgb(pixels: NDArray[Any]) -> Image:
+def _band_to_rgb(pixels: NDArray[Any], is_premultiplied: bool) -> Image:
     if pixels.shape[2:] in ((), (1,)):
         pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
     if pixels.shape[2] == 4:
         white = np.iinfo(pixels.dtype).max
         alpha = pixels[..., 3:].astype(np.float32) / white
-        pixels = np.rint(pixels[..., :3] * alpha + white * (1 - alpha)).astype(pixels.dtype)
+        colors = pixels[..., :3] * (np.float32(1) if is_premultiplied else alpha)
+        pixels = np.rint(np.minimum(colors + white * (1 - alpha), white)).astype(pixels.dtype)
     if pixels.dtype == np.uint16:
         pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
     rgb: Image = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
@@ -137,12 +135,7 @@ def _band_to_rgb(pixels: NDArray[Any]) -> Image:
 
 def _turned(image: Image, exif: bytes) -> Image:
     """The image upright, as a block of EXIF says that it was taken."""
-    orientation = 1
-    if exif:
-        block = PIL.Image.Exif()
-        with contextlib.suppress(Exception):  # a block that cannot be read says nothing of the orientation
-            block.load(exif)
-            orientation = block.get(_ORIENTATION, 1)
+    orientation = read_orientation(exif) if exif else 1
     if orientation in (5, 6, 7, 8):
         image = image.transpose(1, 0, 2)
     if orientation in (2, 3, 6, 7):

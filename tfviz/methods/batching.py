@@ -118,8 +118,8 @@ def _run_batch(network: TracedNetwork, compiled: Compiled, batch: Batch, batch_s
 
 def _refusal(network: TracedNetwork, batch: Batch, error: tf.errors.OpError) -> TfvizError:
     try:
-        # Neither compiled by XLA nor followed backwards: what fails here, too, are the images. The mean of a map without
-        # places is NaN.
+        # Neither compiled by XLA nor followed backwards: what fails here, too, are the images. The mean of a map
+        # without places is NaN.
         fails = not np.isfinite(network.logits({network.inputs.name: batch.images, **batch.others})).all()
     except tf.errors.OpError:
         fails = True

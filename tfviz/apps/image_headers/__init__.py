@@ -15,11 +15,11 @@ from tfviz.apps.image_headers.header import CUT_OFF, NO_IMAGE, DamagedError, Hea
 from tfviz.apps.image_headers.jpeg import read_jpeg
 from tfviz.apps.image_headers.plain import read_bmp, read_gif, read_pnm
 from tfviz.apps.image_headers.png import read_png
-from tfviz.apps.image_headers.tiff import read_tiff
+from tfviz.apps.image_headers.tiff import read_orientation, read_tiff
 from tfviz.apps.image_headers.webp import read_webp
 from tfviz.errors import InvalidImagesError
 
-__all__ = ["NO_IMAGE", "Header", "is_jpeg", "read_header"]
+__all__ = ["NO_IMAGE", "Header", "is_jpeg", "needed_of", "read_header", "read_orientation"]
 
 _BY_SIGNATURE: dict[tuple[bytes, ...], Callable[[bytes], Header]] = {
     (png.SIGNATURE,): read_png,
@@ -64,6 +64,11 @@ def read_header(data: bytes, name: object) -> Header:
 def is_jpeg(data: bytes) -> bool:
     """Return whether data begin as a JPEG."""
     return data.startswith(jpeg.SIGNATURE)
+
+
+def needed_of(data: bytes) -> bytes:
+    """Return what a decoder needs of an image file whose header has no trouble."""
+    return png.needed(data) if data.startswith(png.SIGNATURE) else data
 
 
 def _reader(data: bytes) -> Callable[[bytes], Header] | None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
+
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True)
@@ -11,7 +15,7 @@ class Header:
 
     width, height: in pixels. decoded_bytes: what the pixels take while they are decoded, as OpenCV does it. exif: the
     EXIF block of a PNG or WebP file; that of a JPEG is left to OpenCV, a TIFF has none. trouble: what else is wrong
-    with the file, to be read behind its name.
+    with the file, to be read behind its name. is_premultiplied: whether OpenCV gives colours multiplied by their alpha.
     """
 
     width: int
@@ -19,10 +23,15 @@ class Header:
     decoded_bytes: int
     exif: bytes = b""
     trouble: str = ""
+    is_premultiplied: bool = False
 
 
 NO_IMAGE = "is no image that OpenCV can read; save it as PNG or JPEG"
 CUT_OFF = "is cut off: its end is missing; copy or download it again"
+
+
+MOST_PARTS = 1 << 20
+"""Chunks or segments of a file, each of which takes time to pass: a picture of 195 MB has some ten thousand."""
 
 
 class DamagedError(Exception):
@@ -32,3 +41,11 @@ class DamagedError(Exception):
 def damaged(reason: str) -> DamagedError:
     """Return what to raise where a file breaks the rules of its format."""
     return DamagedError(f"is damaged: {reason}; copy or download it again")
+
+
+def limited(parts: Iterable[Part]) -> Iterator[Part]:
+    """Yield the parts of a file; raise `DamagedError` where they are more than any picture has."""
+    for number, part in enumerate(parts):
+        if number == MOST_PARTS:
+            raise damaged(f"it has more than {MOST_PARTS} parts")
+        yield part

@@ -7,11 +7,12 @@ import struct
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tfviz.apps.image_headers.header import CUT_OFF, Header
+from tfviz.apps.image_headers.header import CUT_OFF, DamagedError, Header, limited
 
 SIGNATURE = b"\xff\xd8\xff"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_END = 0xD9
+_SCAN, _END = 0xDA, 0xD9
+_MOST_SCANS = 100  # of a progressive JPEG, each of which passes all pixels anew; some ten are usual
 _BARE = {0x01, _END}  # markers without a length; those of restarts are none that the search finds
 # Inside coded pixels, 0xFF is followed by a zero or a restart marker; before a marker it may be repeated.
 _MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
@@ -19,11 +20,14 @@ _MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
 
 def read_jpeg(data: bytes) -> Header:
     """Return what a JPEG says (ITU T.81, annex B); raise `IndexError` or `struct.error` where it is cut off."""
-    header = None
-    for marker, offset in _segments(data):
+    header, scans = None, 0
+    for marker, offset in limited(_segments(data)):
         if marker in _FRAMES and header is None:
-            height, width = struct.unpack_from(">HH", data, offset + 3)
-            header = Header(width, height, width * height * 3)
+            height, width, colors = struct.unpack_from(">HHB", data, offset + 3)
+            header = Header(width, height, width * height * max(colors, 3))
+        scans += marker == _SCAN
+        if scans > _MOST_SCANS:
+            raise DamagedError(f"has more than {_MOST_SCANS} scans; save it anew")
         if marker == _END and header is not None:
             return header
     if header is None:

@@ -6,11 +6,13 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from tfviz.apps.image_headers.header import CUT_OFF, DamagedError, Header, damaged
+from tfviz.apps.image_headers.header import CUT_OFF, DamagedError, Header, damaged, limited
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LENGTH = 13  # of a header
 _PIXELS = (b"IDAT", b"fdAT")
+_NEEDED = (b"IHDR", b"PLTE", b"tRNS", b"acTL", b"fcTL", b"IEND", *_PIXELS)
+_MOST_BESIDE = 1 << 16  # bytes of what is not needed that a decoder may see
 _COPIES_OF_FRAMES = 3  # that OpenCV holds of an animation
 
 
@@ -22,7 +24,8 @@ def read_png(data: bytes) -> Header:
     found: dict[bytes, bytes] = {}
     trouble = ""
     try:
-        for name, content in _chunks(data):
+        for name, start, end in limited(_chunks(data)):
+            content = b"" if name in _PIXELS else data[start:end]
             if name == b"IHDR" and name in found:
                 raise damaged("it has two headers")
             if name == b"fcTL" and not _fits(content, width, height):
@@ -43,8 +46,17 @@ def _fits(control: bytes, width: int, height: int) -> bool:
     return bool(frame_width <= width and frame_height <= height)
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Kind and content of each chunk, but for pixels, up to the picture's end; the checksums of critical ones fit."""
+def needed(data: bytes) -> bytes:
+    """Return a whole PNG without texts, profiles and the like where there are many: they unpack to much more."""
+    chunks = list(_chunks(data))
+    if sum(end - start for kind, start, end in chunks if kind not in _NEEDED) <= _MOST_BESIDE:
+        return data
+    view = memoryview(data)
+    return SIGNATURE + b"".join(view[start - 8 : end + 4] for kind, start, end in chunks if kind in _NEEDED)
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, start and end of each chunk, up to the picture's end; the checksums of critical ones fit."""
     position, kind = len(SIGNATURE), b""
     while kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", data, position)
@@ -52,5 +64,5 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         (checksum,) = struct.unpack_from(">I", data, end)
         if kind[:1].isupper() and zlib.crc32(memoryview(data)[position + 4 : end]) != checksum:
             raise damaged("a checksum does not fit")
-        yield kind, b"" if kind in _PIXELS else data[start:end]
+        yield kind, start, end
         position = end + 4

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from tfviz.apps.image_headers.header import Header
+from tfviz.apps.image_headers.header import Header, limited
 
 
 def read_webp(data: bytes) -> Header:
@@ -13,18 +13,24 @@ def read_webp(data: bytes) -> Header:
 
     Raises `struct.error` where it is cut off.
     """
-    sizes, exif, position = [], b"", 12
-    while position + 8 < len(data):
-        kind, length = struct.unpack_from("<4sI", data, position)
-        start = position + 8
+    sizes, exif = [], b""
+    for kind, start, length in limited(_chunks(data)):
         if kind == b"EXIF":
             exif = data[start : start + length]
         elif kind in _SIZES:
             sizes.append(_SIZES[kind](data, start))
-        # A frame of an animation holds chunks of its own.
-        position = start + 16 if kind == b"ANMF" else start + length + length % 2
     width, height = (max(sides) for sides in zip(*sizes, strict=True)) if sizes else (0, 0)
     return Header(width, height, width * height * 4, exif)
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, start and length of each chunk; a frame of an animation holds chunks of its own."""
+    position = 12
+    while position + 8 < len(data):
+        kind, length = struct.unpack_from("<4sI", data, position)
+        start = position + 8
+        yield kind, start, length
+        position = start + 16 if kind == b"ANMF" else start + length + length % 2
 
 
 def _lossy_size(data: bytes, start: int) -> tuple[int, int]:
