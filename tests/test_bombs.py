@@ -8,6 +8,7 @@ import json
 import struct
 import subprocess
 import sys
+import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -25,6 +26,7 @@ from tfviz.apps.images import decode_image, read_image
 from tfviz.apps.map_files import read_maps
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
 from tfviz.limits import MAXIMUM_IMAGE_BYTES, MAXIMUM_MODEL_BYTES
+from tfviz.network.opening.links import find_links_in_zip
 
 PIL = pytest.importorskip("PIL.Image")
 ALLOWED = 200_000_000
@@ -362,6 +364,17 @@ def with_members(path, members, compression=zipfile.ZIP_DEFLATED):
     return path
 
 
+def with_a_lie(path, name, content, listed):
+    """A .keras file whose member unpacks to more than the list of members says; the checksum is that of its start."""
+    data = bytearray(with_members(path, {name: content}).read_bytes())
+    entry = data.index(name.encode(), data.index(b"PK\1\2")) - 46
+    (local,) = struct.unpack_from("<I", data, entry + 42)
+    for sizes in (entry + 16, local + 14):
+        struct.pack_into("<I", data, sizes, zlib.crc32(content[:listed]))
+        struct.pack_into("<I", data, sizes + 8, listed)
+    path.write_bytes(data)
+
+
 def weights_of(shape, **options):
     content = io.BytesIO()
     with h5py.File(content, "w") as file:
@@ -380,6 +393,8 @@ def model_bombs(folder):
         folder / "chunks.keras",
         {"model.weights.h5": weights_of((30_000, 30_000), chunks=(100, 100), compression="gzip")},
     )
+    with_a_lie(folder / "lie.keras", "config.json", b'{"a": 1}' + b" " * 600_000_000, 8)
+    with_a_lie(folder / "less.keras", "model.weights.h5", bytes(300_000_000), 1000)
     with_members(folder / "deep.keras", {"config.json": b"[" * 1_000_000})
     with_members(folder / "list.keras", {"config.json": b"[1, 2]"})
     with_members(folder / "nested.keras", {"config.json": b'{"config":' * 20_000 + b"1" + b"}" * 20_000})
@@ -413,6 +428,8 @@ def refused_models(tmp_path_factory):
         ("other.keras", "it unpacks to 121.0 MB"),
         ("unwritten.keras", "it holds weights of 3,600.0 MB, more than 100.0"),
         ("chunks.keras", "it holds weights of 3,600.0 MB"),
+        ("lie.keras", "its config.json does not unpack to the size that it lists"),
+        ("less.keras", "its model.weights.h5 does not unpack to the size that it lists"),
         ("deep.keras", "cannot open"),
         ("list.keras", "its config.json is list, not an object"),
         ("nested.keras", "cannot open"),
@@ -425,6 +442,27 @@ def test_a_model_file_that_asks_for_much_is_refused_in_little_memory(refused_mod
     taken, said = refused_models[name]
     assert reason in said and name in said and "\n" not in said
     assert taken < ALLOWED
+
+
+def test_many_members_are_not_written_into_a_folder(tmp_path):
+    members = {f"assets/{number}": b"" for number in range(10_001)}
+    path = with_members(tmp_path / "many.keras", members, zipfile.ZIP_STORED)
+    with pytest.raises(UnsupportedModelError, match=r"it holds 1000\d members, more than 10000"):
+        tfviz.trace(path)
+
+
+def test_compressed_weights_are_unpacked_once(tmp_path):
+    """HDF5 reads from place to place, and each step back in an archive unpacks a member anew."""
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        for number in range(3000):
+            file.create_group(f"layers/{number}")
+        file.create_dataset("large", (2_000_000,), "float32")[:] = 0
+    path = with_members(tmp_path / "steps.keras", {"model.weights.h5": content.getvalue()})
+    start = time.monotonic()
+    with zipfile.ZipFile(path) as archive:
+        assert not list(find_links_in_zip(path, archive))
+    assert time.monotonic() - start < 5
 
 
 def test_the_limit_of_models_is_an_option(tmp_path):

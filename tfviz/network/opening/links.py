@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import struct
 import zipfile
 from collections.abc import Iterator
@@ -69,14 +70,19 @@ def find_links_in_zip(
     """Yield the same of all HDF5 files in a zip file; raise `UnsupportedModelError` where one holds too much."""
     for member in archive.infolist():
         if member.filename.endswith(".h5"):
-            # A member that is not compressed is read in its place: through the archive each step back reads it anew.
-            is_stored = member.compress_type == zipfile.ZIP_STORED
-            with (
-                _StoredMember(path, member) if is_stored else archive.open(member) as content,
-                h5py.File(content) as file,
-            ):
+            with _opened(path, archive, member) as content, h5py.File(content) as file:
                 check_weights_size(file, path, maximum_bytes)
                 yield from find_links(file)
+
+
+def _opened(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> io.IOBase:
+    """A member to be read from place to place; through the archive each step back would unpack it anew."""
+    if member.compress_type == zipfile.ZIP_STORED:
+        return _StoredMember(path, member)
+    unpacked = io.BytesIO()
+    with archive.open(member) as content:
+        shutil.copyfileobj(content, unpacked)
+    return unpacked
 
 
 def _leading_to(name: str) -> Finding:

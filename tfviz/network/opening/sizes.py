@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import zipfile
 from pathlib import Path
@@ -13,6 +14,9 @@ from tfviz.errors import UnsupportedModelError
 
 CONFIGURATIONS = ("config.json", "metadata.json")
 TIMES_ITS_SIZE = 4  # Keras compresses nothing; others may
+MOST_MEMBERS = 10_000
+"""In a .keras file: Keras writes those that it calls assets into a folder, which takes time for each."""
+_BLOCK = 1 << 16  # bytes that are unpacked at once
 CONFIGURATION_PART = 25
 """The part of the limit that a configuration may take: Python needs up to 24 bytes for each of JSON."""
 
@@ -27,12 +31,33 @@ def read_json(text: bytes | str, path: Path, name: str, maximum_bytes: int) -> d
 
 
 def check_zip(archive: zipfile.ZipFile, path: Path, maximum_bytes: int) -> None:
-    """Raise `UnsupportedModelError` where the members of a .keras file unpack to too much, by the list of them."""
+    """Raise `UnsupportedModelError` where the members of a .keras file unpack to too much, or to more than it lists."""
     members = archive.infolist()
+    if len(members) > MOST_MEMBERS:
+        raise UnsupportedModelError(
+            f"{str(path)!r} is not opened: it holds {len(members)} members, more than {MOST_MEMBERS}"
+        )
     for member in members:
         if member.filename in CONFIGURATIONS:
             _check_configuration(member.file_size, path, member.filename, maximum_bytes)
     _check(sum(member.file_size for member in members), path, "unpacks to", maximum_bytes)
+    for member in members:
+        if member.compress_type != zipfile.ZIP_STORED and not _holds_what_is_listed(archive, member):
+            raise UnsupportedModelError(
+                f"{str(path)!r} is not opened: its {member.filename} does not unpack to the size that it lists; "
+                "copy or download it again"
+            )
+
+
+def _holds_what_is_listed(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
+    """Whether a compressed member is as large as the list of members says: readers unpack all before they compare."""
+    unlimited: Any = copy.copy(member)
+    unlimited.file_size, unlimited.CRC = member.file_size + 1, None
+    size = 0
+    with archive.open(unlimited) as content:
+        while block := content.read(min(_BLOCK, unlimited.file_size - size)):
+            size += len(block)
+    return size == member.file_size
 
 
 def check_weights_size(file: h5py.File, path: Path, maximum_bytes: int) -> None:
