@@ -119,6 +119,7 @@ METADATA = [
     '{"inputs": {"a": {"input_baselines": {"x": 1}}}, "outputs": {"b": {}}}',
     '{"inputs": {"a": {"input_baselines": [[1], [1, [2]]]}}, "outputs": {"b": {}}}',
     '{"inputs": {"a": {}}, "outputs": {"b": {}, "c": {}}}',
+    '{"inputs": {"a": {}}, "outputs": {"b": {}}, "outputs": {"c": {}}}',
     '{"inputs": {"a": {"modality": "image"}, "b": {"modality": "image"}}, "outputs": {"b": {}}}',
 ]
 
@@ -134,7 +135,8 @@ def test_malformed_metadata_is_one_line(tmp_path, content):
 @pytest.mark.parametrize(
     "content",
     [DEEP, '{"0":' * 100_000, "3", "null", '"text"', "[]", "{}", "[1, 2]", "[[]]", "[[1]]", '{"a": 1.5}', '{"a": []}',
-     '{"0": [1, 2]}', '{"x": "y"}', '{"1": "a"}', '[["a", 2]]', '{"a": 0, "b": 0}', "[null]", "NaN"],
+     '{"0": [1, 2]}', '{"x": "y"}', '{"1": "a"}', '[["a", 2]]', '{"a": 0, "b": 0}', "[null]", "NaN",
+     '{"0": "a", "0": "b"}', '{"0": "a", "00": "b"}'],
 )  # fmt: skip
 def test_malformed_labels_are_one_line(tmp_path, content):
     path = tmp_path / "labels.json"
@@ -277,3 +279,14 @@ def test_manifests_of_odd_names_can_be_read(run, tmp_path):
     assert run("explain", "a\nb.png", "--method", "saliency", "--save-maps")[0] == 0
     content = json.loads((tmp_path / "tfviz-output" / "manifest.json").read_text())
     assert content["results"][0]["picture"] == r"a\nb.tfviz.png"
+
+
+def test_a_standard_output_that_is_full():
+    if not Path("/dev/full").exists():
+        pytest.skip("Linux has a device that is always full")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "tfviz", "methods"], check=False, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1
+    assert done.stderr == "tfviz: the standard output cannot be written: No space left on device\n"

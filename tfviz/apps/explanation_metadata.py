@@ -6,7 +6,6 @@ attributions are shown. Its keys are written `input_baselines` or `inputBaseline
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfviz.apps.folders import METADATA as FILE
+from tfviz.apps.json_texts import read_json
 from tfviz.apps.saved_signatures import Signature
 from tfviz.errors import TfvizError, UnsupportedModelError, one_line
 from tfviz.paths import special_kind
@@ -93,7 +93,7 @@ def read_explanation_metadata(
     if not path.exists():
         return None
     try:
-        content = _snake(json.loads(path.read_text(encoding="utf-8")))
+        content = _snake(read_json(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, RecursionError) as error:
         raise TfvizError(f"{str(path)!r} cannot be read: {one_line(error)}") from error
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import warnings
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tfviz.apps.json_texts import read_json
 from tfviz.errors import InvalidTargetsError, TfvizWarning, one_line, resembling
 from tfviz.paths import special_kind
 from tfviz.printable import printable
@@ -36,7 +36,7 @@ def read_labels(path: str | Path, *, num_classes: int | None = None) -> list[str
         raise InvalidTargetsError(f"class names {path} cannot be read: it {kind}")
     try:
         text = path.read_text(encoding="utf-8-sig")
-        names = _from_json(json.loads(text)) if path.suffix.lower() == ".json" else _from_lines(text)
+        names = _from_json(read_json(text)) if path.suffix.lower() == ".json" else _from_lines(text)
     except OSError as error:
         raise InvalidTargetsError(f"class names {path} cannot be read: {error.strerror}") from error
     except (ValueError, TypeError, LookupError, RecursionError) as error:
@@ -67,6 +67,8 @@ def _from_json(data: Any) -> list[str]:
                 raise LookupError("several names have one index")
             data = names_by_index
         by_index = {int(index): name for index, name in data.items()}
+        if len(by_index) < len(data):
+            raise LookupError("several names have one index")
         missing = next((index for index in range(len(by_index)) if index not in by_index), None)
         if missing is not None:
             raise LookupError(f"class {missing} of {len(by_index)} has no name")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -29,7 +30,9 @@ class Group(TyperGroup):
             warnings.simplefilter("always", TfvizWarning)
             warnings.showwarning = _show_warning
             try:
-                return super().invoke(ctx)
+                result = super().invoke(ctx)
+                sys.stdout.flush()
+                return result
             except TfvizError as error:
                 say(str(error))
                 raise typer.Exit(1) from error
@@ -37,6 +40,13 @@ class Group(TyperGroup):
                 if ".so" not in str(error):
                     raise
                 say(f"OpenCV cannot start: {error}; on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0")
+                raise typer.Exit(1) from error
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                # What Python still holds would fail again as it ends.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                say(f"the standard output cannot be written: {error.strerror}")
                 raise typer.Exit(1) from error
             except KeyboardInterrupt:
                 raise typer.Exit(INTERRUPTED) from None
