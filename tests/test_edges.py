@@ -247,12 +247,15 @@ def test_a_pipeline_that_is_interrupted_ends_with_130(tmp_path):
         str(tmp_path / "out"),
     ]
     process = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob(".out.unfinished*")) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    time.sleep(3)
-    process.send_signal(signal.SIGINT)
-    _, complained = process.communicate(timeout=120)
+    try:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob(".out.unfinished*")) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        time.sleep(3)
+        process.send_signal(signal.SIGINT)
+        _, complained = process.communicate(timeout=120)
+    finally:
+        process.kill()  # one that ignores the signal, as under nohup, would run for hours
     assert process.returncode == 130 and "Traceback" not in complained
     assert not list(tmp_path.glob("*out*"))
 
