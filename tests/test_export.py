@@ -7,6 +7,7 @@ import gc
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import warnings
@@ -574,8 +575,13 @@ def test_an_interrupted_export_leaves_what_was_there(tmp_path, monkeypatch):
         """As by Ctrl-C, when the model is written and not yet in its place: a thread that waits for it may be late."""
         with monkeypatch.context() as patch:
             patch.setattr(tf.saved_model, "save", save_and_interrupt)
-            with pytest.raises(KeyboardInterrupt):
-                export(model, out, "saliency", **options)
+            # What runs in the background of a script is told to ignore it.
+            before = signal.signal(signal.SIGINT, signal.default_int_handler)
+            try:
+                with pytest.raises(KeyboardInterrupt):
+                    export(model, out, "saliency", **options)
+            finally:
+                signal.signal(signal.SIGINT, before)
 
     interrupted()
     assert not list(tmp_path.iterdir())
