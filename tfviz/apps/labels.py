@@ -61,12 +61,9 @@ def _from_json(data: Any) -> list[str]:
     if not isinstance(data, dict | list):
         raise TypeError(f"it holds {type(data).__name__}")
     if isinstance(data, dict):
-        if all(isinstance(index, int) for index in data.values()):
-            names_by_index = {index: name for name, index in data.items()}
-            if len(names_by_index) < len(data):
-                raise LookupError("several names have one index")
-            data = names_by_index
-        by_index = {int(index): name for index, name in data.items()}
+        has_indices = all(isinstance(index, int) for index in data.values())
+        pairs = [(index, name) for name, index in data.items()] if has_indices else data.items()
+        by_index = {int(index): name for index, name in pairs}
         if len(by_index) < len(data):
             raise LookupError("several names have one index")
         missing = next((index for index in range(len(by_index)) if index not in by_index), None)
