@@ -59,7 +59,7 @@ def decode_image(data: bytes, name: str | Path, *, maximum_bytes: int = MAXIMUM_
     _check_size(name, header, maximum_bytes)
     if header.trouble:
         raise InvalidImagesError(f"{name} {header.trouble}")
-    pixels = _decode(needed_of(data), name)
+    pixels = _decode(needed_of(data) if header.has_much_beside else data, name)
     if pixels is None:
         raise InvalidImagesError(f"{name} {NO_IMAGE}")
     if pixels.dtype not in (np.uint8, np.uint16):
@@ -125,7 +125,7 @@ def _band_to_rgb(pixels: NDArray[Any], is_premultiplied: bool) -> Image:
     if pixels.shape[2] == 4:
         white = np.iinfo(pixels.dtype).max
         alpha = pixels[..., 3:].astype(np.float32) / white
-        colors = pixels[..., :3] * (np.float32(1) if is_premultiplied else alpha)
+        colors = pixels[..., :3] if is_premultiplied else pixels[..., :3] * alpha
         pixels = np.rint(np.minimum(colors + white * (1 - alpha), white)).astype(pixels.dtype)
     if pixels.dtype == np.uint16:
         pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)

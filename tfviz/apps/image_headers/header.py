@@ -16,6 +16,7 @@ class Header:
     width, height: in pixels. decoded_bytes: what the pixels take while they are decoded, as OpenCV does it. exif: the
     EXIF block of a PNG or WebP file; that of a JPEG is left to OpenCV, a TIFF has none. trouble: what else is wrong
     with the file, to be read behind its name. is_premultiplied: whether OpenCV gives colours multiplied by their alpha.
+    has_much_beside: whether much stands beside the pixels that a decoder would unpack, see `needed_of`.
     """
 
     width: int
@@ -24,6 +25,7 @@ class Header:
     exif: bytes = b""
     trouble: str = ""
     is_premultiplied: bool = False
+    has_much_beside: bool = False
 
 
 NO_IMAGE = "is no image that OpenCV can read; save it as PNG or JPEG"

@@ -22,10 +22,11 @@ def read_png(data: bytes) -> Header:
     if (length, kind) != (_LENGTH, b"IHDR"):
         raise damaged("it does not begin with its header")
     found: dict[bytes, bytes] = {}
-    trouble = ""
+    trouble, beside = "", 0
     try:
         for name, start, end in limited(_chunks(data)):
             content = b"" if name in _PIXELS else data[start:end]
+            beside += 0 if name in _NEEDED else end - start
             if name == b"IHDR" and name in found:
                 raise damaged("it has two headers")
             if name == b"fcTL" and not _fits(content, width, height):
@@ -38,7 +39,8 @@ def read_png(data: bytes) -> Header:
     channels = 4 if colors in (4, 6) or b"tRNS" in found else 3
     copies = _COPIES_OF_FRAMES if b"acTL" in found else 1
     decoded = width * height * channels * (2 if bits == 16 else 1) * copies
-    return Header(width, height, decoded, found.get(b"eXIf", b""), trouble)
+    exif = found.get(b"eXIf", b"")
+    return Header(width, height, decoded, exif, trouble, has_much_beside=beside > _MOST_BESIDE)
 
 
 def _fits(control: bytes, width: int, height: int) -> bool:
@@ -47,12 +49,9 @@ def _fits(control: bytes, width: int, height: int) -> bool:
 
 
 def needed(data: bytes) -> bytes:
-    """Return a whole PNG without texts, profiles and the like where there are many: they unpack to much more."""
-    chunks = list(_chunks(data))
-    if sum(end - start for kind, start, end in chunks if kind not in _NEEDED) <= _MOST_BESIDE:
-        return data
+    """Return a whole PNG without texts, profiles and the like, which unpack to much more."""
     view = memoryview(data)
-    return SIGNATURE + b"".join(view[start - 8 : end + 4] for kind, start, end in chunks if kind in _NEEDED)
+    return SIGNATURE + b"".join(view[start - 8 : end + 4] for kind, start, end in _chunks(data) if kind in _NEEDED)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
