@@ -62,10 +62,10 @@ GIVEN = [
         {"baseline": ["black", "white"], "scales": [9000.0, 40000.0], "smallest_segment": 0, "dilation": 9.5},
     ),
     (["--method", "xrai", "--scales", "30000"], {"steps": 50, "scales": 30000}),
-    (["--method", "grad_cam", "--layer", "conv1"], {"layer": "conv1", "upsample": True}),
+    (["--method", "grad_cam", "--layer", "conv1"], {"layer": "conv1", "upsample": True, "placement": "convention"}),
     (
         ["--method", "smooth_grad", "--of", "grad_cam", "--layer", "conv1", "--samples", "3"],
-        {"of": "grad_cam", "samples": 3, "options": {"layer": "conv1", "upsample": True}},
+        {"of": "grad_cam", "samples": 3, "options": {"layer": "conv1", "upsample": True, "placement": "convention"}},
     ),
 ]
 

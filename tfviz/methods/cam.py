@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tfviz.methods.decorator import method
+from tfviz.methods.placing import PLACING, Convention, placed_if
 from tfviz.methods.registry import LAYER
 from tfviz.network.passes import Gradient, Passes
 
@@ -17,10 +18,13 @@ ONE_PASS_TO_LAYER = "1 forward, 1 backward from the score to the layer"
     result="map",
     paper="Selvaraju 2016, arXiv 1610.02391",
     needs=NEEDS_LAYER,
+    arguments=PLACING,
     cost=ONE_PASS_TO_LAYER,
     caution="coarse; on layers far from the head its averaged weights say little",
 )
-def grad_cam(passes: Passes, layer: str | None = None, upsample: bool = True) -> tf.Tensor:
+def grad_cam(
+    passes: Passes, layer: str | None = None, upsample: bool = True, placement: Convention = "convention"
+) -> tf.Tensor:
     """Return relu(Σ_k mean_ij(g_k) A_k), (N, H, W), at least 0, in units of the logit [1]_.
 
     Parameters
@@ -30,10 +34,15 @@ def grad_cam(passes: Passes, layer: str | None = None, upsample: bool = True) ->
         layers, the maps of each are returned by its name.
     upsample
         Whether the map is resized (bilinear, half-pixel centres) to the image; else it is returned raw, (N, h, w).
+    placement
+        How its cells are laid on the image. `convention` stretches the map over the whole image, as the field does,
+        unless a cell would lie more than one cell beside where the layer saw it (the model crops, pads, flips or
+        transposes): then it is put there, and what the layer did not see is zero. `receptive_field` puts every cell
+        where the centre of its receptive field is.
 
     .. [1] Selvaraju et al., "Grad-CAM", 2016, arXiv 1610.02391, equations 1 and 2.
     """
-    return resize_if(upsample, passes, cam_of_gradient(passes, layer))
+    return placed_if(upsample, passes, cam_of_gradient(passes, layer), layer, placement)
 
 
 @method(
@@ -41,14 +50,17 @@ def grad_cam(passes: Passes, layer: str | None = None, upsample: bool = True) ->
     result="map",
     paper="Chattopadhay 2017, arXiv 1710.11063",
     needs=NEEDS_LAYER,
+    arguments=PLACING,
     cost=ONE_PASS_TO_LAYER,
     caution="coarse; its weights are never negative, so that evidence against the target is marked too",
 )
-def grad_cam_plus_plus(passes: Passes, layer: str | None = None, upsample: bool = True) -> tf.Tensor:
+def grad_cam_plus_plus(
+    passes: Passes, layer: str | None = None, upsample: bool = True, placement: Convention = "convention"
+) -> tf.Tensor:
     """Return relu(Σ_k w_k A_k), (N, H, W), at least 0, with w_k = Σ_ij α relu(g_k), of an exponential score [1]_.
 
-    α = g_k² / (2 g_k² + Σ_ij A_k · g_k³), and 0 where the denominator is 0. `layer` and `upsample` are as those of
-    `grad_cam`.
+    α = g_k² / (2 g_k² + Σ_ij A_k · g_k³), and 0 where the denominator is 0.
+    `layer`, `upsample` and `placement` are as those of `grad_cam`.
 
     .. [1] Chattopadhay et al., "Grad-CAM++", 2017, arXiv 1710.11063.
     """
@@ -57,7 +69,7 @@ def grad_cam_plus_plus(passes: Passes, layer: str | None = None, upsample: bool 
     # Divided by g², so that neither small gradients underflow nor large ones overflow when cubed.
     alpha = tf.math.divide_no_nan(tf.cast(gradient != 0, tf.float32), 2 + total * gradient)
     weights = tf.reduce_sum(alpha * tf.nn.relu(gradient), axis=(1, 2), keepdims=True)
-    return resize_if(upsample, passes, weighted(weights, features))
+    return placed_if(upsample, passes, weighted(weights, features), layer, placement)
 
 
 @method(
@@ -65,17 +77,20 @@ def grad_cam_plus_plus(passes: Passes, layer: str | None = None, upsample: bool 
     result="map",
     paper="Draelos 2020, arXiv 2011.08891",
     needs=NEEDS_LAYER,
+    arguments=PLACING,
     cost=ONE_PASS_TO_LAYER,
     caution="coarse; faithful where the layer is followed by pooling and a dense layer, spotty further away",
 )
-def hires_cam(passes: Passes, layer: str | None = None, upsample: bool = True) -> tf.Tensor:
+def hires_cam(
+    passes: Passes, layer: str | None = None, upsample: bool = True, placement: Convention = "convention"
+) -> tf.Tensor:
     """Return relu(Σ_k g_k ⊙ A_k), (N, H, W), at least 0, in units of the logit [1]_.
 
-    `layer` and `upsample` are as those of `grad_cam`.
+    `layer`, `upsample` and `placement` are as those of `grad_cam`.
 
     .. [1] Draelos, Carin, "Use HiResCAM instead of Grad-CAM", 2020, arXiv 2011.08891.
     """
-    return resize_if(upsample, passes, weighted(passes.gradient(layer), passes.features(layer)))
+    return placed_if(upsample, passes, weighted(passes.gradient(layer), passes.features(layer)), layer, placement)
 
 
 @method(
@@ -83,17 +98,23 @@ def hires_cam(passes: Passes, layer: str | None = None, upsample: bool = True) -
     result="map",
     paper="Jiang 2021, IEEE TIP",
     needs=NEEDS_LAYER,
+    arguments=PLACING,
     cost=ONE_PASS_TO_LAYER,
     caution="fine on early layers, but there it marks edges of everything",
 )
-def layer_cam(passes: Passes, layer: str | None = None, upsample: bool = True) -> tf.Tensor:
+def layer_cam(
+    passes: Passes, layer: str | None = None, upsample: bool = True, placement: Convention = "convention"
+) -> tf.Tensor:
     """Return relu(Σ_k relu(g_k) ⊙ A_k), (N, H, W), at least 0, in units of the logit [1]_.
 
-    `layer` and `upsample` are as those of `grad_cam`; `tfviz.results.fuse` joins the maps of several layers.
+    `layer`, `upsample` and `placement` are as those of `grad_cam`; `tfviz.results.fuse` joins the maps of
+    several layers.
 
     .. [1] Jiang et al., "LayerCAM", IEEE Transactions on Image Processing, 2021, doi 10.1109/TIP.2021.3089943.
     """
-    return resize_if(upsample, passes, weighted(tf.nn.relu(passes.gradient(layer)), passes.features(layer)))
+    return placed_if(
+        upsample, passes, weighted(tf.nn.relu(passes.gradient(layer)), passes.features(layer)), layer, placement
+    )
 
 
 @method(
@@ -101,20 +122,23 @@ def layer_cam(passes: Passes, layer: str | None = None, upsample: bool = True) -
     result="map",
     paper="Fu 2020, arXiv 2008.02312",
     needs=NEEDS_LAYER,
+    arguments=PLACING,
     cost=ONE_PASS_TO_LAYER,
     caution="coarse; a channel whose sum is near 0 gets an arbitrary weight",
 )
-def xgrad_cam(passes: Passes, layer: str | None = None, upsample: bool = True) -> tf.Tensor:
+def xgrad_cam(
+    passes: Passes, layer: str | None = None, upsample: bool = True, placement: Convention = "convention"
+) -> tf.Tensor:
     """Return relu(Σ_k w_k A_k), (N, H, W), at least 0, with w_k = Σ_ij(g_k ⊙ A_k) / Σ_ij A_k, 0 for a sum of 0 [1]_.
 
-    `layer` and `upsample` are as those of `grad_cam`.
+    `layer`, `upsample` and `placement` are as those of `grad_cam`.
 
     .. [1] Fu et al., "Axiom-based Grad-CAM", 2020, arXiv 2008.02312.
     """
     features = passes.features(layer)
     share = tf.reduce_sum(passes.gradient(layer) * features, axis=(1, 2), keepdims=True)
     weights = tf.math.divide_no_nan(share, tf.reduce_sum(features, axis=(1, 2), keepdims=True))
-    return resize_if(upsample, passes, weighted(weights, features))
+    return placed_if(upsample, passes, weighted(weights, features), layer, placement)
 
 
 @method(
@@ -122,14 +146,18 @@ def xgrad_cam(passes: Passes, layer: str | None = None, upsample: bool = True) -
     result="map",
     paper="Muhammad 2020, arXiv 2008.00299",
     needs=NEEDS_LAYER,
+    arguments=PLACING,
     cost="1 forward, 1 singular value decomposition",
     caution="does not depend on the target: it marks what stands out to the layer",
     of_target=False,
 )
-def eigen_cam(passes: Passes, layer: str | None = None, upsample: bool = True) -> tf.Tensor:
+def eigen_cam(
+    passes: Passes, layer: str | None = None, upsample: bool = True, placement: Convention = "convention"
+) -> tf.Tensor:
     """Return the projection of A (h·w, c) on its first right singular vector, signed, (N, H, W) [1]_.
 
-    The sign is fixed so that the sum over the map is positive. `layer` and `upsample` are as those of `grad_cam`.
+    The sign is fixed so that the sum over the map is positive. `layer`, `upsample` and `placement` are as those
+    of `grad_cam`.
 
     .. [1] Muhammad, Yeasin, "Eigen-CAM", 2020, arXiv 2008.00299.
     """
@@ -138,7 +166,7 @@ def eigen_cam(passes: Passes, layer: str | None = None, upsample: bool = True) -
     values, left, _ = tf.linalg.svd(tf.reshape(features, [shape[0], shape[1] * shape[2], shape[3]]))
     cam = tf.reshape(values[:, :1] * left[:, :, 0], shape[:3])
     cam *= tf.where(tf.reduce_sum(cam, axis=(1, 2), keepdims=True) < 0, -1.0, 1.0)
-    return resize_if(upsample, passes, cam)
+    return placed_if(upsample, passes, cam, layer, placement)
 
 
 def cam_of_gradient(passes: Passes, layer: str | None) -> tf.Tensor:
@@ -149,13 +177,3 @@ def cam_of_gradient(passes: Passes, layer: str | None) -> tf.Tensor:
 def weighted(weights: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
     """Return relu(Σ_k w_k ⊙ A_k), (N, h, w)."""
     return tf.nn.relu(tf.reduce_sum(weights * features, axis=-1))
-
-
-def resize_if(upsample: bool, passes: Passes, maps: tf.Tensor) -> tf.Tensor:
-    """Return maps (N, h, w), resized to the image where `upsample` says so."""
-    return resize_to(passes.images, maps) if upsample else maps
-
-
-def resize_to(images: tf.Tensor, maps: tf.Tensor) -> tf.Tensor:
-    """Return maps (N, h, w) at the size of the images, bilinear with half-pixel centres."""
-    return tf.image.resize(maps[..., tf.newaxis], tf.shape(images)[1:3])[..., 0]

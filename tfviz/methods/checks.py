@@ -40,6 +40,17 @@ def number(
     return float(value)
 
 
+def one_of(*names: str) -> Callable[[str, Any], str]:
+    """Return what takes one of some names; it raises `TfvizError` for anything else."""
+
+    def convert(name: str, value: Any) -> str:
+        if value not in names:
+            raise TfvizError(f"{name} is {value!r}, expected one of {', '.join(map(repr, names))}")
+        return str(value)
+
+    return convert
+
+
 def optional(convert: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
     """Return what takes None, too."""
     return lambda name, value: None if value is None else convert(name, value)

@@ -14,7 +14,7 @@ from tfviz.methods.batching import run_batches
 from tfviz.methods.columns import NO_COLUMNS, Columns
 from tfviz.methods.compiled import plan_methods
 from tfviz.methods.registry import find_method
-from tfviz.network.passes import check_rules
+from tfviz.network.applicability import check_rules
 from tfviz.network.trace import trace
 
 
@@ -64,7 +64,7 @@ class Explainer:
         self.method = find_method(method).name
         self._options = options
         runs = plan_methods(self.network, {self.method: options})
-        check_rules(self.network, [each for run in runs.values() for each in run.method.gradients_at(run.layer)])
+        check_rules(self.network, [each.rule for run in runs.values() for each in run.method.gradients_at(run.layer)])
         self.layer = runs[self.method].layer_name(self.network) if self.method in runs else None
 
     def __call__(self, images: Any, targets: Any = None, *, batch_size: int = 32) -> Any:

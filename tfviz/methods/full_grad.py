@@ -12,16 +12,18 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import TfvizError, TfvizWarning
-from tfviz.methods.cam import resize_to
 from tfviz.methods.compiled import batch_specs
 from tfviz.methods.decorator import method
 from tfviz.methods.gradients import ONE_PASS
 from tfviz.methods.loop import Loop
 from tfviz.methods.noise import SAMPLING, over_noise
+from tfviz.methods.placing import at_image_size, placement_of
 from tfviz.network.batches import batches
 from tfviz.network.compiling import concrete
 from tfviz.network.finite import check_scores
+from tfviz.network.geometry.placement import Placement
 from tfviz.network.passes import BIASES, Gradient, Passes
+from tfviz.network.program import Value
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
 
@@ -111,8 +113,12 @@ def full_grad(passes: Passes) -> tf.Tensor:
     .. [1] Srinivas, Fleuret, "Full-Gradient Representation for Neural Network Visualization", 2019, arXiv 1905.00780.
     """
     # Where a bias is infinite, as a padding with −∞ before a maximum, its gradient is zero.
-    terms = [tf.math.multiply_no_nan(term.tensor, term.gradient) for term in passes.biases if term.bias.is_map]
-    return _sum_of_maps(passes, [passes.images * passes.gradient(), *terms])
+    terms = [
+        (term.bias.value, tf.math.multiply_no_nan(term.tensor, term.gradient))
+        for term in passes.biases
+        if term.bias.is_map
+    ]
+    return _sum_of_maps(passes, passes.images * passes.gradient(), terms)
 
 
 @method(
@@ -132,8 +138,8 @@ def simple_full_grad(passes: Passes) -> tf.Tensor:
     .. [1] Srinivas, Fleuret, "Full-Gradient Representation for Neural Network Visualization", 2019, arXiv 1905.00780,
        and its authors' code.
     """
-    terms = [term.gradient for term in passes.biases if term.bias.is_map and not term.bias.is_clip]
-    return _sum_of_maps(passes, [passes.images * passes.gradient(), *terms])
+    terms = [(term.bias.value, term.gradient) for term in passes.biases if term.bias.is_map and not term.bias.is_clip]
+    return _sum_of_maps(passes, passes.images * passes.gradient(), terms)
 
 
 @method(
@@ -155,14 +161,23 @@ def smooth_full_grad(passes: Passes, samples: int = 25, noise: float = 0.15, see
     return over_noise(passes, "full_grad", (samples, noise, seed), None, lambda seen: seen.mean)
 
 
-def _sum_of_maps(passes: Passes, attributions: Iterable[tf.Tensor]) -> tf.Tensor:
-    """Return Σ ψ(attribution), (N, H, W), of attributions (N, h, w, c)."""
-    maps: defaultdict[Hashable, list[tf.Tensor]] = defaultdict(list)
-    for number, each in enumerate(attributions):
+def _sum_of_maps(passes: Passes, of_image: tf.Tensor, of_biases: Iterable[tuple[Value, tf.Tensor]]) -> tf.Tensor:
+    """Return Σ ψ(attribution), (N, H, W): of the image's (N, H, W, C), and of those of biases where each is added."""
+    maps: defaultdict[tuple[Hashable, Placement | None], list[tf.Tensor]] = defaultdict(list)
+    biases = [(passes.layers.map_of(*each), placement_of(passes, each[0])) for each in of_biases]
+    found = [(of_image, None), *biases]
+    for number, (each, placement) in enumerate(found):
         shape = each.shape[1:3]
-        # Maps of one size are resized together: SqueezeNet has 26, and each takes 1.3 ms for 8 images of 227 pixels.
-        maps[tuple(shape) if shape.is_fully_defined() else number].append(_scaled_sum(each))
-    return tf.add_n([resize_to(passes.images, tf.add_n(group)) for group in maps.values()])
+        # Maps that lie alike are resized together: SqueezeNet has 26, and each takes 1.3 ms for 8 images of 227 pixels.
+        size = tuple(shape) if shape.is_fully_defined() else number
+        is_stretched = placement is None or placement.is_stretched
+        maps[size, None if is_stretched else placement].append(_scaled_sum(each))
+    return tf.add_n(
+        [
+            at_image_size(passes, tf.add_n(group)[..., tf.newaxis], placement)[..., 0]
+            for (_, placement), group in maps.items()
+        ]
+    )
 
 
 def _scaled_sum(attributions: tf.Tensor) -> tf.Tensor:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tfviz.methods.cam import NEEDS_LAYER, resize_if
+from tfviz.methods.cam import NEEDS_LAYER
 from tfviz.methods.checks import optional, whole
 from tfviz.methods.decorator import method
 from tfviz.methods.loop import Loop, each_repeated, joined, split
+from tfviz.methods.placing import PLACING, Convention, placed, placed_if
 from tfviz.methods.registry import LAYER
 from tfviz.network.passes import Gradient, Passes
 
@@ -19,17 +20,23 @@ from tfviz.network.passes import Gradient, Passes
     result="map",
     paper="Wang 2019, arXiv 1910.01279",
     needs=NEEDS_LAYER,
-    arguments={"max_channels": optional(whole)},
+    arguments={"max_channels": optional(whole), **PLACING},
     cost="1 forward for each channel of the layer",
     caution="coarse and slow; masked images are none that the network was trained on",
 )
-def score_cam(passes: Passes, layer: str | None = None, upsample: bool = True, max_channels: int | None = None) -> Loop:
+def score_cam(
+    passes: Passes,
+    layer: str | None = None,
+    upsample: bool = True,
+    max_channels: int | None = None,
+    placement: Convention = "convention",
+) -> Loop:
     """Return relu(Σ_k w_k A_k), (N, H, W), at least 0, with w_k = p_c(x ⊙ H_k) [1]_.
 
     p_c is the probability of the target (a custom score, or one raw output, itself), H_k the channel A_k at image size,
     scaled from its minimum (0) to its maximum (1); a channel that is constant over the map has the weight 0. As in the
     authors' code, the probability of an empty image is not subtracted: where it is high, it would leave an empty map.
-    `layer` and `upsample` are as those of `grad_cam`.
+    `layer`, `upsample` and `placement` are as those of `grad_cam`; the masks are laid on the image alike.
 
     Parameters
     ----------
@@ -45,13 +52,13 @@ def score_cam(passes: Passes, layer: str | None = None, upsample: bool = True, m
     varies = tf.cast(highest > lowest, tf.float32)[:, 0, 0]
 
     def gather(cam: tf.Tensor, channels: tf.Tensor) -> tf.Tensor:
-        masks = tf.image.resize(tf.gather(scaled, channels, axis=-1), tf.shape(passes.images)[1:3])
+        masks = placed(passes, tf.gather(scaled, channels, axis=-1), layer, placement)
         masked = passes.images[:, tf.newaxis] * tf.transpose(masks, [0, 3, 1, 2])[..., tf.newaxis]
         found = passes.again(joined(masked), each_repeated(passes.targets, channels)).probabilities
         weights = split(found, channels) * tf.gather(varies, channels, axis=-1)
         return cam + tf.einsum("nk,nijk->nij", weights, tf.gather(features, channels, axis=-1))
 
-    return _loop(gather, features, passes, upsample)
+    return _loop(gather, features, lambda cam: placed_if(upsample, passes, cam, layer, placement))
 
 
 @method(
@@ -59,17 +66,21 @@ def score_cam(passes: Passes, layer: str | None = None, upsample: bool = True, m
     result="map",
     paper="Desai 2020, WACV",
     needs=NEEDS_LAYER,
-    arguments={"max_channels": optional(whole)},
+    arguments={"max_channels": optional(whole), **PLACING},
     cost="1 forward, and 1 from the layer to the score for each of its channels",
     caution="coarse and slow; channels that stand in for each other get no weight",
 )
 def ablation_cam(
-    passes: Passes, layer: str | None = None, upsample: bool = True, max_channels: int | None = None
+    passes: Passes,
+    layer: str | None = None,
+    upsample: bool = True,
+    max_channels: int | None = None,
+    placement: Convention = "convention",
 ) -> Loop:
     """Return relu(Σ_k w_k A_k), (N, H, W), at least 0, with w_k = (s_c − s_c without A_k) / |s_c| [1]_.
 
     The absolute value, which the paper leaves out, keeps the sign of the weights where the logit is negative. `layer`,
-    `upsample` and `max_channels` are as those of `score_cam`.
+    `upsample`, `placement` and `max_channels` are as those of `score_cam`.
 
     .. [1] Desai, Ramaswamy, "Ablation-CAM", WACV 2020, doi 10.1109/WACV45572.2020.9093360.
     """
@@ -83,7 +94,7 @@ def ablation_cam(
         weights = tf.math.divide_no_nan(scores - without, tf.abs(scores))
         return cam + tf.einsum("nk,nijk->nij", weights, tf.gather(features, channels, axis=-1))
 
-    return _loop(gather, features, passes, upsample)
+    return _loop(gather, features, lambda cam: placed_if(upsample, passes, cam, layer, placement))
 
 
 def _chosen(features: tf.Tensor, max_channels: int | None) -> tuple[tf.Tensor, tf.Tensor]:
@@ -95,7 +106,7 @@ def _chosen(features: tf.Tensor, max_channels: int | None) -> tuple[tf.Tensor, t
 
 
 def _loop(
-    gather: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], features: tf.Tensor, passes: Passes, upsample: bool
+    gather: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], features: tf.Tensor, finish: Callable[[tf.Tensor], tf.Tensor]
 ) -> Loop:
     empty = tf.zeros(tf.shape(features)[:3])
-    return Loop(tf.shape(features)[-1], empty, gather, lambda cam: resize_if(upsample, passes, tf.nn.relu(cam)))
+    return Loop(tf.shape(features)[-1], empty, gather, lambda cam: finish(tf.nn.relu(cam)))

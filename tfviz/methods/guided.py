@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tfviz.methods.cam import cam_of_gradient, resize_to
+from tfviz.methods.cam import cam_of_gradient
 from tfviz.methods.decorator import method
 from tfviz.methods.gradients import ONE_PASS
+from tfviz.methods.placing import PLACING, Convention, placed
 from tfviz.methods.registry import LAYER
 from tfviz.network.passes import IMAGES, Gradient, Passes
 from tfviz.network.rules import DECONVNET, GUIDED_BACKPROP
@@ -58,18 +59,21 @@ def deconvnet(passes: Passes) -> tf.Tensor:
     result="attribution",
     paper="Selvaraju 2016, arXiv 1610.02391",
     needs=f"{NEEDS_RELU} and a layer with a map",
+    arguments=PLACING,
     cost="1 forward, 2 backward",
     caution="its fine structure is guided backprop's and depends little on the target",
 )
-def guided_grad_cam(passes: Passes, layer: str | None = None) -> tf.Tensor:
+def guided_grad_cam(passes: Passes, layer: str | None = None, placement: Convention = "convention") -> tf.Tensor:
     """Return guided_backprop · grad_cam at image size, signed, (N, H, W, C) [1]_.
 
     Parameters
     ----------
     layer
         The layer of the Grad-CAM; None is `TracedNetwork.default_layer`.
+    placement
+        How the cells of the Grad-CAM are laid on the image, as in `grad_cam`.
 
     .. [1] Selvaraju et al., "Grad-CAM", 2016, arXiv 1610.02391, section 3.2.
     """
-    cam = resize_to(passes.images, cam_of_gradient(passes, layer))
-    return passes.gradient(IMAGES, GUIDED_BACKPROP) * cam[..., tf.newaxis]
+    cam = placed(passes, cam_of_gradient(passes, layer)[..., tf.newaxis], layer, placement)
+    return passes.gradient(IMAGES, GUIDED_BACKPROP) * cam

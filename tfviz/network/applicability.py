@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tfviz.errors import RuleError
 from tfviz.network.program import Step, Value
@@ -118,3 +118,9 @@ class _Path:
             if step.type in {"Select", "SelectV2", "Mul"} or (step.type == "Cast" and self._selects(step)):
                 return True
         return False
+
+
+def check_rules(network: TracedNetwork, rules: Iterable[Rule | None]) -> list[str]:
+    """Return warnings about rules; raise `RuleError` where one would be wrong."""
+    found = {rule.name: rule for rule in rules if rule is not None}
+    return [message for rule in found.values() for message in check_rule(network, rule)]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfviz.network.layers import find_maps, short_names
+from tfviz.network.layers import short_names
 from tfviz.network.operations import run_operation
 from tfviz.network.program import Step, Value
 from tfviz.network.traced import TracedNetwork
@@ -116,7 +116,7 @@ def find_biases(network: TracedNetwork) -> tuple[Bias, ...]:
     reached = _reached(network)
     steps = [step for step in network.program.steps if step.outputs and step.outputs[0] in reached]
     biased = [step for step in steps if _has_bias(step, reached)]
-    maps = find_maps(network.program, network.image)
+    maps = network.layer_index.maps
     return tuple(
         Bias(name, step, reached.intersection(step.inputs), step.outputs[0] in maps)
         for name, step in zip(_names(network, biased), biased, strict=True)

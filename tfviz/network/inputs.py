@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError, resembling
+from tfviz.network.geometry.shapes import settled
 from tfviz.network.program import Program, Value
 
 EXPECTED = "images (N, height, width, channels) or encoded ones, strings (N,)"
@@ -98,14 +99,14 @@ def find_inputs(program: Program, given: Mapping[str, Value], name: str | None, 
     if is_image(image):
         if cut is not None:
             raise UnsupportedModelError(f"cut is for encoded images, but the input {name!r} is one of numbers")
-        return Inputs(name, image, others, program)
+        return Inputs(name, image, others, settled(program, image))
     decoded, rest = _find_cut(program, image, cut)
     decoding = Decoding(
         image, program.giving([decoded]), decoded.step.name if decoded.step else "", counted=_takes(rest, image)
     )
     # What made the image is no part of the network.
     decoded.step = None
-    return Inputs(name, decoded, others, rest, decoding)
+    return Inputs(name, decoded, others, settled(rest, decoded), decoding)
 
 
 def _choose(given: Mapping[str, Value], name: str | None) -> str:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from tfviz.errors import UnknownLayerError, resembling
-from tfviz.network.patches import Arrangement, TokensToMap
+from tfviz.network.geometry.maps import CHANNELS_LAST, OPEN_SIZE, Maps
+from tfviz.network.geometry.placement import Placement
+from tfviz.network.patches import Arrangement, TokensToMap, transposition
 from tfviz.network.program import Program, Step, Value
 from tfviz.network.scopes import Scopes
 from tfviz.network.tokens import Tokens
@@ -25,7 +27,10 @@ NO_FEATURES = SAME_MAP | {"MaxPool", "AvgPool", "Pad", "PadV2", "MirrorPad"}
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A feature map of the network: its path and its value, (N, h, w, c) or tokens (N, T, D) with an arrangement."""
+    """A feature map of the network: its path and its value.
+
+    That is (N, h, w, c); tokens (N, T, D), or a map with its axes in another order, have an arrangement.
+    """
 
     path: str
     value: Value
@@ -35,6 +40,11 @@ class Layer:
     def shape(self) -> Shape:
         """(h, w, c) of the map, None where it follows the image."""
         return tuple(self.value.shape[1:]) if self.arrangement is None else self.arrangement.shape
+
+    @property
+    def channel_axis(self) -> int:
+        """The axis of the value that is the channels'."""
+        return -1 if self.arrangement is None else self.arrangement.channel_axis
 
     def to_map(self, tensor: tf.Tensor) -> tf.Tensor:
         """Return the map (N, h, w, c) of what the layer gives, or of its gradient."""
@@ -62,8 +72,9 @@ class Layers:
         self.listed: list[Layer] = []
         self._unlisted: list[Layer] = []
         self._without_map: list[Layer] = []
-        self._maps = find_maps(program, image)
-        self._tokens = Tokens(program, image, self._maps, tokens_to_map)
+        self._placements: dict[Value, Placement | None] = {}
+        self.maps = Maps(program, image)
+        self._tokens = Tokens(program, image, self.maps.values, tokens_to_map)
         for step in program.steps:
             for value in step.outputs:
                 if value in depending:
@@ -100,16 +111,42 @@ class Layers:
             )
         raise UnknownLayerError(f"no layer {name!r} with a spatial map; {self._existing(name)}")
 
+    def arrangement_of(self, value: Value) -> Arrangement | None:
+        """Return how a value becomes a map (N, h, w, c), None where it is one or is none."""
+        if value in self.maps and self.maps.axes(value) != CHANNELS_LAST:
+            return transposition(self.maps.axes(value), value.shape)
+        return self._tokens.arrangements.get(value)
+
+    def map_of(self, value: Value, tensor: tf.Tensor) -> tf.Tensor:
+        """Return what belongs to a map of the program, such as its gradient, as a map (N, h, w, c)."""
+        arrangement = self.arrangement_of(value)
+        return tensor if arrangement is None else arrangement.to_map(tensor)
+
+    def placement_of(self, value: Value) -> Placement | None:
+        """Return where on the image the cells of a map, or of tokens, lie; None where that could not be followed."""
+        if value not in self._placements:
+            tokens = self._tokens.arrangements.get(value)
+            self._placements[value] = self.maps.placement(value, tokens.to_map if tokens is not None else None)
+        return self._placements[value]
+
+    def unplaced_because(self, value: Value) -> str:
+        """Return why a map has no placement, in words."""
+        lost = self.maps.lost_at(value)
+        if lost is None:
+            return OPEN_SIZE if self.maps.is_open else "their cells do not lie at equal distances"
+        inside = self.path_around(lost) or lost.name
+        return f"the image's geometry cannot be followed through {inside!r} ({lost.type})"
+
     def path_around(self, step: Step) -> str:
         """Return the path of the innermost layer that a step of features stands in, empty for none."""
         return "".join(self._scopes.around(step)[-1:])
 
     def _add(self, step: Step, value: Value) -> None:
         inside = self._scopes.around(step)
-        arrangement = self._tokens.arrangements.get(value)
+        arrangement = self.arrangement_of(value)
         layers = [Layer(path, value, arrangement) for path in reversed(self._scopes.giving(value))]
         operation = Layer("/".join([*inside[-1:], step.name.rpartition("/")[2]]), value, arrangement)
-        if value not in self._maps and arrangement is None:
+        if value not in self.maps and arrangement is None:
             self._without_map += [*layers, operation]
             return
         # An operation directly in a container, such as the ReLU of a residual block, is a layer of its own.
@@ -138,7 +175,7 @@ class Layers:
 
         Where the score is made of tokens after that, it is the last tokens that the patches' evidence comes through.
         """
-        needed, spatial = program.needed_for(scored), self._maps | self._tokens.unfollowed
+        needed, spatial = program.needed_for(scored), self.maps.values | self._tokens.unfollowed
         listed = {layer.value: layer for layer in self.listed}
         evidence = self._tokens.last_evidence(scored, needed, listed)
         for step in reversed(program.steps):
@@ -149,25 +186,6 @@ class Layers:
             if maps and leaves_maps and step.outputs[0] in needed and step.outputs[0].dtype.is_floating:
                 return next((listed[value] for value in reversed(_walk_back(maps[0])) if value in listed), None)
         return None
-
-
-def find_maps(program: Program, image: Value) -> set[Value]:
-    """Return the values that are float feature maps (N, h, w, c) with more than one place.
-
-    Four axes are not enough: the heads of an attention layer have them too. What is made of a map with fewer axes (a
-    sequence of tokens) is no map until it is reshaped to a grid that was seen before.
-    """
-    spatial, grids, maps = {image}, {tuple(image.shape[1:3])}, set()
-    for step in program.steps:
-        from_map = any(value in spatial for value in step.inputs)
-        for value in step.outputs:
-            rank, grid = value.shape.rank, tuple(value.shape[1:3]) if (value.shape.rank or 0) > 3 else ()
-            if (from_map and rank is not None and rank > 3) or (rank == 4 and step.type == "Reshape" and grid in grids):
-                spatial.add(value)
-                if rank == 4 and value.dtype.is_floating and grid != (1, 1):
-                    grids.add(grid)
-                    maps.add(value)
-    return maps & program.depending_on([image])
 
 
 def _walk_back(value: Value) -> list[Value]:

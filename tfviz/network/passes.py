@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfviz.network.applicability import check_rule
+from tfviz.network.applicability import check_rules
 from tfviz.network.biases import BiasTerm, find_biases
 from tfviz.network.forward import Forward, shared_by
 from tfviz.network.inputs import is_batch
@@ -38,8 +38,9 @@ class Passes:
 
     images: float32 (N, H, W, C). others: the inputs beside them, by name. logits: (N, K). targets: int32 (N,). scores:
     (N,), the logit of each target. at_once: the number of images that a method may run the network on at once. biases:
-    every bias with its gradient, if `Gradient(BIASES)` was announced. finite: whether each image's score and the maps
-    of the layers hold no NaN and nothing infinite, bool (N,). warnings: what must be said of the result.
+    every bias with its gradient, if `Gradient(BIASES)` was announced. layers: those of the network. finite: whether
+    each image's score and the maps of the layers hold no NaN and nothing infinite, bool (N,). warnings: what must be
+    said of the result.
     """
 
     logits: tf.Tensor
@@ -68,9 +69,10 @@ class Passes:
         self.others = others
         self.at_once = at_once
         self._network = network
+        self.layers = network.layer_index
         self._ranks = ranks
         wanted = sorted(set(gradients), key=lambda each: each.rule.name if each.rule else "")
-        self.warnings = check_rules(network, wanted)
+        self.warnings = check_rules(network, [each.rule for each in wanted])
         self._wanted = {rule: list(group) for rule, group in groupby(wanted, key=lambda each: each.rule)}
         self._biases = find_biases(network) if any(each.at == BIASES for each in wanted) else ()
         layers = {each.at: network.find_layer(each.at) for each in wanted if each.at not in (IMAGES, BIASES)}
@@ -145,8 +147,13 @@ class Passes:
         """Return the passes of other images (M, H, W, C) and their targets (M,), as many of each image in turn."""
         others = self._others_of(images)
         passes = Passes(self._network, images, targets, gradients, others=others, at_once=self.at_once, ranks=0)
-        self.warnings += [message for message in passes.warnings if message not in self.warnings]
+        for message in passes.warnings:
+            self.say(message)
         return passes
+
+    def say(self, message: str) -> None:
+        """Note, once, what must be said of the result."""
+        self.warnings += [] if message in self.warnings else [message]
 
     def with_channels(self, layer: str | None, factors: tf.Tensor) -> Passes:
         """Return the passes of every image with the channels of a layer multiplied by each of `factors` (N, k, c).
@@ -156,8 +163,8 @@ class Passes:
         """
         found, count = self._network.find_layer(layer), tf.shape(factors)[1]
         before = self._values[found.path]
-        ones = tf.ones(len(before.shape) - 2, tf.int32)
-        shape = tf.concat([tf.shape(before)[:1] * count, ones, tf.shape(factors)[2:]], axis=0)
+        shape = [1] * len(before.shape)
+        shape[0], shape[found.channel_axis] = tf.shape(before)[0] * count, tf.shape(factors)[2]
         scaled = tf.repeat(before, count, axis=0) * tf.cast(tf.reshape(factors, shape), before.dtype)
         images, targets = tf.repeat(self.images, count, axis=0), tf.repeat(self.targets, count)
         return Passes(
@@ -239,9 +246,3 @@ def interleaved(columns: Sequence[tf.Tensor]) -> tf.Tensor:
         return columns[0]
     stacked = tf.stack(columns, axis=1)
     return tf.reshape(stacked, tf.concat([[-1], tf.shape(stacked)[2:]], axis=0))
-
-
-def check_rules(network: TracedNetwork, gradients: Iterable[Gradient]) -> list[str]:
-    """Return warnings about the rules of the gradients; raise `RuleError` where one would be wrong."""
-    rules = {each.rule.name: each.rule for each in gradients if each.rule is not None}
-    return [message for rule in rules.values() for message in check_rule(network, rule)]

@@ -19,10 +19,22 @@ NO_PATCH = -1
 
 @dataclass(frozen=True)
 class Arrangement:
-    """How tokens make a map: the shape of the map (h, w, c), and the function that makes it."""
+    """How a value makes a map: the shape of the map (h, w, c), and the function that makes it.
 
-    shape: tuple[int, ...]
+    channel_axis: the axis of the value that becomes the map's channels.
+    """
+
+    shape: tuple[int | None, ...]
     to_map: TokensToMap
+    channel_axis: int = -1
+
+
+def transposition(axes: tuple[int, int, int], shape: tf.TensorShape) -> Arrangement:
+    """Return how a value of a shape makes a map (N, h, w, c) where `axes` are those of the height, width and channels.
+
+    A network in another layout, or one converted from it, transposes its maps.
+    """
+    return Arrangement(tuple(shape[axis] for axis in axes), lambda value: tf.transpose(value, [0, *axes]), axes[2])
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from tfviz.errors import InvalidImagesError, RuleError, TfvizError, TfvizWarning
 from tfviz.methods import METHODS, choose_methods, class_visualization, compile_methods, plan_methods
 from tfviz.methods.columns import Columns, best_classes
 from tfviz.methods.registry import LAYER, ON_HOST
-from tfviz.network.passes import check_rules
+from tfviz.network.applicability import check_rules
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import progress
 
@@ -58,7 +58,7 @@ def _reason_against(network: TracedNetwork, name: str, options: Mapping[str, Any
         return lacking
     try:
         for run in plan_methods(network, {name: options}).values():
-            check_rules(network, run.method.gradients)
+            check_rules(network, [each.rule for each in run.method.gradients])
     except (RuleError, UnknownLayerError) as error:
         return str(error)
     return ""

@@ -1,0 +1,51 @@
+"""Conditions that the size of an image decides, replaced by the branch that is taken."""
+
+from __future__ import annotations
+
+from tfviz.network.geometry.constants import Constants
+from tfviz.network.program import CASES, CONDITIONS, Program, Step, Value
+
+
+def decided(program: Program, image: Value) -> Program:
+    """Return a program without the conditions that are the same for every image of its size.
+
+    A layer that crops or enlarges asks at run time which of the two it has to do. What is left of it are the steps of
+    the branch, under the condition's name, which give the very values that the condition gave.
+    """
+    steps: list[Step] = []
+    constants = Constants(program, [image])
+    for step in program.steps:
+        branch = _taken(step, constants)
+        steps += [step] if branch is None else _inlined(step, branch)
+    if steps == program.steps:
+        return program
+    # A branch may hold conditions in turn.
+    return decided(Program(program.inputs, steps, program.outputs, program.calls).giving(program.outputs), image)
+
+
+def _taken(step: Step, constants: Constants) -> Program | None:
+    """Return the branch of a condition that is always taken, None where there is none that can be put in its place."""
+    if step.type not in CONDITIONS and step.type not in CASES:
+        return None
+    chosen = constants.find(step.inputs[0])
+    if chosen is None or step.inputs[0] in constants.of_image:
+        return None
+    last = len(step.programs) - 1
+    # The first branch of a condition is for true; a case out of bounds is the last one.
+    number = int(not chosen) if step.type in CONDITIONS else int(chosen) if 0 <= chosen <= last else last
+    branch = step.programs[number]
+    makes_all = all(value.step is not None for value in branch.outputs)
+    return branch if makes_all and len(set(branch.outputs)) == len(branch.outputs) else None
+
+
+def _inlined(step: Step, branch: Program) -> list[Step]:
+    """Return the steps of a branch, between the values that the condition takes and gives."""
+    outer = dict(zip(branch.inputs, step.inputs[1:], strict=True))
+    outer |= dict(zip(branch.outputs, step.outputs, strict=True))
+    for inner in branch.steps:
+        inner.name = f"{step.name}/{inner.name}"
+        inner.inputs = [outer.get(value, value) for value in inner.inputs]
+        inner.outputs = [outer.get(value, value) for value in inner.outputs]
+    for before, value in zip(branch.outputs, step.outputs, strict=True):
+        value.step, value.shape = before.step, value.shape.merge_with(before.shape)
+    return branch.steps

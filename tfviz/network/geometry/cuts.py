@@ -1,0 +1,130 @@
+"""What each place of a result reads where a part is cut out of a value: slices, strides, picks, splits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tfviz.network.geometry.coordinates import Reading
+from tfviz.network.geometry.moving import Moved, Moving
+from tfviz.network.program import Step, Value
+
+
+def _sliced(moving: Moving) -> Sequence[Moved] | None:
+    begin, sizes = (moving.constants.find_sizes(value) for value in moving.step.inputs[1:])
+    if begin is None or sizes is None or begin[0] != 0:
+        return None
+    value = moving.step.inputs[0]
+    found = moving.whole(value)
+    for axis in range(1, value.shape.rank):
+        if axis in found and (begin[axis] or sizes[axis] not in (-1, value.shape[axis])):
+            stop = None if sizes[axis] == -1 else begin[axis] + sizes[axis]
+            found |= {axis: _cut(moving, value, axis, slice(begin[axis], stop))}
+    return [[(value, found)]]
+
+
+def _strided(moving: Moving) -> Sequence[Moved] | None:
+    """Read the sizes, ellipsis, new and picked axes of a Python-like index."""
+    spec = [moving.constants.find_sizes(value) for value in moving.step.inputs[1:4]]
+    if any(each is None for each in spec):
+        return None
+    entries = _entries(moving.step, spec, moving.step.inputs[0].shape.rank)
+    value, axis, new, found = moving.step.inputs[0], 0, 0, dict[int, Reading]()
+    whole = moving.whole(value)
+    for entry in entries:
+        if entry is None:
+            new += 1
+            continue
+        is_pick = isinstance(entry, int)
+        is_whole = entry == slice(None, None, None) or entry == slice(None, None, 1)
+        if axis == 0 and (is_pick or not (is_whole or entry.start in (None, 0))):
+            return None
+        if axis in whole:
+            found[axis] = Reading(whole[axis].positions, new)
+            if is_pick:
+                size = value.shape[axis]
+                found[axis] = Reading(np.array([entry % size], float), None, crops=True)
+            elif axis and not is_whole:
+                cut = _cut(moving, value, axis, entry)
+                found[axis] = Reading(cut.positions, new, cut.scale, crops=True)
+        new += not is_pick
+        axis += 1
+    return [[(value, found)]]
+
+
+def _gathered(moving: Moving) -> Sequence[Moved] | None:
+    places, axis, value = moving.constant(1), moving.constant(2), moving.step.inputs[0]
+    if places is None or axis is None or moving.step.operation.get_attr("batch_dims"):
+        return None
+    axis, rank = int(axis) % value.shape.rank, np.ndim(places)
+    if axis == 0 or rank > 1 or value.shape[axis] is None:
+        return None
+    if rank == 1:
+        return [[(value, moving.along(value, axis, places.astype(float), crops=True))]]
+    found = moving.renamed(value, lambda each: each - (each > axis))
+    return [[(value, found | {axis: Reading(np.array([places], float), None, crops=True)})]]
+
+
+def _split(moving: Moving) -> Sequence[Moved] | None:
+    is_even = moving.step.type == "Split"
+    value, axis = moving.step.inputs[1 if is_even else 0], moving.constant(0 if is_even else 2)
+    if axis is None:
+        return None
+    axis, start, results = int(axis) % value.shape.rank, 0, []
+    for output in moving.step.outputs:
+        size = output.shape[axis]
+        if axis == 0 or size is None:
+            return None
+        places = np.arange(start, start + size, dtype=float)
+        results.append([(value, moving.along(value, axis, places, crops=True))])
+        start += size
+    return results
+
+
+def _unpacked(moving: Moving) -> Sequence[Moved] | None:
+    value, axis = moving.step.inputs[0], moving.step.operation.get_attr("axis")
+    axis %= value.shape.rank
+    if axis == 0:
+        return None
+    found = moving.renamed(value, lambda each: each - (each > axis))
+    picks = [Reading(np.array([number], float), None, crops=True) for number in range(len(moving.step.outputs))]
+    return [[(value, found | {axis: pick})] for pick in picks]
+
+
+def _cut(moving: Moving, value: Value, axis: int, places: slice) -> Reading:
+    return moving.along(value, axis, np.arange(value.shape[axis])[places].astype(float), crops=True)[axis]
+
+
+def _entries(step: Step, spec: Sequence[Any], rank: int) -> list[Any]:
+    """Return the index of a strided slice, an entry for each axis: a slice, a number, or None for a new axis."""
+    masks = {
+        name: int(step.operation.get_attr(f"{name}_mask"))
+        for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
+    }
+    begin, end, strides = spec
+    entries: list[Any] = []
+    for number in range(len(begin)):
+        is_set = {name: bool(mask >> number & 1) for name, mask in masks.items()}
+        if is_set["ellipsis"]:
+            named = len(begin) - bin(masks["new_axis"]).count("1") - 1
+            entries += [slice(None)] * (rank - named)
+        elif is_set["new_axis"]:
+            entries.append(None)
+        elif is_set["shrink_axis"]:
+            entries.append(int(begin[number]))
+        else:
+            first = None if is_set["begin"] else int(begin[number])
+            entries.append(slice(first, None if is_set["end"] else int(end[number]), int(strides[number])))
+    return entries + [slice(None)] * (rank - sum(entry is not None for entry in entries))
+
+
+CUTS: dict[str, Callable[[Moving], Sequence[Moved] | None]] = {
+    "GatherV2": _gathered,
+    "Slice": _sliced,
+    "Split": _split,
+    "SplitV": _split,
+    "StridedSlice": _strided,
+    "Unpack": _unpacked,
+}

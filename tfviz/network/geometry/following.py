@@ -1,0 +1,235 @@
+"""Follows the rows and columns of the image through a program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from tfviz.network.axes import PRODUCTS, REDUCTIONS
+from tfviz.network.geometry.constants import SHAPES, Constants
+from tfviz.network.geometry.coordinates import Reading, merged
+from tfviz.network.geometry.moves import MOVES, move
+from tfviz.network.geometry.places import HEIGHT, WIDTH, Places
+from tfviz.network.geometry.windows import BLOCKS_OF_BATCH, WINDOWS, readings
+from tfviz.network.program import CALLS, Program, Step, Value
+
+# Operations that change numbers where they are, element by element, by channel, or against what is broadcast.
+POINTWISE = frozenset(
+    {"Abs", "Acos", "Acosh", "Add", "AddN", "AddV2", "Asin", "Asinh", "Atan", "Atan2", "Atanh", "Betainc"}
+    | {"BiasAdd", "Bitcast", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Cast", "Ceil", "CheckNumerics"}
+    | {"ClipByValue", "Complex", "Cos", "Cosh", "Cumprod", "Cumsum", "Digamma", "Div", "DivNoNan", "Elu"}
+    | {"EluGrad", "Equal", "Erf", "Erfc", "Erfinv", "Exp", "Expm1", "FakeQuantWithMinMaxArgs"}
+    | {"FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel", "Floor", "FloorDiv", "FloorMod"}
+    | {"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3", "Greater", "GreaterEqual", "Identity"}
+    | {"IdentityN", "Igamma", "Igammac", "Imag", "Inv", "Invert", "IsFinite", "IsInf", "IsNan", "LRN"}
+    | {"LeakyRelu", "LeftShift", "Less", "LessEqual", "Lgamma", "Log", "Log1p", "LogSoftmax", "LogicalAnd"}
+    | {"LogicalNot", "LogicalOr", "Maximum", "Minimum", "Mod", "Mul", "MulNoNan", "Ndtri", "Neg", "NextAfter"}
+    | {"NotEqual", "Polygamma", "Pow", "PreventGradient", "QuantizeAndDequantize", "QuantizeAndDequantizeV2"}
+    | {"QuantizeAndDequantizeV3", "QuantizeAndDequantizeV4", "Real", "RealDiv", "Reciprocal", "Relu", "Relu6"}
+    | {"RightShift", "Rint", "Round", "Rsqrt", "Select", "SelectV2", "Selu", "Sigmoid", "Sign", "Sin", "Sinh"}
+    | {"Snapshot", "Softmax", "Softplus", "Softsign", "Sqrt", "Square", "SquaredDifference", "StopGradient"}
+    | {"Sub", "Tan", "Tanh", "TruncateDiv", "TruncateMod", "Xdivy", "Xlog1py", "Xlogy", "Zeta", "EnsureShape"}
+    | {"PlaceholderWithDefault"}
+)
+
+
+def follow(program: Program, given: Mapping[Value, Places], constants: Mapping[Value, Any] | None = None) -> Any:
+    """Return the places of every value that depends on those `given`; constants: arguments that are known."""
+    return _Following(program, given, constants or {}).places
+
+
+class _Following:
+    def __init__(self, program: Program, given: Mapping[Value, Places], constants: Mapping[Value, Any]) -> None:
+        self.places: dict[Value, Places] = dict(given)
+        self._constants = Constants(program, given, constants)
+        for step in program.steps:
+            if step.type not in SHAPES and any(value in self.places for value in step.inputs):
+                for output, found in zip(step.outputs, self._after(step), strict=True):
+                    if found is not None:
+                        self.places[output] = found
+
+    def _after(self, step: Step) -> Sequence[Places | None]:
+        """Return the places of what a step gives."""
+        if step.programs:
+            return self._inside(step)
+        rule = next((rule for types, rule in self._rules() if step.type in types), None)
+        lost = [Places(((), ()), lost=step)] * len(step.outputs)
+        before = next((self._lost(value, step) for value in step.inputs if self._lost(value, step)), None)
+        if before is not None:
+            return [before] * len(step.outputs)
+        found = rule(step) if rule is not None else None
+        return lost if found is None else found
+
+    def _rules(self) -> list[tuple[frozenset[str], Callable[[Step], Sequence[Places | None] | None]]]:
+        return [
+            (POINTWISE, self._pointwise),
+            (WINDOWS, self._windows),
+            (MOVES, self._moved),
+            (REDUCTIONS | {"ArgMax", "ArgMin", "All", "Any", "EuclideanNorm"}, self._reduced),
+            (frozenset(PRODUCTS), self._product),
+            (frozenset({"Einsum"}), self._einsum),
+            (frozenset({"Reshape"}), self._reshaped),
+            (frozenset({"TopKV2"}), lambda step: [self.places[step.inputs[0]]] * 2),
+        ]
+
+    def _lost(self, value: Value, step: Step) -> Places | None:
+        """Return the places of an input that are lost, unless it is but one number a channel to what it meets."""
+        found = self.places.get(value)
+        if found is None or found.lost is None:
+            return None
+        shape = value.shape
+        is_one_place = shape.rank is not None and all(size == 1 for size in shape[1:-1])
+        return None if is_one_place and step.type in POINTWISE and len(step.inputs) > 1 else found
+
+    def _joined(self, step: Step, found: list[tuple[Value, dict[int, Reading]]], rows: int | None = None) -> Any:
+        """Return the places of a result that reads the axes of several values; None where they contradict."""
+        height, width = (
+            merged(
+                coordinates
+                for value, readings in found
+                for each in self.places[value].along[direction]
+                if (coordinates := each.read(readings)) is not None
+            )
+            for direction in (HEIGHT, WIDTH)
+        )
+        counts = {self.places[value].rows for value, _ in found}
+        if height is None or width is None or (rows is None and len(counts) > 1):
+            return None
+        return Places((height, width), max(counts, default=1) if rows is None else rows)
+
+    def _pointwise(self, step: Step) -> Sequence[Places | None] | None:
+        if len(step.outputs) > 1 and step.type == "IdentityN":
+            return [self.places.get(value) for value in step.inputs]
+        result = step.outputs[0].shape
+        held = [value for value in step.inputs if value in self.places and self.places[value].lost is None]
+        if result.rank is None or any(value.shape.rank is None for value in held):
+            return None
+        found = [(value, _broadcast(value.shape, result)) for value in held]
+        places = self._joined(step, found)
+        # The other results of a normalisation are statistics.
+        return None if places is None else [places, *[None] * (len(step.outputs) - 1)]
+
+    def _windows(self, step: Step) -> Sequence[Places | None] | None:
+        found = readings(step, self._constants)
+        if found is None or step.inputs[found[0]] not in self.places:
+            return None
+        source = step.inputs[found[0]]
+        rows = self.places[source].rows
+        if step.type in BLOCKS_OF_BATCH:
+            blocks = self._constants.find(step.inputs[1])
+            rows = rows * prod(blocks) if step.type == "SpaceToBatchND" else rows // prod(blocks)
+        # Rows of the batch that are windows stay as they are; places along the channels are mixed.
+        axes = {0: Reading(np.arange(self.places[source].rows), 0), **found[1]}
+        places = self._joined(step, [(source, axes)], rows)
+        return None if places is None else [places] * len(step.outputs)
+
+    def _moved(self, step: Step) -> Sequence[Places | None] | None:
+        """Numbers that are moved about: each result reads one or several values."""
+        moved = move(step, self._constants, self._rows(step))
+        if moved is None:
+            return None
+        found = []
+        for each in moved:
+            held = [(value, readings) for value, readings in each if value in self.places]
+            places = self._joined(step, held) if held else Places(((), ()), self._rows(step))
+            if places is None:
+                return None
+            found.append(places)
+        return found
+
+    def _rows(self, step: Step) -> int:
+        return max((self.places[value].rows for value in step.inputs if value in self.places), default=1)
+
+    def _reduced(self, step: Step) -> Sequence[Places | None] | None:
+        source = step.inputs[0]
+        reduced = self._constants.find(step.inputs[1])
+        if reduced is None or source.shape.rank is None or source not in self.places:
+            return None
+        away = {int(axis) % source.shape.rank for axis in np.ravel(reduced)}
+        if 0 in away:
+            return None
+        attributes = step.operation.node_def.attr
+        keeps = "keep_dims" in attributes and step.operation.get_attr("keep_dims")
+        left = [axis for axis in range(source.shape.rank) if axis not in away]
+        axes = {axis: axis if keeps else number for number, axis in enumerate(left)}
+        places = self._joined(step, [(source, self._renamed(source, axes))])
+        return None if places is None else [places]
+
+    def _renamed(self, value: Value, axes: Mapping[int, int]) -> dict[int, Reading]:
+        """Return the readings of axes that get other numbers; those left out are summed over."""
+        sizes = [self.places[value].rows, *value.shape[1:]]
+        return {
+            axis: Reading(np.arange(size or 0), axes.get(axis)) for axis, size in enumerate(sizes) if size is not None
+        }
+
+    def _product(self, step: Step) -> Sequence[Places | None] | None:
+        """Rows come from the first factor and columns from the second; the axes before are those of both."""
+        result, found = step.outputs[0].shape, []
+        for index, value in enumerate(step.inputs):
+            if value in self.places:
+                rank = value.shape.rank
+                if rank is None or result.rank is None:
+                    return None
+                is_transposed = step.operation.get_attr(PRODUCTS[step.type][index])
+                own = rank - 2 if (index == 0) != is_transposed else rank - 1
+                axes = {axis: axis + result.rank - rank for axis in range(rank - 2)}
+                found.append((value, self._renamed(value, axes | {own: result.rank - 2 + index})))
+        places = self._joined(step, found)
+        return None if places is None else [places]
+
+    def _einsum(self, step: Step) -> Sequence[Places | None] | None:
+        sources, _, result = step.operation.get_attr("equation").decode().partition("->")
+        if "." in sources:
+            return None
+        found = []
+        for labels, value in zip(sources.split(","), step.inputs, strict=True):
+            if value in self.places:
+                axes = {axis: result.find(label) for axis, label in enumerate(labels) if label in result}
+                found.append((value, self._renamed(value, axes)))
+        places = self._joined(step, found)
+        return None if places is None else [places]
+
+    def _reshaped(self, step: Step) -> Sequence[Places | None] | None:
+        source, result = step.inputs[0], step.outputs[0]
+        if source not in self.places:
+            return None
+        places, before, after = self.places[source], source.shape[1:], result.shape[1:]
+        if source.shape.rank in (None, 0) or not result.shape.rank or not _known(before, after):
+            return None
+        whole, row = places.rows * prod(before), prod(after)
+        if row == 0 or whole % row:
+            return None
+        sizes = [places.rows, *before], [whole // row, *after]
+        height, width = ([each.reshaped(*sizes) for each in direction] for direction in places.along)
+        if None in height or None in width:
+            return None
+        return [Places((tuple(filter(None, height)), tuple(filter(None, width))), whole // row)]
+
+    def _inside(self, step: Step) -> Sequence[Places | None]:
+        """Return the places of what a call gives; of conditions and loops nothing is known."""
+        if step.type not in CALLS:
+            return [Places(((), ()), lost=step)] * len(step.outputs)
+        (program,) = step.programs
+        pairs = list(zip(program.inputs, step.inputs, strict=True))
+        known = {inner: each for inner, outer in pairs if (each := self._constants.find(outer)) is not None}
+        given = {inner: self.places[outer] for inner, outer in pairs if outer in self.places}
+        found = follow(program, given, known)
+        return [found.get(value) for value in program.outputs]
+
+
+def _broadcast(shape: Any, result: Any) -> dict[int, Reading]:
+    """Return how a result reads the axes of what is broadcast to it; an axis of one place that is spread is gone."""
+    above = result.rank - shape.rank
+    found = {0: Reading(np.arange(1), 0)} if not above else {}
+    for axis, size in enumerate(shape):
+        if size is not None and axis + above < result.rank:
+            is_spread = size == 1 and result[axis + above] not in (1, None)
+            found[axis] = Reading(np.arange(size), None if is_spread else axis + above)
+    return found
+
+
+def _known(*shapes: Any) -> bool:
+    return all(shape.is_fully_defined() for shape in shapes)

@@ -1,0 +1,153 @@
+"""The values of a program that are feature maps of the image, and where on the image each lies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import tensorflow as tf
+
+from tfviz.network.geometry.coordinates import Coordinates
+from tfviz.network.geometry.following import follow
+from tfviz.network.geometry.placement import MapAxes, Placement, common, map_axes
+from tfviz.network.geometry.places import HEIGHT, WIDTH, Places, of_image
+from tfviz.network.geometry.shapes import sizes_for
+from tfviz.network.program import Program, Step, Value
+
+# The sizes of images in which is looked where the maps of a network of open image size lie.
+TRIALS = (224, 256)
+CHANNELS_LAST = (1, 2, 3)
+OPEN_SIZE = (
+    "where they lie depends on the image's size, which trace(model, image_shape=(height, width, channels)) fixes"
+)
+
+
+class Maps:
+    """The feature maps (N, h, w, c) of a program, or with their axes in another order.
+
+    Where the image's size is known, a map is a value one of whose axes is the height and another one the width. Where
+    it is open, or the geometry was lost on the way, it is what has four axes and was made of a map.
+
+    is_open: whether the image's size is open.
+    """
+
+    def __init__(self, program: Program, image: Value) -> None:
+        self._program, self._image = program, image
+        self.is_open = not image.shape[1:3].is_fully_defined()
+        self._places = {} if self.is_open else follow(program, {image: of_image(image.shape)})
+        self._axes: dict[Value, MapAxes] = {}
+        likely = find_likely_maps(program, image)
+        for step in program.steps:
+            for value in step.outputs:
+                if _may_be_map(value) and value in self._places and self._places[value].lost is None:
+                    found = map_axes(value.shape, self._places[value], image.shape)
+                    if found is not None:
+                        self._axes[value] = found
+                elif value in likely:
+                    self._axes[value] = MapAxes(CHANNELS_LAST, None)
+        self._tried: dict[int, tuple[dict[Value, tf.TensorShape], dict[Value, Places]]] = {}
+
+    def __contains__(self, value: Value) -> bool:
+        """Return whether a value is a map."""
+        return value in self._axes
+
+    @property
+    def values(self) -> set[Value]:
+        """All values that are maps."""
+        return set(self._axes)
+
+    def axes(self, value: Value) -> tuple[int, int, int]:
+        """Return the axes of a map that are its height, its width and its channels."""
+        return self._axes[value].order
+
+    def lost_at(self, value: Value) -> Step | None:
+        """Return the operation that the image's geometry could not be followed through to a value."""
+        found = self._places.get(value)
+        return None if found is None else found.lost
+
+    def placement(self, value: Value, to_map: Callable[[tf.Tensor], tf.Tensor] | None) -> Placement | None:
+        """Return where a map lies, or the map (N, h, w, c) that `to_map` makes of tokens (N, T, D); None if unknown."""
+        if to_map is None:
+            return self._axes[value].placement if not self.is_open else self._in_any_size(value)
+        places = self._places.get(value)
+        if places is None or places.lost is not None:
+            return None
+        found = _arranged(places, value.shape, to_map)
+        axes = None if found is None else map_axes(found[0], found[1], self._image.shape)
+        return None if axes is None else axes.placement
+
+    def _in_any_size(self, value: Value) -> Placement | None:
+        """Return where a map lies in images of any size."""
+        return common([self._in_size(number, value) for number in range(len(TRIALS))])
+
+    def _in_size(self, number: int, value: Value) -> Placement | None:
+        size = [each or TRIALS[number] for each in self._image.shape[1:]]
+        if number not in self._tried:
+            shapes = sizes_for(self._program, self._image, size)
+            with _assumed(shapes):
+                places = follow(self._program, {self._image: of_image([-1, *size])}) if shapes else {}
+            self._tried[number] = shapes, places
+        shapes, places = self._tried[number]
+        if value not in places or places[value].lost is not None:
+            return None
+        found = map_axes(shapes[value], places[value], [-1, *size])
+        return None if found is None else found.placement
+
+
+def _may_be_map(value: Value) -> bool:
+    return bool(value.shape.rank == 4 and value.dtype.is_floating)
+
+
+def _arranged(
+    places: Places, shape: tf.TensorShape, to_map: Callable[[tf.Tensor], tf.Tensor]
+) -> tuple[list[int], Places] | None:
+    """Return the shape of the map of tokens, and the places of its cells: the coordinates go the tokens' way."""
+    along, cells = [], np.zeros([])
+    for direction in (HEIGHT, WIDTH):
+        if len(places.along[direction]) != 1 or not {0, 1}.issuperset(places.along[direction][0].parts):
+            return None
+        coordinates = places.along[direction][0]
+        tokens = np.zeros([places.rows, *shape[1:]], np.float32)
+        for axis, part in coordinates.parts.items():
+            tokens += part.reshape([-1 if each == axis else 1 for each in range(3)])
+        # A network may be traced inside of a function that is being traced.
+        with tf.init_scope():
+            cells = to_map(tf.constant(tokens)).numpy()[0, :, :, 0]
+        part = cells.mean(axis=1 - direction, dtype=np.float64)
+        if not np.allclose(cells, np.expand_dims(part, 1 - direction), atol=1e-3):
+            return None
+        along.append((Coordinates({1 + direction: part}, coordinates.cell, coordinates.seen),))
+    return [-1, *cells.shape, -1], Places((along[HEIGHT], along[WIDTH]))
+
+
+@contextmanager
+def _assumed(shapes: dict[Value, tf.TensorShape]) -> Iterator[None]:
+    """Give values other shapes for a while."""
+    before = {value: value.shape for value in shapes}
+    try:
+        for value, shape in shapes.items():
+            value.shape = shape
+        yield
+    finally:
+        for value, shape in before.items():
+            value.shape = shape
+
+
+def find_likely_maps(program: Program, image: Value) -> set[Value]:
+    """Return the float values with four axes and more than one place that are made of a map.
+
+    Four axes are not enough: the heads of an attention layer have them too. What is made of a map with fewer axes (a
+    sequence of tokens) is no map until it is reshaped to a grid that was seen before.
+    """
+    spatial, grids, maps = {image}, {tuple(image.shape[1:3])}, set()
+    for step in program.steps:
+        from_map = any(value in spatial for value in step.inputs)
+        for value in step.outputs:
+            rank, grid = value.shape.rank, tuple(value.shape[1:3]) if (value.shape.rank or 0) > 3 else ()
+            if (from_map and rank is not None and rank > 3) or (rank == 4 and step.type == "Reshape" and grid in grids):
+                spatial.add(value)
+                if rank == 4 and value.dtype.is_floating and grid != (1, 1):
+                    grids.add(grid)
+                    maps.add(value)
+    return maps & program.depending_on([image])

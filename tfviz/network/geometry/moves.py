@@ -1,0 +1,151 @@
+"""What each place of a result reads where numbers are only moved about: joined, padded, turned, repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from tfviz.network.geometry.constants import Constants
+from tfviz.network.geometry.coordinates import Reading
+from tfviz.network.geometry.cuts import CUTS
+from tfviz.network.geometry.moving import Moved, Moving
+from tfviz.network.program import Step
+
+
+def move(step: Step, constants: Constants, rows: int) -> Sequence[Moved] | None:
+    """Return what the results of a step of `MOVES` are made of, None where that is not known.
+
+    rows: how many places of the first axis, the batch's, an image has.
+    """
+    if any(value.shape.rank is None for value in (*step.inputs, *step.outputs)):
+        return None
+    return BY_TYPE[step.type](Moving(step, constants, rows))
+
+
+def _transposed(moving: Moving) -> Sequence[Moved] | None:
+    order = moving.constant(1)
+    # The batch must stay in front: all places are those of one image.
+    if order is None or order[0] != 0:
+        return None
+    value = moving.step.inputs[0]
+    return [[(value, moving.renamed(value, lambda axis: list(order).index(axis)))]]
+
+
+def _expanded(moving: Moving) -> Sequence[Moved] | None:
+    axis, value = moving.constant(1), moving.step.inputs[0]
+    if axis is None:
+        return None
+    new = int(axis) % (value.shape.rank + 1)
+    return [[(value, moving.renamed(value, lambda each: each + (each >= new)))]] if new else None
+
+
+def _squeezed(moving: Moving) -> Sequence[Moved] | None:
+    value = moving.step.inputs[0]
+    named = {axis % value.shape.rank for axis in moving.step.operation.get_attr("squeeze_dims")}
+    gone = named or {axis for axis, size in enumerate(value.shape) if size == 1}
+    left = [axis for axis in range(value.shape.rank) if axis not in gone]
+    return [[(value, moving.renamed(value, lambda axis: left.index(axis) if axis in left else None))]]
+
+
+def _reversed(moving: Moving) -> Sequence[Moved] | None:
+    axes, value = moving.constant(1), moving.step.inputs[0]
+    if axes is None:
+        return None
+    found = moving.whole(value)
+    for axis in (int(each) % value.shape.rank for each in axes):
+        if axis not in found:
+            return None
+        found[axis] = Reading(found[axis].positions[::-1], axis)
+    return [[(value, found)]]
+
+
+def _rolled(moving: Moving) -> Sequence[Moved] | None:
+    shifts, axes, value = moving.constant(1), moving.constant(2), moving.step.inputs[0]
+    if shifts is None or axes is None:
+        return None
+    found = moving.whole(value)
+    for shift, each in zip(np.ravel(shifts), np.ravel(axes), strict=True):
+        axis = int(each) % value.shape.rank
+        if axis not in found:
+            return None
+        found[axis] = Reading(np.roll(found[axis].positions, int(shift)), axis)
+    return [[(value, found)]]
+
+
+def _padded(moving: Moving) -> Sequence[Moved] | None:
+    paddings, value = moving.constant(1), moving.step.inputs[0]
+    if paddings is None or paddings[0].any():
+        return None
+    found = moving.whole(value)
+    for axis, (before, after) in enumerate(paddings):
+        if (before or after) and axis in found:
+            size = value.shape[axis]
+            found[axis] = Reading(np.arange(-before, size + after), axis)
+    return [[(value, found)]]
+
+
+def _tiled(moving: Moving) -> Sequence[Moved] | None:
+    multiples, value = moving.constants.find_sizes(moving.step.inputs[1]), moving.step.inputs[0]
+    if multiples is None:
+        return None
+    found = moving.whole(value)
+    for axis in range(1, value.shape.rank):
+        # What is repeated lies at several places; a single place that is spread has none.
+        if axis in found and multiples[axis] != 1:
+            if value.shape[axis] != 1:
+                return None
+            found[axis] = Reading(found[axis].positions, None)
+    return [[(value, found)]]
+
+
+def _broadcast(moving: Moving) -> Sequence[Moved] | None:
+    value, result = moving.step.inputs[0], moving.step.outputs[0].shape
+    above = result.rank - value.shape.rank
+    found = moving.renamed(value, lambda axis: axis + above)
+    for axis, size in enumerate(value.shape):
+        if axis and size == 1 and result[axis + above] != 1:
+            found[axis] = Reading(np.arange(1), None)
+    return [[(value, found)]]
+
+
+def _packed(moving: Moving) -> Sequence[Moved] | None:
+    axis = moving.step.operation.get_attr("axis") % moving.step.outputs[0].shape.rank
+    if axis == 0:
+        return None
+    return [[(value, moving.renamed(value, lambda each: each + (each >= axis))) for value in moving.step.inputs]]
+
+
+def _concatenated(moving: Moving) -> Sequence[Moved] | None:
+    *values, last = moving.step.inputs
+    axis = moving.constants.find(last)
+    if axis is None:
+        return None
+    axis, found, start = int(axis) % values[0].shape.rank, [], 0
+    sizes = [value.shape[axis] for value in values]
+    if axis == 0 or None in sizes:
+        return None
+    for value, size in zip(values, sizes, strict=True):
+        places = np.full(sum(sizes), np.nan)
+        places[start : start + size] = np.arange(size)
+        start += size
+        found.append((value, {**moving.whole(value), axis: Reading(places, axis)}))
+    return [found]
+
+
+BY_TYPE: dict[str, Callable[[Moving], Sequence[Moved] | None]] = {
+    "BroadcastTo": _broadcast,
+    "ConcatV2": _concatenated,
+    "ExpandDims": _expanded,
+    "MirrorPad": _padded,
+    "Pack": _packed,
+    "Pad": _padded,
+    "PadV2": _padded,
+    "ReverseV2": _reversed,
+    "Roll": _rolled,
+    "Squeeze": _squeezed,
+    "Tile": _tiled,
+    "Transpose": _transposed,
+    **CUTS,
+}
+MOVES = frozenset(BY_TYPE)

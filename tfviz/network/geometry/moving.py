@@ -1,0 +1,46 @@
+"""One operation that moves numbers about, and how its results may read what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tfviz.network.geometry.constants import Constants
+from tfviz.network.geometry.coordinates import Reading
+from tfviz.network.program import Step, Value
+
+# Of one result: each value that it is made of, and how it reads that value's axes.
+Moved = Sequence[tuple[Value, dict[int, Reading]]]
+Axes = dict[int, Reading]
+
+
+@dataclass(frozen=True)
+class Moving:
+    """A step that moves numbers about. rows: how many places of the first axis, the batch's, an image has."""
+
+    step: Step
+    constants: Constants
+    rows: int
+
+    def constant(self, index: int) -> Any:
+        """Return the array that an input always is, None for none."""
+        return self.constants.find(self.step.inputs[index])
+
+    def whole(self, value: Value) -> Axes:
+        """Return the reading of a whole value as it is; the first axis has its places of one image."""
+        sizes = [self.rows, *value.shape[1:]] if value.shape.rank else []
+        return {axis: Reading(np.arange(size), axis) for axis, size in enumerate(sizes) if size is not None}
+
+    def renamed(self, value: Value, name: Callable[[int], int | None]) -> Axes:
+        """Return the reading of a whole value whose axes get other numbers."""
+        return {axis: Reading(each.positions, name(axis)) for axis, each in self.whole(value).items()}
+
+    def along(self, value: Value, axis: int, positions: np.ndarray, *, crops: bool = False) -> Axes:
+        """Return the reading of a value along one of whose axes the places are moved."""
+        known = positions[np.isfinite(positions)]
+        steps = np.abs(np.diff(known))
+        scale = float(steps[0]) if steps.size and np.ptp(steps) == 0 and steps[0] else 1.0
+        return {**self.whole(value), axis: Reading(positions, axis, scale, crops)}

@@ -1,0 +1,127 @@
+"""Placement: where on the image the cells of a layer's map lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tfviz.network.geometry.coordinates import Coordinates
+from tfviz.network.geometry.places import HEIGHT, WIDTH, Places
+
+STRAIGHT = 0.75
+"""Of a cell, by which cells may lie beside equal distances: those that are repeated to enlarge a map do by a half."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """Where the cells of a map lie along one axis of the image, in pixels, 0 the centre of the first pixel.
+
+    first: the centre of the first cell. step: from a cell to the next, negative where the map is reversed. seen: the
+    first and the last edge between which the layer saw pixels; None where it saw all. is_stretched: whether the map is
+    near enough when it is stretched over the whole image; None where that follows from the image's size, which is open.
+    """
+
+    first: float
+    step: float
+    seen: tuple[float, float] | None
+    is_stretched: bool | None
+
+    def is_near(self, cells: Any, pixels: Any) -> Any:
+        """Return whether stretching `cells` over `pixels` puts each within one cell of where it lies."""
+        stretched = pixels / cells
+        first, last = (
+            abs(self.first + self.step * place - stretched * (place + 0.5) + 0.5) for place in (0, cells - 1)
+        )
+        # Numbers, or tensors where the size of the image is open.
+        return ((first <= abs(self.step)) | (first <= stretched)) & ((last <= abs(self.step)) | (last <= stretched))
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the cells of a map lie along the height and along the width of the image."""
+
+    height: Line
+    width: Line
+
+    @property
+    def is_stretched(self) -> bool | None:
+        """Whether the map is near enough when it is stretched over the whole image; None: see `Line`."""
+        found = self.height.is_stretched, self.width.is_stretched
+        return False if False in found else None if None in found else True
+
+
+@dataclass(frozen=True)
+class MapAxes:
+    """The axes of a value that are a map's: height, width and channels, and where its cells lie.
+
+    placement: None where the cells do not lie at equal distances.
+    """
+
+    order: tuple[int, int, int]
+    placement: Placement | None
+
+
+def map_axes(shape: Sequence[int], places: Places, image: Sequence[int]) -> MapAxes | None:
+    """Return the axes of a value of a shape (N, ., ., .) that is a map of an image (N, H, W, C), None for what is none.
+
+    One axis is the height and another one the width: the heads of an attention have both along that of the tokens, and
+    windows have a part of them in the batch.
+    """
+    if len(shape) != 4 or places.rows != 1:
+        return None
+    found = [_single(along) for along in places.along]
+    axes = [axis for axis, _ in filter(None, found)]
+    left = [axis for axis in (1, 2, 3) if axis not in axes]
+    is_one_place = len(axes) == 2 and all(shape[axis] == 1 for axis in axes)
+    if len(axes) != 2 or axes[HEIGHT] == axes[WIDTH] or is_one_place:
+        return None
+    height, width = (
+        _line(coordinates, coordinates.parts[axis], pixels)
+        for (axis, coordinates), pixels in zip(filter(None, found), image[1:3], strict=True)
+    )
+    placement = None if height is None or width is None else Placement(height, width)
+    return MapAxes((axes[HEIGHT], axes[WIDTH], left[0]), placement)
+
+
+def _single(along: tuple[Coordinates, ...]) -> tuple[int, Coordinates] | None:
+    """Return the one axis that coordinates lie along, None for none or several."""
+    if len(along) != 1 or len(along[0].parts) != 1:
+        return None
+    ((axis, part),) = along[0].parts.items()
+    # All at one place is a direction that is not looked along, unless there is but one place.
+    return None if len(part) > 1 and np.nanmax(part) == np.nanmin(part) else (axis, along[0])
+
+
+def _line(coordinates: Coordinates, part: np.ndarray, pixels: int) -> Line | None:
+    """Return the straight line through coordinates, None where they lie along none."""
+    known = np.flatnonzero(np.isfinite(part))
+    if len(known) < 2:
+        first, step = float(part[known[0]]) - known[0] * coordinates.cell, coordinates.cell
+    else:
+        step, first = (round(float(each), 9) for each in np.polyfit(known, part[known], 1))
+    allowed = STRAIGHT * max(coordinates.cell, abs(step))
+    if step == 0 or np.abs(first + step * known - part[known]).max() > allowed:
+        return None
+    sees_all = coordinates.seen[0] <= -0.5 and coordinates.seen[1] >= pixels - 0.5
+    line = Line(first, step, None if sees_all else coordinates.seen, None)
+    return replace(line, is_stretched=bool(line.is_near(len(part), pixels)))
+
+
+def common(placements: Sequence[Placement | None]) -> Placement | None:
+    """Return the placement that a map has in images of any size, of those in some of them; None if there is none."""
+    known = [each for each in placements if each is not None]
+    if len(known) < len(placements):
+        return None
+    height, width = (_common([each.height for each in known]), _common([each.width for each in known]))
+    return None if height is None or width is None else Placement(height, width)
+
+
+def _common(lines: Sequence[Line]) -> Line | None:
+    are_stretched = {line.is_stretched for line in lines}
+    if are_stretched == {True}:
+        return lines[0]
+    is_one = len({(line.first, line.step) for line in lines}) == 1 and all(line.seen is None for line in lines)
+    return replace(lines[0], is_stretched=None) if is_one else None

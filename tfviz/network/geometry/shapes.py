@@ -1,0 +1,77 @@
+"""What the size of an image settles: the shapes that TensorFlow did not know while the batch was open, and branches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tfviz.network.geometry.conditions import decided
+from tfviz.network.program import Program, Value
+from tfviz.network.replay import replay
+
+BATCHES = (2, 3)
+"""What both of these give the same size does not depend on the batch."""
+
+
+def settled(program: Program, image: Value) -> Program:
+    """Return a program with what the size of the image settles: which branches are taken, and the sizes of values."""
+    found = decided(program, image)
+    sharpen(found, image)
+    return found
+
+
+def sharpen(program: Program, image: Value) -> None:
+    """Give the values of a program the sizes that follow from the image's.
+
+    `reshape(x, (batch, -1, depth))` hides how many tokens an image has, since the batch is a number of the running
+    program. With the batch fixed TensorFlow computes all shapes; those are tried on two batches. Nothing is run, and
+    nothing is tried where all sizes are known.
+    """
+    depending = program.depending_on([image])
+    is_vague = any(_is_vague(value) for value in depending if value.dtype.is_floating)
+    if not image.shape[1:].is_fully_defined() or not is_vague:
+        return
+    for value, shape in sizes_for(program, image, image.shape[1:]).items():
+        value.shape = shape
+
+
+def sizes_for(program: Program, image: Value, size: Sequence[int]) -> dict[Value, tf.TensorShape]:
+    """Return the shapes that values have for images of a size (H, W, C), None where they follow the batch.
+
+    Empty where the program cannot be traced for them, as a model that refuses a batch of more than one.
+    """
+    try:
+        first, second = (_shapes(program, image, (batch, *size)) for batch in BATCHES)
+    except (ValueError, TypeError, tf.errors.OpError):
+        return {}
+    return {value: _common(shape, second[value]) for value, shape in first.items() if value in second}
+
+
+def _common(first: tf.TensorShape, second: tf.TensorShape) -> tf.TensorShape:
+    if first.rank is None or first.rank != second.rank:
+        return tf.TensorShape(None)
+    return tf.TensorShape([one if one == two else None for one, two in zip(first, second, strict=True)])
+
+
+def _is_vague(value: Value) -> bool:
+    return value.shape.rank is None or not value.shape[1:].is_fully_defined()
+
+
+def _shapes(program: Program, image: Value, shape: Sequence[int]) -> dict[Value, tf.TensorShape]:
+    found: dict[Value, tf.TensorShape] = {}
+
+    def run(*arguments: tf.Tensor) -> list[Any]:
+        tensors = replay(program, dict(zip(program.inputs, arguments, strict=True)))
+        found.update((value, tensor.shape) for value, tensor in tensors.items())
+        return []
+
+    def spec(value: Value) -> tf.TensorSpec:
+        if value is image:
+            return tf.TensorSpec(shape, value.dtype)
+        is_open = bool(value.shape.rank) and value.shape[0] is None
+        return tf.TensorSpec([shape[0], *value.shape[1:]] if is_open else value.shape, value.dtype)
+
+    tf.function(run, autograph=False).get_concrete_function(*map(spec, program.inputs))
+    return found
