@@ -24,10 +24,16 @@ FINITE = "finite"
 
 @dataclass(frozen=True)
 class Run:
-    """A method with all its options: those of a layer are its path."""
+    """A method with all its options: those of a layer are its path. said: what must be said of the choice of it."""
 
     method: Method
     options: dict[str, Any]
+    said: tuple[str, ...] = ()
+
+    @property
+    def explaining(self) -> Method:
+        """The method itself, or the inner one that it runs."""
+        return find_method(self.options[INNER]) if INNER in self.options else self.method
 
     @property
     def layer(self) -> str | None:
@@ -48,6 +54,15 @@ class Run:
         self.method.check(shape, self.options)
         if INNER in self.options:
             Run(find_method(self.options[INNER]), self.options[INNER_OPTIONS]).check(shape)
+
+    def check_layer(self, network: TracedNetwork) -> None:
+        """Raise `UnknownLayerError` where the method tells the score by a layer that the score does not depend on."""
+        method = self.explaining
+        if self.layer and method.of_target and not network.layer_index.is_scored(network.find_layer(self.layer)):
+            raise UnknownLayerError(
+                f"the score does not depend on the layer {self.layer_name(network)!r}, so that {method.name} can tell "
+                "nothing of it; network.layers are those that there are"
+            )
 
     def compute(self, passes: Passes, options: Mapping[str, Any] | None = None) -> tf.Tensor | Diagnosed | Loop:
         """Return what the method makes of the passes of a batch: with its options, or with those where tensors are."""
@@ -117,7 +132,8 @@ def compile_methods(
     layers = {name: found for name, run in runs.items() if (found := run.layer_name(network))}
     options = {name: run.named(network) for name, run in runs.items()}
     arguments = [value for _, values in parts.values() for value in values]
-    return Compiled(runs, made.function, made.loops, made.warnings, layers, options, arguments)
+    said = dict.fromkeys([*(message for run in runs.values() for message in run.said), *made.warnings])
+    return Compiled(runs, made.function, made.loops, tuple(said), layers, options, arguments)
 
 
 def plan_methods(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]]) -> dict[str, Run]:
@@ -131,11 +147,21 @@ def _runs(network: TracedNetwork, name: str, options: Mapping[str, Any]) -> dict
     complete = method.complete(options)
     wanted = complete.get(LAYER)
     if not isinstance(wanted, list | tuple):
-        return {name: Run(method, _with_layers(complete, lambda layer: network.find_layer(layer).path))}
+        said: list[str] = []
+
+        def path(layer: str | None) -> str:
+            said.extend(network.layer_index.about_default if layer is None else ())
+            return network.find_layer(layer).path
+
+        run = Run(method, _with_layers(complete, path), tuple(said))
+        run.check_layer(network)
+        return {name: run}
     if not wanted:
         raise UnknownLayerError(f"layer is an empty list, expected the name of one layer or more for {name}")
     paths = [network.find_layer(each).path for each in wanted]
     runs = [Run(method, {**complete, LAYER: path}) for path in dict.fromkeys(paths)]
+    for run in runs:
+        run.check_layer(network)
     return {f"{name}@{run.named(network)[LAYER]}": run for run in runs}
 
 

@@ -5,50 +5,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
 
 import tensorflow as tf
 
 from tfviz.errors import UnknownLayerError, resembling
+from tfviz.network.default_layer import Evidence, find_default
 from tfviz.network.geometry.maps import CHANNELS_LAST, OPEN_SIZE, Maps
 from tfviz.network.geometry.placement import Placement
+from tfviz.network.layer import SAME_MAP, Layer, Shape
 from tfviz.network.patches import Arrangement, TokensToMap, transposition
 from tfviz.network.program import Program, Step, Value
 from tfviz.network.scopes import Scopes
 from tfviz.network.tokens import Tokens
 
-Shape = tuple[int | None, ...]
-
-# Operations that hand on the map that they are given.
-SAME_MAP = frozenset({"Identity", "IdentityN", "Cast", "StopGradient", "PreventGradient", "CheckNumerics"})
-# What lies between the last features and the head without being a place to look at.
-NO_FEATURES = SAME_MAP | {"MaxPool", "AvgPool", "Pad", "PadV2", "MirrorPad"}
-
-
-@dataclass(frozen=True, eq=False)
-class Layer:
-    """A feature map of the network: its path and its value.
-
-    That is (N, h, w, c); tokens (N, T, D), or a map with its axes in another order, have an arrangement.
-    """
-
-    path: str
-    value: Value
-    arrangement: Arrangement | None = None
-
-    @property
-    def shape(self) -> Shape:
-        """(h, w, c) of the map, None where it follows the image."""
-        return tuple(self.value.shape[1:]) if self.arrangement is None else self.arrangement.shape
-
-    @property
-    def channel_axis(self) -> int:
-        """The axis of the value that is the channels'."""
-        return -1 if self.arrangement is None else self.arrangement.channel_axis
-
-    def to_map(self, tensor: tf.Tensor) -> tf.Tensor:
-        """Return the map (N, h, w, c) of what the layer gives, or of its gradient."""
-        return tensor if self.arrangement is None else self.arrangement.to_map(tensor)
+UNLESS = "unless trace(model, tokens_to_map=...) says how its tokens become one"
 
 
 class Layers:
@@ -80,7 +50,34 @@ class Layers:
                 if value in depending:
                     self._add(step, value)
         self._names = short_names([layer.path for layer in self.listed])
-        self.default = self._find_default(program, depending, scored)
+        evidence = Evidence(program, image, scored)
+        self._scored = {layer.value for layer in self.listed + self._unlisted if evidence.has(layer.value)}
+        self._default = find_default(evidence, {layer.value: layer for layer in self.listed}, self.maps, self._tokens)
+
+    @property
+    def default(self) -> Layer | None:
+        """The layer that is looked at when none is named, None where there is none."""
+        return self._default.layer
+
+    @property
+    def about_default(self) -> list[str]:
+        """What must be said where the default layer is looked at since none is named."""
+        default, said = self._default, []
+        if default.layer is None:
+            return []
+        name = f"the layer looked at is {self.name(default.layer)!r}"
+        if default.others:
+            others = ", ".join(repr(self.name(each)) for each in default.others)
+            part = (
+                "the deepest that all evidence flows through" if default.has_all else "which has a part of the evidence"
+            )
+            said.append(f"{name}, {part}; another part of it ends in {others}")
+        if default.passed is not None:
+            size = " x ".join(map(str, default.passed.shape[1:3]))
+            said.append(f"{name}, since the map behind it has only {size} places")
+        if default.is_before_attention:
+            said.append(f"{name}, before an attention whose tokens are no layer, {UNLESS}")
+        return [f"{each}; name a layer to look at another one" for each in said]
 
     def shapes(self) -> dict[str, Shape]:
         """Return the shape (h, w, c) of every listed layer by its name."""
@@ -93,9 +90,9 @@ class Layers:
     def find(self, name: str | None) -> Layer:
         """Return the layer with that name, path or end of a path; the default layer for None."""
         if name is None:
-            if self.default is None:
+            if self._default.layer is None:
                 raise UnknownLayerError(f"this network has no layer with a map before its head; {self._existing('')}")
-            return self.default
+            return self._default.layer
         if not isinstance(name, str):
             raise UnknownLayerError(f"layer is {name!r}, expected the name of one layer; {self._existing('')}")
         for layers in (self.listed, self._unlisted):
@@ -137,6 +134,10 @@ class Layers:
         inside = self.path_around(lost) or lost.name
         return f"the image's geometry cannot be followed through {inside!r} ({lost.type})"
 
+    def is_scored(self, layer: Layer) -> bool:
+        """Return whether the score depends on a layer."""
+        return layer.value in self._scored
+
     def path_around(self, step: Step) -> str:
         """Return the path of the innermost layer that a step of features stands in, empty for none."""
         return "".join(self._scopes.around(step)[-1:])
@@ -167,33 +168,7 @@ class Layers:
     def _reason(self, value: Value) -> str:
         """Return the shape of a value that is no map, and what would make a map of tokens."""
         shape = f" (its shape is {tuple(value.shape[1:])})" if value.shape.rank is not None else ""
-        unless = ", unless trace(model, tokens_to_map=...) says how its tokens become one"
-        return shape + unless * self._tokens.may_be_tokens(value)
-
-    def _find_default(self, program: Program, depending: set[Value], scored: Collection[Value]) -> Layer | None:
-        """Walk back from the last flattening or global pooling over pooling, dropout and padding.
-
-        Where the score is made of tokens after that, it is the last tokens that the patches' evidence comes through.
-        """
-        needed, spatial = program.needed_for(scored), self.maps.values | self._tokens.unfollowed
-        listed = {layer.value: layer for layer in self.listed}
-        evidence = self._tokens.last_evidence(scored, needed, listed)
-        for step in reversed(program.steps):
-            if evidence is not None and step is evidence[0]:
-                return listed[evidence[1]]
-            maps = [value for value in step.inputs if value in spatial]
-            leaves_maps = step.outputs[0] in depending and not spatial.intersection(step.outputs)
-            if maps and leaves_maps and step.outputs[0] in needed and step.outputs[0].dtype.is_floating:
-                return next((listed[value] for value in reversed(_walk_back(maps[0])) if value in listed), None)
-        return None
-
-
-def _walk_back(value: Value) -> list[Value]:
-    """Return `value` and what it was pooled, padded or handed on from, back to the operation that made it."""
-    values = [value]
-    while values[-1].step is not None and values[-1].step.type in NO_FEATURES:
-        values.append(values[-1].step.inputs[0])
-    return values
+        return shape + f", {UNLESS}" * self._tokens.may_be_tokens(value)
 
 
 def _matching(layers: list[Layer], name: str) -> list[Layer]:

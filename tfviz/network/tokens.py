@@ -51,10 +51,8 @@ class Tokens:
         """The tokens that the user's function arranges and that the program tells nothing about."""
         return {value for value in self.arrangements if not self._grids.get(value)}
 
-    def last_evidence(
-        self, scored: Collection[Value], needed: set[Value], listed: Collection[Value]
-    ) -> tuple[Step, Value] | None:
-        """Return the step in which patches last act on the score, and the last `listed` tokens all of it comes through.
+    def last_evidence(self, scored: Collection[Value], needed: set[Value], listed: Collection[Value]) -> Value | None:
+        """Return the last `listed` tokens that all evidence of the patches comes through, None where there are none.
 
         A head that pools all tokens acts on them itself. One that reads a class token was told of the patches by the
         last attention: then these are the tokens that its queries, keys and values are made of.
@@ -66,7 +64,7 @@ class Tokens:
         while last is not None and sources:
             latest = max(sources, key=lambda value: order[value.step] if value.step is not None else -1)
             if len(sources) == 1 and latest in listed and latest not in unfit:
-                return last, latest
+                return latest
             sources.remove(latest)
             sources |= acting[latest.step] if latest.step is not None else set()
         return None

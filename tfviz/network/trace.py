@@ -11,7 +11,7 @@ from tfviz.errors import TfvizError
 from tfviz.limits import MAXIMUM_MODEL_BYTES
 from tfviz.network.choice import Choice
 from tfviz.network.custom_gradients import warn_about_custom_gradients
-from tfviz.network.layers import Shape
+from tfviz.network.layer import Shape
 from tfviz.network.opening import Opening, Structure, open_source
 from tfviz.network.patches import TokensToMap
 from tfviz.network.scores import CustomScore

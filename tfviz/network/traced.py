@@ -17,7 +17,8 @@ from tfviz.network.choice import Choice
 from tfviz.network.compiled_functions import CompiledFunctions
 from tfviz.network.compiling import checked, concrete
 from tfviz.network.inputs import Inputs, find_inputs
-from tfviz.network.layers import Layer, Layers, Shape
+from tfviz.network.layer import Layer, Shape
+from tfviz.network.layers import Layers
 from tfviz.network.memory import affordable
 from tfviz.network.opening import Source, own_tensor
 from tfviz.network.outputs import Outputs

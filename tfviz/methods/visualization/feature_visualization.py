@@ -19,7 +19,7 @@ from tfviz.methods.visualization.readout import lay_out
 from tfviz.methods.visualization.recipe import find_recipe
 from tfviz.network.batches import batches
 from tfviz.network.finite import why_not_finite
-from tfviz.network.layers import Shape
+from tfviz.network.layer import Shape
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches

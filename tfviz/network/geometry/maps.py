@@ -29,20 +29,23 @@ class Maps:
     Where the image's size is known, a map is a value one of whose axes is the height and another one the width. Where
     it is open, or the geometry was lost on the way, it is what has four axes and was made of a map.
 
-    is_open: whether the image's size is open.
+    is_open: whether the image's size is open. single: what would be a map if it had more than one place.
     """
 
     def __init__(self, program: Program, image: Value) -> None:
         self._program, self._image = program, image
         self.is_open = not image.shape[1:3].is_fully_defined()
         self._places = {} if self.is_open else follow(program, {image: of_image(image.shape)})
+        self.single: set[Value] = set()
         self._axes: dict[Value, MapAxes] = {}
         likely = find_likely_maps(program, image)
         for step in program.steps:
             for value in step.outputs:
                 if _may_be_map(value) and value in self._places and self._places[value].lost is None:
                     found = map_axes(value.shape, self._places[value], image.shape)
-                    if found is not None:
+                    if found is not None and all(value.shape[axis] == 1 for axis in found.order[:2]):
+                        self.single.add(value)
+                    elif found is not None:
                         self._axes[value] = found
                 elif value in likely:
                     self._axes[value] = MapAxes(CHANNELS_LAST, None)

@@ -75,8 +75,7 @@ def map_axes(shape: Sequence[int], places: Places, image: Sequence[int]) -> MapA
     found = [_single(along) for along in places.along]
     axes = [axis for axis, _ in filter(None, found)]
     left = [axis for axis in (1, 2, 3) if axis not in axes]
-    is_one_place = len(axes) == 2 and all(shape[axis] == 1 for axis in axes)
-    if len(axes) != 2 or axes[HEIGHT] == axes[WIDTH] or is_one_place:
+    if len(axes) != 2 or axes[HEIGHT] == axes[WIDTH]:
         return None
     height, width = (
         _line(coordinates, coordinates.parts[axis], pixels)

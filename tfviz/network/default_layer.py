@@ -1,0 +1,140 @@
+"""The layer that is looked at when none is named: the deepest map that all evidence flows through."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from tfviz.network.axes import PRODUCTS
+from tfviz.network.geometry.constants import SHAPES
+from tfviz.network.geometry.maps import Maps
+from tfviz.network.layer import NO_FEATURES, Layer
+from tfviz.network.program import Program, Step, Value
+from tfviz.network.tokens import Tokens
+
+FEW = 4
+"""Places of a map: too few to show where something is, if an earlier map has more."""
+
+
+@dataclass(frozen=True)
+class Default:
+    """The layer that is looked at when none is named, None where there is none.
+
+    has_all: whether all evidence flows through it. others: layers that a part of the evidence ends in. passed: the
+    deepest map with all evidence, if it has too few places. is_before_attention: whether an attention behind the layer
+    mixes tokens that are no layer.
+    """
+
+    layer: Layer | None = None
+    has_all: bool = True
+    others: tuple[Layer, ...] = field(default=())
+    passed: Value | None = None
+    is_before_attention: bool = False
+
+
+class Evidence:
+    """What flows from the image to what the score is made of, counted in paths through the program."""
+
+    def __init__(self, program: Program, image: Value, scored: Collection[Value]) -> None:
+        self.program, self.scored = program, scored
+        self._steps = [step for step in program.steps if step.type not in SHAPES]
+        self._forward, self._backward = Counter({image: 1}), Counter(set(scored))
+        for step in self._steps:
+            if paths := sum(self._forward[value] for value in step.inputs):
+                self._forward.update(dict.fromkeys(step.outputs, paths))
+        for step in reversed(self._steps):
+            if paths := sum(self._backward[value] for value in step.outputs):
+                self._backward.update(Counter({value: count * paths for value, count in Counter(step.inputs).items()}))
+        self._paths = sum(self._forward[value] for value in set(scored))
+        self.order = {value: number for number, step in enumerate(self._steps) for value in step.outputs}
+
+    def has(self, value: Value) -> bool:
+        """Return whether any evidence flows through a value."""
+        return bool(self._forward[value] and self._backward[value])
+
+    def has_all(self, value: Value) -> bool:
+        """Return whether all evidence flows through a value: every path from the image to the score."""
+        return self.has(value) and self._forward[value] * self._backward[value] == self._paths
+
+    def ends(self, values: Collection[Value]) -> list[Value]:
+        """Return those of some values with evidence, in order, from which none of the others is made."""
+        before = set[Value]()
+        for step in reversed(self._steps):
+            if any(output in before or output in values for output in step.outputs):
+                before.update(step.inputs)
+        return [value for value in self.order if value in values and value not in before]
+
+    def meets_attention(self, value: Value) -> bool:
+        """Return whether the weights of an attention mix tokens behind a value, and do not pool them to one."""
+        behind, weights, mixing = {value}, set[Value](), []
+        for step in self._steps:
+            if behind.isdisjoint(step.inputs):
+                continue
+            behind.update(step.outputs)
+            is_weighing = not weights.isdisjoint(step.inputs)
+            if step.type != "Einsum" and step.type not in PRODUCTS:
+                weights.update(step.outputs if is_weighing or step.type == "Softmax" else ())
+            elif is_weighing and behind.issuperset(step.inputs) and _keeps_tokens(step, weights):
+                mixing.append(step.outputs[0])
+        return any(self.has(value) for value in mixing)
+
+
+def find_default(evidence: Evidence, listed: Mapping[Value, Layer], maps: Maps, tokens: Tokens) -> Default:
+    """Return the layer to look at: the deepest map, or tokens, that all evidence flows through.
+
+    Of a map it is the features before pooling, dropout and padding. Where the score is made of tokens after that, it is
+    the last that the patches' evidence comes through. Where no map has all evidence, it is the deepest that has some. A
+    map of few places is passed over if an earlier one has more.
+    """
+    inner = [value for value in evidence.order if evidence.has(value) and value not in evidence.scored]
+    found = [value for value in inner if value in maps or value in tokens.unfollowed]
+    whole = [value for value in found if evidence.has_all(value)] or found
+    large = [value for value in whole if not _is_small(value, maps)]
+    chosen = next((each for value in reversed(large or whole) if (each := _features(value, listed))), None)
+    by_tokens = tokens.last_evidence(evidence.scored, evidence.program.needed_for(evidence.scored), listed)
+    if by_tokens is not None and (chosen is None or evidence.order[by_tokens] > evidence.order[chosen.value]):
+        return Default(listed[by_tokens])
+    if chosen is None:
+        return Default()
+    ends = [_features(value, listed) for value in evidence.ends(set(found))]
+    small = [value for value in inner if evidence.has_all(value) and (value in maps.single or value in whole)]
+    passed = [value for value in small if large and evidence.order[value] > evidence.order[large[-1]]]
+    behind = {value for value in passed if value in listed}
+    others = [each for each in ends if each is not None and each is not chosen and each.value not in behind]
+    return Default(
+        chosen,
+        evidence.has_all(chosen.value),
+        tuple(dict.fromkeys(others)),
+        passed[-1] if passed else None,
+        evidence.meets_attention(chosen.value),
+    )
+
+
+def _features(value: Value, listed: Mapping[Value, Layer]) -> Layer | None:
+    """Return the listed layer whose map a value is, or was pooled, padded or handed on from."""
+    values = [value]
+    while values[-1].step is not None and values[-1].step.type in NO_FEATURES:
+        values.append(values[-1].step.inputs[0])
+    return next((listed[each] for each in reversed(values) if each in listed), None)
+
+
+def _is_small(value: Value, maps: Maps) -> bool:
+    if value not in maps:
+        return False
+    height, width, _ = maps.axes(value)
+    sizes = value.shape[height], value.shape[width]
+    return None not in sizes and sizes[0] * sizes[1] <= FEW
+
+
+def _keeps_tokens(step: Step, weights: Collection[Value]) -> bool:
+    """Return whether a product with the weights of an attention makes as many tokens as it weighs, and pools none."""
+    (weighed,) = [value for value in step.inputs if value not in weights][:1] or [step.outputs[0]]
+    before, after = _numbers(weighed), _numbers(step.outputs[0])
+    return before is None or after is None or after >= before
+
+
+def _numbers(value: Value) -> int | None:
+    """Return how many numbers a value has for each place of its first axis, None where that is open."""
+    found: int | None = value.shape[1:].num_elements() if value.shape.rank else None
+    return found

@@ -1,0 +1,43 @@
+"""One layer: a feature map of a network under its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from tfviz.network.patches import Arrangement
+from tfviz.network.program import Value
+
+Shape = tuple[int | None, ...]
+
+# Operations that hand on the map that they are given.
+SAME_MAP = frozenset({"Identity", "IdentityN", "Cast", "StopGradient", "PreventGradient", "CheckNumerics"})
+# What lies between the last features and the head without being a place to look at.
+NO_FEATURES = SAME_MAP | {"MaxPool", "AvgPool", "Pad", "PadV2", "MirrorPad"}
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A feature map of the network: its path and its value.
+
+    That is (N, h, w, c); tokens (N, T, D), or a map with its axes in another order, have an arrangement.
+    """
+
+    path: str
+    value: Value
+    arrangement: Arrangement | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """(h, w, c) of the map, None where it follows the image."""
+        return tuple(self.value.shape[1:]) if self.arrangement is None else self.arrangement.shape
+
+    @property
+    def channel_axis(self) -> int:
+        """The axis of the value that is the channels'."""
+        return -1 if self.arrangement is None else self.arrangement.channel_axis
+
+    def to_map(self, tensor: tf.Tensor) -> tf.Tensor:
+        """Return the map (N, h, w, c) of what the layer gives, or of its gradient."""
+        return tensor if self.arrangement is None else self.arrangement.to_map(tensor)
