@@ -326,7 +326,7 @@ def test_the_manifest_names_maps_that_say_nothing(tmp_path):
         warnings.simplefilter("ignore", tfviz.TfvizWarning)
         found = tfviz.explain(model, random_images(1), 0)
     saved = read_json(found.save(tmp_path))
-    assert saved["results"][0]["zero_maps"] == ["grad_cam", "saliency"]
+    assert saved["results"][0]["zero_maps"].keys() == {"grad_cam", "saliency"}
     assert saved["warnings"] == list(found.warnings) and len(saved["warnings"]) == 2
 
 

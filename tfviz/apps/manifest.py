@@ -117,7 +117,7 @@ def entry(
             method: {name: float(numbers[row]) for name, numbers in found.items()}
             for method, found in explanation.diagnostics.items()
         },
-        "zero_maps": [name for name, values in explanation.maps.items() if not values[row].any()],
+        "zero_maps": {name: rows[row] for name, rows in explanation.zero_maps.items() if row in rows},
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from tfviz.network.compiling import reason_of, with_captured
 from tfviz.network.finite import check_scores
 from tfviz.network.precision import FULL
 from tfviz.network.traced import TracedNetwork
+from tfviz.network.zero_gradients import why_zero
 from tfviz.progress import stretches
 
 RAW_PROBABILITIES = (
@@ -73,8 +74,9 @@ def run_batches(
     joined = _joined(found)
     for name, errors in precision_errors(joined["maps"], exact).items():
         joined["diagnostics"].setdefault(name, {}).update(errors)
-    empty = _check_maps(network, compiled, joined["maps"], columns.count)
-    said = (*compiled.warnings, *empty, *_judge(compiled, joined["diagnostics"], columns.count))
+    joined["zero_maps"] = _check_maps(network, compiled, joined, columns.count)
+    zero = _about_zero(joined["zero_maps"], columns.count)
+    said = (*compiled.warnings, *zero, *_judge(compiled, joined["diagnostics"], columns.count))
     if not maps_alone:
         said += _complete(network, joined)
     return Found(compiled, joined, said)
@@ -195,12 +197,13 @@ def _judge(compiled: Compiled, diagnostics: dict[str, dict[str, np.ndarray]], co
     )
 
 
-def _check_maps(network: TracedNetwork, compiled: Compiled, maps: dict[str, np.ndarray], columns: int) -> list[str]:
-    """Raise where a map is not finite; return what to say of maps that are zero everywhere."""
-    precision = network.running.precision
-    reduced = "" if precision == FULL else f", or its numbers are too small or too large for {precision}"
-    said = []
-    for name, values in maps.items():
+def _check_maps(
+    network: TracedNetwork, compiled: Compiled, found: dict[str, Any], columns: int
+) -> dict[str, dict[int, str]]:
+    """Raise where a map is not finite; return of each method why its maps are zero everywhere, by their rows."""
+    reduced = network.running.precision
+    zero: dict[str, dict[int, str]] = {}
+    for name, values in found["maps"].items():
         axes = tuple(range(1, values.ndim))
         lowest, highest = values.min(axis=axes), values.max(axis=axes)
         finite = np.isfinite(lowest) & np.isfinite(highest)
@@ -209,8 +212,19 @@ def _check_maps(network: TracedNetwork, compiled: Compiled, maps: dict[str, np.n
                 f"{name} of image {int(np.argmin(finite)) // columns} holds NaN or infinite values: the network's own "
                 "gradient overflows there (common with float16; trace the float32 model, without precision)"
             )
-        empty = np.unique(np.flatnonzero((lowest == 0) & (highest == 0)) // columns)
-        if empty.size:
-            meaning = compiled.runs[name].method.when_zero + reduced
-            said.append(f"{name} is zero everywhere for image {name_images(empty)}: {meaning}")
-    return said
+        rows = np.flatnonzero((lowest == 0) & (highest == 0))
+        if rows.size:
+            otherwise = compiled.runs[name].method.when_zero
+            otherwise += "" if reduced == FULL else f", or its numbers are too small or too large for {reduced}"
+            by_gradient = compiled.runs[name].explaining.gradients
+            reasons = why_zero(network, found["images"][rows]) if by_gradient else [""] * len(rows)
+            zero[name] = {int(row): why or otherwise for row, why in zip(rows, reasons, strict=True)}
+    return zero
+
+
+def _about_zero(zero: Mapping[str, Mapping[int, str]], columns: int) -> Iterator[str]:
+    """Yield what to say of maps that are zero everywhere, each reason once."""
+    for name, reasons in zero.items():
+        for why in dict.fromkeys(reasons.values()):
+            images = np.unique([row // columns for row, each in reasons.items() if each == why])
+            yield f"{name} is zero everywhere for image {name_images(images)}: {why}"

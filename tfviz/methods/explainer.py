@@ -26,7 +26,8 @@ class Results:
     by `name@layer`. targets: (N,). scores: (N,), the logit of each target. logits, probabilities: (N, K), the latter
     NaN where the scores are of no classes. options: all of each method's. layers: the layer each method looked at.
     diagnostics: numbers (N,) by name that say how far the results of a method can be trusted. warnings: what was warned
-    about. targets_per_image: how many rows in turn are of one image, all else being N rows.
+    about. targets_per_image: how many rows in turn are of one image, all else being N rows. zero_maps: of the methods
+    whose map of a row is zero everywhere, why, by the row.
     """
 
     images: np.ndarray
@@ -40,6 +41,7 @@ class Results:
     diagnostics: dict[str, dict[str, np.ndarray]]
     warnings: tuple[str, ...]
     targets_per_image: int
+    zero_maps: dict[str, dict[int, str]]
 
 
 class Explainer:

@@ -156,6 +156,7 @@ def _explanation(setup: Setup, choice: MethodChoice) -> Explanation:
         layers=compiled.layers,
         diagnostics={},
         warnings=compiled.warnings,
+        zero_maps={},
         targets_per_image=1,
         model=network.name,
         head=network.head.kind,

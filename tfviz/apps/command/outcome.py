@@ -117,15 +117,14 @@ class Outcome:
 
     def complaints(self) -> list[str]:
         """Return what went wrong, a line each: the maps that say nothing, and the files that could not be explained."""
-        empty: dict[str, list[str]] = {}
+        empty: dict[tuple[str, str], list[str]] = {}
         for each in self.entries:
-            for method in each["zero_maps"]:
-                empty.setdefault(method, []).append(f"{Path(each['image']).name}{self._of_class(each['target'])}")
+            for zero in each["zero_maps"].items():
+                empty.setdefault(zero, []).append(f"{Path(each['image']).name}{self._of_class(each['target'])}")
         said = [
             f"warning: {method} is zero everywhere for {', '.join(names[:MOST_NAMED])}"
-            f"{f' and {len(names) - MOST_NAMED} more' if len(names) > MOST_NAMED else ''}: "
-            f"{method_of(method).when_zero}"
-            for method, names in empty.items()
+            f"{f' and {len(names) - MOST_NAMED} more' if len(names) > MOST_NAMED else ''}: {why}"
+            for (method, why), names in empty.items()
         ]
         return [*said, *(f"warning: {each}" for each in self._judgements()), *self.failed.values()]
 

@@ -1,0 +1,98 @@
+"""Why a gradient is zero: an operation that has none, one that is saturated, or numbers too small for their type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfviz.network.compiling import concrete
+from tfviz.network.default_layer import Evidence
+from tfviz.network.program import Step, Value
+from tfviz.network.traced import TracedNetwork
+
+# Floating-point operations whose gradient is none, or zero everywhere. What gives whole numbers has none either.
+FLAT = frozenset({"Ceil", "Floor", "OnesLike", "Rint", "Round", "Sign", "StopGradient", "ZerosLike"})
+Flat = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+def _is_zero_or_one(given: tf.Tensor, made: tf.Tensor) -> tf.Tensor:
+    return (made == 0) | (made == 1)
+
+
+# Operations that are flat beyond a bound: where, by what they are given and make.
+SATURATING: dict[str, Flat] = {
+    "ClipByValue": lambda given, made: given != made,
+    "Maximum": lambda given, made: given != made,
+    "Minimum": lambda given, made: given != made,
+    "Relu": lambda given, made: made == 0,
+    "Relu6": lambda given, made: (made == 0) | (made == 6),
+    "Sigmoid": _is_zero_or_one,
+    "Softmax": _is_zero_or_one,
+    "Tanh": lambda given, made: tf.abs(made) == 1,
+}
+MOST = 32
+"""Images that are looked at: those that follow are as they are, or the user finds out when the first are mended."""
+
+
+def why_zero(network: TracedNetwork, images: np.ndarray) -> list[str]:
+    """Return for each of some images (N, H, W, C) why the gradient of its score is zero, empty for no known reason."""
+    if cut := _cut(network):
+        return [f"no gradient reaches the image, since {_named(network, cut)} has none"] * len(images)
+    found = [""] * len(images)
+    if not network.others and network.inputs.decoding is None:
+        flat = network.remember("saturated", _compile_saturated)(tf.constant(images[:MOST]))
+        for step, is_flat in zip(_saturating(network), flat, strict=True):
+            for number in np.flatnonzero(is_flat.numpy()):
+                found[number] = f"{_named(network, step)} is saturated at every place, where it has no gradient"
+    small = {value.dtype for step in network.program.steps for value in step.outputs} & {tf.float16}
+    return [each or ("its numbers may be too small for the model's float16" if small else "") for each in found]
+
+
+def _cut(network: TracedNetwork) -> Step | None:
+    """Return the operation without a gradient behind which all of the score lies, None where a gradient gets past."""
+    reached: set[Value] = {network.image}
+    cut: Step | None = None
+    evidence = _evidence(network)
+    for step in network.program.steps:
+        if reached.isdisjoint(step.inputs):
+            continue
+        passing = [value for value in step.outputs if value.dtype.is_floating or value.dtype == tf.variant]
+        if step.type not in FLAT and passing:
+            reached.update(passing)
+        elif any(evidence.has(value) for value in step.outputs):
+            cut = step
+    return cut if reached.isdisjoint(network.head.sources) else None
+
+
+def _saturating(network: TracedNetwork) -> list[Step]:
+    """Return the operations that all evidence flows through and that may be flat."""
+    evidence = _evidence(network)
+    return [step for step in network.program.steps if step.type in SATURATING and evidence.has_all(step.outputs[0])]
+
+
+def _compile_saturated(network: TracedNetwork) -> Any:
+    steps, evidence = _saturating(network), _evidence(network)
+
+    def saturated(images: tf.Tensor) -> list[tf.Tensor]:
+        tensors = network.replay(images)
+        count = tf.shape(images)[0]
+        found = []
+        for step in steps:
+            given = next(value for value in step.inputs if evidence.has(value))
+            flat = SATURATING[step.type](tensors[given], tensors[step.outputs[0]])
+            found.append(tf.reduce_all(tf.reshape(flat, [count, -1]), axis=1))
+        return found
+
+    spec = tf.TensorSpec([None, *network.image_shape], tf.float32)
+    return concrete(tf.function(saturated, input_signature=[spec], autograph=False))
+
+
+def _evidence(network: TracedNetwork) -> Evidence:
+    return Evidence(network.program, network.image, network.head.sources)
+
+
+def _named(network: TracedNetwork, step: Step) -> str:
+    return f"{network.layer_index.path_around(step) or step.name!r} ({step.type})"
