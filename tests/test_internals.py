@@ -188,3 +188,19 @@ def with_gradient(function, x):
 def test_an_operation_of_nobody():
     with pytest.raises(UnsupportedModelError, match="holds the operation Conv2Dream, which is not one of TensorFlow"):
         _raw_signature("Conv2Dream")
+
+
+def test_an_operation_that_is_not_published():
+    """Of XLA's, those that hold functions are not run."""
+    assert not hasattr(tf.raw_ops, "XlaPad") and not hasattr(tf.raw_ops, "XlaReduce")
+    function, names = _raw_signature("XlaPad")
+    assert list(names) == ["input", "padding_value", "padding_low", "padding_high", "padding_interior"]
+
+    @tf.function(input_signature=[SPEC])
+    def padded(x):
+        sizes = {"padding_low": [1, 0], "padding_high": [0, 2], "padding_interior": [0, 0]}
+        return function(input=x, padding_value=7.0, **sizes)
+
+    assert padded([[1.0, 2.0, 3.0]]).numpy().tolist() == [[7.0] * 5, [1.0, 2.0, 3.0, 7.0, 7.0]]
+    with pytest.raises(UnsupportedModelError, match="holds the operation XlaReduce, which is not one of TensorFlow"):
+        _raw_signature("XlaReduce")

@@ -5,12 +5,13 @@ Every use stands here with its reason, and `tests/test_internals.py` fails loudl
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.eager import context
-from tensorflow.python.framework import function_def_to_graph, kernels, op_def_registry, ops
+from tensorflow.python.eager import context, execute
+from tensorflow.python.framework import function_def_to_graph, kernels, op_def_library, op_def_registry, ops
 from tensorflow.python.ops import script_ops
 
 
@@ -94,6 +95,27 @@ def distributed_variable(variable: Any) -> Any:
         return variable
     reference = getattr(variable.handle, "_distributed_container", None)
     return None if reference is None else reference()
+
+
+def unpublished_operation(operation_type: str) -> Callable[..., Any] | None:
+    """Return an operation that is not among `tf.raw_ops`, for graphs alone, called by the names of its definition.
+
+    Private because it is: `keras.ops.slice_update` is `XlaDynamicUpdateSlice`. None where there is none of that type,
+    and for one that runs functions, since what these compute would have to be replayed, too.
+    """
+    definition = operation_definition(operation_type)
+    if definition is None or any("func" in attribute.type for attribute in definition.attr):
+        return None
+
+    def run(**arguments: Any) -> Any:
+        result = op_def_library.apply_op(operation_type, **arguments)
+        made = tf.nest.flatten(result)[0].op
+        attributes = [part for each in made.op_def.attr for part in (each.name, made.get_attr(each.name))]
+        # Else a tape would not see it, and take its result for a constant.
+        execute.record_gradient(operation_type, made.inputs, tuple(attributes), made.outputs)
+        return result
+
+    return run
 
 
 def operation_definition(operation_type: str) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
-from tfviz.network.internals import operation_definition
+from tfviz.network.internals import operation_definition, unpublished_operation
 from tfviz.network.program import Step, by_argument
 
 Tensors = list[tf.Tensor]
@@ -35,11 +35,13 @@ def run_operation(step: Step, inputs: Sequence[tf.Tensor]) -> Tensors:
 def _raw_signature(operation_type: str) -> tuple[Callable[..., Any], dict[str, str]]:
     """Return the raw operation and, for each name in its definition, the name of its argument.
 
-    A few differ (`Squeeze.squeeze_dims` and `Mean.reduction_indices` are both `axis`). The names that are left over on
-    either side stand in the same order, which a test checks for every operation of TensorFlow.
+    A few of `tf.raw_ops` differ (`Squeeze.squeeze_dims` and `Mean.reduction_indices` are both `axis`). The names that
+    are left over on either side stand in the same order, which a test checks for every operation of TensorFlow.
     """
     function = getattr(tf.raw_ops, operation_type, None)
     if function is None:
+        if function := unpublished_operation(operation_type):
+            return function, {name: name for name in _defined_names(operation_type)}
         raise UnsupportedModelError(
             f"the model holds the operation {operation_type}, which is not one of TensorFlow {tf.__version__}'s own "
             "and cannot be replayed"
