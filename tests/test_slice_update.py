@@ -81,6 +81,12 @@ def test_on_the_way_of_the_image_what_takes_no_gradient_runs(moved):
     np.testing.assert_allclose(found, drop, atol=1e-5)
 
 
+@pytest.mark.parametrize("method", ["eigen_cam", "score_cam", "ablation_cam", "rise"])
+def test_methods_without_a_gradient_run_before_it(moved, method):
+    options = {"masks": 20} if method == "rise" else {"layer": "colours"}
+    assert np.isfinite(getattr(tfviz, method)(moved, IMAGES, 1, **options)).all()
+
+
 @pytest.mark.parametrize("method", ["saliency", "grad_cam", "full_grad", "integrated_gradients", "smooth_grad"])
 def test_those_that_take_one_say_why_they_cannot(moved, method):
     options = {"layer": "colours"} if method == "grad_cam" else {}

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tfviz.methods.decorator import method
 from tfviz.methods.placing import PLACING, Convention, placed_if
 from tfviz.methods.registry import LAYER
-from tfviz.network.passes import Gradient, Passes
+from tfviz.network.passes import Features, Gradient, Passes
 
 NEEDS_LAYER = "a layer with a map"
 ONE_PASS_TO_LAYER = "1 forward, 1 backward from the score to the layer"
@@ -142,7 +142,7 @@ def xgrad_cam(
 
 
 @method(
-    Gradient(LAYER),
+    Features(LAYER),
     result="map",
     paper="Muhammad 2020, arXiv 2008.00299",
     needs=NEEDS_LAYER,

@@ -12,11 +12,11 @@ from tfviz.methods.decorator import method
 from tfviz.methods.loop import Loop, each_repeated, joined, split
 from tfviz.methods.placing import PLACING, Convention, placed, placed_if
 from tfviz.methods.registry import LAYER
-from tfviz.network.passes import Gradient, Passes
+from tfviz.network.passes import Features, Passes
 
 
 @method(
-    Gradient(LAYER),
+    Features(LAYER),
     result="map",
     paper="Wang 2019, arXiv 1910.01279",
     needs=NEEDS_LAYER,
@@ -62,7 +62,7 @@ def score_cam(
 
 
 @method(
-    Gradient(LAYER),
+    Features(LAYER),
     result="map",
     paper="Desai 2020, WACV",
     needs=NEEDS_LAYER,

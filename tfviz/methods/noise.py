@@ -12,7 +12,7 @@ from tfviz.methods.checks import number, whole
 from tfviz.methods.decorator import method
 from tfviz.methods.loop import Diagnosed, Loop, each_repeated, joined, split
 from tfviz.methods.registry import INNER, INNER_OPTIONS, LAYER, Convert, Method, find_method
-from tfviz.network.passes import Gradient, Passes
+from tfviz.network.passes import Features, Passes
 
 SMILKOV = "Smilkov 2017, arXiv 1706.03825"
 SAMPLING: dict[str, Convert] = {
@@ -162,7 +162,7 @@ def _shape(passes: Passes, method: Method, options: Mapping[str, Any]) -> tf.Ten
     if INNER in options:
         return _shape(passes, find_method(options[INNER]), options[INNER_OPTIONS])
     if not options.get("upsample", True):
-        announced = [Gradient(options[LAYER])]
+        announced = [Features(options[LAYER])]
         return tf.shape(passes.again(passes.images, passes.targets, announced).features(options[LAYER]))[:3]
     shape = tf.shape(passes.images)
     return shape if method.result == "attribution" else shape[:3]

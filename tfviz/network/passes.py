@@ -33,6 +33,11 @@ class Gradient:
     rule: Rule | None = None
 
 
+@dataclass(frozen=True)
+class Features(Gradient):
+    """The map of a layer (what it is `at`) alone: its gradient, which the network may not have, is not made."""
+
+
 class Passes:
     """What a method works with, inside the compiled function.
 
@@ -71,11 +76,13 @@ class Passes:
         self._network = network
         self.layers = network.layer_index
         self._ranks = ranks
-        wanted = sorted(set(gradients), key=lambda each: each.rule.name if each.rule else "")
+        announced = set(gradients)
+        wanted = [each for each in announced if not isinstance(each, Features)]
+        wanted.sort(key=lambda each: each.rule.name if each.rule else "")
         self.warnings = check_rules(network, [each.rule for each in wanted])
         self._wanted = {rule: list(group) for rule, group in groupby(wanted, key=lambda each: each.rule)}
         self._biases = find_biases(network) if any(each.at == BIASES for each in wanted) else ()
-        layers = {each.at: network.find_layer(each.at) for each in wanted if each.at not in (IMAGES, BIASES)}
+        layers = {each.at: network.find_layer(each.at) for each in announced if each.at not in (IMAGES, BIASES)}
         self._places = {path: [layer.value] for path, layer in layers.items()}
         self._places |= {IMAGES: [network.image], BIASES: [bias.value for bias in self._biases]}
         self._layers = {path: layer.value for path, layer in layers.items()}
@@ -158,8 +165,7 @@ class Passes:
     def with_channels(self, layer: str | None, factors: tf.Tensor) -> Passes:
         """Return the passes of every image with the channels of a layer multiplied by each of `factors` (N, k, c).
 
-        The k passes of an image follow each other. The layer's gradient was announced, and what lies before the layer
-        is not run again.
+        The k passes of an image follow each other. The layer was announced, and what lies before it is not run again.
         """
         found, count = self._network.find_layer(layer), tf.shape(factors)[1]
         before = self._values[found.path]
@@ -167,14 +173,8 @@ class Passes:
         shape[0], shape[found.channel_axis] = tf.shape(before)[0] * count, tf.shape(factors)[2]
         scaled = tf.repeat(before, count, axis=0) * tf.cast(tf.reshape(factors, shape), before.dtype)
         images, targets = tf.repeat(self.images, count, axis=0), tf.repeat(self.targets, count)
-        return Passes(
-            self._network,
-            images,
-            targets,
-            others=self._others_of(images),
-            ranks=0,
-            changed={found.value: lambda _: scaled},
-        )
+        changed, others = {found.value: lambda _: scaled}, self._others_of(images)
+        return Passes(self._network, images, targets, others=others, ranks=0, changed=changed)
 
     def _others_of(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the inputs beside other images, those made of one of these images following each other."""
@@ -209,7 +209,7 @@ class Passes:
         return layer.to_map(self._gradients[Gradient(layer.path, rule)][0])
 
     def features(self, layer: str | None) -> tf.Tensor:
-        """Return the feature map (N, h, w, c) in float32 of a layer whose gradient was announced."""
+        """Return the feature map (N, h, w, c) in float32 of a layer that was announced, by its gradient or alone."""
         found = self._network.find_layer(layer)
         return found.to_map(tf.cast(self._values[found.path], tf.float32))
 
