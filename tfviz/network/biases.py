@@ -125,11 +125,15 @@ def find_biases(network: TracedNetwork) -> tuple[Bias, ...]:
 
 def _reached(network: TracedNetwork) -> frozenset[Value]:
     """Return the values that a gradient of the score goes through on its way to the image."""
-    forward = {network.image}
+    forward, quantised = {network.image}, network.running.straight_through.whole
     for step in network.program.steps:
         if step.type not in CONSTANTS and any(value in forward for value in step.inputs):
             # Variants are the lists that a loop collects its results in.
-            forward.update(value for value in step.outputs if value.dtype.is_floating or value.dtype == tf.variant)
+            forward.update(
+                value
+                for value in step.outputs
+                if value.dtype.is_floating or value.dtype == tf.variant or value in quantised
+            )
     backward = forward.intersection(network.head.sources)
     for step in reversed(network.program.steps):
         if any(value in backward for value in step.outputs):

@@ -55,9 +55,10 @@ def warn_about_custom_gradients(network: TracedNetwork) -> None:
     tagged = custom_gradients(network)
     lost = sorted({_layer_of(name) for name, tag in tagged.items() if not has_gradient(tag)})
     if lost:
+        rounded = ", and what is rounded passes them straight through" if network.running.straight_through else ""
         warnings.warn(
             f"the model defines a gradient of its own in {', '.join(lost)}, which was not saved with it: its gradients "
-            "are those of the operations themselves",
+            f"are those of the operations themselves{rounded}",
             TfvizWarning,
             stacklevel=3,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -14,10 +14,11 @@ from tfviz.network.internals import operation_definition, unpublished_operation
 from tfviz.network.program import Step, by_argument
 
 Tensors = list[tf.Tensor]
+UNCHANGED: Mapping[str, Any] = {}
 
 
-def run_operation(step: Step, inputs: Sequence[tf.Tensor]) -> Tensors:
-    """Run the operation of a step that holds no program, on other inputs."""
+def run_operation(step: Step, inputs: Sequence[tf.Tensor], changed: Mapping[str, Any] = UNCHANGED) -> Tensors:
+    """Run the operation of a step that holds no program, on other inputs and with other attributes, if it has them."""
     operation = step.operation
     function, names = _raw_signature(step.type)
     definition = operation.op_def
@@ -26,7 +27,7 @@ def run_operation(step: Step, inputs: Sequence[tf.Tensor]) -> Tensors:
     for attribute in definition.attr:
         # Attributes that follow from the inputs, such as their type, are not arguments of a raw operation.
         if attribute.name in names:
-            arguments[names[attribute.name]] = operation.get_attr(attribute.name)
+            arguments[names[attribute.name]] = changed.get(attribute.name, operation.get_attr(attribute.name))
     result = function(**arguments)
     return [] if isinstance(result, tf.Operation) else tf.nest.flatten(result)
 

@@ -10,6 +10,7 @@ from tfviz.network.operations import Tensors, run_operation
 from tfviz.network.program import CALLS, CASES, CONDITIONS, LOOPS, Program, Step, Value
 from tfviz.network.rules import Rule
 from tfviz.network.shortcuts import NONE, Shortcuts
+from tfviz.network.straight_through import EXACT, Straightened, StraightThrough
 
 Change = Callable[[tf.Tensor], tf.Tensor]
 NOTHING: Mapping[Value, Change] = {}
@@ -36,14 +37,16 @@ def replay(
     watched: Collection[Value] = (),
     changed: Mapping[Value, Change] = NOTHING,
     shortcuts: Shortcuts = NONE,
+    straight_through: StraightThrough = EXACT,
 ) -> Replayed:
     """Run `program` and return the tensor of every value.
 
     Operations that `rule` names get its backward pass. The `tape` watches each value of `watched` as it appears, so
     that what lies before it is not differentiated. A value in `changed` goes on as what its function makes of it.
-    `shortcuts` are those of this program.
+    `shortcuts` and `straight_through` are those of this program.
     """
     tensors = Replayed(arguments)
+    straightened = Straightened(straight_through)
     actions = shortcuts.around({*watched, *changed})
 
     def watch(values: Sequence[Value]) -> None:
@@ -58,7 +61,9 @@ def replay(
         if action := actions.get(step):
             tensors.update(action(tensors))
         else:
-            results = run(step, step.taking([tensors[value] for value in step.inputs]), rule)
+            inputs = step.taking([tensors[value] for value in step.inputs])
+            passes = straight_through and not straight_through.isdisjoint(step.outputs)
+            results = straightened.run(step, inputs) if passes else run(step, inputs, rule)
             for value, result in zip(step.outputs, results, strict=True):
                 # A shape that the model's code knew and said by `set_shape` is in no operation.
                 result.set_shape(value.shape)

@@ -13,9 +13,11 @@ from tfviz.network.choice import Choice
 from tfviz.network.last_layer import LastLayer, find_last_layer
 from tfviz.network.precision import FULL, find_precision, in_precision
 from tfviz.network.program import Program, Value
+from tfviz.network.quantisation import find_straight_through
 from tfviz.network.replay import replay
 from tfviz.network.scores import Head
 from tfviz.network.shortcuts import NONE, Shortcuts, find_shortcuts, only_cpus
+from tfviz.network.straight_through import StraightThrough
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,13 +25,14 @@ class Running:
     """How a network is run.
 
     precision: the type it is run in. jit_compile: whether XLA compiles the passes. program: its operations in that
-    type. shortcuts, last_layer: what its backward passes go by, and what gives the score of one class alone; none where
-    it is not `fast`. full: as it is run in float32, where it is not.
+    type. straight_through: what of it is quantised. shortcuts, last_layer: what its backward passes go by, and what
+    gives the score of one class alone; none where it is not `fast`. full: as it is run in float32, where it is not.
     """
 
     precision: str
     jit_compile: bool
     program: Program = field(repr=False)
+    straight_through: StraightThrough = field(repr=False)
     shortcuts: Shortcuts = field(default=NONE, repr=False)
     last_layer: LastLayer | None = field(default=None, repr=False)
     full: Running | None = field(default=None, repr=False)
@@ -41,7 +44,7 @@ class Running:
 
     def replay(self, arguments: Mapping[Value, tf.Tensor], **how: Any) -> dict[Value, tf.Tensor]:
         """Run the program and return the tensor of every value; see `replay`."""
-        return replay(self.program, arguments, shortcuts=self.shortcuts, **how)
+        return replay(self.program, arguments, shortcuts=self.shortcuts, straight_through=self.straight_through, **how)
 
 
 def find_running(program: Program, image: Value, head: Head, choice: Choice) -> Running:
@@ -51,7 +54,8 @@ def find_running(program: Program, image: Value, head: Head, choice: Choice) -> 
         raise TfvizError(
             f"fast is True, expected None or False beside the precision {precision}, which has no shortcuts"
         )
-    full = Running(FULL, choice.jit_compile, program)
+    straight_through = find_straight_through(program, image)
+    full = Running(FULL, choice.jit_compile, program, straight_through)
     # XLA has kernels of its own.
     if only_cpus() and not choice.jit_compile if choice.fast is None else choice.fast:
         depending = program.depending_on([image])
@@ -59,4 +63,5 @@ def find_running(program: Program, image: Value, head: Head, choice: Choice) -> 
         full = replace(full, shortcuts=shortcuts, last_layer=find_last_layer(depending, head))
     if precision == FULL:
         return full
-    return Running(precision, choice.jit_compile, in_precision(program, image, precision), full=full)
+    reduced = in_precision(program, image, precision)
+    return Running(precision, choice.jit_compile, reduced, straight_through, full=full)

@@ -1,0 +1,156 @@
+"""Which of a network's roundings are quantisation, which is trained and explained as if it were not there."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+
+import tensorflow as tf
+
+from tfviz.network.internals import gradient_tag
+from tfviz.network.program import Program, Step, Value
+from tfviz.network.straight_through import EXACT, PRODUCTS, StraightThrough, numbers_of
+
+ROUNDINGS = frozenset({"Round", "Rint"})
+# Only where the model has a gradient of its own around them: else they are as likely a part of something else.
+STEPS_DOWN = frozenset({"Floor", "Ceil"})
+# What a scale is taken from.
+EXTREMES = frozenset({"Max", "Min"})
+HANDED_ON = frozenset({"Identity", "IdentityN", "Cast", "Reshape", "Squeeze", "ExpandDims", "Transpose"})
+CLIPS = frozenset({"Minimum", "Maximum", "ClipByValue"})
+SCALINGS = frozenset({"Mul", "RealDiv", "AddV2", "Add", "Sub", "BiasAdd"})
+# What whole numbers are computed with, and not counted, chosen or looked up by.
+ARITHMETIC = (HANDED_ON | CLIPS | SCALINGS | PRODUCTS | {"Sum", "Neg", "Relu", "Pad", "PadV2", "ConcatV2"}) - {
+    "IdentityN",
+    "RealDiv",
+}
+
+
+def find_straight_through(program: Program, image: Value) -> StraightThrough:
+    """Return what passes its gradient straight through, between the image and the outputs of a program.
+
+    It is a rounding, or whole numbers that floats are made into, which arithmetic makes floats again: with weights,
+    other numbers or a scale. An index, a decision (a gate by which features are multiplied, an output that is rounded)
+    and what is left over from rounding are not. Around a rounding for which the model has a gradient of its own, which
+    neither a replay nor a SavedModel knows, the scale is a constant, too, as in Keras' own quantisation.
+    """
+    steps = [step for step in program.steps if _may_round(step)]
+    return _Search(program, image).among(steps) if steps else EXACT
+
+
+def _may_round(step: Step) -> bool:
+    if not step.inputs or not step.inputs[0].dtype.is_floating:
+        return False
+    return step.type in ROUNDINGS | STEPS_DOWN or (step.type == "Cast" and step.outputs[0].dtype.is_integer)
+
+
+class _Search:
+    def __init__(self, program: Program, image: Value) -> None:
+        self._program = program
+        self._reached = program.depending_on([image])
+        self._users: defaultdict[Value, list[Step]] = defaultdict(list)
+        for step in program.steps:
+            for value in step.inputs:
+                self._users[value].append(step)
+
+    def among(self, steps: list[Step]) -> StraightThrough:
+        """Return what passes its gradient on, of steps that may round."""
+        regions = [_between(step) for step in self._program.steps if gradient_tag(step.operation)]
+        own = {step for region in regions for step in region}
+        rounded, whole, floats = set[Value](), set[Value](), set[Value]()
+        for step in steps:
+            path = _Path(self._users, self._reached)
+            if step.inputs[0] in self._reached and path.leads_on(step, has_own_gradient=step in own):
+                rounded.update([step.outputs[0]] if step.outputs[0].dtype.is_floating else [])
+                whole |= path.whole
+                floats |= path.floats
+        quantising = [region for region in regions if any(step.outputs[0] in rounded | whole for step in region)]
+        scales = {step.outputs[0] for region in quantising for step in region if step.type in EXTREMES}
+        return StraightThrough(*map(frozenset, (rounded, whole, floats, scales)))
+
+
+def _between(step: Step) -> set[Step]:
+    """Return what makes the first input of a step from the others."""
+    found, pending = set[Step](), [step.inputs[0]]
+    while pending:
+        value = pending.pop()
+        if value in step.inputs[1:] or value.step is None or value.step in found:
+            continue
+        found.add(value.step)
+        pending.extend(value.step.inputs)
+    return found
+
+
+class _Path:
+    """What becomes of a rounding. whole, floats: as those of `StraightThrough`."""
+
+    def __init__(self, users: dict[Value, list[Step]], reached: Collection[Value]) -> None:
+        self._users = users
+        self._reached = reached
+        self.whole: set[Value] = set()
+        self.floats: set[Value] = set()
+
+    def leads_on(self, step: Step, *, has_own_gradient: bool) -> bool:
+        """Return whether arithmetic goes on with what a step rounds."""
+        self._before = set(self._scaled_from(step.inputs[0]))
+        self._has_own_gradient = has_own_gradient
+        if step.type in STEPS_DOWN and not (has_own_gradient or _rounds_to_nearest(step)):
+            return False
+        met = list(self._meets(step.outputs[0]))
+        return all(met) and (bool(met) or has_own_gradient)
+
+    def _meets(self, value: Value) -> Iterator[bool]:
+        """Yield for every operation at the end of a path of handing on and scaling whether it is arithmetic."""
+        if value.dtype.is_integer:
+            self.whole.add(value)
+        for step in self._users.get(value, ()):
+            others = [each for each in step.inputs if each is not value and each in self._reached]
+            if value.dtype.is_integer and not self._is_arithmetic(step, value):
+                yield False
+            elif value.dtype.is_integer:
+                if step.outputs[0].dtype.is_floating:
+                    self.floats.add(step.outputs[0])
+                yield from self._meets(step.outputs[0])
+            elif self._is_remainder(step, others) or self._is_gate(step, others):
+                yield False
+            elif step.type in HANDED_ON | CLIPS | SCALINGS and not others:
+                yield from self._meets(step.outputs[0])
+            elif step.type != "StopGradient":
+                yield True
+
+    def _is_arithmetic(self, step: Step, value: Value) -> bool:
+        places = {place for place, each in enumerate(step.inputs) if each is value}
+        if step.type == "Cast":
+            dtype = step.outputs[0].dtype
+            return bool(dtype.is_floating or dtype.is_integer)
+        return step.type in ARITHMETIC and places <= numbers_of(step)
+
+    def _is_remainder(self, step: Step, others: list[Value]) -> bool:
+        """Return whether a step takes what is rounded from its rounding, or the other way round."""
+        return step.type in {"AddV2", "Add", "Sub"} and bool(self._before.intersection(others))
+
+    def _is_gate(self, step: Step, others: list[Value]) -> bool:
+        """Return whether a step multiplies features by a rounding that the model itself has no gradient of."""
+        return step.type == "Mul" and not self._has_own_gradient and not all(map(_is_scale, others))
+
+    def _scaled_from(self, value: Value) -> Iterator[Value]:
+        """Yield what is rounded, and what that is scaled, shifted and clipped from."""
+        yield value
+        if value.step is not None and value.step.type in HANDED_ON | CLIPS | SCALINGS | ROUNDINGS | STEPS_DOWN:
+            for each in value.step.inputs:
+                if each in self._reached:
+                    yield from self._scaled_from(each)
+
+
+def _is_scale(value: Value) -> bool:
+    """Return whether a value has one number for what is scaled together, as an extreme of an axis has."""
+    return value.shape.rank is not None and (value.shape.rank == 0 or 1 in value.shape[1:])
+
+
+def _rounds_to_nearest(step: Step) -> bool:
+    """Return whether a step is floor(x + 1/2)."""
+    before = step.inputs[0].step
+    if step.type != "Floor" or before is None or before.type not in {"AddV2", "Add"}:
+        return False
+    made = [each.step for each in before.inputs if each.step is not None and each.step.type == "Const"]
+    return any((tf.get_static_value(each.operation.outputs[0]) == 0.5).all() for each in made)
