@@ -18,6 +18,7 @@ from tfviz.methods.replicas import Replica, on_replicas, replica_devices, run_pa
 from tfviz.network.batches import Batch, batches
 from tfviz.network.compiling import reason_of, with_captured
 from tfviz.network.finite import check_scores
+from tfviz.network.passes import Features
 from tfviz.network.precision import FULL
 from tfviz.network.traced import TracedNetwork
 from tfviz.network.zero_gradients import why_zero
@@ -216,7 +217,7 @@ def _check_maps(
         if rows.size:
             otherwise = compiled.runs[name].method.when_zero
             otherwise += "" if reduced == FULL else f", or its numbers are too small or too large for {reduced}"
-            by_gradient = compiled.runs[name].explaining.gradients
+            by_gradient = any(not isinstance(each, Features) for each in compiled.runs[name].explaining.gradients)
             reasons = why_zero(network, found["images"][rows]) if by_gradient else [""] * len(rows)
             zero[name] = {int(row): why or otherwise for row, why in zip(rows, reasons, strict=True)}
     return zero
