@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,10 +130,10 @@ class Setup:
         return np.concatenate([-logits, logits], axis=1) if self.network.head.is_binary else logits
 
 
-def set_up(options: ModelOptions) -> Setup:
+def set_up(options: ModelOptions, *, seen_as: Callable[[TracedNetwork], TracedNetwork] = trace) -> Setup:
     """Open the model that the options name; raise as `open_model`, `trace`, `find_preprocessing` and `read_labels` do.
 
-    Warns where nothing says how the user's own model was trained.
+    `seen_as` makes of the network what is looked at. Warns where nothing says how the user's own model was trained.
     """
     if options.fit is not None:
         check_fit(options.fit)
@@ -145,7 +145,7 @@ def set_up(options: ModelOptions) -> Setup:
             f"the network takes {', '.join(map(repr, network.others))} beside the image, but here are images alone: "
             "explain it in Python, with a dictionary of all inputs"
         )
-    return set_up_opened(options, opened, network, metadata)
+    return set_up_opened(options, opened, seen_as(network), metadata)
 
 
 def set_up_opened(

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tfviz.errors import InvalidImagesError
+from tfviz.errors import InvalidImagesError, TfvizWarning
+from tfviz.methods.checks import name_images
+
+NARROW = 0.01
+"""Of the pixel range: pictures fill more of it, numbers from 0 to 1 in a range of 255 do not."""
 
 
 def check_pixel_range(pixel_range: tuple[Any, Any], channels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -20,3 +26,28 @@ def check_pixel_range(pixel_range: tuple[Any, Any], channels: int) -> tuple[np.n
     if not (low < high).all():
         raise InvalidImagesError(f"pixel_range is {pixel_range!r}, expected (black, white) with black below white")
     return low, high
+
+
+def narrow_images(images: np.ndarray, low: np.ndarray, high: np.ndarray) -> list[int]:
+    """Return which of the images (N, H, W, C) hardly fill the range from black to white (C,).
+
+    A picture of one colour fills none of it, and tells nothing unless it is as dark as numbers from 0 to 1 would be.
+    """
+    shares = (images - low) / (high - low)
+    axes = (1, 2, 3)
+    fills_little = np.ptp(shares, axis=axes) < NARROW
+    is_plain = (shares == shares[:, :1, :1]).all(axis=axes)
+    return [int(row) for row in np.flatnonzero(fills_little & (~is_plain | (shares.max(axis=axes) < NARROW)))]
+
+
+def warn_of_narrow(rows: Sequence[int], pixel_range: tuple[Any, Any], *, stacklevel: int) -> None:
+    """Warn of the images in those rows, see `narrow_images`: their range seems to be another one."""
+    if rows:
+        black, white = (np.asarray(end, np.float32).tolist() for end in pixel_range)
+        images = name_images(np.array(rows))
+        warnings.warn(
+            f"less than {NARROW:.0%} of pixel_range ({black}, {white}) is filled by image {images}: "
+            "black and white are said of another range than it seems to be in; expected (0, 1) for numbers from 0 to 1",
+            TfvizWarning,
+            stacklevel=stacklevel,
+        )

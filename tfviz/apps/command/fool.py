@@ -17,10 +17,12 @@ from tfviz.apps.output import LONGEST_STEM, PICTURE_SUFFIX, replacing, short_nam
 from tfviz.apps.setup import Setup
 from tfviz.errors import UnknownMethodError
 from tfviz.methods.adversarial import ATTACKS, Adversarial, defaults
+from tfviz.methods.adversarial.decision import has_labels
 from tfviz.results import difference_picture, montage
 from tfviz.results.checks import pick
 
 MAGNIFICATION = 10
+MOST_LABELS = 3
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,16 @@ class FoolOptions:
 
 @dataclass(frozen=True)
 class Stage:
-    """An image on its way: what it is called, its picture, and what the network says of it."""
+    """An image on its way: what it is called, its picture, and what the network says of it.
+
+    taken_for: the class that is predicted, or the labels that are on. highest: the probability of the class or, of
+    labels, of the most probable one. probabilities: of all.
+    """
 
     name: str
     picture: NDArray[np.uint8]
-    predicted: int
+    taken_for: str
+    highest: float
     probabilities: NDArray[np.float32]
     l2: float
     linf: float
@@ -59,16 +66,17 @@ def fool(setup: Setup, path: Path, options: FoolOptions, output: Path) -> bool:
     if options.save_array:
         write_array(written[2], found.images[0])
     _print(setup, stages, int(found.targets[0]))
-    aim = "reached" if options.target is not None else "left"
+    reached, left = ("switched on", "switched off") if has_labels(setup.network.head) else ("reached", "left")
+    aim = reached if options.target is not None else left
     outcome = aim if found.success[0] else f"not {aim}"
     tell(f"{options.method}: {_name(setup, int(found.targets[0]))} {outcome}, {found.steps[0]} steps")
     tell(*written[: 2 + options.save_array])
     if replaced:
         tell(replaced)
-    if found.success[0] and stages[2].predicted != stages[1].predicted:
+    if found.success[0] and stages[2].taken_for != stages[1].taken_for:
         say(
-            f"warning: rounded to the 8 bits of a PNG file, the image is taken for "
-            f"{_name(setup, stages[2].predicted)}; --save-array keeps what fools the network"
+            f"warning: rounded to the 8 bits of a PNG file, the image is taken for {stages[2].taken_for}; --save-array "
+            "keeps what fools the network"
         )
     return bool(found.success[0])
 
@@ -99,13 +107,16 @@ def _stages(setup: Setup, inputs: NDArray[np.float32], found: Adversarial) -> li
     stages = []
     for name, images in {"original": inputs, "changed": found.images, "changed, as PNG": rounded}.items():
         logits = setup.network.logits(images)
+        probabilities = head.probabilities(logits)[0].numpy()
+        predicted = int(head.predicted(logits)[0])
         differences = (images - inputs) / (high - low) * 255
         stages.append(
             Stage(
                 name,
                 prepare.pictures(images)[0],
-                int(head.predicted(logits)[0]),
-                head.probabilities(logits)[0].numpy(),
+                _labels_on(setup, logits[0]) if has_labels(head) else _name(setup, predicted),
+                float(probabilities[predicted]),
+                probabilities,
                 float(np.linalg.norm(differences)),
                 float(np.abs(differences).max()),
             )
@@ -113,12 +124,19 @@ def _stages(setup: Setup, inputs: NDArray[np.float32], found: Adversarial) -> li
     return stages
 
 
+def _labels_on(setup: Setup, logits: NDArray[np.float32]) -> str:
+    """Return the names of the labels whose probability is above 0.5, the most probable first."""
+    found = [int(index) for index in np.argsort(-logits, kind="stable") if logits[index] > 0]
+    names = ", ".join(_name(setup, index) for index in found[:MOST_LABELS]) or "no label"
+    return names + (f" and {len(found) - MOST_LABELS} more" if len(found) > MOST_LABELS else "")
+
+
 def _drawn(setup: Setup, options: FoolOptions, stages: Sequence[Stage], found: Adversarial) -> NDArray[np.uint8]:
     original, changed, _ = stages
     differences = found.differences[0, ..., :: -1 if setup.preprocessing.order == "bgr" else 1]
     captions = [
-        f"original: {_name(setup, original.predicted)} {original.probabilities[original.predicted]:.2f}",
-        f"{options.method}: {_name(setup, changed.predicted)} {changed.probabilities[changed.predicted]:.2f}",
+        f"original: {original.taken_for} {original.highest:.2f}",
+        f"{options.method}: {changed.taken_for} {changed.highest:.2f}",
         f"difference x {MAGNIFICATION}: L2={changed.l2:.1f}, L-infinity={changed.linf:.1f}",
     ]
     pictures = [original.picture, changed.picture, difference_picture(differences, MAGNIFICATION)]
@@ -130,15 +148,16 @@ def _print(setup: Setup, stages: Sequence[Stage], target: int) -> None:
     rows = [
         (
             each.name,
-            _name(setup, each.predicted),
-            f"{each.probabilities[each.predicted]:.4f}",
+            each.taken_for,
+            f"{each.highest:.4f}",
             f"{each.probabilities[target]:.4f}",
             f"{each.l2:.2f}",
             f"{each.linf:.2f}",
         )
         for each in stages
     ]
-    print_rows(("image", "taken for", "probability", _name(setup, target), "L2 of 255", "L-infinity"), rows)
+    taken_for, highest = ("labels on", "highest") if has_labels(setup.network.head) else ("taken for", "probability")
+    print_rows(("image", taken_for, highest, _name(setup, target), "L2 of 255", "L-infinity"), rows)
 
 
 def _name(setup: Setup, index: int) -> str:

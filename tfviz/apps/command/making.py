@@ -46,8 +46,13 @@ def visualize(
 def fool(
     context: typer.Context,
     image: Annotated[str, typer.Argument(help="An image file.")],
-    target: Annotated[str | None, typer.Option(help="The class to reach: its index or name.")] = None,
-    away_from: Annotated[str | None, typer.Option(help="Without a target: the class to leave; the predicted.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="The class to reach, or the label to switch on: its index or name.")
+    ] = None,
+    away_from: Annotated[
+        str | None,
+        typer.Option(help="Without a target: the class to leave, or the label to switch off; the predicted."),
+    ] = None,
     method: Annotated[str, typer.Option(help="fooling_image, fgsm or pgd.")] = "fooling_image",
     output: options.Output = DEFAULT_OUTPUT,
     save_array: Annotated[bool, typer.Option("--save-array", help="Write the float32 input (.npy), too.")] = False,
@@ -61,7 +66,8 @@ def fool(
     from tfviz.apps.command.fool import FoolOptions
     from tfviz.apps.command.fool import fool as change
     from tfviz.apps.setup import ModelOptions, set_up
+    from tfviz.methods.adversarial.decision import deciding
 
-    setup = set_up(ModelOptions(**model_options(context)))
+    setup = set_up(ModelOptions(**model_options(context)), seen_as=deciding)
     if not change(setup, paths[0], FoolOptions(method, target, away_from, chosen(context), save_array), output):
         raise typer.Exit(1)

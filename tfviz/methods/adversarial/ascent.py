@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tfviz.errors import TfvizError, resembling
+from tfviz.methods.adversarial.decision import holds
 from tfviz.network.compiling import concrete, on_its_own
 from tfviz.network.scores import Head
 from tfviz.network.traced import TracedNetwork
@@ -18,7 +19,7 @@ WHITE = 255.0  # distances are in units of a picture, where black is 0 and white
 
 
 def log_odds(head: Head, logits: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
-    """Return log(p / (1 − p)) of the probability p of each image's class, (N,).
+    """Return log(p / (1 − p)) of the probability p of each image's class or label, (N,).
 
     Its gradient has the direction of the cross-entropy's, whose own vanishes in float32 where p is nearly 1.
     """
@@ -37,7 +38,7 @@ class Attack:
     """What the steps climb. Distances are in pixel units, see `Bounds`.
 
     name: what the user calls it. objective: the `logit` of the class, or its `log_odds`. norm: `linf` or `l2`, of the
-    steps and of the bound. towards: whether the class is to be predicted, or to be left.
+    steps and of the bound. towards: whether the class is to be predicted (or the label on), or to be left (off).
     """
 
     name: str = field(compare=False)  # fgsm and pgd share their compiled loop
@@ -54,9 +55,9 @@ class Attack:
                 hint = f"did you mean {close}? " if close else ""
                 raise TfvizError(f"no {kind} {value!r}; {hint}there are {' and '.join(known)}")
 
-    def is_reached(self, predicted: Any, classes: Any) -> Any:
-        """Return whether the predicted classes (N,) are what was wanted."""
-        return (predicted == classes) == self.towards
+    def is_reached(self, head: Head, logits: Any, classes: Any) -> tf.Tensor:
+        """Return whether the network says (N,) what was wanted, see `holds`."""
+        return holds(head, logits, classes) == self.towards
 
     def increased(self, head: Head, logits: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
         """Return what the steps increase, (N,)."""
@@ -158,7 +159,7 @@ def _step(network: TracedNetwork, attack: Attack, state: State, bounds: Bounds) 
         logits = network.read_logits(network.replay(state.images))
         value = attack.increased(network.head, logits, bounds.classes)
     gradient = tape.gradient(value, state.images, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    going = state.going & ~attack.is_reached(network.head.predicted(logits), bounds.classes)
+    going = state.going & ~attack.is_reached(network.head, logits, bounds.classes)
     # Per unit of a pixel, so that a step does not depend on the preprocessing.
     moved = state.images + bounds.unit * bounds.rate * attack.direction(gradient * bounds.unit)
     difference = attack.within((moved - bounds.originals) / bounds.unit, bounds.epsilon)

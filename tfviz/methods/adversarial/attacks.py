@@ -6,6 +6,7 @@ from typing import Any
 
 from tfviz.errors import InvalidTargetsError
 from tfviz.methods.adversarial.ascent import Attack
+from tfviz.methods.adversarial.decision import deciding
 from tfviz.methods.adversarial.run import Adversarial, Limits, run
 from tfviz.network.batches import batches
 from tfviz.network.trace import trace
@@ -29,7 +30,8 @@ def fooling_image(
     Parameters
     ----------
     targets
-        The class that each image is to be taken for; not the one that it is taken for already.
+        The class that each image is to be taken for, or the label that is to be on, see `Adversarial`. An image that is
+        of it already stays as it is.
     pixel_range
         What black and white are in the model's input space: two numbers, or two arrays (C,).
     rate
@@ -46,7 +48,7 @@ def fooling_image(
     if targets is None:
         raise InvalidTargetsError("say which class to reach: targets is None, expected class indices (N,), or one")
     attack = Attack("fooling_image", objective, norm="l2", towards=True)
-    network, limits = trace(model), Limits(iterations, rate=rate)
+    network, limits = deciding(trace(model)), Limits(iterations, rate=rate)
     return run(network, attack, limits, batches(network, images, targets, batch_size), pixel_range)
 
 
@@ -66,7 +68,8 @@ def fgsm(
     Parameters
     ----------
     targets
-        The class that each image is to be taken for. None: any but `away_from`.
+        The class that each image is to be taken for, or the label that is to be on, see `Adversarial`. An image that is
+        of it already stays as it is. None: any but `away_from`.
     pixel_range
         What black and white are in the model's input space: two numbers, or two arrays (C,).
     epsilon
@@ -74,14 +77,14 @@ def fgsm(
     norm
         `linf`: epsilon · sign(g). `l2`: epsilon · g / ‖g‖.
     away_from
-        Class indices that the images are to lose, such as the true ones; None is the predicted class. An image that is
-        taken for another class already stays as it is. Not together with targets.
+        Class indices that the images are to lose, such as the true ones, or labels to be off; None is the predicted
+        class. An image that is not of it already stays as it is. Not together with targets.
 
     .. [1] Goodfellow, Shlens, Szegedy, "Explaining and Harnessing Adversarial Examples", 2014, arXiv 1412.6572,
        section 3.
     """
     attack, classes = _aim("fgsm", norm, targets, away_from)
-    network, limits = trace(model), Limits(1, epsilon, rate=epsilon)
+    network, limits = deciding(trace(model)), Limits(1, epsilon, rate=epsilon)
     return run(network, attack, limits, batches(network, images, classes, batch_size), pixel_range)
 
 
@@ -120,7 +123,7 @@ def pgd(
        section 2.1.
     """
     attack, classes = _aim("pgd", norm, targets, away_from)
-    network, limits = trace(model), Limits(iterations, epsilon, rate, seed)
+    network, limits = deciding(trace(model)), Limits(iterations, epsilon, rate, seed)
     return run(network, attack, limits, batches(network, images, classes, batch_size), pixel_range)
 
 

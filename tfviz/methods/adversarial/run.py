@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, TfvizWarning
+from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning
 from tfviz.methods.adversarial.ascent import WHITE, Attack, Bounds, compile_attack, start
+from tfviz.methods.adversarial.decision import check_decides, has_labels
 from tfviz.methods.checks import name_images, number, whole
-from tfviz.methods.pixels import check_pixel_range
+from tfviz.methods.pixels import check_pixel_range, narrow_images, warn_of_narrow
 from tfviz.network.batches import PREDICTED, Batch
 from tfviz.network.finite import check_scores
 from tfviz.network.traced import TracedNetwork
@@ -28,9 +29,13 @@ class Adversarial:
 
     images: float32 (N, H, W, C), in the network's own input space. differences: float32 (N, H, W, C), the images minus
     the originals in pixel units (of 255), signed. targets: (N,), the class that was to be reached or, where none was
-    given, left. steps: (N,), those done. success: (N,), whether the network predicts what was wanted.
-    predictions_before, predictions_after: (N,), classes. probabilities_before, probabilities_after: (N, K), of each
-    class, as far as the network's output has any.
+    given, left. steps: (N,), those done, 0 where it was so from the start. success: (N,), whether the network says what
+    was wanted. predictions_before, predictions_after: (N,), classes. probabilities_before, probabilities_after: (N, K),
+    of each class, as far as the network's output has any.
+
+    Several sigmoids are independent labels: one is reached where its probability is above 0.5 and left where it is not,
+    whatever the others are; what is predicted is the most probable one. A single raw output is taken for a logit, of
+    class 1 above 0 and else of class 0.
     """
 
     images: np.ndarray
@@ -94,48 +99,35 @@ def run(
     pixel_range: tuple[Any, Any],
 ) -> Adversarial:
     """Attack the images of every batch; what is wrong with one of them is said before the first is attacked."""
-    if network.num_classes is None or network.num_classes < 2:
-        what = "it was traced with a score of your own" if network.num_classes is None else "it has one output"
-        raise InvalidTargetsError(f"{attack.name} needs a network that tells two classes or more apart: {what}")
+    check_decides(network, attack.name)
     network.check_image_alone()
     prepared: list[tuple[Bounds, np.ndarray]] = []
-    count = 0
+    count, narrow = 0, []
     for batch in given:
         images = batch.images
         colors = check_pixel_range(pixel_range, images.shape[3])
         _check_inside(images, *colors, count)
+        narrow += [count + index for index in narrow_images(images, *colors)]
         logits = network.logits(images, batch_size=len(images))
         check_scores(network, batch, np.isfinite(logits.max(axis=1)), count)
-        classes = _classes(network, attack, logits, batch.targets, count)
+        classes = np.where(batch.targets == PREDICTED, network.head.predicted(logits), batch.targets)
         prepared.append((limits.bounds(images, classes, *colors), logits))
         count += len(images)
+    warn_of_narrow(narrow, pixel_range, stacklevel=4)
     found = [_run_batch(network, attack, limits, *batch) for batch in prepared]
     joined = {
         field.name: np.concatenate([getattr(part, field.name) for part in found]) for field in fields(Adversarial)
     }
     result = Adversarial(**joined)
-    _warn_of_failures(result, attack, limits)
+    _warn_of_failures(result, attack, limits, has_labels(network.head))
     return result
-
-
-def _classes(network: TracedNetwork, attack: Attack, logits: np.ndarray, wanted: np.ndarray, first: int) -> np.ndarray:
-    """Return the class (N,) that each image is to reach or leave; raise where one is reached already."""
-    predicted = network.head.predicted(logits).numpy()
-    classes = np.where(wanted == PREDICTED, predicted, wanted)
-    there = np.flatnonzero(classes == predicted)
-    if attack.towards and there.size:
-        raise InvalidTargetsError(
-            f"image {first + there[0]} is taken for its target, class {classes[there[0]]}, already: expected another"
-        )
-    return classes
 
 
 def _run_batch(
     network: TracedNetwork, attack: Attack, limits: Limits, bounds: Bounds, before: np.ndarray
 ) -> Adversarial:
     head, advance = network.head, compile_attack(network, attack)
-    predicted = head.predicted(before)
-    state = start(attack, bounds, ~attack.is_reached(predicted, bounds.classes), limits.seed)
+    state = start(attack, bounds, ~attack.is_reached(head, before, bounds.classes), limits.seed)
     for first, last in stretches(limits.iterations, attack.name):
         state = advance(state, bounds, first, last)
         if not state.going.numpy().any():
@@ -152,8 +144,8 @@ def _run_batch(
         differences=((state.images - bounds.originals) / bounds.unit).numpy(),
         targets=bounds.classes.numpy(),
         steps=state.steps.numpy(),
-        success=attack.is_reached(head.predicted(after), bounds.classes).numpy(),
-        predictions_before=predicted.numpy(),
+        success=attack.is_reached(head, after, bounds.classes).numpy(),
+        predictions_before=head.predicted(before).numpy(),
         predictions_after=head.predicted(after).numpy(),
         probabilities_before=head.probabilities(before).numpy(),
         probabilities_after=head.probabilities(after).numpy(),
@@ -171,12 +163,14 @@ def _check_inside(images: np.ndarray, low: np.ndarray, high: np.ndarray, first: 
         )
 
 
-def _warn_of_failures(result: Adversarial, attack: Attack, limits: Limits) -> None:
+def _warn_of_failures(result: Adversarial, attack: Attack, limits: Limits, are_labels: bool) -> None:
     failed = np.flatnonzero(~result.success)
     if failed.size:
+        of_classes, of_labels = ("reach the", "switch on the") if attack.towards else ("leave the", "switch off the")
+        aim = f"{of_labels} label" if are_labels else f"{of_classes} class"
         warnings.warn(
-            f"{attack.name} did not {'reach' if attack.towards else 'leave'} the class of image "
-            f"{name_images(failed)} in {limits.iterations} steps (success is False there)",
+            f"{attack.name} did not {aim} of image {name_images(failed)} in {limits.iterations} steps "
+            "(success is False there)",
             TfvizWarning,
             stacklevel=4,
         )
