@@ -501,12 +501,21 @@ def enlarged(image):
     return cv2.resize(picture, (384, 384), interpolation=cv2.INTER_CUBIC)
 
 
+def assert_said(err, found):
+    """Few steps of a moved image may lead to a value that is not above the first, which is all that is said."""
+    lower = np.flatnonzero(found.scores <= found.history[0])
+    for line, row in zip(err.splitlines(), lower, strict=True):
+        assert line.startswith(f"tfviz: warning: the score of {found.objectives[row]} ended at {found.scores[row]:.3g}")
+
+
+@pytest.mark.filterwarnings("ignore:the score of .* ended at:tfviz.TfvizWarning")
 def test_visualize(run, tmp_path):
     arguments = ["visualize", "--class", "red striped circle", "--class", 8, "--iterations", 4, "--snapshots", "0,2"]
     status, out, err = run(*arguments)
-    assert (status, err) == (0, "")
+    assert status == 0
     options = {"pixel_range": (0, 255), "iterations": 4, "snapshots": [0], "color_statistics": demo_colors()}
     found = tfviz.class_visualization(demo.load_network(), [0, 8], **options)
+    assert_said(err, found)
     for row, target in enumerate((0, 8)):
         name = demo.CLASS_NAMES[target]
         assert f"{name}: score {found.history[0, row]:.2f} -> {found.scores[row]:.2f}" in out
@@ -526,6 +535,7 @@ def test_visualize_without_clamping_is_shown_around_its_mean(run, tmp_path):
     assert 110 < shown.mean() < 145 and shown.std() > 10
 
 
+@pytest.mark.filterwarnings("ignore:the score of .* ended at:tfviz.TfvizWarning")
 def test_visualize_every_objective(run, tmp_path):
     vector = np.arange(8.0)
     np.save(tmp_path / "vector.npy", vector)
@@ -540,9 +550,10 @@ def test_visualize_every_objective(run, tmp_path):
     }
     arguments = [part for text in expected for part in ("--objective", text)]
     status, out, err = run("visualize", *arguments, "--class", 4, "--iterations", 2, "--seed", 5)
-    assert (status, err) == (0, "")
+    assert status == 0
     options = {"pixel_range": (0, 255), "iterations": 2, "seed": 5, "color_statistics": demo_colors()}
     found = feature_visualization(demo.load_network(), list(expected.values()), **options)
+    assert_said(err, found)
     for line, text, row in zip(out.splitlines(), expected, range(len(expected)), strict=True):
         name = text.removeprefix("class:")
         assert line.startswith(f"{name}: score {found.history[0, row]:.2f} -> {found.scores[row]:.2f}, ")

@@ -25,6 +25,9 @@ from tfviz.methods.visualization import (
 from tfviz.methods.visualization.colors import find_colors
 from tfviz.methods.visualization.parametrization import PARAMETRIZATIONS
 
+# A few steps are looked at, which need not lead anywhere yet.
+pytestmark = pytest.mark.filterwarnings("ignore:the score of .* ended at:tfviz.TfvizWarning")
+
 RANGE = (0, 1)
 SHAPE = (14, 15, 3)
 VECTOR = (1.0, -2.0, 0.5, 0.0, 3.0)
@@ -343,3 +346,90 @@ def test_the_number_of_steps_is_not_compiled(model):
 def test_seeds_and_snapshots_are_whole_numbers(network, options):
     with pytest.raises(tfviz.TfvizError, match=r"seed is .*, expected a whole number|snapshot .* is out of range"):
         run(network, Class(1), **options)
+
+
+def test_a_preset_does_not_move_an_image_of_one_place(network):
+    """It is that of an ascent without movement, whatever is made beside it; of a class it is moved."""
+    still = {"pad": 0, "jitter": 0, "rotate": 0.0, "scale": 0.0}
+    wanted = [Neuron("second", 3, 1, 4), Class(1) + 0.5 * Neuron("first", 1), Class(1)]
+    options = {"images": None, "iterations": 6, "snapshots": [6]}
+    for preset in ("fourier", "jitter-blur"):
+        found, as_it_is = (run(network, wanted, preset=preset, **options, **changes) for changes in ({}, still))
+        np.testing.assert_allclose(found.images[:2], as_it_is.images[:2], atol=1e-6)
+        np.testing.assert_allclose(found.history[:, :2], as_it_is.history[:, :2], rtol=1e-5, atol=1e-6)
+        assert np.abs(found.images[2] - as_it_is.images[2]).max() > 1e-3
+        assert np.abs(found.history[:, 2] - as_it_is.history[:, 2]).min() > 0
+
+
+def test_a_neuron_follows_the_movement_that_is_asked_for():
+    """Of a layer of single pixels only the neuron's own is ever changed, wherever it was read."""
+    model = keras.Sequential(
+        [keras.Input((16, 18, 1)), keras.layers.Conv2D(1, 1, name="pixels"), keras.layers.GlobalAveragePooling2D()]
+    )
+    model.set_weights([np.full((1, 1, 1, 1), 2.0), np.zeros(1)])
+    options = {"pixel_range": RANGE, "preset": "simonyan", "l2": 0.0, "momentum": 0.0, "rate": 0.5, "iterations": 20}
+    for changes in ({"jitter": 6}, {"jitter": 3, "pad": 2}):
+        found = feature_visualization(model, Neuron("pixels", 0, 9, 4), **options, **changes)
+        expected = np.zeros((16, 18))
+        expected[9, 4] = 20
+        np.testing.assert_allclose(found.images[0, :, :, 0], expected, atol=1e-4)
+        np.testing.assert_allclose(found.history[:, 0], 2 * np.arange(20), atol=1e-4)
+    turned = feature_visualization(model, Neuron("pixels", 0, 9, 4), **options, rotate=30.0)
+    rows, columns = np.mgrid[:16, :18]
+    weights = turned.images[0, :, :, 0] / turned.images.sum()
+    assert np.abs([np.sum(weights * rows) - 9, np.sum(weights * columns) - 4]).max() < 0.2
+    assert turned.scores[0] > 10
+
+
+def test_neurons_of_the_embedded_network_reach_what_they_reach_without_movement():
+    network = tfviz.trace(tfviz.demo.load_network())
+    options = {"pixel_range": (0, 255), "iterations": 40}
+    wanted = [Neuron("block3_conv1", channel) for channel in range(8)]
+    found = feature_visualization(network, wanted, **options)
+    assert (found.scores > 6).all() and (found.scores > 10 * found.history[0]).all()
+
+
+def pixels(size, scale, offset):
+    """A network of single pixels, `scale` times what they are and `offset` more."""
+    layers = keras.layers
+    scaled = layers.Rescaling(scale, offset)
+    model = keras.Sequential(
+        [keras.Input((*size, 1)), scaled, layers.Conv2D(1, 1, name="pixels"), layers.GlobalAveragePooling2D()]
+    )
+    model.set_weights([np.ones((1, 1, 1, 1)), np.zeros(1)])
+    return model
+
+
+def test_an_ascent_that_gains_nothing_is_warned_about():
+    """A step that is too long: −mean(x²) has the gradient −2x / (H · W). Beside it, mean(x²) grows."""
+    wanted, image = [Layer("pixels"), -1 * Layer("pixels")], np.full((1, 4, 5, 1), 0.5)
+    options = {"pixel_range": RANGE, "images": image, "preset": "simonyan", "l2": 0.0, "iterations": 1, "rate": 100.0}
+    message = r"^the score of -1 × layer pixels ended at -20.2, not above the -0.25 that it began with; try [^\n]*seed$"
+    with pytest.warns(tfviz.TfvizWarning, match=message) as caught:
+        found = feature_visualization(pixels((4, 5), 1.0, 0.0), wanted, **options)
+    np.testing.assert_allclose(found.scores, [(0.5 + 5) ** 2, -((0.5 - 5) ** 2)], rtol=1e-5)
+    assert len(caught) == 1 and caught[0].filename == __file__
+
+
+def test_an_ascent_that_gains_nothing_is_said_on_the_command_line(run, tmp_path):
+    """The grey border of the moved image is nearer to what is asked for than the image itself."""
+    pixels((24, 24), 1 / 127.5, -1.0).save(tmp_path / "pixels.keras")
+    status, out, err = run(
+        "visualize", "--model", "pixels.keras", "--preprocess", "0..255", "--objective", "-1*layer:pixels",
+        "--iterations", 1,
+    )  # fmt: skip
+    assert status == 0
+    begun, ended = out.split("score ")[1].split(",")[0].split(" -> ")
+    assert float(begun) >= float(ended)
+    assert f"tfviz: warning: the score of -1 × layer pixels ended at {float(ended):.2g}" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.filterwarnings("error::tfviz.TfvizWarning")
+def test_an_ascent_without_steps_has_not_begun(network):
+    assert run(network, Class(1), iterations=0).history.shape == (0, 1)
+
+
+def test_a_start_in_another_range_is_warned_about(network):
+    with pytest.warns(tfviz.TfvizWarning, match=r"less than 1% of pixel_range \(0.0, 255.0\) is filled by image 0"):
+        run(network, Class(1), pixel_range=(0, 255))

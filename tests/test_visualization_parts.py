@@ -9,12 +9,12 @@ import tensorflow as tf
 
 import tfviz
 from tfviz.methods.blur import gaussian_blur
-from tfviz.methods.visualization import Recipe, color_statistics
+from tfviz.methods.visualization import Neuron, Recipe, color_statistics
 from tfviz.methods.visualization.colors import find_colors
 from tfviz.methods.visualization.optimizers import OPTIMIZERS
 from tfviz.methods.visualization.parametrization import PARAMETRIZATIONS, amplitudes, frequencies
 from tfviz.methods.visualization.regularizers import constrain, penalty
-from tfviz.methods.visualization.transformations import transform, turn_and_scale
+from tfviz.methods.visualization.transformations import draw_movement, transform, turn_and_scale
 from tfviz.network.rules import REDIRECTED
 
 FOURIER = PARAMETRIZATIONS["fourier"]
@@ -168,10 +168,13 @@ def test_when_images_are_constrained():
     np.testing.assert_array_equal(clamped, np.clip(images, -0.5, 0.5))
 
 
+def transformed(images, how, grey, number):
+    images = tf.convert_to_tensor(images, tf.float32)
+    return transform(images, draw_movement(how, tuple(images.shape[1:3]), (4, tf.constant(number))), grey)
+
+
 def moved(image, grey=0.0, number=0, **changes):
-    return transform(
-        tf.constant(image, tf.float32)[tf.newaxis], recipe(**changes), tf.constant([grey]), (4, tf.constant(number))
-    )[0].numpy()
+    return transformed(image[np.newaxis], recipe(**changes), tf.constant([grey]), number)[0].numpy()
 
 
 def ramp(height=21, width=25):
@@ -227,10 +230,10 @@ def test_what_lies_around_a_turned_image_is_grey():
     image = tf.broadcast_to(grey, (2, 15, 16, 3))
     options = recipe(rotate=40.0, scale=0.4, pad=2, jitter=2)
     for number in range(3):
-        np.testing.assert_allclose(transform(image, options, grey, (4, tf.constant(number))), image, atol=1e-5)
+        np.testing.assert_allclose(transformed(image, options, grey, number), image, atol=1e-5)
     shares = []
     for number in range(8):
-        black = transform(tf.zeros((1, 15, 16, 3)), recipe(rotate=45.0), grey, (4, tf.constant(number)))[0].numpy()
+        black = transformed(tf.zeros((1, 15, 16, 3)), recipe(rotate=45.0), grey, number)[0].numpy()
         np.testing.assert_allclose(black[7, 8], 0, atol=1e-6)
         shares.append(black[0, 0, 0] / 0.3)
         np.testing.assert_allclose(black[0, 0], shares[-1] * grey, atol=1e-5)
@@ -241,9 +244,7 @@ def measured(number, **changes):
     """By which angle and factor an image was moved in a step, from how two straight lines changed."""
     rows, columns = ramp()
     image = np.stack([rows, columns], axis=-1)
-    found = transform(
-        tf.constant(image, tf.float32)[tf.newaxis], recipe(**changes), tf.zeros(2), (4, tf.constant(number))
-    )
+    found = transformed(image[np.newaxis], recipe(**changes), tf.zeros(2), number)
     middle = found[0].numpy()[8:13, 10:15]
     across = np.diff(middle, axis=1).mean(axis=(0, 1))  # the place where a pixel was, a column further
     return np.degrees(np.arctan2(across[0], across[1])), 1 / np.hypot(*across)
@@ -257,6 +258,33 @@ def test_angles_and_factors_are_drawn_between_their_limits():
     assert abs(np.corrcoef(angles, factors)[0, 1]) < 0.3
     np.testing.assert_allclose([measured(number, rotate=10.0)[1] for number in range(3)], 1, rtol=1e-4)
     np.testing.assert_allclose([measured(number, scale=0.1)[0] for number in range(3)], 0, atol=1e-3)
+
+
+@pytest.mark.parametrize("stride", [1, 4])
+@pytest.mark.parametrize(
+    "changes",
+    [{"jitter": 5}, {"jitter": 5, "pad": 6}, {"rotate": 20.0, "scale": 0.2}, {"jitter": 4, "pad": 4, "rotate": 9.0}],
+)
+def test_a_neuron_is_read_where_its_place_has_moved(stride, changes):
+    """An image of its own coordinates: what is read there are those of the place in the image as it was."""
+    height, width = 48, 40
+    coordinates = np.moveaxis(np.mgrid[:height, :width], 0, -1).astype(np.float32)[np.newaxis]
+    for number in range(8):
+        movement = draw_movement(recipe(**changes), (height, width), (4, tf.constant(number)))
+        shown = tf.nn.avg_pool2d(transform(tf.constant(coordinates), movement, tf.zeros(2)), stride, stride, "VALID")
+        for row, column in ((height // stride // 2, width // stride // 2), (20 // stride, 16 // stride)):
+            expected = [place * stride + (stride - 1) / 2 for place in (row, column)]
+            found = [Neuron.read(None, shown, tf.constant([[row, column, axis]]), movement)[0] for axis in (0, 1)]
+            np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_a_place_that_leaves_the_image_is_read_at_its_edge():
+    """And one that is rolled out on one side, without a border, comes back on the other."""
+    still = draw_movement(recipe(), (12, 12), (4, tf.constant(0)))
+    out = still._replace(pad=4, offset=tf.constant([-3, 2]))
+    np.testing.assert_allclose(out.places(tf.constant([[1, 5]]), tf.constant([12, 12])), [[0, 7]], atol=1e-5)
+    round_about = still._replace(offset=tf.constant([-3, 8]))
+    np.testing.assert_allclose(round_about.places(tf.constant([[1, 5]]), tf.constant([12, 12])), [[10, 1]], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -10,21 +10,25 @@ import tensorflow as tf
 from tfviz.methods.visualization.colors import Colors
 from tfviz.methods.visualization.optimizers import OPTIMIZERS, Slots
 from tfviz.methods.visualization.parametrization import PARAMETRIZATIONS
-from tfviz.methods.visualization.readout import Place, Share, read_out
+from tfviz.methods.visualization.readout import Place, Share, of_one_place, read_out
 from tfviz.methods.visualization.recipe import Recipe
 from tfviz.methods.visualization.regularizers import constrain, penalty
-from tfviz.methods.visualization.transformations import transform
+from tfviz.methods.visualization.transformations import draw_movement, transform
 from tfviz.network.compiling import concrete, on_its_own
 from tfviz.network.rules import REDIRECTED
 from tfviz.network.traced import TracedNetwork
 
 
 class Plan(NamedTuple):
-    """What an ascent is compiled for: its recipe, the shape (H, W, C) of an image, and the places that are read."""
+    """What an ascent is compiled for: its recipe, the shape (H, W, C) of an image, and the places that are read.
+
+    follows: whether images of which one place is read are moved, too, and the place with them.
+    """
 
     recipe: Recipe
     shape: tuple[int, ...]
     places: tuple[Place, ...]
+    follows: bool
 
 
 class State(NamedTuple):
@@ -119,9 +123,13 @@ def _step(
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(state.parameters)
         images = decode(plan, state, colors)
-        shown = transform(images, recipe, colors.middle, draw)
+        movement = draw_movement(recipe, plan.shape[:2], draw)
+        shown = transform(images, movement, colors.middle)
+        still = None if plan.follows else of_one_place(plan.places, setting.shares)
+        if still is not None:
+            shown = tf.where(still[:, tf.newaxis, tf.newaxis, tf.newaxis], images, shown)
         tensors = network.replay(shown, rule=REDIRECTED if recipe.redirect else None)
-        values = read_out(network, tensors, plan.places, setting.shares)
+        values = read_out(network, tensors, plan.places, setting.shares, movement if plan.follows else None)
         height = values - penalty(images, recipe, colors)
     gradient = tape.gradient(height, state.parameters)
     if recipe.normalised:

@@ -12,17 +12,23 @@ import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, TfvizWarning, UnsupportedModelError
 from tfviz.methods.checks import whole
+from tfviz.methods.pixels import check_pixel_range, narrow_images, warn_of_narrow
 from tfviz.methods.visualization.ascent import Plan, Setting, State, compile_ascent, compile_values, decode, start
 from tfviz.methods.visualization.colors import ColorStatistics, find_colors
 from tfviz.methods.visualization.objectives import Objective
 from tfviz.methods.visualization.readout import lay_out
-from tfviz.methods.visualization.recipe import find_recipe
+from tfviz.methods.visualization.recipe import MOVEMENTS, find_recipe
 from tfviz.network.batches import batches
 from tfviz.network.finite import why_not_finite
 from tfviz.network.layer import Shape
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
+
+NOTHING_ANSWERS = (
+    "never changed: nothing in the network answers to the image that the ascent starts from (common with the zero "
+    "image)"
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -109,15 +115,17 @@ def feature_visualization(
         raise TfvizError(f"snapshot {wrong[0]} is out of range: expected steps from 0 to {recipe.iterations}")
     colors = find_colors(pixel_range, shape[2], color_statistics)
     if given is not None:
+        warn_of_narrow(narrow_images(given, *check_pixel_range(pixel_range, shape[2])), pixel_range, stacklevel=3)
         wanted, given = _paired(wanted, given)
     places, shares = lay_out(network, wanted, shape)
-    plan, setting = Plan(recipe, shape, places), Setting(shares, colors)
+    plan = Plan(recipe, shape, places, follows=not MOVEMENTS.isdisjoint(changes))
+    setting = Setting(shares, colors)
     first = tf.broadcast_to(colors.middle, (len(wanted), *shape)) if given is None else tf.constant(given)
     state = start(plan, colors, seed, first, given=given is not None)
     made, history, kept = _ascend(network, plan, setting, state, seed, set(snapshots))
     scores = compile_values(network, plan, setting)(made, shares).numpy()
     _check_scores(network, [*history, scores], first, wanted)
-    _warn_where_nothing_happened([*history, scores], wanted)
+    _warn_where_nothing_was_gained(history, scores, wanted)
     return FeatureVisualization(made.numpy(), wanted, history, scores, kept)
 
 
@@ -149,12 +157,16 @@ def _check_scores(
         )
 
 
-def _warn_where_nothing_happened(values: Sequence[np.ndarray], objectives: Sequence[Objective]) -> None:
-    unchanged = np.ptp(values, axis=0) == 0 if len(values) > 2 else np.zeros(len(objectives))
-    for objective in (each for each, still in zip(objectives, unchanged, strict=True) if still):
+def _warn_where_nothing_was_gained(history: np.ndarray, scores: np.ndarray, objectives: Sequence[Objective]) -> None:
+    """Warn of the objectives whose value at the end is not above the first."""
+    if not len(history):
+        return
+    unchanged = (history == scores).all(axis=0)
+    for row in map(int, np.flatnonzero(scores <= history[0])):
+        begun = f"ended at {scores[row]:.3g}, not above the {history[0, row]:.3g} that it began with"
+        happened, help_is = (NOTHING_ANSWERS, "the preset fourier") if unchanged[row] else (begun, "a smaller rate")
         warnings.warn(
-            f"the score of {objective} never changed: nothing in the network answers to the image that the "
-            "ascent starts from (common with the zero image); try more steps, the preset fourier or another seed",
+            f"the score of {objectives[row]} {happened}; try more steps, {help_is} or another seed",
             TfvizWarning,
             stacklevel=3,
         )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import InvalidTargetsError, TfvizError
+from tfviz.methods.visualization.transformations import Movement
 from tfviz.network.batches import check_targets
 from tfviz.network.traced import TracedNetwork
 
@@ -55,7 +56,12 @@ class Sum(Objective):
 
 
 class Term(Objective):
-    """An objective that is no sum. Those with a `layer` (a name as `TracedNetwork.layers` has them) look at its map."""
+    """An objective that is no sum. Those with a `layer` (a name as `TracedNetwork.layers` has them) look at its map.
+
+    of_one_place: whether they look at one place of it alone.
+    """
+
+    of_one_place: ClassVar[bool] = False
 
     @property
     def weighted(self) -> tuple[tuple[float, Term], ...]:
@@ -67,8 +73,13 @@ class Term(Objective):
         raise NotImplementedError
 
     @staticmethod
-    def read(network: TracedNetwork, features: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
-        """Return the number (N,) that is maximised: of features (N, h, w, c), by the `numbers` (N, k) of each image."""
+    def read(
+        network: TracedNetwork, features: tf.Tensor, numbers: tf.Tensor, movement: Movement | None = None
+    ) -> tf.Tensor:
+        """Return the number (N,) that is maximised: of features (N, h, w, c), by the `numbers` (N, k) of each image.
+
+        movement: how the images were moved, where the place that is read follows them.
+        """
         raise NotImplementedError
 
 
@@ -93,7 +104,9 @@ class Class(Term):
         return np.reshape(check_targets(network, self.target, None), 1)
 
     @staticmethod
-    def read(network: TracedNetwork, features: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+    def read(
+        network: TracedNetwork, features: tf.Tensor, numbers: tf.Tensor, movement: Movement | None = None
+    ) -> tf.Tensor:
         """Return the scores, of the logits (N, K)."""
         return network.head.scores(features, numbers[:, 0])
 
@@ -114,7 +127,9 @@ class Channel(Term):
         return np.array([_index("channel", self.channel, shape[2], self.layer)], np.int32)
 
     @staticmethod
-    def read(network: TracedNetwork, features: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+    def read(
+        network: TracedNetwork, features: tf.Tensor, numbers: tf.Tensor, movement: Movement | None = None
+    ) -> tf.Tensor:
         """Return the mean."""
         return tf.gather(tf.reduce_mean(features, axis=(1, 2)), numbers[:, 0], axis=1, batch_dims=1)
 
@@ -122,6 +137,8 @@ class Channel(Term):
 @dataclass(frozen=True)
 class Neuron(Term):
     """A channel at one place of a layer, at its centre where no row or column is given."""
+
+    of_one_place = True
 
     layer: str
     channel: int
@@ -144,9 +161,22 @@ class Neuron(Term):
         return np.array([_index(name, index, size, self.layer) for (name, index), size in sizes], np.int32)
 
     @staticmethod
-    def read(network: TracedNetwork, features: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
-        """Return the neuron's value."""
-        return tf.gather_nd(features, numbers, batch_dims=1)
+    def read(
+        network: TracedNetwork, features: tf.Tensor, numbers: tf.Tensor, movement: Movement | None = None
+    ) -> tf.Tensor:
+        """Return the neuron's value: where the image has moved, that of its channel at the place that moved with it."""
+        if movement is None:
+            return tf.gather_nd(features, numbers, batch_dims=1)
+        channel = tf.gather(features, numbers[:, 2], axis=3, batch_dims=1)
+        grid = tf.shape(channel)[1:]
+        # Bilinear, since cells are larger than the steps of the movement.
+        near = [
+            tf.nn.relu(1 - tf.abs(places[:, tf.newaxis] - tf.range(tf.cast(count, tf.float32))))
+            for places, count in zip(
+                tf.unstack(movement.places(numbers[:, :2], grid), axis=1), tf.unstack(grid), strict=True
+            )
+        ]
+        return tf.einsum("nhw,nh,nw->n", channel, *near)
 
 
 @dataclass(frozen=True)
@@ -180,7 +210,9 @@ class Direction(Term):
         return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
     @staticmethod
-    def read(network: TracedNetwork, features: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+    def read(
+        network: TracedNetwork, features: tf.Tensor, numbers: tf.Tensor, movement: Movement | None = None
+    ) -> tf.Tensor:
         """Return the mean component."""
         return tf.einsum("nc,nc->n", tf.reduce_mean(features, axis=(1, 2)), numbers)
 
@@ -200,7 +232,9 @@ class Layer(Term):
         return np.zeros(0, np.int32)
 
     @staticmethod
-    def read(network: TracedNetwork, features: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+    def read(
+        network: TracedNetwork, features: tf.Tensor, numbers: tf.Tensor, movement: Movement | None = None
+    ) -> tf.Tensor:
         """Return the mean square."""
         return tf.reduce_mean(tf.square(features), axis=(1, 2, 3))
 

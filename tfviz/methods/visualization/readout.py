@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.methods.visualization.objectives import Objective, Term
+from tfviz.methods.visualization.transformations import Movement
 from tfviz.network.compiling import concrete
 from tfviz.network.program import Value
 from tfviz.network.traced import TracedNetwork
@@ -59,9 +60,16 @@ def lay_out(
 
 
 def read_out(
-    network: TracedNetwork, tensors: dict[Value, tf.Tensor], places: Sequence[Place], shares: Sequence[Share]
+    network: TracedNetwork,
+    tensors: dict[Value, tf.Tensor],
+    places: Sequence[Place],
+    shares: Sequence[Share],
+    movement: Movement | None = None,
 ) -> tf.Tensor:
-    """Return the value (N,) of each image's objective from the tensors of a replay."""
+    """Return the value (N,) of each image's objective from the tensors of a replay.
+
+    movement: how the images were moved of which one place is read.
+    """
     total = 0.0
     for place, share in zip(places, shares, strict=True):
         if place.path is None:
@@ -69,8 +77,14 @@ def read_out(
         else:
             layer = network.find_layer(place.path)
             features = layer.to_map(tf.cast(tensors[layer.value], tf.float32))
-        total += share.weights * place.kind.read(network, features, share.numbers)
+        total += share.weights * place.kind.read(network, features, share.numbers, movement)
     return total
+
+
+def of_one_place(places: Sequence[Place], shares: Sequence[Share]) -> tf.Tensor | None:
+    """Return of which images (N,) one place of a layer is read; None where of none is."""
+    found = [share.weights != 0 for place, share in zip(places, shares, strict=True) if place.kind.of_one_place]
+    return tf.reduce_any(found, axis=0) if found else None
 
 
 def _map_shape(network: TracedNetwork, path: str, image_shape: Sequence[int]) -> tuple[int, ...]:

@@ -33,7 +33,9 @@ class Recipe:
     neighbouring pixels. `blur_every`: steps between two Gaussian blurs of `blur` pixels, 0 for none.
 
     What the network is shown in each step, at random: the image with a grey border of `pad` pixels, rolled by at most
-    `jitter` pixels, turned by at most `rotate` degrees, scaled by 1 ± `scale`, and cut to its size.
+    `jitter` pixels, turned by at most `rotate` degrees, scaled by 1 ± `scale`, and cut to its size. A preset does not
+    move an image of which one place is read (`Neuron`), whose best image differs from one pixel to the next; where you
+    say one of the four yourself, it is moved, and the place with it.
     """
 
     start: Start
@@ -101,6 +103,10 @@ PRESETS = {
     # Fewer and shorter steps, so that what the image shows can still be seen.
     "deep-dream": replace(_FOURIER, iterations=40, rate=0.03),
 }
+
+
+MOVEMENTS = frozenset({"pad", "jitter", "rotate", "scale"})
+"""The fields that say how an image is moved."""
 
 
 def find_recipe(preset: str, changes: dict[str, Any]) -> Recipe:
