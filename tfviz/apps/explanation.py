@@ -30,6 +30,7 @@ SCORED_BY = {
     "sigmoid": "the logit before the sigmoid",
     "none": "the raw output: the model ends in no softmax or sigmoid",
     "custom": "the score that was given to trace",
+    "lacking": "none, as the model has no classifier",
 }
 ORDERS = ("rgb", "bgr", "grey")
 SMALL = "<\N{NO-BREAK SPACE}0.001"
@@ -68,7 +69,7 @@ class Explanation(Results):
     @property
     def scored_by(self) -> str:
         """What the scores are, in words."""
-        return SCORED_BY[self.head]
+        return SCORED_BY["lacking" if np.isnan(self.scores).all() else self.head]
 
     @property
     def fingerprint(self) -> str | None:
@@ -214,6 +215,8 @@ class Explanation(Results):
         return len(self.targets) // self.targets_per_image
 
     def _title(self, row: int, class_names: Sequence[str] | None) -> str:
+        if np.isnan(self.scores[row]):
+            return "no score"
         score, target = f"{self.scores[row]:.3g}", int(self.targets[row])
         if self.head == "custom":
             return f"score {score}"

@@ -122,6 +122,8 @@ class Setup:
 
     def targets(self, texts: list[str]) -> list[int]:
         """Return the indices of the classes that the user named, each once."""
+        if texts:
+            self.network.head.check()
         count = int(self.network.num_classes or 0)
         return list(dict.fromkeys(resolve_target(text, self.class_names, count) for text in texts))
 

@@ -130,7 +130,10 @@ def _about(network: TracedNetwork, path: Path | None, decoder: Decoder | None) -
             "fingerprint": fingerprint(network),
             **manifest.explained_part(network),
         },
-        "score": {"head": network.head.kind, "meaning": SCORED_BY[network.head.kind]},
+        "score": {
+            "head": network.head.kind,
+            "meaning": SCORED_BY["lacking" if network.head.lacking else network.head.kind],
+        },
         "preprocessing": how,
     }
 

@@ -166,7 +166,13 @@ def _gather(name: str, loop: Any, start: tuple[int, Any], chunk: int, at_once: i
 
 
 def _complete(network: TracedNetwork, arrays: dict[str, Any]) -> tuple[str, ...]:
-    """Add the probabilities of a network that ends in them unseen; return what to say of them."""
+    """Add the probabilities of a network that ends in them unseen; return what to say of them.
+
+    The logits of a network without a classifier are NaN.
+    """
+    if network.head.lacking:
+        arrays["logits"] = np.full_like(arrays["logits"], np.nan)
+        return ()
     if network.head.kind != "none" or not _are_probabilities(arrays["logits"]):
         return ()
     arrays["probabilities"] = arrays["logits"]

@@ -142,9 +142,14 @@ def plan_methods(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]]
 
 
 def _runs(network: TracedNetwork, name: str, options: Mapping[str, Any]) -> dict[str, Run]:
-    """Return the runs of a method by the name of their results: its own or, for several layers, `grad_cam@conv1`."""
+    """Return the runs of a method by the name of their results: its own or, for several layers, `grad_cam@conv1`.
+
+    Raises `UnsupportedModelError` where it explains a score and the network has no classifier.
+    """
     method = find_method(name)
     complete = method.complete(options)
+    if find_method(complete.get(INNER, name)).of_target:
+        network.head.check()
     wanted = complete.get(LAYER)
     if not isinstance(wanted, list | tuple):
         said: list[str] = []

@@ -24,10 +24,10 @@ class Results:
 
     images: float32 (N, H, W, C). maps: the result of every method by its name or, where it was given several layers,
     by `name@layer`. targets: (N,). scores: (N,), the logit of each target. logits, probabilities: (N, K), the latter
-    NaN where the scores are of no classes. options: all of each method's. layers: the layer each method looked at.
-    diagnostics: numbers (N,) by name that say how far the results of a method can be trusted. warnings: what was warned
-    about. targets_per_image: how many rows in turn are of one image, all else being N rows. zero_maps: of the methods
-    whose map of a row is zero everywhere, why, by the row.
+    NaN where the scores are of no classes; without a classifier all three are NaN, with K = 1. options: all of each
+    method's. layers: the layer each method looked at. diagnostics: numbers (N,) by name that say how far the results of
+    a method can be trusted. warnings: what was warned about. targets_per_image: how many rows in turn are of one image,
+    all else being N rows. zero_maps: of the methods whose map of a row is zero everywhere, why, by the row.
     """
 
     images: np.ndarray

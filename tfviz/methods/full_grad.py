@@ -82,6 +82,7 @@ def full_grad_decomposition(model: Any, images: Any, targets: Any = None, *, bat
     .. [1] Srinivas, Fleuret, "Full-Gradient Representation for Neural Network Visualization", 2019, arXiv 1905.00780.
     """
     network = trace(model)
+    network.head.check()
     decompose = network.remember("full_grad_decomposition", _compile)
     found: list[Any] = []
     done = 0

@@ -90,6 +90,8 @@ def check_targets(network: TracedNetwork, targets: Any, count: int | None) -> An
         raise InvalidTargetsError(
             f"targets have the shape {array.shape}, expected one number or one for each of {count}"
         )
+    if network.head.lacking:
+        raise InvalidTargetsError("this network has no classifier, and so no targets; pass None")
     if network.num_classes is None:
         raise InvalidTargetsError("this network was traced with a score of your own, which has no targets; pass None")
     wrong = array[(array < 0) | (array >= network.num_classes)]

@@ -28,7 +28,7 @@ class _Choice:
 class Forward:
     """The network run once on images (N, H, W, C), on a tape that gives as many backward passes as are asked for.
 
-    tensors: what every value of the network is. logits: (N, K).
+    tensors: what every value of the network is. logits: (N, K), zeros (N, 1) of a network without a classifier.
     """
 
     def __init__(
@@ -60,7 +60,10 @@ class Forward:
             self.tensors = network.replay(
                 images, others, rule=self._rule, tape=self._tape, watched=inside, changed=changed
             )
-            self.logits = network.read_logits(self.tensors)
+            if network.head.lacking:
+                self.logits = tf.zeros([tf.shape(images)[0], 1])
+            else:
+                self.logits = network.read_logits(self.tensors)
 
     def scores(self, targets: tf.Tensor) -> tf.Tensor:
         """Return the score (N,) of each target: where that is less work, without those of the other classes."""

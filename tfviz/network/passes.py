@@ -42,10 +42,10 @@ class Passes:
     """What a method works with, inside the compiled function.
 
     images: float32 (N, H, W, C). others: the inputs beside them, by name. logits: (N, K). targets: int32 (N,). scores:
-    (N,), the logit of each target. at_once: the number of images that a method may run the network on at once. biases:
-    every bias with its gradient, if `Gradient(BIASES)` was announced. layers: those of the network. finite: whether
-    each image's score and the maps of the layers hold no NaN and nothing infinite, bool (N,). warnings: what must be
-    said of the result.
+    (N,), the logit of each target, NaN without a classifier. at_once: the number of images that a method may run the
+    network on at once. biases: every bias with its gradient, if `Gradient(BIASES)` was announced. layers: those of the
+    network. finite: whether each image's score and the maps of the layers hold no NaN and nothing infinite, bool (N,).
+    warnings: what must be said of the result.
     """
 
     logits: tf.Tensor
@@ -122,6 +122,8 @@ class Passes:
         self.targets = head.resolve(self.logits, targets, self._ranks)
         self.scores = head.scores(self.logits, self.targets)
         self.finite = tf.math.is_finite(forward.scores(self.targets))
+        if head.lacking:
+            self.scores = tf.fill(tf.shape(self.scores), float("nan"))
         self._gradients = {}
         for rules, forward in self._forwards.items():
             for rule in rules:

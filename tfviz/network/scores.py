@@ -47,7 +47,7 @@ class Head:
 
     kind: `softmax` or `sigmoid` where the network ends in one and the logits are its input, `none` where the raw
     output is taken as the logits, `custom` where the user gave the score. sources: the values that the score is made
-    of.
+    of. lacking: of a network without a classifier (`none`), what is said where a score is asked for.
     """
 
     kind: str
@@ -55,9 +55,16 @@ class Head:
     num_classes: int | None
     sources: tuple[Value, ...] = field(repr=False)
     score: CustomScore | None = None
+    lacking: str = field(default="", repr=False)
+
+    def check(self) -> None:
+        """Raise `UnsupportedModelError` where the network has no classifier."""
+        if self.lacking:
+            raise UnsupportedModelError(self.lacking)
 
     def read(self, tensors: dict[Value, tf.Tensor], outputs: Any) -> tf.Tensor:
-        """Return the logits (N, K), or the user's scores (N, 1)."""
+        """Return the logits (N, K), or the user's scores (N, 1); raise as `check` does."""
+        self.check()
         if self.score is not None:
             scores = tf.cast(tf.convert_to_tensor(self.score(outputs)), tf.float32)
             if scores.shape.rank != 1:
@@ -106,7 +113,7 @@ class Head:
     @property
     def has_classes(self) -> bool:
         """Whether the scores are those of classes; see `are_of_classes`."""
-        return are_of_classes(self.kind, self.num_classes or 0)
+        return not self.lacking and are_of_classes(self.kind, self.num_classes or 0)
 
     @property
     def is_binary(self) -> bool:
@@ -137,10 +144,14 @@ def find_head(output: Value) -> Head:
     logits = value.step.inputs[0] if kind != "none" and value.step is not None else output
     shape = tuple(output.shape) if output.shape.rank is not None else ()
     if len(shape) < 2 or any(size != 1 for size in shape[1:-1]):
-        raise UnsupportedModelError(
+        lacking = (
             f"the model's output has the shape {shape or 'unknown'}, expected class scores (N, classes); "
             "say what to explain with trace(model, score=lambda outputs: ...)"
         )
+        if len(shape) > 2 and kind == "none":
+            # Features, as of a network without its classifier: what needs no score is shown of it all the same.
+            return Head(kind, output, None, (output,), lacking=lacking)
+        raise UnsupportedModelError(lacking)
     if kind != "none" and logits.shape[-1] != shape[-1]:
         kind, logits = "none", output
     classes = shape[-1]

@@ -57,9 +57,10 @@ class TracedNetwork:
         self.program: Program = self.inputs.program
         self.image: Value = self.inputs.image
         self.head: Head = self.outputs.find_head(choice.score)
-        self.layer_index = Layers(
-            self.program, self.image, self.head.sources, self._variable_names(), choice.tokens_to_map
-        )
+        scored, variables = self.head.sources, self._variable_names()
+        self.layer_index = Layers(self.program, self.image, scored, variables, choice.tokens_to_map)
+        if self.head.lacking:
+            self.layer_index.end_in(self.head.logits)
         self.running = find_running(self.program, self.image, self.head, choice)
         self.compiled = CompiledFunctions()
         self._needed: dict[tuple[int, ...], int] = {}
@@ -104,7 +105,7 @@ class TracedNetwork:
 
     @property
     def num_classes(self) -> int | None:
-        """The number of classes; 2 for a single sigmoid logit, None for a custom score."""
+        """The number of classes; 2 for a single sigmoid logit, None for a custom score and without a classifier."""
         return self.head.num_classes
 
     @property

@@ -16,7 +16,14 @@ from tfviz.apps.explain import explain_columns
 from tfviz.apps.explanation import Explanation
 from tfviz.apps.output import file_names
 from tfviz.apps.setup import Sample, Setup, with_baselines
-from tfviz.errors import InvalidImagesError, RuleError, TfvizError, TfvizWarning, UnknownLayerError
+from tfviz.errors import (
+    InvalidImagesError,
+    RuleError,
+    TfvizError,
+    TfvizWarning,
+    UnknownLayerError,
+    UnsupportedModelError,
+)
 from tfviz.methods import METHODS, choose_methods, class_visualization, compile_methods, plan_methods
 from tfviz.methods.columns import Columns, best_classes
 from tfviz.methods.registry import LAYER, ON_HOST
@@ -42,7 +49,9 @@ def find_methods(
     if names and ALL not in names:
         return choose_methods(list(dict.fromkeys(names)), options), []
     if LAYER in options:
-        plan_methods(network, choose_methods("grad_cam", {LAYER: options[LAYER]}))
+        plan_methods(network, choose_methods("eigen_cam", {LAYER: options[LAYER]}))
+    if not names:
+        network.head.check()
     chosen = choose_methods(list(METHODS if names else USUAL_METHODS), options)
     reasons = {name: _reason_against(network, name, given, exported=exported) for name, given in chosen.items()}
     said = [f"{name} is left out: {reason}" for name, reason in reasons.items() if reason]
@@ -59,7 +68,7 @@ def _reason_against(network: TracedNetwork, name: str, options: Mapping[str, Any
     try:
         for run in plan_methods(network, {name: options}).values():
             check_rules(network, [each.rule for each in run.method.gradients])
-    except (RuleError, UnknownLayerError) as error:
+    except (RuleError, UnknownLayerError, UnsupportedModelError) as error:
         return str(error)
     return ""
 

@@ -136,7 +136,7 @@ def _classes_table(listed: Sequence[Scored], explanation: Explanation) -> Table:
     for line in listed[:MOST_LINES]:
         shown = "" if line.image == image else line.image
         image = line.image
-        score, mark = f"{line.score:.3f}", MARK if line.explained else ""
+        score, mark = f"{line.score:.3f}" if line.score == line.score else "none", MARK if line.explained else ""
         cells = (line.name, score, f"{line.probability:.4f}") if has_classes else (score,)
         table.add_row(_cell(shown), *map(_cell, cells), mark)
     return table

@@ -23,7 +23,16 @@ def deciding(network: TracedNetwork) -> TracedNetwork:
 
 
 def check_decides(network: TracedNetwork, name: str) -> None:
-    """Raise `InvalidTargetsError` where there is nothing that the attack of that name could change."""
+    """Raise where there is nothing that the attack of that name could change.
+
+    Raises
+    ------
+    UnsupportedModelError
+        The network has no classifier.
+    InvalidTargetsError
+        It has a score of the user's, or one class alone.
+    """
+    network.head.check()
     if network.num_classes is None or network.num_classes < 2:
         what = "it was traced with a score of your own" if network.num_classes is None else "it has one output"
         raise InvalidTargetsError(f"{name} needs a network that tells two classes or more apart: {what}")

@@ -50,6 +50,7 @@ def class_visualization(
 
 
 def _classes(network: TracedNetwork, targets: Any) -> np.ndarray:
+    network.head.check()
     if network.num_classes is not None and targets is None:
         raise InvalidTargetsError(f"say which class to show: targets is None, expected 0 to {network.num_classes - 1}")
     if targets is None:

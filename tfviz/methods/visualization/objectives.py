@@ -95,6 +95,7 @@ class Class(Term):
 
     def numbers(self, network: TracedNetwork, shape: Sequence[int]) -> np.ndarray:
         """Return the index."""
+        network.head.check()
         if network.num_classes is None and self.target is None:
             return np.zeros(1, np.int32)
         if self.target is None or np.ndim(self.target):
