@@ -47,7 +47,7 @@ def replay(
     """
     tensors = Replayed(arguments)
     straightened = Straightened(straight_through)
-    actions = shortcuts.around({*watched, *changed})
+    actions = {**shortcuts.around({*watched, *changed}), **(rule.actions if rule is not None else {})}
 
     def watch(values: Sequence[Value]) -> None:
         for value in values:

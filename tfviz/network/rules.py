@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import tensorflow as tf
 
@@ -15,12 +16,14 @@ class Rule:
     """Another backward pass for the operations of some types.
 
     `backward(upstream, local)` returns the gradient with respect to the operation's input, where `local` maps an
-    upstream gradient through the operation's own gradient.
+    upstream gradient through the operation's own gradient. actions: what is done instead of single steps, as those of
+    `Shortcuts`.
     """
 
     name: str
     operations: frozenset[str]
     backward: Callable[[tf.Tensor, Backward], tf.Tensor]
+    actions: Mapping[Any, Callable[[Any], Any]] = field(default_factory=dict, compare=False, repr=False)
 
     def apply(self, operation: Callable[[tf.Tensor], tf.Tensor], features: tf.Tensor) -> tf.Tensor:
         """Return `operation(features)` whose gradient is this rule's."""

@@ -15,8 +15,8 @@ from tfviz.methods.visualization.recipe import Recipe
 from tfviz.methods.visualization.regularizers import constrain, penalty
 from tfviz.methods.visualization.transformations import draw_movement, transform
 from tfviz.network.compiling import concrete, on_its_own
-from tfviz.network.rules import REDIRECTED
 from tfviz.network.traced import TracedNetwork
+from tfviz.network.waking import waking
 
 
 class Plan(NamedTuple):
@@ -128,7 +128,8 @@ def _step(
         still = None if plan.follows else of_one_place(plan.places, setting.shares)
         if still is not None:
             shown = tf.where(still[:, tf.newaxis, tf.newaxis, tf.newaxis], images, shown)
-        tensors = network.replay(shown, rule=REDIRECTED if recipe.redirect else None)
+        rule = waking(network.running.program, network.image) if recipe.redirect else None
+        tensors = network.replay(shown, rule=rule)
         values = read_out(network, tensors, plan.places, setting.shares, movement if plan.follows else None)
         height = values - penalty(images, recipe, colors)
     gradient = tape.gradient(height, state.parameters)

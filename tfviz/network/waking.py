@@ -1,0 +1,153 @@
+"""Nonlinearities that may block the whole gradient of an image, and what lets it through.
+
+Olah, Mordvintsev, Schubert, "Feature Visualization", Distill 2017: an image that wakes no unit is no dead end. What may
+be dead is told from the program and not from names: a ReLU, or what is made of one value alone by elementwise
+operations among which one clips or compares (`maximum(x, 0)`, clips, `x * (x > 1)`). It is taken as a whole, so that a
+PReLU of two ReLUs, or x + relu(x), is never dead: a gradient comes through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import tensorflow as tf
+
+from tfviz.network.operations import run_operation
+from tfviz.network.program import LOOPS, Program, Step, Value
+from tfviz.network.rules import REDIRECTED, RELUS, Backward, Rule
+
+CLIPS = RELUS | {"Maximum", "Minimum", "ClipByValue"}
+# Beside them, what makes a clip of a value and itself: x · (x > 1), (x + |x|) / 2.
+BENDS = CLIPS | {"Abs", "Greater", "GreaterEqual", "Less", "LessEqual"}
+ELEMENTWISE = (
+    BENDS
+    | {
+        "Add",
+        "AddN",
+        "AddV2",
+        "Cast",
+        "Elu",
+        "Erf",
+        "Erfc",
+        "Exp",
+        "Expm1",
+        "Identity",
+        "LeakyRelu",
+        "LogicalAnd",
+        "Mul",
+    }
+    | {"LogicalNot", "LogicalOr", "Neg", "OnesLike", "Pow", "RealDiv", "Select", "SelectV2", "Selu", "Sigmoid", "Sign"}
+    | {"Softplus", "Softsign", "Sqrt", "Square", "Sub", "Tanh", "ZerosLike"}
+)
+FAR = 1e4
+"""By so much a feature is moved to see on which side of it a nonlinearity rises."""
+
+
+@dataclass(frozen=True, eq=False)
+class Activation:
+    """What elementwise `steps` make of one value, the `source`, and of constants."""
+
+    source: Value
+    steps: tuple[Step, ...]
+
+    @property
+    def output(self) -> Value:
+        """The value that they make."""
+        return self.steps[-1].outputs[0]
+
+    def run(self, tensors: Mapping[Value, tf.Tensor], features: tf.Tensor) -> tf.Tensor:
+        """Return the output for other features than those among the tensors of a replay."""
+        made = {self.source: features}
+        for step in self.steps:
+            taken = step.taking([made[value] if value in made else tensors[value] for value in step.inputs])
+            (made[step.outputs[0]],) = run_operation(step, taken)
+        return made[self.output]
+
+    def wake(self, tensors: Mapping[Value, tf.Tensor]) -> dict[Value, tf.Tensor]:
+        """Return the output for the tensors of a replay, with a gradient that wakes what is dead."""
+
+        def operation(features: tf.Tensor) -> tf.Tensor:
+            return self.run(tensors, features)
+
+        is_relu = len(self.steps) == 1 and self.steps[0].type in RELUS
+        made = (REDIRECTED.apply if is_relu else _awakened)(operation, tensors[self.source])
+        made.set_shape(self.output.shape)
+        return {self.output: made}
+
+
+def _awakened(operation: Callable[[tf.Tensor], tf.Tensor], features: tf.Tensor) -> tf.Tensor:
+    """Return `operation(features)`, whose gradient for an image of which it blocks all is what would end that.
+
+    Where something comes through, it is the operation's own. Else it is the upstream gradient where the operation can
+    follow it: upwards where it rises for larger features, downwards where it falls for smaller ones.
+    """
+
+    @tf.custom_gradient
+    def changed(features: tf.Tensor) -> tuple[tf.Tensor, Backward]:
+        with tf.GradientTape(watch_accessed_variables=False, persistent=True) as tape:
+            tape.watch(features)
+            made = operation(features)
+        # Here, since in a condition the way back cannot run the operation again.
+        rises, falls = operation(features + FAR) > made, operation(features - FAR) < made
+
+        def backward(upstream: tf.Tensor) -> tf.Tensor:
+            gradient = tape.gradient(made, features, upstream, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            comes_through = tf.reduce_any(gradient != 0, axis=range(1, gradient.shape.rank))
+            follows = tf.where(upstream > 0, rises, falls)
+            # Whole images are chosen, which `tf.where` does value by value.
+            return tf.raw_ops.Select(
+                condition=comes_through, x=gradient, y=tf.where(follows, upstream, tf.zeros_like(upstream))
+            )
+
+        return made, backward
+
+    return changed(features)
+
+
+def waking(program: Program, image: Value) -> Rule:
+    """Return the rule that wakes what is dead on the way from the image of a program."""
+    found = find_activations(program, [image])
+    return replace(REDIRECTED, operations=frozenset(), actions={each.steps[-1]: each.wake for each in found})
+
+
+def find_activations(program: Program, sources: Iterable[Value]) -> Iterator[Activation]:
+    """Yield what may be dead in a program, of what depends on the `sources`, and in the programs inside it."""
+    depending = program.depending_on(sources)
+    makers = {step.outputs[0]: (place, step) for place, step in enumerate(program.steps) if len(step.outputs) == 1}
+    inside: set[Step] = set()
+    for step in reversed(program.steps):
+        if step not in inside and step.type in ELEMENTWISE and step.outputs[0] in depending:
+            found = _activation(step, depending, makers)
+            if found is not None:
+                inside.update(found.steps)
+                yield found
+        for inner in step.programs:
+            given = zip(inner.inputs, step.inputs[-len(inner.inputs) :], strict=False)
+            # What a loop hands on to itself may depend on all that it is given.
+            of_image = [value for value, outer in given if step.type in LOOPS or outer in depending]
+            yield from find_activations(inner, of_image)
+
+
+def _activation(step: Step, depending: set[Value], makers: Mapping[Value, tuple[int, Step]]) -> Activation | None:
+    """Return the activation that ends with a step: back to the one value that all of it is made of, if there is one."""
+    steps = {step}
+    values = depending.intersection(step.inputs)
+    bends = CLIPS if len(values) == 1 else BENDS
+    while len(values) > 1:
+        latest = max(values, key=lambda value: makers.get(value, (-1, None))[0])
+        _, maker = makers.get(latest, (-1, None))
+        if maker is None or maker.type not in ELEMENTWISE:
+            return None
+        steps.add(maker)
+        values = (values - {latest}) | depending.intersection(maker.inputs)
+    (source,) = values
+    sizes = [value.shape.rank and value.shape.as_list() for value in (source, step.outputs[0])]
+    is_of_numbers = source.dtype.is_floating and step.outputs[0].dtype.is_floating
+    if bends.isdisjoint(each.type for each in steps) or sizes[0] != sizes[1] or not sizes[0] or not is_of_numbers:
+        return None
+    found = tuple(sorted(steps, key=lambda each: makers[each.outputs[0]][0]))
+    # Both ends of a range are clipped by two that follow each other.
+    _, maker = makers.get(source, (-1, None))
+    before = _activation(maker, depending, makers) if maker is not None and maker.type in ELEMENTWISE else None
+    return Activation(source, found) if before is None else Activation(before.source, (*before.steps, *found))
