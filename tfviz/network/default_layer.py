@@ -87,7 +87,7 @@ def find_default(evidence: Evidence, listed: Mapping[Value, Layer], maps: Maps, 
     the last that the patches' evidence comes through. Where no map has all evidence, it is the deepest that has some. A
     map of few places is passed over if an earlier one has more.
     """
-    inner = [value for value in evidence.order if evidence.has(value) and value not in evidence.scored]
+    inner = [value for value in evidence.order if evidence.has(value)]
     found = [value for value in inner if value in maps or value in tokens.unfollowed]
     whole = [value for value in found if evidence.has_all(value)] or found
     large = [value for value in whole if not _is_small(value, maps)]

@@ -83,11 +83,6 @@ class Layers:
         """Return the shape (h, w, c) of every listed layer by its name."""
         return {self.name(layer): layer.shape for layer in self.listed}
 
-    def end_in(self, value: Value) -> None:
-        """Take for the default layer the last map that `value` is, what a network without a classifier gives."""
-        listed = {layer.value: layer for layer in self.listed}
-        self.default = next((listed[each] for each in reversed(_walk_back(value)) if each in listed), None)
-
     def name(self, layer: Layer) -> str:
         """Return the shortest end of the layer's path that no other layer shares."""
         return self._names.get(layer.path, layer.path)

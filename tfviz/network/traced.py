@@ -59,8 +59,6 @@ class TracedNetwork:
         self.head: Head = self.outputs.find_head(choice.score)
         scored, variables = self.head.sources, self._variable_names()
         self.layer_index = Layers(self.program, self.image, scored, variables, choice.tokens_to_map)
-        if self.head.lacking:
-            self.layer_index.end_in(self.head.logits)
         self.running = find_running(self.program, self.image, self.head, choice)
         self.compiled = CompiledFunctions()
         self._needed: dict[tuple[int, ...], int] = {}
