@@ -150,7 +150,7 @@ def test_a_score_of_ones_own_has_no_probability(tmp_path):
     assert found.head == "custom" and found.titles()[0].startswith("score ")
     saved = read_json(found.save(tmp_path, class_names=["ant", "bee", "cat", "dog"]))
     assert [saved["results"][0][name] for name in ("target", "class", "probability")] == [None, None, None]
-    assert saved["score"]["meaning"] == "the score that was given to trace"
+    assert saved["score"]["meaning"].endswith("given to trace, which reads probabilities after the softmax")
 
 
 def test_one_raw_output_is_a_number_and_no_class(tmp_path):

@@ -259,21 +259,3 @@ def test_logits_of_mixed_precision_lie_before_the_cast_softmax(kind):
     logits = network.logits(random_images())
     np.testing.assert_allclose(tf.nn.softmax(logits), model_of(kind)(random_images()), rtol=2e-2)
     assert logits.min() < 0
-
-
-def test_a_softmax_that_is_taken_apart_again_is_no_head():
-    """The classes of the output are not those of the softmax: its rows of two are laid side by side."""
-    model = keras.Sequential(
-        [
-            keras.Input((4, 4, 3)),
-            layers.Flatten(),
-            layers.Dense(6),
-            layers.Reshape((3, 2)),
-            layers.Softmax(),
-            layers.Flatten(),
-        ]
-    )
-    images = np.random.default_rng(0).normal(size=(2, 4, 4, 3)).astype(np.float32)
-    network = tfviz.trace(model)
-    assert network.head.kind == "none"
-    np.testing.assert_allclose(network.logits(images), model(images), rtol=1e-5)

@@ -11,7 +11,7 @@ What raises does so when the model is traced: a `TfvizError` where the outputs a
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfviz.errors import TfvizError
-from tfviz.network.scores import NamedOutputs, NamedScore, find_output
+from tfviz.network.custom_scores import NamedOutputs, NamedScore
 
 Output = str | int | None
 Score = Callable[[Any], tf.Tensor]
@@ -36,7 +36,7 @@ def class_score(index: int, *, output: Output = None) -> Score:
 
     @NamedScore
     def score(outputs: NamedOutputs) -> tf.Tensor:
-        values = _read(outputs, output, "(N, K)", 1, 2)
+        values = outputs.read(output, "(N, K)", 1, 2)
         return _entry(values if values.shape.rank == 2 else values[:, tf.newaxis], index)
 
     return score
@@ -47,7 +47,7 @@ def value_score(*, output: Output = None) -> Score:
 
     @NamedScore
     def score(outputs: NamedOutputs) -> tf.Tensor:
-        values = _read(outputs, output, "one value an image, (N,) or (N, 1)", 1, 2)
+        values = outputs.read(output, "one value an image, (N,) or (N, 1)", 1, 2)
         if values.shape.rank == 2 and values.shape[1] != 1:
             raise TfvizError(f"the output has {values.shape[1]} values an image, expected one; see class_score")
         return tf.reshape(values, [-1])
@@ -63,7 +63,7 @@ def label_score(index: int, *, output: Output = None) -> Score:
 
     @NamedScore
     def score(outputs: NamedOutputs) -> tf.Tensor:
-        probability = _entry(_read(outputs, output, "probabilities (N, K)", 2), index)
+        probability = _entry(outputs.read(output, "probabilities (N, K)", 2), index)
         return tf.math.log(tf.maximum(probability, SATURATED)) - tf.math.log(tf.maximum(1 - probability, SATURATED))
 
     return score
@@ -88,7 +88,7 @@ def region_score(index: int, mask: Any = None, *, threshold: float = 0.5, output
 
     @NamedScore
     def score(outputs: NamedOutputs) -> tf.Tensor:
-        maps = _read(outputs, output, "a segmentation (N, h, w, K)", 4)
+        maps = outputs.read(output, "a segmentation (N, h, w, K)", 4)
         chosen = _entry(maps, index)
         if weights is not None:
             shares = tf.image.resize(weights, tf.shape(maps)[1:3], method="area")[..., 0]
@@ -154,34 +154,12 @@ def similarity_score(reference: Any, *, output: Output = None) -> Score:
 
     @NamedScore
     def score(outputs: NamedOutputs) -> tf.Tensor:
-        embeddings = _read(outputs, output, "embeddings (N, D)", 2)
+        embeddings = outputs.read(output, "embeddings (N, D)", 2)
         if not embeddings.shape[1:].is_compatible_with(target.shape):
             raise TfvizError(f"the embeddings have {embeddings.shape[1]} values, the reference has {target.shape[0]}")
         return tf.linalg.matvec(tf.math.l2_normalize(embeddings, axis=-1), target / np.linalg.norm(target))
 
     return score
-
-
-def _read(given: NamedOutputs, output: Output, expected: str, *ranks: int) -> tf.Tensor:
-    """Return one output as float32; raise `TfvizError` where it is not there or has another rank."""
-    outputs, names = given
-    if isinstance(outputs, Mapping):
-        named: dict[Any, Any] = dict(outputs)
-    else:
-        named = dict(enumerate(outputs)) if isinstance(outputs, list | tuple) else {None: outputs}
-    if output is None and len(named) == 1:
-        output = next(iter(named))
-    place = None if output is None or output in named else find_output(output, names)
-    if place is None and output not in named:
-        known = list(names or named)
-        existing = "only one, so that none is named" if known in ([None], ["0"]) else ", ".join(map(repr, known))
-        asked = "several outputs" if output is None else f"no output {output!r}"
-        raise TfvizError(f"the model has {asked}; say output=, one of its outputs: {existing}")
-    found = tf.convert_to_tensor(named[output] if place is None else tf.nest.flatten(outputs)[place])
-    if found.shape.rank is not None and found.shape.rank not in ranks:
-        name = "" if output is None else f" {output!r}"
-        raise TfvizError(f"the output{name} has the shape {tuple(found.shape)}, the score reads {expected}")
-    return tf.cast(found, tf.float32)
 
 
 def _entry(values: tf.Tensor, index: int) -> tf.Tensor:
@@ -219,10 +197,10 @@ def _box(box: Any) -> Numbers:
 
 
 def _detections(outputs: NamedOutputs, boxes: Output, scores: Output) -> tuple[tf.Tensor, tf.Tensor]:
-    found = _read(outputs, boxes, "boxes (N, M, 4)", 3)
+    found = outputs.read(boxes, "boxes (N, M, 4)", 3)
     if found.shape[-1] not in (4, None):
         raise TfvizError(f"the output {boxes!r} has the shape {tuple(found.shape)}, the score reads boxes (N, M, 4)")
-    return found, _read(outputs, scores, "the scores of classes (N, M, K)", 3)
+    return found, outputs.read(scores, "the scores of classes (N, M, K)", 3)
 
 
 def _intersection_over_union(boxes: tf.Tensor, box: Numbers) -> tf.Tensor:

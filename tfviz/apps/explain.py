@@ -9,7 +9,7 @@ from typing import Any
 from tfviz.apps.explanation import Explanation
 from tfviz.apps.origin import Origin
 from tfviz.errors import InvalidTargetsError
-from tfviz.methods import choose_methods, run_methods
+from tfviz.methods import Results, choose_methods, run_methods
 from tfviz.methods.columns import NO_COLUMNS, Columns, best_classes
 from tfviz.methods.registry import LAYER
 from tfviz.network.trace import trace
@@ -60,7 +60,7 @@ def explain(
     results = run_methods(network, chosen, images, targets, columns=columns, batch_size=batch_size)
     # Of a model that was opened here, nothing is left for later.
     origin = Origin(network, now=isinstance(model, str | os.PathLike))
-    return Explanation(**vars(results), model=network.name, head=network.head.kind, origin=origin)
+    return Explanation(**_described(results, network), origin=origin)
 
 
 def explain_columns(
@@ -68,4 +68,9 @@ def explain_columns(
 ) -> Explanation:
     """Return what `explain` does, of the `chosen` methods and `columns` of targets as `run_methods` takes them."""
     results = run_methods(network, chosen, images, columns=columns, batch_size=batch_size)
-    return Explanation(**vars(results), model=network.name, head=network.head.kind, network=network)
+    return Explanation(**_described(results, network), network=network)
+
+
+def _described(results: Results, network: TracedNetwork) -> dict[str, Any]:
+    """Return the results with what they are of."""
+    return {**vars(results), "model": network.name, "head": network.head.kind, "scored_by": network.head.scored_by}

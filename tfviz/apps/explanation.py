@@ -25,13 +25,6 @@ from tfviz.results.checks import check_pictures
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SCORED_BY = {
-    "softmax": "the logit before the softmax",
-    "sigmoid": "the logit before the sigmoid",
-    "none": "the raw output: the model ends in no softmax or sigmoid",
-    "custom": "the score that was given to trace",
-    "lacking": "none, as the model has no classifier",
-}
 ORDERS = ("rgb", "bgr", "grey")
 SMALL = "<\N{NO-BREAK SPACE}0.001"
 
@@ -42,12 +35,14 @@ class Explanation(Results):
 
     Besides the attributes of `Results`:
 
-    model: the model's name. head: what the scores come from, `softmax`, `sigmoid`, `none` (the raw output is
-    explained; its probabilities take several for logits) or `custom`. origin: what made it, of `network`.
+    model: the model's name. head: what the scores come from, `softmax`, `sigmoid`, `log_odds` (of what is made of
+    several of these), `none` (the raw output is explained; its probabilities take several for logits) or `custom`.
+    scored_by: what the scores are, in words. origin: what made it, of `network`.
     """
 
     model: str
     head: str
+    scored_by: str
     network: InitVar[TracedNetwork | None] = None
     origin: Origin | None = field(default=None, compare=False)
 
@@ -65,11 +60,6 @@ class Explanation(Results):
     def has_classes(self) -> bool:
         """Whether the scores are those of classes, not a custom score or one raw output, as of a regression."""
         return are_of_classes(self.head, self.logits.shape[1])
-
-    @property
-    def scored_by(self) -> str:
-        """What the scores are, in words."""
-        return SCORED_BY["lacking" if np.isnan(self.scores).all() else self.head]
 
     @property
     def fingerprint(self) -> str | None:

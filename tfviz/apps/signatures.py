@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from tfviz.apps import manifest
 from tfviz.apps.encoded import Decoder
-from tfviz.apps.explanation import SCORED_BY
 from tfviz.errors import TfvizError
 from tfviz.methods import plan_methods
 from tfviz.methods.checks import whole
@@ -130,10 +129,7 @@ def _about(network: TracedNetwork, path: Path | None, decoder: Decoder | None) -
             "fingerprint": fingerprint(network),
             **manifest.explained_part(network),
         },
-        "score": {
-            "head": network.head.kind,
-            "meaning": SCORED_BY["lacking" if network.head.lacking else network.head.kind],
-        },
+        "score": {"head": network.head.kind, "meaning": network.head.scored_by},
         "preprocessing": how,
     }
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tfviz.errors import TfvizError
+from tfviz.network.custom_scores import CustomScore
 from tfviz.network.patches import TokensToMap
-from tfviz.network.scores import CustomScore
 
 
 @dataclass(frozen=True)

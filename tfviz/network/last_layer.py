@@ -66,11 +66,10 @@ def find_last_layer(depending: Collection[Value], head: Head) -> LastLayer | Non
 
     depending: the values that follow from the image.
     """
-    if not head.has_classes or head.is_binary:
+    if not head.has_classes or head.is_binary or head.logits is None:
         return None
-    logits = head.logits
     chain: list[Step] = []
-    value, classes = logits, logits.shape[-1]
+    value, classes = head.logits, head.logits.shape[-1]
     while (step := value.step) is not None and value.shape.rank and value.shape[-1] == classes:
         if _is_layer(step, depending):
             weights = step.inputs[1].shape.num_elements()

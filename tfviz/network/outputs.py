@@ -9,8 +9,11 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError, resembling
-from tfviz.network.program import Value
-from tfviz.network.scores import CustomScore, Head, NamedScore, find_head, find_output, read_outputs
+from tfviz.network.custom_scores import CustomScore, find_custom_head, find_output
+from tfviz.network.endings import find_ending
+from tfviz.network.probabilities import Making
+from tfviz.network.program import Program, Value
+from tfviz.network.scores import Head, find_head
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,22 +41,35 @@ class Outputs:
             raise UnsupportedModelError(f"no output {name!r}; {hint}")
         return Outputs([self.values[place]], [self.names[place]], None)
 
-    def find_head(self, score: CustomScore | None) -> Head:
-        """Return what the scores come from; raise `UnsupportedModelError` where several outputs may be meant."""
+    def find_head(self, score: CustomScore | None, program: Program) -> Head:
+        """Return what the scores come from, the outputs being those of `program`.
+
+        Raises `UnsupportedModelError` where several outputs may be meant, and `TfvizError` for a score that is not made
+        of TensorFlow operations.
+        """
+        making = Making(program)
         if score is not None:
-            # Those of tfviz.scores read outputs by the names that `trace` knows them by.
-            score = score.named(self.names) if isinstance(score, NamedScore) else score
-            return Head("custom", self.values[0], None, read_outputs(score, self.values, self.structure), score)
+            return find_custom_head(score, self.values, self.names, self.structure, making)
         if len(self.values) > 1:
-            likely = next(
-                (name for name, value in zip(self.names, self.values, strict=True) if value.shape.rank == 2), ""
+            likely = self._likely(making)
+            way = (
+                f"which with trace(model, output={likely!r}) (--output-name), or what with " if likely else "what with "
             )
             raise UnsupportedModelError(
                 f"the model has several outputs ({self._described()}), expected one of class scores (N, classes); say "
-                f"which with trace(model, output={likely or self.names[0]!r}) (--output-name), or what with "
-                "score=lambda outputs: ..."
+                f"{way}score=lambda outputs: ..."
             )
-        return find_head(self.values[0])
+        return find_head(making, self.values[0])
+
+    def _likely(self, making: Making) -> str | None:
+        """Return the name of the output that scores classes: best that of a softmax, and none of whole numbers."""
+        floating = [each for each in zip(self.names, self.values, strict=True) if each[1].dtype.is_floating]
+        flat = [each for each in floating if each[1].shape.rank == 2]
+        kinds = {name: find_ending(making, value).kind for name, value in flat}
+        for wanted in ("softmax", "log_odds", "sigmoid"):
+            if wanted in kinds.values():
+                return next(name for name, kind in kinds.items() if kind == wanted)
+        return next((name for name, _ in flat or floating), None)
 
     def _described(self) -> str:
         return ", ".join(f"{name!r} {value.shape}" for name, value in zip(self.names, self.values, strict=True))

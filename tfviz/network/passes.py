@@ -18,6 +18,7 @@ from tfviz.network.inputs import is_batch
 from tfviz.network.program import Value
 from tfviz.network.replay import NOTHING, Change
 from tfviz.network.rules import Rule
+from tfviz.network.scores import SOFTMAX_OF_RAW
 from tfviz.network.traced import TracedNetwork
 
 NO_OTHERS: Mapping[str, tf.Tensor] = {}
@@ -158,6 +159,7 @@ class Passes:
         passes = Passes(self._network, images, targets, gradients, others=others, at_once=self.at_once, ranks=0)
         for message in passes.warnings:
             self.say(message)
+        passes.warnings = self.warnings
         return passes
 
     def say(self, message: str) -> None:
@@ -195,6 +197,7 @@ class Passes:
         head = self._network.head
         if not head.has_classes:
             return self.scores
+        self.warnings += [SOFTMAX_OF_RAW] if head.kind == "none" and SOFTMAX_OF_RAW not in self.warnings else []
         return tf.gather(head.probabilities(self.logits), self.targets, axis=1, batch_dims=1)
 
     @property

@@ -2,59 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import tensorflow as tf
 
 from tfviz.errors import TfvizError, UnsupportedModelError
+from tfviz.network.endings import LOG_ODDS, Ending, find_ending, makes_probabilities_again
+from tfviz.network.probabilities import Making, Reading
 from tfviz.network.program import Value
 
-# A Keras export ends in Identity, and mixed precision in Cast: they hide the softmax.
-TRANSPARENT = frozenset({"Identity", "IdentityN", "Cast", "Reshape", "Squeeze"})
-HEADS = {"Softmax": "softmax", "LogSoftmax": "softmax", "Sigmoid": "sigmoid"}
+Tensors = Mapping[Value, tf.Tensor]
 
-CustomScore = Callable[[Any], tf.Tensor]
-
-
-class NamedOutputs(NamedTuple):
-    """What a model returns, and what `trace` calls its tensors, in the order of `tf.nest.flatten`."""
-
-    outputs: Any
-    names: Sequence[str]
-
-
-@dataclass(frozen=True, eq=False)
-class NamedScore:
-    """A custom score that may read outputs by the names that `trace` knows; alone it knows none."""
-
-    function: Callable[[NamedOutputs], tf.Tensor]
-    names: Sequence[str] = ()
-
-    def __call__(self, outputs: Any) -> tf.Tensor:
-        """Return the score (N,)."""
-        return self.function(NamedOutputs(outputs, self.names))
-
-    def named(self, names: Sequence[str]) -> NamedScore:
-        """Return the score of a model whose outputs are called so."""
-        return replace(self, names=names)
+SCORED_BY = {
+    "softmax": "the logit before the softmax",
+    "sigmoid": "the logit before the sigmoid",
+    "log_odds": "the log odds of the probability, which is made of several softmaxes or sigmoids",
+    "none": "the raw output: the model ends in no softmax or sigmoid",
+    "custom": "the score that was given to trace",
+    "lacking": "none, as the model has no classifier",
+}
+SOFTMAX_OF_RAW = (
+    "the network ends in no softmax or sigmoid: its raw outputs are taken for logits of exclusive classes, and the "
+    "probability that is watched is their softmax; trace(model, score=...) watches another number"
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Head:
     """Where the scores come from.
 
-    kind: `softmax` or `sigmoid` where the network ends in one and the logits are its input, `none` where the raw
-    output is taken as the logits, `custom` where the user gave the score. sources: the values that the score is made
-    of. lacking: of a network without a classifier (`none`), what is said where a score is asked for.
+    kind: `softmax` or `sigmoid` where the network ends in one and the logits are its input, `log_odds` where it ends in
+    probabilities that are made of several of these and the logits are their log odds, `none` where the raw output is
+    taken as the logits, `custom` where the user gave the score. sources: the values that the score is made of. made_by:
+    what the network ends in, or the score that was given, of the outputs and the tensors of a replay. reads: what of
+    the outputs such a score reads, in words. of_probabilities: whether the softmax or sigmoid is taken of
+    probabilities. lacking: of a network without a classifier (`none`), what is said where a score is asked for.
     """
 
     kind: str
-    logits: Value = field(repr=False)
     num_classes: int | None
     sources: tuple[Value, ...] = field(repr=False)
-    score: CustomScore | None = None
+    made_by: Ending | Callable[[Any, Tensors], tf.Tensor] = field(repr=False)
+    reads: str = ""
+    of_probabilities: bool = False
     lacking: str = field(default="", repr=False)
 
     def check(self) -> None:
@@ -62,22 +54,49 @@ class Head:
         if self.lacking:
             raise UnsupportedModelError(self.lacking)
 
-    def read(self, tensors: dict[Value, tf.Tensor], outputs: Any) -> tf.Tensor:
+    @property
+    def ending(self) -> Ending | None:
+        """What the network ends in; None where the score was given."""
+        return self.made_by if isinstance(self.made_by, Ending) else None
+
+    @property
+    def logits(self) -> Value | None:
+        """The value that holds the logits; None where they are read of several, or the score was given."""
+        found = self.ending and self.ending.logits
+        return found if isinstance(found, Value) else None
+
+    @property
+    def groups(self) -> tuple[int, ...] | None:
+        """Of several softmaxes side by side, the number of the one that each class is of; else None."""
+        found = self.ending and self.ending.logits
+        return found.groups if isinstance(found, Reading) else None
+
+    @property
+    def width(self) -> int:
+        """The number of logits of an image."""
+        return 1 if self.ending is None else int(self.ending.output.shape[-1])
+
+    @property
+    def scored_by(self) -> str:
+        """What the scores are, in words."""
+        said = SCORED_BY["lacking" if self.lacking else self.kind]
+        return f"{said}, which reads {self.reads}" if self.reads else said
+
+    def read(self, tensors: Tensors, outputs: Any) -> tf.Tensor:
         """Return the logits (N, K), or the user's scores (N, 1); raise as `check` does."""
         self.check()
-        if self.score is not None:
-            scores = tf.cast(tf.convert_to_tensor(self.score(outputs)), tf.float32)
-            if scores.shape.rank != 1:
-                raise TfvizError(f"the score returns the shape {tuple(scores.shape)}, expected a number an image (N,)")
-            return scores[:, tf.newaxis]
-        logits = tf.cast(tensors[self.logits], tf.float32)
-        return tf.reshape(logits, [-1, self.logits.shape[-1]])
+        if isinstance(self.made_by, Ending):
+            return tf.reshape(self.made_by.read(tensors), [-1, self.width])
+        scores = tf.cast(tf.convert_to_tensor(self.made_by(outputs, tensors)), tf.float32)
+        if scores.shape.rank != 1:
+            raise TfvizError(f"the score returns the shape {tuple(scores.shape)}, expected a number an image (N,)")
+        return scores[:, tf.newaxis]
 
     def predicted(self, logits: tf.Tensor) -> tf.Tensor:
         """Return the class (N,) that the network predicts."""
         if self.is_binary:
             return tf.cast(logits[:, 0] > 0, tf.int32)
-        return tf.argmax(logits, axis=-1, output_type=tf.int32)
+        return tf.argmax(self.ranking(logits), axis=-1, output_type=tf.int32)
 
     def resolve(self, logits: tf.Tensor, targets: tf.Tensor, ranks: int) -> tf.Tensor:
         """Return targets (N,) with classes in place of ranks: -1 is the class that is predicted, -2 the next best.
@@ -88,8 +107,7 @@ class Head:
             return targets
         if ranks == 1:
             return tf.where(targets < 0, self.predicted(logits), targets)
-        classes = tf.concat([-logits, logits], axis=1) if self.is_binary else logits
-        _, best = tf.math.top_k(classes, ranks)
+        _, best = tf.math.top_k(self.ranking(logits), ranks)
         return tf.where(targets < 0, tf.gather(best, tf.maximum(-1 - targets, 0), axis=1, batch_dims=1), targets)
 
     def scores(self, logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
@@ -98,6 +116,12 @@ class Head:
             return tf.where(targets == 1, logits[:, 0], -logits[:, 0])
         # The gradient of tf.gather with batch_dims is a hundred operations, this one's is four.
         return tf.gather_nd(logits, tf.stack([tf.range(tf.shape(logits)[0]), targets], axis=1))
+
+    def ranking(self, logits: tf.Tensor) -> tf.Tensor:
+        """Return numbers (N, K) in the order of the probabilities: for a single logit (N, 2)."""
+        if self.is_binary:
+            return tf.concat([-logits, logits], axis=1)
+        return logits if self.groups is None else _normalised(logits, self.groups)
 
     def probabilities(self, logits: tf.Tensor) -> tf.Tensor:
         """Return the probability (N, K) of each class: for a single logit (N, 2).
@@ -108,7 +132,14 @@ class Head:
             return tf.fill(tf.shape(logits), float("nan"))
         if self.is_binary:
             return tf.concat([tf.sigmoid(-logits), tf.sigmoid(logits)], axis=-1)
-        return tf.sigmoid(logits) if self.kind == "sigmoid" else tf.nn.softmax(logits)
+        if self.groups is not None:
+            return tf.exp(_normalised(logits, self.groups))
+        return tf.sigmoid(logits) if self.are_log_odds else tf.nn.softmax(logits)
+
+    @property
+    def are_log_odds(self) -> bool:
+        """Whether each logit is the log odds of its class."""
+        return self.kind in LOG_ODDS
 
     @property
     def has_classes(self) -> bool:
@@ -118,7 +149,7 @@ class Head:
     @property
     def is_binary(self) -> bool:
         """Whether one logit decides between the classes 0 and 1."""
-        return self.kind == "sigmoid" and self.logits.shape[-1] == 1
+        return self.are_log_odds and self.width == 1
 
 
 def are_of_classes(kind: str, count: int) -> bool:
@@ -126,53 +157,34 @@ def are_of_classes(kind: str, count: int) -> bool:
     return kind != "custom" and not (kind == "none" and count == 1)
 
 
-def find_output(name: str | int, names: Sequence[str]) -> int | None:
-    """Return which of the outputs of those `names` is meant by a name or number; None where it is none of them."""
-    # An export of Keras numbers its outputs in their names, which sort otherwise than numbers.
-    for wanted in (f"output_{name}", str(name)):
-        if wanted in names:
-            return names.index(wanted)
-    return int(name) if str(name).isdigit() and int(name) < len(names) else None
+def _normalised(logits: tf.Tensor, groups: tuple[int, ...]) -> tf.Tensor:
+    """Return the logarithm of the softmax (N, K) of each group of logits."""
+    columns, count = tf.transpose(logits), max(groups) + 1
+    columns -= tf.gather(tf.math.unsorted_segment_max(columns, groups, count), groups)
+    total = tf.math.unsorted_segment_sum(tf.exp(columns), groups, count)
+    return tf.transpose(columns - tf.gather(tf.math.log(total), groups))
 
 
-def find_head(output: Value) -> Head:
+def find_head(making: Making, output: Value) -> Head:
     """Return the head of a network whose one output is `output`."""
-    value = output
-    while value.step is not None and value.step.type in TRANSPARENT:
-        value = value.step.inputs[0]
-    kind = HEADS.get(value.step.type, "none") if value.step is not None else "none"
-    logits = value.step.inputs[0] if kind != "none" and value.step is not None else output
     shape = tuple(output.shape) if output.shape.rank is not None else ()
     if len(shape) < 2 or any(size != 1 for size in shape[1:-1]):
         lacking = (
             f"the model's output has the shape {shape or 'unknown'}, expected class scores (N, classes); "
             "say what to explain with trace(model, score=lambda outputs: ...)"
         )
-        if len(shape) > 2 and kind == "none":
+        ending = find_ending(making, output)
+        if len(shape) > 2 and ending.kind == "none":
             # Features, as of a network without its classifier: what needs no score is shown of it all the same.
-            return Head(kind, output, None, (output,), lacking=lacking)
+            return Head("none", None, (output,), ending, lacking=lacking)
         raise UnsupportedModelError(lacking)
-    if kind != "none" and logits.shape[-1] != shape[-1]:
-        kind, logits = "none", output
     classes = shape[-1]
     if classes is None:
         raise UnsupportedModelError(
             "the model leaves the number of its classes open, so they cannot be told apart; "
             "say what to explain with trace(model, score=lambda outputs: ...)"
         )
-    return Head(kind, logits, 2 if kind == "sigmoid" and classes == 1 else classes, (logits,))
-
-
-def read_outputs(score: CustomScore, outputs: list[Value], structure: Any) -> tuple[Value, ...]:
-    """Return the outputs that a custom score is made of, found from its gradient."""
-    read: list[Value] = []
-
-    # A function and no plain graph, since the score may hold variables and tensors of the user's.
-    def trial(*tensors: tf.Tensor) -> None:
-        total = score(tensors[0] if structure is None else tf.nest.pack_sequence_as(structure, tensors))
-        found = tf.gradients(tf.cast(total, tf.float32), tensors)
-        read.extend(value for value, gradient in zip(outputs, found, strict=True) if gradient is not None)
-
-    specs = [tf.TensorSpec(value.shape, value.dtype) for value in outputs]
-    tf.function(trial, autograph=False).get_concrete_function(*specs)
-    return tuple(read)
+    ending = find_ending(making, output)
+    again = makes_probabilities_again(making, ending)
+    is_binary = ending.kind in LOG_ODDS and classes == 1
+    return Head(ending.kind, 2 if is_binary else classes, ending.sources, ending, of_probabilities=again)

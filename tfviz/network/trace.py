@@ -11,10 +11,11 @@ from tfviz.errors import TfvizError
 from tfviz.limits import MAXIMUM_MODEL_BYTES
 from tfviz.network.choice import Choice
 from tfviz.network.custom_gradients import warn_about_custom_gradients
+from tfviz.network.custom_scores import CustomScore
+from tfviz.network.heads import warn_about_head
 from tfviz.network.layer import Shape
 from tfviz.network.opening import Opening, Structure, open_source
 from tfviz.network.patches import TokensToMap
-from tfviz.network.scores import CustomScore
 from tfviz.network.traced import TracedNetwork
 from tfviz.network.whole_numbers import check_differentiable
 
@@ -49,7 +50,8 @@ def trace(
         is returned as it is. A Keras model or loaded SavedModel that is passed again reuses its trace.
     score
         What to explain instead of a class: a function of the model's outputs that returns a number for each image (N,).
-        It must be made of TensorFlow operations.
+        It must be made of TensorFlow operations. After a softmax it reads probabilities; those of `tfviz.scores` may
+        read the logits behind it.
     image_shape
         (height, width, channels), where the model itself does not say it.
     tokens_to_map
@@ -117,6 +119,7 @@ def trace(
         network = TracedNetwork(open_source(model, opening), choice)
         check_differentiable(network.in_full_precision())
         warn_about_custom_gradients(network.in_full_precision())
+        warn_about_head(network)
         if reusable:
             _NETWORKS[model] = (Structure(model), network.without_model())
         return network

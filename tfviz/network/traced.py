@@ -56,7 +56,7 @@ class TracedNetwork:
         self.inputs: Inputs = replace(find_inputs(whole, self._arguments, wanted, choice.cut), alias=source.alias)
         self.program: Program = self.inputs.program
         self.image: Value = self.inputs.image
-        self.head: Head = self.outputs.find_head(choice.score)
+        self.head: Head = self.outputs.find_head(choice.score, self.program)
         scored, variables = self.head.sources, self._variable_names()
         self.layer_index = Layers(self.program, self.image, scored, variables, choice.tokens_to_map)
         self.running = find_running(self.program, self.image, self.head, choice)

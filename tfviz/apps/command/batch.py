@@ -160,6 +160,7 @@ def _explanation(setup: Setup, choice: MethodChoice) -> Explanation:
         targets_per_image=1,
         model=network.name,
         head=network.head.kind,
+        scored_by=network.head.scored_by,
         network=network,
     )
 

@@ -109,7 +109,9 @@ class Outcome:
     def list_classes(self, file: File, explanation: Explanation, scores: NDArray[Any], most: int) -> None:
         """Add the best classes of an image, at most so many, and those explained to the table."""
         targets = [int(target) for target in explanation.targets]
-        best = [int(index) for index in np.argsort(-scores, kind="stable")[:most]]
+        # Logits of different softmaxes are in no order.
+        ranking = np.asarray(self.setup.network.head.ranking(explanation.logits[:1]))[0]
+        best = [int(index) for index in np.argsort(-ranking, kind="stable")[:most]]
         for index in dict.fromkeys([*best, *targets]):
             name = class_name(index, self.setup.class_names)
             probability = float(explanation.probabilities[0, index])

@@ -128,7 +128,8 @@ def print_rows(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def _classes_table(listed: Sequence[Scored], explanation: Explanation) -> Table:
     is_raw, has_classes = explanation.head == "none", explanation.has_classes
-    headers = ("class", "raw output", "its softmax") if is_raw else ("class", "logit", "probability")
+    logit = "log odds" if explanation.head == "log_odds" else "logit"
+    headers = ("class", "raw output", "its softmax") if is_raw else ("class", logit, "probability")
     table = _table("image", *(headers if has_classes else ["raw output"]), "")
     for column in table.columns[2 if has_classes else 1 : -1]:
         column.justify = "right"

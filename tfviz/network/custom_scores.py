@@ -1,0 +1,168 @@
+"""Scores that the user gives: functions of the outputs, or of the logits behind these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Number
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfviz.errors import TfvizError, one_line
+from tfviz.network.endings import BEHIND, DESCRIBED, LOG_ODDS, Ending, find_ending
+from tfviz.network.probabilities import Making
+from tfviz.network.program import Value
+from tfviz.network.scores import Head
+
+CustomScore = Callable[[Any], tf.Tensor]
+NOT_TENSORFLOW = (
+    "the score must be made of TensorFlow operations, such as tf.reduce_mean(outputs[:, :3], axis=1), and of no NumPy "
+    "or Python numbers"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class NamedOutputs:
+    """What a model returns, and what `trace` calls its tensors, in the order of `tf.nest.flatten`.
+
+    kind_of, logits_of: what the output at a place ends in, and its logits, float32 in its shape; see `Ending`. Of
+    outputs that come from no network nothing is known: they end in `none`, and stand for their logits.
+    """
+
+    outputs: Any
+    names: Sequence[str] = ()
+    kind_of: Callable[[int], str] = lambda _: "none"
+    logits_of: Callable[[int], tf.Tensor] | None = None
+
+    def read(self, output: str | int | None, expected: str, *ranks: int) -> tf.Tensor:
+        """Return one output as float32; raise `TfvizError` where it is not there or has another rank."""
+        found = tf.convert_to_tensor(tf.nest.flatten(self.outputs)[self._place(output)])
+        if ranks and found.shape.rank is not None and found.shape.rank not in ranks:
+            name = "" if output is None else f" {output!r}"
+            raise TfvizError(f"the output{name} has the shape {tuple(found.shape)}, the score reads {expected}")
+        return tf.cast(found, tf.float32)
+
+    def kind(self, output: str | int | None) -> str:
+        """Return what an output ends in."""
+        return self.kind_of(self._place(output))
+
+    def logits(self, output: str | int | None) -> tf.Tensor:
+        """Return the logits of an output in its shape."""
+        return self.read(output, "") if self.logits_of is None else self.logits_of(self._place(output))
+
+    def class_logits(self, output: str | int | None) -> tf.Tensor:
+        """Return the logits (N, K) of classes, those of a single sigmoid for its two; raise `TfvizError` for others."""
+        self.read(output, "the scores of classes (N, K)", 2)
+        logits = self.logits(output)
+        is_binary = self.kind(output) in LOG_ODDS and logits.shape[-1] == 1
+        return tf.concat([-logits, logits], axis=-1) if is_binary else logits
+
+    def _place(self, output: str | int | None) -> int:
+        known: list[Any] = [None]
+        if isinstance(self.outputs, Mapping):
+            known = sorted(self.outputs)
+        elif isinstance(self.outputs, list | tuple):
+            known = list(range(len(self.outputs)))
+        if output is None and len(known) == 1:
+            return 0
+        if output is not None and output in known:
+            return known.index(output)
+        place = None if output is None else find_output(output, self.names)
+        if place is None:
+            known = list(self.names or known)
+            existing = "only one, so that none is named" if known in ([None], ["0"]) else ", ".join(map(repr, known))
+            asked = "several outputs" if output is None else f"no output {output!r}"
+            raise TfvizError(f"the model has {asked}; say output=, one of its outputs: {existing}")
+        return place
+
+
+@dataclass(frozen=True, eq=False)
+class NamedScore:
+    """A custom score that may read outputs by the names that `trace` knows, and their logits; alone it knows none."""
+
+    function: Callable[[NamedOutputs], tf.Tensor]
+
+    def __call__(self, outputs: Any) -> tf.Tensor:
+        """Return the score (N,)."""
+        return self.function(NamedOutputs(outputs))
+
+
+def find_output(name: str | int, names: Sequence[str]) -> int | None:
+    """Return which of the outputs of those `names` is meant by a name or number; None where it is none of them."""
+    # An export of Keras numbers its outputs in their names, which sort otherwise than numbers.
+    for wanted in (f"output_{name}", str(name)):
+        if wanted in names:
+            return names.index(wanted)
+    return int(name) if str(name).isdigit() and int(name) < len(names) else None
+
+
+class _Bound:
+    """A custom score of the outputs of one network."""
+
+    def __init__(self, score: CustomScore, values: Sequence[Value], names: Sequence[str], making: Making) -> None:
+        self._score = score
+        self._values = values
+        self._names = names
+        self._making = making
+        self._endings: dict[int, Ending] = {}
+
+    def ending(self, place: int) -> Ending:
+        """Return what an output ends in."""
+        if place not in self._endings:
+            self._endings[place] = find_ending(self._making, self._values[place])
+        return self._endings[place]
+
+    def _kind(self, place: int) -> str:
+        return self.ending(place).kind
+
+    def __call__(self, outputs: Any, tensors: Mapping[Value, tf.Tensor]) -> tf.Tensor:
+        """Return the score (N,) of the outputs and tensors of a replay."""
+        return self.of(outputs, lambda place: self.ending(place).like_output(tensors))
+
+    def of(self, outputs: Any, logits_of: Callable[[int], tf.Tensor]) -> tf.Tensor:
+        """Return the score (N,); raise `TfvizError` where it is not made of TensorFlow operations."""
+        try:
+            if not isinstance(self._score, NamedScore):
+                found = self._score(outputs)
+            else:
+                found = self._score.function(NamedOutputs(outputs, self._names, self._kind, logits_of))
+        except (TypeError, AttributeError, NotImplementedError) as error:
+            # What Python and NumPy say of a tensor that has no numbers yet.
+            if "symbolic" not in str(error).lower():
+                raise
+            raise TfvizError(f"{NOT_TENSORFLOW}: {one_line(error)}") from error
+        if found is None or isinstance(found, Number | np.ndarray):
+            raise TfvizError(f"{NOT_TENSORFLOW}: it returns {type(found).__name__}, which no gradient passes")
+        return found
+
+
+def find_custom_head(
+    score: CustomScore, values: Sequence[Value], names: Sequence[str], structure: Any, making: Making
+) -> Head:
+    """Return the head of a network whose score the user gave; raise `TfvizError` where it is not of TensorFlow.
+
+    structure: how the model nests its outputs; None where there is just one. What the score is made of is found from
+    its gradient.
+    """
+    bound = _Bound(score, values, names, making)
+    sources: dict[Value, None] = {}
+    reads: dict[str, None] = {}
+
+    # A function and no plain graph, since the score may hold variables and tensors of the user's.
+    def trial(*tensors: tf.Tensor) -> None:
+        outputs, logits = tensors[: len(values)], tensors[len(values) :]
+        packed = outputs[0] if structure is None else tf.nest.pack_sequence_as(structure, outputs)
+        found = tf.gradients(tf.cast(bound.of(packed, logits.__getitem__), tf.float32), tensors)
+        for place, (of_output, of_logits) in enumerate(zip(found[: len(values)], found[len(values) :], strict=True)):
+            if of_output is not None:
+                sources[values[place]] = reads[DESCRIBED[bound.ending(place).kind]] = None
+            if of_logits is not None:
+                sources.update(dict.fromkeys(bound.ending(place).sources))
+                reads[BEHIND[bound.ending(place).kind]] = None
+
+    specs = [tf.TensorSpec(value.shape, value.dtype) for value in values]
+    specs += [tf.TensorSpec(value.shape, tf.float32) for value in values]
+    tf.function(trial, autograph=False).get_concrete_function(*specs)
+    return Head("custom", None, tuple(sources), bound, " and ".join(reads))

@@ -1,0 +1,232 @@
+"""What operations make of probabilities, done on their logarithms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
+
+import tensorflow as tf
+
+from tfviz.errors import UnsupportedModelError
+from tfviz.network.log_probabilities import (
+    NEVER,
+    LogPair,
+    difference,
+    log_of,
+    of_number,
+    of_softmax,
+    power,
+    product,
+    product_along,
+    reduced,
+    running_product,
+    scaled,
+    sum_of,
+)
+from tfviz.network.operations import Tensors, run_operation
+from tfviz.network.program import Step
+
+# Operations that leave numbers as they are and only put them elsewhere.
+MOVES = frozenset(
+    {
+        "BroadcastTo",
+        "Cast",
+        "ConcatV2",
+        "EnsureShape",
+        "ExpandDims",
+        "GatherNd",
+        "GatherV2",
+        "Identity",
+        "Pack",
+        "PadV2",
+        "Reshape",
+        "ReverseV2",
+        "Slice",
+        "Snapshot",
+        "Split",
+        "SplitV",
+        "Squeeze",
+        "StopGradient",
+        "StridedSlice",
+        "Tile",
+        "Transpose",
+        "Unpack",
+    }
+)
+PRODUCTS = frozenset({"MatMul", "BatchMatMulV2"})
+
+Operand: TypeAlias = "LogPair | tf.Tensor"
+
+
+def rearranged(step: Step, operands: Sequence[tf.Tensor]) -> Tensors:
+    """Return what one of `MOVES` makes of tensors in place of its own."""
+    return [operands[0]] if step.type == "Cast" else run_operation(step, operands)
+
+
+def moved(step: Step, operands: Sequence[Operand]) -> list[LogPair]:
+    """Return what one of `MOVES` makes of probabilities."""
+    # Floats beside them are probabilities, too: the 1 or 0 that a concatenation adds. Whole numbers say how.
+    known = [
+        each if isinstance(each, LogPair) or not each.dtype.is_floating else of_number(as_float(each))
+        for each in operands
+    ]
+    both = [
+        rearranged(step, [each[part] if isinstance(each, LogPair) else each for each in known]) for part in range(2)
+    ]
+    return [LogPair(*each) for each in zip(*both, strict=True)]
+
+
+def as_float(tensor: tf.Tensor) -> tf.Tensor:
+    """Return a tensor as float32."""
+    return tf.cast(tensor, tf.float32)
+
+
+class Mixture(NamedTuple):
+    """A sum of products u v along axes: a mean of one factor where the other one is weights that add up to 1.
+
+    factors: u and v as they are multiplied with each other, of ranks that broadcast. made: which of them are
+    probabilities, and no constants.
+    """
+
+    factors: Sequence[LogPair]
+    made: Sequence[bool]
+    axes: Sequence[int] | tf.Tensor
+    keepdims: bool
+
+    def total(self, place: int) -> tf.Tensor:
+        """Return the logarithm of the sum of one factor, which is 0 for weights."""
+        weights, parts = self._weighted_by(place)
+        return self._sum(weights.of + tf.zeros_like(parts.of))
+
+    def holds_probabilities(self, place: int) -> bool:
+        """Return whether one factor is probabilities, or the constants 0 and 1 that choose among such."""
+        chosen = tf.minimum(*self.factors[place]) <= NEVER
+        return self.made[place] or bool(tf.reduce_all(chosen))
+
+    def mean(self, place: int) -> LogPair:
+        """Return the mean of the other factor with that one as its weights."""
+        weights, parts = self._weighted_by(place)
+        return LogPair(self._sum(weights.of + parts.of), self._sum(weights.of + parts.beside))
+
+    def _weighted_by(self, place: int) -> tuple[LogPair, LogPair]:
+        return self.factors[place], self.factors[1 - place]
+
+    def _sum(self, values: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_logsumexp(values, axis=self.axes, keepdims=self.keepdims)
+
+
+def matrix_product(step: Step, factors: Sequence[LogPair], made: Sequence[bool]) -> Mixture | None:
+    """Return a matrix product as a sum of products along an axis; None where a matrix is turned."""
+    turned = ("transpose_a", "transpose_b") if step.type == "MatMul" else ("adj_x", "adj_y")
+    if any(step.operation.get_attr(name) for name in turned):
+        return None
+    rows = reduced(factors[0], lambda values: values[..., tf.newaxis])
+    columns = reduced(factors[1], lambda values: values[..., tf.newaxis, :, :])
+    return Mixture((rows, columns), made, [-2], False)
+
+
+def _add(step: Step, operands: Sequence[Operand]) -> LogPair:
+    return sum_of([_share(each) for each in operands])
+
+
+def _share(operand: Operand) -> LogPair:
+    """Return what is added; of a number nothing is left."""
+    if isinstance(operand, LogPair):
+        return operand
+    found = log_of(as_float(operand))
+    return LogPair(found, tf.fill(tf.shape(found), NEVER))
+
+
+def _probability(operand: Operand) -> LogPair:
+    return operand if isinstance(operand, LogPair) else of_number(as_float(operand))
+
+
+def _multiply(step: Step, operands: Sequence[Operand]) -> LogPair:
+    one, other = operands
+    if isinstance(one, LogPair) and isinstance(other, LogPair):
+        return product(one, other)
+    return scaled(one, as_float(other)) if isinstance(one, LogPair) else scaled(_probability(other), as_float(one))
+
+
+def _divide(step: Step, operands: Sequence[Operand]) -> LogPair:
+    one, other = operands
+    divisor = step.inputs[1].step
+    if divisor is not None and divisor.type == "Sum" and divisor.inputs[0] is step.inputs[0]:
+        return of_softmax(_probability(one).of)
+    if isinstance(one, LogPair) and not isinstance(other, LogPair):
+        return scaled(one, 1 / as_float(other))
+    raise UnsupportedModelError(f"{step.name} divides by a probability")
+
+
+def _subtract(step: Step, operands: Sequence[Operand]) -> LogPair:
+    one, other = operands
+    if isinstance(one, LogPair) or not isinstance(other, LogPair):
+        return difference(_probability(one), _probability(other))
+    return LogPair(other.beside, other.of)
+
+
+def _extreme(of: Callable[..., tf.Tensor], beside: Callable[..., tf.Tensor]) -> Callable[..., LogPair]:
+    def between(step: Step, operands: Sequence[Operand]) -> LogPair:
+        one, other = map(_probability, operands)
+        return LogPair(of(one.of, other.of), beside(one.beside, other.beside))
+
+    return between
+
+
+def _reduction(how: Callable[..., tf.Tensor], beside: Callable[..., tf.Tensor] | None = None) -> Callable[..., LogPair]:
+    def along(step: Step, operands: Sequence[Operand]) -> LogPair:
+        pair, axes = operands
+        keepdims = step.operation.get_attr("keep_dims")
+        other = beside or how
+        return LogPair(how(pair.of, axes, keepdims=keepdims), other(pair.beside, axes, keepdims=keepdims))
+
+    return along
+
+
+def _log_mean(values: tf.Tensor, axes: tf.Tensor, *, keepdims: bool) -> tf.Tensor:
+    count = tf.reduce_prod(tf.gather(tf.shape(values), axes % len(values.shape)))
+    return tf.reduce_logsumexp(values, axes, keepdims=keepdims) - tf.math.log(as_float(count))
+
+
+def _multiply_along(step: Step, operands: Sequence[Operand]) -> LogPair:
+    return product_along(
+        _probability(operands[0]), _one_axis(operands[1]), keepdims=step.operation.get_attr("keep_dims")
+    )
+
+
+def _multiply_up_to(step: Step, operands: Sequence[Operand]) -> LogPair:
+    how = {name: step.operation.get_attr(name) for name in ("exclusive", "reverse")}
+    return running_product(_probability(operands[0]), _one_axis(operands[1]), **how)
+
+
+def _one_axis(axes: Operand) -> int:
+    return int(tf.get_static_value(axes).reshape([]))
+
+
+def _pad(step: Step, operands: Sequence[Operand]) -> LogPair:
+    pair = _probability(operands[0])
+    return LogPair(tf.pad(pair.of, operands[1], constant_values=NEVER), tf.pad(pair.beside, operands[1]))
+
+
+def _power(step: Step, operands: Sequence[Operand]) -> LogPair:
+    return power(_probability(operands[0]), as_float(operands[1]))
+
+
+ARITHMETIC: dict[str, Callable[[Step, Sequence[Operand]], LogPair]] = {
+    **dict.fromkeys(("Add", "AddN", "AddV2"), _add),
+    **dict.fromkeys(("DivNoNan", "RealDiv"), _divide),
+    "Cumprod": _multiply_up_to,
+    "Max": _reduction(tf.reduce_max, tf.reduce_min),
+    "Maximum": _extreme(tf.maximum, tf.minimum),
+    "Mean": _reduction(_log_mean),
+    "Min": _reduction(tf.reduce_min, tf.reduce_max),
+    "Minimum": _extreme(tf.minimum, tf.maximum),
+    "Mul": _multiply,
+    "Pad": _pad,
+    "Pow": _power,
+    "Prod": _multiply_along,
+    "Sqrt": lambda step, operands: power(_probability(operands[0]), tf.constant(0.5)),
+    "Square": lambda step, operands: product(_probability(operands[0]), _probability(operands[0])),
+    "Sub": _subtract,
+    "Sum": _reduction(tf.reduce_logsumexp),
+}

@@ -1,0 +1,129 @@
+"""Arithmetic on probabilities by their logarithms, which stays exact where a probability is nearly 0 or 1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+
+# Stands for log 0: finite, so that a gradient past it is zero and not NaN.
+NEVER = -1e30
+# The logarithm of the largest float32 below 1: what a probability that was rounded to 1 may have been.
+NEARLY_SURE = -6e-8
+HALF = -0.6931472
+# The smallest difference of log odds that float32 tells from none where these are large.
+SMALLEST = 1e-12
+
+
+class LogPair(NamedTuple):
+    """log p and log(1 − p) of probabilities p or, of parts of a mean, of p and of what is left of their share."""
+
+    of: tf.Tensor
+    beside: tf.Tensor
+
+    @property
+    def share(self) -> tf.Tensor:
+        """The logarithm of the whole that both add up to: 0 where p is a probability by itself."""
+        return add(self.of, self.beside)
+
+    @property
+    def log_odds(self) -> tf.Tensor:
+        """log(p / (1 − p)), finite."""
+        return tf.clip_by_value(self.of - self.beside, NEVER, -NEVER)
+
+
+def add(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+    """Return log(eᵃ + eᵇ)."""
+    return tf.maximum(one, other) + tf.math.log1p(tf.exp(-tf.abs(one - other)))
+
+
+def complement(log_p: tf.Tensor) -> tf.Tensor:
+    """Return log(1 − p) of log p, which is below 0."""
+    is_large = log_p > HALF
+    # Both branches are differentiated, so that neither may be infinite where it is not taken.
+    large = tf.math.log(-tf.math.expm1(tf.where(is_large, log_p, HALF)))
+    return tf.where(is_large, large, tf.math.log1p(-tf.exp(tf.where(is_large, HALF, log_p))))
+
+
+def rounded_complement(log_p: tf.Tensor) -> tf.Tensor:
+    """Return log(1 − p) as far as float32 still knows it of log p, where nothing tells it more exactly."""
+    return complement(tf.minimum(log_p, NEARLY_SURE))
+
+
+def log_of(number: tf.Tensor) -> tf.Tensor:
+    """Return the logarithm of numbers that are not negative."""
+    is_positive = number > 0
+    return tf.where(is_positive, tf.math.log(tf.where(is_positive, number, 1.0)), NEVER)
+
+
+def of_number(number: tf.Tensor) -> LogPair:
+    """Return constants as the probabilities that they are."""
+    return LogPair(log_of(number), log_of(1 - number))
+
+
+def of_sigmoid(logits: tf.Tensor) -> LogPair:
+    """Return the probabilities of independent labels."""
+    return LogPair(-tf.math.softplus(-logits), -tf.math.softplus(logits))
+
+
+def of_softmax(logits: tf.Tensor) -> LogPair:
+    """Return the probabilities of exclusive classes along the last axis."""
+    logits = tf.maximum(logits, NEVER)
+    total = tf.reduce_logsumexp(logits, axis=-1, keepdims=True)
+    best = tf.one_hot(tf.argmax(logits, axis=-1), tf.shape(logits)[-1], True, False, dtype=tf.bool)
+    others = tf.reduce_logsumexp(tf.where(best, NEVER, logits), axis=-1, keepdims=True)
+    of = logits - total
+    # Only that of the best class may be above a half, and is 1 minus what the others have.
+    return LogPair(of, tf.where(best, others - total, complement(tf.where(best, HALF, of))))
+
+
+def scaled(pair: LogPair, factor: tf.Tensor) -> LogPair:
+    """Return a share of probabilities."""
+    return LogPair(pair.of + log_of(factor), pair.beside + log_of(factor))
+
+
+def sum_of(pairs: Sequence[LogPair]) -> LogPair:
+    """Return the sum of several."""
+    first, *rest = pairs
+    for pair in rest:
+        first = LogPair(add(first.of, pair.of), add(first.beside, pair.beside))
+    return first
+
+
+def product(one: LogPair, other: LogPair) -> LogPair:
+    """Return p q, and besides it what one of them lacks: 1 − p q = (1 − p) + p (1 − q)."""
+    return LogPair(one.of + other.of, add(one.beside + other.share, one.of + other.beside))
+
+
+def difference(one: LogPair, other: LogPair) -> LogPair:
+    """Return p − q of probabilities p ≥ q, p (1 − q) (1 − e^(logit q − logit p)); nearly 0 where q is larger."""
+    apart = tf.maximum(one.log_odds - other.log_odds, SMALLEST)
+    return LogPair(one.of + other.beside + complement(-apart), add(one.beside, other.of))
+
+
+def power(pair: LogPair, exponent: tf.Tensor) -> LogPair:
+    """Return p to a power."""
+    of = pair.of * exponent
+    return LogPair(of, rounded_complement(of))
+
+
+def reduced(pair: LogPair, how: Callable[[tf.Tensor], tf.Tensor]) -> LogPair:
+    """Return both logarithms after the same operation."""
+    return LogPair(how(pair.of), how(pair.beside))
+
+
+def running_product(pair: LogPair, axis: int, *, exclusive: bool, reverse: bool) -> LogPair:
+    """Return p₀ p₁ ... up to each: 1 − p₀ ... pₖ = Σᵢ p₀ ... pᵢ₋₁ (1 − pᵢ)."""
+    direction = {"axis": axis, "reverse": reverse}
+    of = tf.cumsum(pair.of, exclusive=exclusive, **direction)
+    before = tf.cumsum(pair.of, exclusive=True, **direction)
+    beside = tf.math.cumulative_logsumexp(before + pair.beside, exclusive=exclusive, **direction)
+    return LogPair(of, tf.maximum(beside, NEVER))
+
+
+def product_along(pair: LogPair, axis: int, *, keepdims: bool) -> LogPair:
+    """Return the product along an axis."""
+    before = tf.cumsum(pair.of, axis=axis, exclusive=True)
+    beside = tf.reduce_logsumexp(before + pair.beside, axis=axis, keepdims=keepdims)
+    return LogPair(tf.reduce_sum(pair.of, axis=axis, keepdims=keepdims), beside)
