@@ -107,9 +107,114 @@ def test_the_one_output_of_a_saved_model_has_a_name(tmp_path):
 def test_a_label_is_scored_by_the_logit_before_its_sigmoid():
     model = flat_model(4, activation="sigmoid")
     np.testing.assert_allclose(gradient(model, scores.label_score(2)), kernel(model, 2), rtol=1e-3, atol=1e-6)
+    sure = flat_model(4, activation="sigmoid")
+    sure.get_layer("out0").bias.assign([30.0] * 4)
+    np.testing.assert_allclose(gradient(sure, scores.label_score(2)), kernel(sure, 2), rtol=1e-5)
+    classes = flat_model(4, activation="softmax")
+    p = classes.predict(IMAGES, verbose=0)[:, 2]
+    np.testing.assert_allclose(value(classes, scores.label_score(2)), np.log(p / (1 - p)), rtol=1e-4)
     probability = tf.constant([[1.0, 0.0, 0.5]])
     found = [float(scores.label_score(index)(probability)[0]) for index in range(3)]
     np.testing.assert_allclose(found, [16.118, -16.118, 0], atol=1e-3)
+
+
+# Logits behind a softmax.
+
+
+@pytest.mark.parametrize("activation", ["softmax", "log_softmax", "sigmoid", None])
+def test_logits_are_those_that_targets_explain(activation):
+    model = flat_model(4, activation=activation)
+    model.get_layer("out0").bias.assign([60.0, 0, 0, 0])  # a softmax that is exactly 1
+    of_target = [tfviz.gradient(model, IMAGES, index) for index in range(4)]
+    contrast, expected = gradient(model, scores.contrast_score(3, 0)), of_target[3] - of_target[0]
+    np.testing.assert_allclose(contrast, expected, rtol=1e-5, atol=1e-5 * abs(expected).max())
+    np.testing.assert_allclose(gradient(model, scores.logit_score(2)), of_target[2], rtol=1e-6)
+    np.testing.assert_allclose(value(model, scores.logit_score(2)), tfviz.trace(model).logits(IMAGES)[:, 2], rtol=1e-6)
+
+
+def test_the_logits_of_a_single_sigmoid_and_of_a_mean():
+    single = flat_model(1, activation="sigmoid")
+    np.testing.assert_allclose(gradient(single, scores.logit_score(0)), -kernel(single, 0), rtol=1e-6)
+    np.testing.assert_allclose(gradient(single, scores.contrast_score(1, 0)), 2 * kernel(single, 0), rtol=1e-6)
+    both = flat_model(3, 3, activation="softmax")
+    mean = keras.Model(both.input, layers.Average()(both.outputs))
+    for index in range(3):
+        np.testing.assert_allclose(
+            gradient(mean, scores.logit_score(index)), tfviz.gradient(mean, IMAGES, index), rtol=1e-6
+        )
+    raw = tf.constant([[1.0, 3.0]])
+    assert [float(score(raw)[0]) for score in (scores.logit_score(1), scores.contrast_score(1, 0))] == [3, 2]
+
+
+def test_the_logits_of_one_of_several_outputs(tmp_path):
+    model = flat_model(3, 2, activation="softmax")
+    named = keras.Model(model.input, {"kind": model.outputs[0], "mood": model.outputs[1]})
+    named.export(tmp_path)
+    for opened in (named, tmp_path):
+        found = gradient(opened, scores.contrast_score(0, 1, output="mood"))
+        np.testing.assert_allclose(found, kernel(model, 0, "out1") - kernel(model, 1, "out1"), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "activation, score, said",
+    [
+        (
+            "softmax",
+            lambda p: p[:, 0] - p[:, 1],
+            "the score that was given to trace, which reads probabilities after the softmax",
+        ),
+        ("softmax", scores.contrast_score(0, 1), "trace, which reads logits before the softmax"),
+        ("sigmoid", scores.class_score(0), "trace, which reads probabilities after the sigmoid"),
+        ("sigmoid", scores.label_score(0), "trace, which reads logits before the sigmoid"),
+        ("softmax", scores.label_score(0), "trace, which reads probabilities after the softmax"),
+        (None, scores.class_score(0), "trace, which reads the raw output"),
+        (None, scores.logit_score(0), "trace, which reads the raw output"),
+        (None, lambda z: tf.cast(tf.argmax(z, 1), tf.float32), "the score that was given to trace"),
+    ],
+)
+def test_what_a_score_reads_is_said(activation, score, said):
+    network = tfviz.trace(flat_model(4, activation=activation), score=score)
+    assert network.head.scored_by.endswith(said)
+    if activation == "softmax":
+        found = tfviz.explain(network, IMAGES, methods="gradient")
+        assert found.scored_by == network.head.scored_by and found.scored_by in repr(found)
+
+
+def test_what_a_score_of_several_outputs_reads_is_said():
+    image = layers.Input(SHAPE)
+    flat = layers.Flatten()(image)
+    p, q = (layers.Dense(3, activation="softmax")(flat) for _ in range(2))
+    model = keras.Model(image, {"mean": (p + q) / 2, "size": layers.Dense(1)(flat)})
+    score = lambda outputs: outputs["mean"][:, 0] * outputs["size"][:, 0]  # noqa: E731  # one line in the test
+    network = tfviz.trace(model, score=score)
+    assert network.head.scored_by.endswith("which reads probabilities and the raw output")
+    network = tfviz.trace(model, score=scores.logit_score(0, output="mean"))
+    assert network.head.scored_by.endswith("which reads the log odds of probabilities")
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        lambda outputs: np.sum(outputs, axis=1),
+        lambda outputs: float(outputs[0, 0]),
+        lambda outputs: outputs.numpy()[:, 0],
+        lambda outputs: outputs[:, 0] if outputs[0, 0] > 0 else outputs[:, 1],
+        lambda outputs: outputs[:, 0].mean(),
+        lambda outputs: np.ones(2, np.float32),
+        lambda outputs: 1.0,
+        lambda outputs: None,
+    ],
+)
+def test_a_score_of_numpy_is_refused_in_words(score):
+    with pytest.raises(TfvizError, match=r"the score must be made of TensorFlow operations, such as tf\.reduce_mean"):
+        tfviz.trace(flat_model(3), score=score)
+
+
+def test_the_errors_of_a_score_itself_are_its_own():
+    with pytest.raises(KeyError, match="kind"):
+        tfviz.trace(flat_model(3, 2), score=lambda outputs: {}["kind"])
+    with pytest.raises(TypeError, match="mine"):
+        tfviz.trace(flat_model(3, 2), score=lambda outputs: (_ for _ in ()).throw(TypeError("mine")))
 
 
 def test_an_embedding():
@@ -160,6 +265,33 @@ def test_the_region_where_a_class_is_predicted():
         found = value(only, scores.region_score(0, threshold=threshold))
         np.testing.assert_allclose(found, [image[image > threshold].mean() for image in maps], rtol=1e-4)
     assert not value(only, scores.region_score(0, threshold=1e6)).any()
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_a_region_is_scored_by_the_logits(activation, tmp_path):
+    raw = segmenter()
+    model = keras.Model(raw.input, layers.Activation(activation)(raw.output * 9))
+    mask = np.zeros(SHAPE[:2], bool)
+    mask[2:4, 5] = True
+    logits, said = 9 * raw(IMAGES).numpy()[..., 1], model(IMAGES).numpy()
+    model.export(tmp_path)
+    for opened in (model, tmp_path):
+        network = tfviz.trace(opened, score=scores.region_score(1, mask))
+        np.testing.assert_allclose(network.logits(IMAGES)[:, 0], logits[:, mask].mean(1), rtol=1e-4)
+        assert network.head.scored_by.endswith(f"which reads logits before the {activation}")
+        network = tfviz.trace(opened, score=scores.region_score(1, mask, probabilities=True))
+        np.testing.assert_allclose(network.logits(IMAGES)[:, 0], said[..., 1][:, mask].mean(1), rtol=1e-4)
+        assert network.head.scored_by.endswith(f"which reads probabilities after the {activation}")
+    expected = [z[p.argmax(-1) == 1].mean() for z, p in zip(logits, said, strict=True)]
+    np.testing.assert_allclose(value(model, scores.region_score(1)), expected, rtol=1e-4)
+
+
+def test_the_region_of_a_single_channel_is_where_its_probability_is_high():
+    raw = segmenter(classes=1)
+    model = keras.Model(raw.input, layers.Activation("sigmoid")(raw.output))
+    logits = raw(IMAGES).numpy()[..., 0]
+    expected = [z[z > np.log(0.6 / 0.4)].mean() for z in logits]
+    np.testing.assert_allclose(value(model, scores.region_score(0, threshold=0.6)), expected, rtol=1e-4)
 
 
 def test_a_mask_of_another_size_counts_by_the_share_that_it_covers():

@@ -2,8 +2,9 @@
 
 Each function here returns a function of the model's outputs that gives a number for each image (N,), made of TensorFlow
 operations. `output` says which of several outputs it reads, by a name or number that `tfviz.trace(output=...)` takes;
-None where there is but one. Outputs are read as the model gives them, so that after a softmax a score is a probability.
-The logit of a class needs no score: trace the model without one, and give `targets`.
+None where there is but one. Where a network ends in a softmax or sigmoid, `contrast_score`, `logit_score`,
+`label_score` and `region_score` read the logits behind it, the others the probabilities that it gives, as does a
+function of your own; `explanation.scored_by` says which. Called by itself, a score knows the outputs alone.
 
 What raises does so when the model is traced: a `TfvizError` where the outputs are others than the score reads.
 """
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from tfviz.errors import TfvizError
 from tfviz.network.custom_scores import NamedOutputs, NamedScore
+from tfviz.network.endings import LOG_ODDS
 
 Output = str | int | None
 Score = Callable[[Any], tf.Tensor]
@@ -28,10 +30,38 @@ Numbers = NDArray[np.float32]
 SATURATED = 1e-7
 
 
-def class_score(index: int, *, output: Output = None) -> Score:
-    """Score one entry of an output (N, K): the score of a class, or one of several regression values.
+def logit_score(index: int, *, output: Output = None) -> Score:
+    """Score the logit of a class of an output (N, K): what is explained without a score, where `targets` say the class.
 
-    An output (N,) is one value, with the index 0.
+    It stands before a softmax or sigmoid; the raw output counts as logits, and of a mean or product of probabilities it
+    is the log odds. A single sigmoid has the classes 0 and 1.
+    """
+
+    @NamedScore
+    def score(outputs: NamedOutputs) -> tf.Tensor:
+        return _entry(outputs.class_logits(output), index)
+
+    return score
+
+
+def contrast_score(index: int, other: int, *, output: Output = None) -> Score:
+    """Score what speaks for one class rather than for another one: the difference of their logits, see `logit_score`.
+
+    Before a softmax it is log(p_index / p_other). Its gradient is that of the one class minus that of the other.
+    """
+
+    @NamedScore
+    def score(outputs: NamedOutputs) -> tf.Tensor:
+        logits = outputs.class_logits(output)
+        return _entry(logits, index) - _entry(logits, other)
+
+    return score
+
+
+def class_score(index: int, *, output: Output = None) -> Score:
+    """Score one entry of an output (N, K) as the model gives it: a probability, or one of several regression values.
+
+    An output (N,) is one value, with the index 0. See `logit_score` for what stands before a softmax.
     """
 
     @NamedScore
@@ -58,19 +88,24 @@ def value_score(*, output: Output = None) -> Score:
 def label_score(index: int, *, output: Output = None) -> Score:
     """Score one label of several that do not exclude each other: the log odds of its probability (N, K), 0 to 1.
 
-    They are the logit before a sigmoid; where that is saturated, at 1 in 10 million, they end at ±16.
+    They are the logit before a sigmoid. Where neither a sigmoid is found nor what probabilities were averaged or
+    multiplied, they are computed from the probability, and end at ±16, which is 1 in 10 million.
     """
 
     @NamedScore
     def score(outputs: NamedOutputs) -> tf.Tensor:
         probability = _entry(outputs.read(output, "probabilities (N, K)", 2), index)
+        if outputs.kind(output) in LOG_ODDS:
+            return _entry(outputs.logits(output), index)
         return tf.math.log(tf.maximum(probability, SATURATED)) - tf.math.log(tf.maximum(1 - probability, SATURATED))
 
     return score
 
 
-def region_score(index: int, mask: Any = None, *, threshold: float = 0.5, output: Output = None) -> Score:
-    """Score a class in a region of a segmentation (N, h, w, K): its mean there (Seg-Grad-CAM, arXiv 2002.11434).
+def region_score(
+    index: int, mask: Any = None, *, threshold: float = 0.5, probabilities: bool = False, output: Output = None
+) -> Score:
+    """Score a class in a region of a segmentation (N, h, w, K): its mean logit there (Seg-Grad-CAM, arXiv 2002.11434).
 
     Parameters
     ----------
@@ -83,17 +118,20 @@ def region_score(index: int, mask: Any = None, *, threshold: float = 0.5, output
     threshold
         A network with a single channel predicts its class where the output is higher than this: 0.5 for probabilities,
         0 for logits.
+    probabilities
+        Whether the mean is that of the output as the model gives it, and not of the logits behind its softmax or
+        sigmoid.
     """
     weights = None if mask is None else _mask(mask)
 
     @NamedScore
     def score(outputs: NamedOutputs) -> tf.Tensor:
         maps = outputs.read(output, "a segmentation (N, h, w, K)", 4)
-        chosen = _entry(maps, index)
+        chosen = _entry(maps if probabilities else outputs.logits(output), index)
         if weights is not None:
             shares = tf.image.resize(weights, tf.shape(maps)[1:3], method="area")[..., 0]
         elif maps.shape[-1] == 1:
-            shares = tf.cast(chosen > threshold, tf.float32)
+            shares = tf.cast(_entry(maps, index) > threshold, tf.float32)
         else:
             shares = tf.cast(tf.argmax(maps, axis=-1) == index, tf.float32)
         total = tf.reduce_sum(shares * tf.ones_like(chosen), axis=[1, 2])
