@@ -316,6 +316,7 @@ def in_a_loop(x):
     return tf.while_loop(lambda i, x: i < 1, lambda i, x: (i + 1, as_its_own_values(x)), [0, x])[1]
 
 
+@pytest.mark.filterwarnings("ignore:.*raw outputs are taken for logits:tfviz.errors.TfvizWarning")
 @pytest.mark.parametrize("function", [as_its_own_values, in_a_loop])
 def test_an_operation_without_a_gradient_is_named(function, images):
     model = sequential(layers.Lambda(function, output_shape=SHAPE), layers.Conv2D(2, 3))
@@ -345,6 +346,7 @@ def given_a_gradient(x):
     return as_its_own_values(x), lambda upstream: upstream
 
 
+@pytest.mark.filterwarnings("ignore:.*raw outputs are taken for logits:tfviz.errors.TfvizWarning")
 def test_a_custom_gradient_of_an_operation_that_has_none(images):
     model = sequential(layers.Lambda(given_a_gradient, output_shape=SHAPE), layers.Conv2D(2, 3))
     with pytest.warns(tfviz.TfvizWarning, match="a gradient of its own in .*, and TensorFlow has none of Unique$"):
@@ -352,6 +354,7 @@ def test_a_custom_gradient_of_an_operation_that_has_none(images):
     assert tfviz.occlusion(network, images).any()
 
 
+@pytest.mark.filterwarnings("ignore:.*raw outputs are taken for logits:tfviz.errors.TfvizWarning")
 def test_whole_numbers_and_an_operation_without_a_gradient(images):
     body = sequential(layers.Lambda(as_its_own_values, output_shape=SHAPE), layers.Conv2D(2, 3))
     inputs = keras.Input(SHAPE, dtype="uint8")
