@@ -17,6 +17,7 @@ from model_zoo import distance
 
 import tfviz
 from tfviz.errors import TfvizWarning
+from tfviz.methods.adversarial.ascent import log_odds
 
 SHAPE = (4, 4, 3)
 LOGITS = 6
@@ -291,6 +292,24 @@ def test_the_best_class_of_several_softmaxes_is_the_most_probable():
     assert (found.targets >= 3).any()
     single = tfviz.explain(model, inputs, methods="saliency")
     np.testing.assert_array_equal(single.targets, order[:, 0])
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        lambda z: tf.nn.softmax(z),
+        lambda z: tf.sigmoid(z),
+        lambda z: tf.concat([tf.nn.softmax(z[:, :2]), tf.nn.softmax(z[:, 2:])], 1),
+        lambda z: (tf.nn.softmax(z[:, :3]) + tf.nn.softmax(z[:, 3:])) / 2,
+    ],
+)
+def test_attacks_climb_the_log_odds_of_every_head(head):
+    model, _ = model_of(head)
+    network, inputs = tfviz.trace(model), images(0.3)
+    p = model(inputs).numpy().astype(float)
+    for index in range(p.shape[1]):
+        ours = log_odds(network.head, tf.constant(network.logits(inputs)), tf.fill([len(p)], index))
+        np.testing.assert_allclose(ours, np.log(p / (1 - p))[:, index], rtol=1e-3, atol=1e-3)
 
 
 # What is none.

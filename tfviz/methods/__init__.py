@@ -17,9 +17,11 @@ batch_size
     runs at once, fewer where they would need more than `tfviz.network.memory.AFFORDED` bytes.
 
 The result is NumPy float32, signed and unnormalised, at the images' size: attributions (N, H, W, C) or maps (N, H, W).
-Scores are logits: what stands before the softmax or sigmoid. Raises `UnsupportedModelError`, `InvalidImagesError` (the
-shape, NaN), `InvalidTargetsError`, `UnknownLayerError`, `UnknownMethodError` (an option), `TfvizError` (a result that
-is not finite, an option without meaning). An all-zero map is warned about.
+Scores are logits: what stands before the softmax or sigmoid, or the log odds of probabilities that are made of several
+of these. Raises `UnsupportedModelError`, `InvalidImagesError` (the shape, NaN), `InvalidTargetsError`,
+`UnknownLayerError`, `UnknownMethodError` (an option), `TfvizError` (a result that is not finite, an option without
+meaning). An all-zero map is warned about, and so is the softmax that `occlusion`, `rise` and `score_cam` take of raw
+outputs.
 """
 
 from tfviz.methods.adversarial import Adversarial, fgsm, fooling_image, pgd

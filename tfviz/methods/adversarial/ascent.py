@@ -24,10 +24,12 @@ def log_odds(head: Head, logits: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
     Its gradient has the direction of the cross-entropy's, whose own vanishes in float32 where p is nearly 1.
     """
     scores = head.scores(logits, classes)
-    if head.kind == "sigmoid":
+    if head.are_log_odds:
         return scores
-    others = tf.where(tf.one_hot(classes, tf.shape(logits)[1], True, False, dtype=tf.bool), float("-inf"), logits)
-    return scores - tf.reduce_logsumexp(others, axis=1)
+    left_out = tf.one_hot(classes, tf.shape(logits)[1], True, False, dtype=tf.bool)
+    if head.groups is not None:  # The classes of another softmax exclude none of this one's.
+        left_out |= tf.not_equal(head.groups, tf.gather(head.groups, classes)[:, tf.newaxis])
+    return scores - tf.reduce_logsumexp(tf.where(left_out, float("-inf"), logits), axis=1)
 
 
 OBJECTIVES: dict[str, Callable[[Head, tf.Tensor, tf.Tensor], tf.Tensor]] = {"logit": Head.scores, "log_odds": log_odds}
