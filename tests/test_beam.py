@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import pickle
 import threading
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from apache_beam.internal import pickler
+from apache_beam.internal.cloudpickle import cloudpickle
 from apache_beam.metrics import MetricsFilter
 from apache_beam.ml.inference.base import KeyedModelHandler, KeyModelMapping, ModelMetadata, RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -281,13 +283,14 @@ def test_threads_explain_at_the_same_time_and_in_silence(models, monkeypatch):
     assert warnings.filters == before
 
 
-@pytest.mark.parametrize("by", ["pickle", "beam", "dill"])
+@pytest.mark.parametrize("by", ["pickle", "beam", "cloudpickle", "dill"])
 def test_it_travels(models, by):
-    module = pytest.importorskip("dill") if by == "dill" else pickler if by == "beam" else pickle
+    modules = {"pickle": pickle, "beam": pickler, "cloudpickle": cloudpickle}
+    module = pytest.importorskip("dill") if by == "dill" else modules[by]
     handler = AttributionHandler(str(models / "functional.keras"), "integrated_gradients", steps=40, target=1)
     data = module.dumps(handler)
     assert len(data) < 2000
-    arrived = module.loads(data)
+    arrived = module.loads(module.dumps(copy.deepcopy(handler)))
     image = some_images(1)[0]
     (result,) = arrived.run_inference([image], arrived.load_model())
     expected = tfviz.integrated_gradients(model_of("functional"), image, 1, steps=40)[0]

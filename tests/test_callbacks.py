@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import gc
 import importlib
 import os
+import pickle
 import random
 import re
 import subprocess
@@ -439,6 +441,44 @@ def test_another_model_than_the_one_that_is_trained(tmp_path):
         np.testing.assert_array_equal(picture_part(explanations(tmp_path / name)["saliency"][1]), shown)
     with pytest.raises(tfviz.UnsupportedModelError, match="several outputs"):
         both.fit(X, wanted, verbose=0, callbacks=[ExplainImages(tmp_path, IMAGES)])
+
+
+@pytest.mark.parametrize(
+    "by, images",
+    [
+        (copy.deepcopy, IMAGES),
+        (copy.copy, tf.constant(IMAGES)),
+        (lambda callback: pickle.loads(pickle.dumps(callback)), {"images": IMAGES}),
+    ],
+    ids=["deepcopy", "copy", "pickle"],
+)
+def test_a_copy_is_as_new(tmp_path, trained, by, images):
+    """A tuner copies the callbacks for each trial, which may have been through a training of their own."""
+    used = ExplainImages(tmp_path / "logs", images, [1, 2, 3], methods="saliency", class_names=list("abcde"))
+    fit(trained, used, epochs=1)
+    copied = by(used)
+    assert copied.model is None and copied._network is None
+    model = compiled("keras")
+    fit(model, copied, epochs=1)
+    shown = overlay(PICTURES, normalise(tfviz.saliency(model, IMAGES, [1, 2, 3]), "positive"))
+    np.testing.assert_array_equal(picture_part(explanations(tmp_path / "logs")["saliency"][0]), shown)
+
+
+def test_a_copy_in_the_middle_of_a_training(tmp_path, trained):
+    watched, copies = ExplainImages(tmp_path / "a", IMAGES, methods="saliency", every=1, unit="batch"), []
+    fit(trained, watched, spy("keras", on_train_batch_end=lambda *_: copies.append(copy.deepcopy(watched))), epochs=1)
+    fit(trained, copies[1], epochs=1)
+    assert len(copies) == 3 and copies[1]._writer is None
+
+
+def test_copies_explain_the_very_model_that_they_are_given(tmp_path, trained):
+    """It shares layers with the one that is trained; a pickle could not, and says so."""
+    watched = ExplainImages(tmp_path, IMAGES, methods="saliency", model=tfviz.trace(trained))
+    assert copy.deepcopy(watched)._explained.model is watched._explained.model
+    with pytest.raises(tfviz.TfvizError, match=r"^ExplainImages cannot be pickled with model=, which shares layers"):
+        pickle.dumps(watched)
+    of_path = ExplainImages(tmp_path, IMAGES, methods="saliency", model="a.keras")
+    assert pickle.loads(pickle.dumps(of_path))._explained.model == "a.keras"
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ class ExplainImages(keras.callbacks.Callback):  # type: ignore[misc]  # Keras sh
         **look: Any,
     ) -> None:
         super().__init__()
-        self._summaries = _summaries()
+        _summaries()
         _check_moments(every, unit)
         channel_step(order)
         for name, given in choose_methods(methods, None if layer is None else {LAYER: layer}, options).items():
@@ -106,18 +106,22 @@ class ExplainImages(keras.callbacks.Callback):  # type: ignore[misc]  # Keras sh
             pixel_range = (0, 255)
         self._cards = CardMaker(pictures, pixel_range, order, class_names, look)
         self._explain = partial(explain, methods=methods, layer=layer, options=options, batch_size=batch_size)
-        self._folder, self._explained, self._every, self._unit = os.fspath(log_dir), model, every, unit
+        self._folder, self._explained, self._every, self._unit = os.fspath(log_dir), _Explained(model), every, unit
         # For Keras 3, which otherwise waits for every batch on account of a callback that has a method for its end.
         self.async_safe = unit == "epoch"
         self._network: TracedNetwork | None = None
         self._writer: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what it was made with: a copy, as each trial of a tuner takes one, is as new."""
+        return {**vars(self), "_model": None, "params": None, "_network": None, "_writer": None}
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Compile the methods."""
         self._close()
         self._cost = _Cost(time.perf_counter())
         self._batches = self._batches_before = 0
-        if self._explained is not None or self.model.built:
+        if self._explained.model is not None or self.model.built:
             self._prepare()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -154,7 +158,7 @@ class ExplainImages(keras.callbacks.Callback):  # type: ignore[misc]  # Keras sh
         if "://" not in self._folder:
             check_folder(Path(self._folder))
         started = time.perf_counter()
-        self._network = trace(self.model if self._explained is None else self._explained)
+        self._network = trace(self.model if self._explained.model is None else self._explained.model)
         self._cards.found(self._explanation())
         self._cost.compiling = time.perf_counter() - started
         self._writer = tf.summary.create_file_writer(os.path.join(self._folder, RUN))
@@ -177,15 +181,35 @@ class ExplainImages(keras.callbacks.Callback):  # type: ignore[misc]  # Keras sh
             cards = {"images": enlarged(self._cards.shown(explanation)), **cards}
         # Keras' own callback lets through only the summaries of some batches.
         with self._writer.as_default(step), tf.summary.record_if(True):
+            summaries = _summaries()
             for name, pictures in cards.items():
-                self._summaries.image(name, pictures, max_outputs=len(pictures))
-            self._summaries.scalar("seconds", self._cost.add(time.perf_counter() - started))
+                summaries.image(name, pictures, max_outputs=len(pictures))
+            summaries.scalar("seconds", self._cost.add(time.perf_counter() - started))
 
     def _close(self) -> None:
         """Close the run: also that of a training that was interrupted, of which no callback is told."""
         if self._writer is not None:
             self._writer.close()
         self._network = self._writer = None
+
+
+@dataclass(frozen=True)
+class _Explained:
+    """What is explained in place of the model that is trained, or None: copies refer to it, since layers are shared."""
+
+    model: Any
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Explained:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A pickle would hold layers of its own, that no training reaches.
+        if self.model is not None and not isinstance(self.model, str | os.PathLike):
+            raise TfvizError(
+                "ExplainImages cannot be pickled with model=, which shares layers with the model that is trained here; "
+                "copies keep it (copy.deepcopy)"
+            )
+        return _Explained, (self.model,)
 
 
 @dataclass

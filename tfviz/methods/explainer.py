@@ -47,6 +47,9 @@ class Results:
 class Explainer:
     """One method on one network, compiled once and used again.
 
+    Copies share the network. It pickles where that can be opened again, from its path or with its Keras model (which is
+    tried first); all else is an `UnsupportedModelError`.
+
     Parameters
     ----------
     model

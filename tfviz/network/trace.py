@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from tfviz.errors import TfvizError
@@ -16,6 +19,7 @@ from tfviz.network.heads import warn_about_head
 from tfviz.network.layer import Shape
 from tfviz.network.opening import Opening, Structure, open_source
 from tfviz.network.patches import TokensToMap
+from tfviz.network.reopening import Reopening
 from tfviz.network.traced import TracedNetwork
 from tfviz.network.whole_numbers import check_differentiable
 
@@ -117,6 +121,10 @@ def trace(
         if network is not None and structure is not None and structure.still_holds(model):
             return network.holding(model)
         network = TracedNetwork(open_source(model, opening), choice)
+        told = {**vars(opening), **vars(choice)}
+        told["maximum_model_bytes"] = told.pop("maximum_bytes")
+        path = Path(model).absolute() if isinstance(model, str | os.PathLike) else None
+        network.reopening = Reopening(partial(trace, **told), path)
         check_differentiable(network.in_full_precision())
         warn_about_custom_gradients(network.in_full_precision())
         warn_about_head(network)

@@ -23,6 +23,7 @@ from tfviz.network.memory import affordable
 from tfviz.network.opening import Source, own_tensor
 from tfviz.network.outputs import Outputs
 from tfviz.network.program import Program, Value, program_of
+from tfviz.network.reopening import Reopened
 from tfviz.network.replay import NOTHING, Change, replay
 from tfviz.network.rules import Rule
 from tfviz.network.running import find_running
@@ -30,7 +31,7 @@ from tfviz.network.scores import Head
 from tfviz.printable import printable
 
 
-class TracedNetwork:
+class TracedNetwork(Reopened):
     """A model as tfviz sees it: a program that can be run again under a tape. Made by `tfviz.trace`.
 
     name: the model's own name. signature: of a SavedModel, the one that is explained. image_shape: (H, W, C), None
@@ -236,7 +237,7 @@ class TracedNetwork:
 
 
 def _in_full_precision(network: TracedNetwork) -> TracedNetwork:
-    network.running = network.running.full or network.running
+    network.running, network.reopening = network.running.full or network.running, None
     network.compiled, network._needed = CompiledFunctions(), {}
     return network
 
