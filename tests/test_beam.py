@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import io
+import os
 import pickle
+import re
 import threading
 import uuid
 import warnings
@@ -18,7 +21,7 @@ import tensorflow as tf
 from apache_beam.internal import pickler
 from apache_beam.internal.cloudpickle import cloudpickle
 from apache_beam.metrics import MetricsFilter
-from apache_beam.ml.inference.base import KeyedModelHandler, KeyModelMapping, ModelMetadata, RunInference
+from apache_beam.ml.inference.base import KeyedModelHandler, KeyModelMapping, ModelHandler, ModelMetadata, RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
 from model_zoo import SHAPE, SIZE, model_of, open_size, randomise
 
@@ -146,6 +149,83 @@ def test_unusable_examples_stop_no_others(models, run):
         assert list(found[name].inference) == ["error"] and found[name].inference["error"].startswith(reason), name
     assert not found["zero"].inference["map"].any()
     assert (counters["unusable"], counters["zero_maps"], len(found)) == (8, 1, 13)
+
+
+class Unwilling:
+    """What cannot even be made an array."""
+
+    nbytes = 8
+
+    def __array__(self, *_):
+        raise OSError("a file that is gone")
+
+
+NO_EXAMPLES = {
+    "None": (None, "an example is one image .* got a NoneType: object"),
+    "text": ("photo.jpg", "an example is one image .* got a str: <U9"),
+    "number": (3, "an example is one image .* got a int: int64"),
+    "buffer": (bytearray(b"GIF89a"), "an example is one image .* got a bytearray: uint8"),
+    "list": ([[1, 2], [3]], "an example is one image .* got a list: .*inhomogeneous"),
+    "dictionary": ({"image": np.zeros(SHAPE)}, "an example is one image .* got a dict: object"),
+    "unwilling": (Unwilling(), "an example is one image .* got a Unwilling: a file that is gone"),
+    "empty": ((), "an example is one image .*, or a pair of one and the class to explain, got 0 things"),
+    "three": ((np.zeros(SHAPE), 1, 2), "an example is one image .*, or a pair .*, got 3 things"),
+    "name": ((np.zeros(SHAPE, np.float32), "cat"), "the class of an example is 'cat', expected its index"),
+    "half": ((np.zeros(SHAPE, np.float32), 1.5), "the class of an example is 1.5, expected its index"),
+    "several": ((np.zeros(SHAPE, np.float32), [1, 2]), r"the class of an example is \[1, 2\], expected its index"),
+    "truth": ((np.zeros(SHAPE, np.float32), True), "the class of an example is True, expected its index"),
+    "large": ((np.zeros(SHAPE, np.float32), 2**70), "targets are of type object"),
+    "masked": (np.ma.masked_array(np.zeros(SHAPE), True), "an example's values are a masked array"),
+    "no image": (np.zeros((0, SIZE, 3)), "images have the shape"),
+}
+
+
+def test_an_example_that_is_no_image_is_an_error_result(models, run):
+    """It fails neither the batch, nor what Beam counts of it."""
+    good = some_images(3)
+    elements = [("a", good[0]), *((name, example) for name, (example, _) in NO_EXAMPLES.items()), ("b", good[1])]
+    elements.append(("c", (good[2], np.int64(2))))
+    handler = AttributionHandler(str(models / "functional.keras"), "gradient", min_batch_size=32)
+    found, counters = run(elements, keyed(handler))
+    for name, (_, reason) in NO_EXAMPLES.items():
+        assert list(found[name].inference) == ["error"] and re.match(reason, found[name].inference["error"]), name
+    expected = tfviz.gradient(model_of("functional"), good[2], 2)[0]
+    np.testing.assert_allclose(found["c"].inference["map"], expected, rtol=1e-4, atol=1e-6)
+    assert "map" in found["a"].inference and "map" in found["b"].inference
+    assert counters["unusable"] == len(NO_EXAMPLES)
+
+
+def test_what_handlers_of_beam_take(models, run, monkeypatch):
+    """All that this Beam's own handlers do, under the same names."""
+    ours, theirs = (inspect.signature(each.__init__).parameters for each in (AttributionHandler, ModelHandler))
+    assert not theirs.keys() - {"kwargs"} - ours.keys() and "env_vars" in ours
+    monkeypatch.delenv("TFVIZ_SET_BY_BEAM", raising=False)
+    images = some_images(5)
+    options = {"max_batch_duration_secs": 1, "batch_length_fn": lambda pair: 1, "batch_bucket_boundaries": [1, 2]}
+    handler = AttributionHandler(
+        str(models / "functional.keras"), "saliency", max_batch_size=2, env_vars={"TFVIZ_SET_BY_BEAM": "1"}, **options
+    )
+    assert handler.batch_elements_kwargs().keys() == {
+        "min_batch_size",
+        "max_batch_size",
+        "max_batch_duration_secs",
+        "length_fn",
+        "bucket_boundaries",
+    }
+    found, _ = run(list(enumerate(images)), keyed(handler))
+    expected = tfviz.saliency(model_of("functional"), images)
+    np.testing.assert_allclose([found[n].inference["map"] for n in range(5)], expected, rtol=1e-4, atol=1e-6)
+    assert os.environ.pop("TFVIZ_SET_BY_BEAM") == "1"
+
+
+def test_batches_by_the_size_of_their_examples(models, monkeypatch):
+    handler = AttributionHandler("model", "saliency", max_batch_size=6, element_size_fn=lambda image: 3)
+    assert handler.batch_elements_kwargs()["element_size_fn"](None) == 3
+    monkeypatch.setattr(beam, "BatchElements", type("Old", (), {"__init__": lambda self, min_batch_size: None}))
+    with pytest.raises(
+        tfviz.TfvizError, match=r"^Apache Beam .* does not batch by max_batch_weight: its BatchElements"
+    ):
+        AttributionHandler("model", "saliency", max_batch_weight=6)
 
 
 def test_images_of_several_sizes_in_one_batch(models, run):

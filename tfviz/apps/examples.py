@@ -20,7 +20,8 @@ from tfviz.apps.features import picture_in
 from tfviz.apps.images import Image, decode_image, fit_image
 from tfviz.apps.records import DIAGNOSTICS
 from tfviz.apps.setup import ModelOptions, Setup, set_up, with_baselines
-from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning, UnknownLayerError, one_line
+from tfviz.arrays import refuse_masked
+from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, TfvizWarning, UnknownLayerError, one_line
 from tfviz.methods import LAYER, choose_methods, compile_methods, find_method
 from tfviz.methods.registry import INNER_OPTIONS
 from tfviz.network.parsing import ExampleFormat
@@ -33,6 +34,7 @@ ERROR = "error"
 """What the inference for an unusable example holds: the reason."""
 CLIP_PERCENTILE = 99.0
 PICTURE = "the picture"
+EXPECTED = "an example is one image (H, W, C) of numbers or the bytes of one"
 
 # The filters of warnings belong to the process, and pipelines run threads: the first that comes sets them, and the last
 # that goes sets them back, so that all can compute at once.
@@ -97,9 +99,9 @@ class ExampleExplainer:
         found: dict[int, Inference] = {}
         groups: defaultdict[Any, list[tuple[int, NDArray[np.float32], int | None]]] = defaultdict(list)
         for number, example in enumerate(examples):
-            content, target = example if isinstance(example, tuple) else (example, None)
-            target = self._choice.target if target is None else target
             try:
+                content, target = _pair(example)
+                target = self._choice.target if target is None else target
                 image = self._image(content)
             except TfvizError as error:
                 found[number] = {ERROR: str(error)}
@@ -112,11 +114,14 @@ class ExampleExplainer:
     def _image(self, content: NDArray[Any] | bytes) -> NDArray[np.float32]:
         if isinstance(content, bytes):
             return self._setup.decode(content, PICTURE).input
-        image = np.asarray(content)
+        refuse_masked("an example's values", content)
+        try:
+            image = np.asarray(content)
+        except Exception as error:  # whatever becomes of an object that is anything
+            raise InvalidImagesError(f"{EXPECTED}, got a {type(content).__name__}: {one_line(error)}") from error
         if image.ndim != 3 or image.dtype.kind not in "fiub":
-            raise InvalidImagesError(
-                f"an example is one image (H, W, C) of numbers or the bytes of one, got {image.dtype} {image.shape}"
-            )
+            kind = "" if isinstance(content, np.ndarray) else f"a {type(content).__name__}: "
+            raise InvalidImagesError(f"{EXPECTED}, got {kind}{image.dtype} {image.shape}")
         return image.astype(np.float32)
 
     def _explain(self, group: Sequence[tuple[int, NDArray[np.float32], int | None]]) -> list[Inference]:
@@ -149,6 +154,18 @@ class ExampleExplainer:
             for name, numbers in found.diagnostics.get(method, {}).items():
                 inference.setdefault(DIAGNOSTICS, {})[name] = float(numbers[row])
         return inferences
+
+
+def _pair(example: Any) -> tuple[Any, int | None]:
+    """Return an example's image and its class, None without one; raise where it has something else beside the image."""
+    if not isinstance(example, tuple):
+        return example, None
+    if len(example) != 2:
+        raise InvalidImagesError(f"{EXPECTED}, or a pair of one and the class to explain, got {len(example)} things")
+    image, target = example
+    if not (target is None or (isinstance(target, int | np.integer) and not isinstance(target, bool))):
+        raise InvalidTargetsError(f"the class of an example is {target!r:.60}, expected its index")
+    return image, None if target is None else int(target)
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
@@ -49,10 +51,10 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         images decodes them itself.
     maximum_model_bytes, maximum_image_bytes
         As `trace` takes the first; and what an encoded image may take while it is decoded. More is refused.
-    min_batch_size, max_batch_size
-        Images at once, as Beam chooses.
-    large_model, model_copies
-        Whether the processes of a machine share one copy of the model, or so many.
+    min_batch_size, max_batch_size, max_batch_duration_secs, max_batch_weight, element_size_fn, batch_length_fn,
+    batch_bucket_boundaries, large_model, model_copies, env_vars
+        As Beam's own handlers take them: images at once, as Beam chooses between the first two; whether the processes
+        of a machine share one copy of the model, or so many; and what a worker's environment gets before it loads it.
 
     Raises
     ------
@@ -60,6 +62,8 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         There is no such method or option, or several layers are named.
     InvalidImagesError
         There is no such `fit`.
+    TfvizError
+        The installed Beam does not batch by one of these.
     """
 
     def __init__(
@@ -82,8 +86,14 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         maximum_image_bytes: int = MAXIMUM_IMAGE_BYTES,
         min_batch_size: int = 1,
         max_batch_size: int = 32,
+        max_batch_duration_secs: int | None = None,
+        max_batch_weight: int | None = None,
+        element_size_fn: Callable[[Any], int] | None = None,
+        batch_length_fn: Callable[[Any], int] | None = None,
+        batch_bucket_boundaries: list[int] | None = None,
         large_model: bool = False,
         model_copies: int | None = None,
+        env_vars: Mapping[str, str] | None = None,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -93,7 +103,16 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         choice = (signature, input_name, output_name, cut, precision, safe_mode, *limits)
         self._model = ModelOptions(str(model_path), weights, preprocess, None, size, fit, *choice)
         self._choice = MethodChoice(method, options, target)
-        self._batching = {"min_batch_size": min_batch_size, "max_batch_size": max_batch_size}
+        self._batching: dict[str, Any] = {"min_batch_size": min_batch_size, "max_batch_size": max_batch_size}
+        self._batching |= _asked_for(
+            max_batch_duration_secs=max_batch_duration_secs,
+            max_batch_weight=max_batch_weight,
+            element_size_fn=element_size_fn,
+            length_fn=batch_length_fn,
+            bucket_boundaries=batch_bucket_boundaries,
+        )
+        # Under the name by which Beam sets them, and hands them on from handler to handler.
+        self._env_vars = dict(env_vars or {})
         self._is_shared = large_model or model_copies is not None
         self._copies = model_copies or 1
 
@@ -123,8 +142,9 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
 
     def get_num_bytes(self, batch: Sequence[Example]) -> int:
         """Return the size of the images of a batch."""
-        contents = (each[0] if isinstance(each, tuple) else each for each in batch)
-        return sum(len(each) if isinstance(each, bytes) else each.nbytes for each in contents)
+        contents = [each[0] if isinstance(each, tuple) and each else each for each in batch]
+        # An example may be anything, of which its inference says that it is no image.
+        return sum(len(each) if isinstance(each, bytes) else getattr(each, "nbytes", 0) for each in contents)
 
     def get_metrics_namespace(self) -> str:
         """Return the namespace of the metrics."""
@@ -141,3 +161,14 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
     def model_copies(self) -> int:
         """Return how many models the processes of a machine share."""
         return self._copies
+
+
+def _asked_for(**batching: Any) -> dict[str, Any]:
+    """Return what is not None; raise `TfvizError` where the installed Beam does not batch by it."""
+    found = {name: value for name, value in batching.items() if value is not None}
+    unknown = sorted(found.keys() - inspect.signature(beam.BatchElements).parameters.keys())
+    if unknown:
+        raise TfvizError(
+            f"Apache Beam {beam.__version__} does not batch by {unknown[0]}: its BatchElements takes no such"
+        )
+    return found
