@@ -14,6 +14,7 @@ from tfviz.methods import METHODS
 IMAGES = np.random.default_rng(0).uniform(0.1, 1, (3, 16, 16, 3)).astype(np.float32)
 IMAGES[1] = 0
 FEW = {"rise": {"masks": 2}, "integrated_gradients": {"steps": 2}, "xrai": {"steps": 2}}
+EXPORTED = [name for name, method in METHODS.items() if method.on_host is None]
 FEW |= {name: {"samples": 2} for name in ("smooth_grad", "var_grad", "square_grad", "smooth_full_grad")}
 
 
@@ -138,3 +139,59 @@ def test_an_exported_map_without_a_score_is_nan(broken, tmp_path):
     loaded = tf.saved_model.load(str(tmp_path / "exported"))
     maps = loaded.signatures["saliency"](images=tf.constant(IMAGES), targets=tf.constant([-1]))["maps"].numpy()
     assert np.isnan(maps[1]).all() and np.isfinite(maps[[0, 2]]).all()
+
+
+def spoilt(value, shape=(3, 16, 16, 3)):
+    """Images of which the second holds one such number."""
+    images = np.random.default_rng(2).uniform(0, 1, shape).astype(np.float32)
+    images[1, 4, 5, 0] = value
+    return images
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory):
+    """Exports of every method on a network whose layers swallow NaN, of images as floats, and beside another input."""
+    folder = tmp_path_factory.mktemp("exports")
+    swallow = keras.layers.Lambda(lambda x: keras.ops.where(keras.ops.isnan(x), 0.0, x))
+    model = keras.Sequential([keras.Input((16, 16, 3)), swallow, *network().layers[1:]])
+    export(model, folder / "all", EXPORTED, options={name: FEW[name] for name in FEW.keys() & set(EXPORTED)})
+    export(whole_numbered(), folder / "uint8", "saliency")
+    export(beside(), folder / "beside", "saliency")
+    return {each.name: tf.saved_model.load(str(each)).signatures for each in folder.iterdir()}
+
+
+def whole_numbered():
+    image = keras.Input((16, 16, 3), dtype="uint8")
+    return keras.Model(image, network()(keras.layers.Rescaling(1 / 255)(image)))
+
+
+def beside():
+    image, number = keras.Input((16, 16, 3), name="image"), keras.Input((1,), name="number")
+    features = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(image))
+    return keras.Model([image, number], keras.layers.Dense(3)(keras.ops.concatenate([features, number], axis=1)))
+
+
+@pytest.mark.filterwarnings("ignore:.*is zero everywhere:tfviz.errors.TfvizWarning")
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("name", EXPORTED)
+def test_an_export_answers_an_image_of_no_numbers_with_nan(exports, name, value):
+    """As a call refuses it; the others of its batch are as they are without it."""
+    images = spoilt(value)
+    call = exports["all"][name]
+    found = {key: each.numpy() for key, each in call(images=images, targets=tf.constant([-1])).items()}
+    alone = {key: each.numpy() for key, each in call(images=images[[0, 2]], targets=tf.constant([-1])).items()}
+    assert np.isnan(found["maps"][1]).all() and np.isnan(found["scores"][1]) and found["targets"][1] == -1
+    np.testing.assert_allclose(found["maps"][[0, 2]], alone["maps"], rtol=1e-4, atol=1e-6)
+    assert np.isfinite(alone["maps"]).all() and (found["targets"][[0, 2]] == alone["targets"]).all()
+
+
+def test_an_export_answers_numbers_that_the_type_cannot_hold_with_nan(exports):
+    for value, is_answered in ((255.4, True), (256, False), (-0.4, True), (-1, False), (np.nan, False)):
+        found = exports["uint8"]["saliency"](images=spoilt(value), targets=tf.constant([1]))
+        assert np.isfinite(found["maps"].numpy()).all(axis=(1, 2)).tolist() == [True, is_answered, True], value
+
+
+def test_an_export_answers_what_is_beside_the_image_with_nan(exports):
+    numbers = tf.constant([[1.0], [np.nan], [2.0]])
+    found = exports["beside"]["saliency"](images=spoilt(0.5), targets=tf.constant([1]), number=numbers)
+    assert np.isnan(found["maps"].numpy()).all(axis=(1, 2)).tolist() == [False, True, False]

@@ -8,13 +8,17 @@ import tensorflow as tf
 
 from tfviz.methods.compiled import Run
 from tfviz.methods.loop import Diagnosed, Loop
+from tfviz.network.batches import PREDICTED
 from tfviz.network.compiling import checked
+from tfviz.network.given import HALF
+from tfviz.network.inputs import is_batch
 from tfviz.network.passes import Passes
 from tfviz.network.traced import TracedNetwork
 
 Others = Mapping[str, tf.Tensor]
 Served = Callable[[tf.Tensor, tf.Tensor, Others], dict[str, tf.Tensor]]
 
+NAN = float("nan")
 TRIAL_SIZE = 224  # pixels a side, at which the memory of a network is measured that leaves its size open
 
 
@@ -23,8 +27,9 @@ def serve(network: TracedNetwork, run: Run, batch_size: int, said: list[str]) ->
 
     It returns the method's `maps`, and the `targets` (N,) and `scores` (N,) that they explain; a target below 0 is the
     predicted class. A method of many runs takes at most `batch_size` images at once, fewer where they would not fit in
-    memory, and each image at least once. The map of a score that is not finite is NaN. What must be said of the result
-    is added to `said` when it is traced.
+    memory, and each image at least once. The map of a score that is not finite is NaN; so are map and score of an image
+    that a call would refuse for its numbers, and its target is -1. What must be said of the result is added to `said`
+    when it is traced.
     """
     # A custom score has no classes, and its one column stands for what is predicted.
     classes = network.num_classes or 1
@@ -40,6 +45,9 @@ def serve(network: TracedNetwork, run: Run, batch_size: int, said: list[str]) ->
             tf.debugging.assert_equal(fits, True, message="targets are one number for each image, or one for all"),
         )
         targets = checked(targets, checks)
+        usable = _usable(network, images, others)
+        # Nothing that follows has to do with what is not.
+        images = tf.where(usable[:, tf.newaxis, tf.newaxis, tf.newaxis], images, 0.0)
         at_once = _images_at_once(network, images, batch_size)
         gradients = run.method.gradients_at(run.layer)
         passes = Passes(network, images, targets, gradients, others=others, at_once=at_once)
@@ -49,11 +57,28 @@ def serve(network: TracedNetwork, run: Run, batch_size: int, said: list[str]) ->
         said.extend(passes.warnings)
         maps = found.result if isinstance(found, Diagnosed) else found
         # Nothing can be raised here; a map that could be believed is worse than none.
-        broken = tf.reshape(~passes.finite, tf.concat([[-1], tf.ones(tf.rank(maps) - 1, tf.int32)], axis=0))
-        maps = tf.where(broken, tf.constant(float("nan"), maps.dtype), maps)
-        return {"maps": maps, "targets": passes.targets, "scores": passes.scores}
+        broken = tf.reshape(~(passes.finite & usable), tf.concat([[-1], tf.ones(tf.rank(maps) - 1, tf.int32)], axis=0))
+        return {
+            "maps": tf.where(broken, NAN, maps),
+            "targets": tf.where(usable, passes.targets, PREDICTED),
+            "scores": tf.where(usable, passes.scores, NAN),
+        }
 
     return explain
+
+
+def _usable(network: TracedNetwork, images: tf.Tensor, others: Others) -> tf.Tensor:
+    """Return whether each image, and what is beside it, holds numbers that the network takes, bool (N,)."""
+    usable = tf.reduce_all(tf.math.is_finite(images), axis=(1, 2, 3))
+    dtype = network.image.dtype
+    if dtype.is_integer:
+        fits = (images >= dtype.min - HALF) & (images <= dtype.max + HALF)
+        usable &= tf.reduce_all(fits, axis=(1, 2, 3))
+    for name, spec in network.others.items():
+        if spec.dtype.is_floating:
+            axes = range(1, spec.shape.rank) if is_batch(spec) else None
+            usable &= tf.reduce_all(tf.math.is_finite(others[name]), axis=axes)
+    return usable
 
 
 def _images_at_once(network: TracedNetwork, images: tf.Tensor, batch_size: int) -> tf.Tensor | int:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # TensorFlow cannot raise an error whose message quotes bytes that are no text.
 UNDECODED = (tf.errors.OpError, UnicodeDecodeError)
+# Numbers between whole ones are explained, too, and interpolation may end a hair beyond the last.
+HALF = 0.5
 
 
 class Given:
@@ -182,8 +184,7 @@ def _check_values(images: np.ndarray, dtype: tf.DType, start: int) -> None:
     if dtype.is_floating:
         _check_finite(images, start)
     elif images.size:
-        # Numbers between whole ones are explained, too, and interpolation may end a hair beyond the last.
-        low, high = dtype.min - 0.5, dtype.max + 0.5
+        low, high = dtype.min - HALF, dtype.max + HALF
         # NaN survives both, and passes no comparison.
         if low <= images.min() and images.max() <= high:
             return
