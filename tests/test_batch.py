@@ -172,6 +172,20 @@ def test_targets(run, own, tmp_path, target, expected):
         assert len(found) == 3
 
 
+def test_what_the_network_predicts(run, own, tmp_path):
+    """Beside what was explained, with the names that a file gives and without."""
+    Path("names.txt").write_text("".join(f"name {index}\n" for index in range(5)))
+    expected = tfviz.explain(model_of("functional"), own_pictures() / 255, methods="grad_cam").probabilities
+    for names, more in ((None, ()), ("name", ("--labels", "names.txt"))):
+        run("--input", own / "pictures" / "*.png", *of_model(own), "--output", "out", "--target", 1, *more)
+        found = results_in(tmp_path / "out")
+        for row, probabilities in enumerate(expected):
+            record = found[f"{row}.png"]
+            assert record.target == 1 and record.prediction == probabilities.argmax() != 1
+            assert record.probability == pytest.approx(float(probabilities.max()), rel=1e-5)
+            assert record.name == (names and f"name {record.prediction}")
+
+
 def test_overlays_options_and_the_name_of_a_class(run, tmp_path):
     """Of the embedded network, whose classes have names; equal names of pictures keep overlays of their own."""
     sample = demo.sample_paths()[0]
@@ -185,6 +199,7 @@ def test_overlays_options_and_the_name_of_a_class(run, tmp_path):
     assert (status, err) == (0, "") and out.startswith("2 inputs = 2 results + 0 dead letters")
     records = list(read_results(tmp_path / "out"))
     assert len({record.overlay for record in records}) == 2
+    assert {record.name for record in records} == {sample.stem.replace("-", " ")}
     image = cv2.imread(str(sample))[..., ::-1].astype(np.float32)
     options = {"of": "grad_cam", "samples": 4, "options": {"layer": "block4_conv3"}}
     expected = tfviz.smooth_grad(demo.load_network(), image, demo.CLASS_NAMES.index("red striped circle"), **options)[0]

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import apache_beam as beam
 import cv2
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -87,7 +88,8 @@ def test_results_are_those_of_the_method(models, run):
         np.testing.assert_allclose(result.inference["map"], expected.maps["grad_cam"][number], rtol=1e-5, atol=1e-6)
         assert result.inference["target"] == expected.targets[number]
         assert result.inference["score"] == pytest.approx(float(expected.scores[number]), rel=1e-5)
-        assert result.model_id == str(models / "functional.keras") and len(result.inference) == 3
+        assert result.model_id == str(models / "functional.keras") and len(result.inference) == 5
+        assert result.inference["prediction"] == result.inference["target"]
     assert len(found) == counters["num_inferences"] == 5
 
 
@@ -281,6 +283,28 @@ def test_a_model_that_is_updated(models, run):
     assert handler.run_inference([image], handler.load_model())[0].model_id == str(models / "functional.keras")
 
 
+@pytest.mark.parametrize("kind", ["several sigmoids", "one sigmoid", "a raw output"])
+def test_predictions_of_other_heads(tmp_path, kind):
+    """A single sigmoid decides between two classes, several give the likeliest; a number predicts no class."""
+    count, activation = {"several sigmoids": (3, "sigmoid"), "one sigmoid": (1, "sigmoid")}.get(kind, (1, None))
+    image = keras.Input(SHAPE)
+    outputs = keras.layers.Dense(count, activation)(keras.layers.Flatten()(image))
+    model = randomise(keras.Model(image, outputs))
+    model.save(tmp_path / "model.keras")
+    handler = AttributionHandler(str(tmp_path / "model.keras"), "gradient", class_names=["a", "b\n"])
+    images = some_images(6)
+    found = [each.inference for each in handler.run_inference(images, handler.load_model())]
+    probabilities = model.predict(images, verbose=0)
+    if kind == "a raw output":
+        assert all(each.keys() == {"map", "target", "score"} for each in found)
+        return
+    probabilities = np.concatenate([1 - probabilities, probabilities], axis=1) if count == 1 else probabilities
+    assert [each["prediction"] for each in found] == probabilities.argmax(axis=1).tolist()
+    np.testing.assert_allclose([each["probability"] for each in found], probabilities.max(axis=1), rtol=1e-4)
+    assert [each.get("name") for each in found] == [{0: "a", 1: "b\\n"}.get(each["prediction"]) for each in found]
+    assert len({each["prediction"] for each in found}) > 1
+
+
 def test_batches(models):
     handler = AttributionHandler(str(models / "functional.keras"), "saliency", min_batch_size=3, max_batch_size=7)
     assert handler.batch_elements_kwargs() == {"min_batch_size": 3, "max_batch_size": 7}
@@ -410,5 +434,5 @@ def test_results_can_be_written_by_numpy(models):
     handler = AttributionHandler(str(models / "functional.keras"), "saliency")
     (result,) = handler.run_inference([some_images(1)[0]], handler.load_model())
     kinds = {name: type(value) for name, value in result.inference.items()}
-    assert kinds == {"map": np.ndarray, "target": int, "score": float}
+    assert kinds == {"map": np.ndarray, "target": int, "score": float, "prediction": int, "probability": float}
     np.save(io.BytesIO(), result.inference["map"])

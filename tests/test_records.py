@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -106,6 +107,9 @@ def test_a_map_read_back():
     np.testing.assert_array_equal(read.map, written.map)
     assert (read.origin, read.target, read.score, read.run, read.overlay) == (written.origin, 2, 0.5, "r", "")
     assert read.diagnostics == {"gap": 0.25}
+    assert (read.prediction, read.name, read.probability) == (None, None, None)
+    predicted = MapRecord.decode(replace(written, prediction=0, name="sch\u00f6n", probability=0.5).encode())
+    assert (predicted.prediction, predicted.name, predicted.probability) == (0, "sch\u00f6n", 0.5)
     for wrong in (b"\xff\xff", example(key=b"k"), example(image__encoded=PNG)):
         with pytest.raises(TfvizError, match=r"no tf\.train\.Example|no map that tfviz batch wrote"):
             MapRecord.decode(wrong)

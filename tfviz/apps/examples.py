@@ -15,7 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfviz.apps.explain import explain
-from tfviz.apps.explanation import shown
+from tfviz.apps.explanation import Explanation, shown
 from tfviz.apps.features import picture_in
 from tfviz.apps.images import Image, decode_image, fit_image
 from tfviz.apps.records import DIAGNOSTICS
@@ -25,6 +25,7 @@ from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, Tf
 from tfviz.methods import LAYER, choose_methods, compile_methods, find_method
 from tfviz.methods.registry import INNER_OPTIONS
 from tfviz.network.parsing import ExampleFormat
+from tfviz.printable import printable
 from tfviz.results import tiles
 
 Example = NDArray[Any] | bytes | tuple[NDArray[Any] | bytes, int | None]
@@ -81,14 +82,18 @@ class ExampleExplainer:
     An example is an image (H, W, C) of numbers in the network's own input space; or the bytes of an image file, which
     are decoded, fitted and preprocessed, or of a `tf.train.Example` for a network that takes those; or a pair of one
     and the class to explain. Its inference has `map`, float32 (H, W) or (H, W, C), `target`, `score` and, if the method
-    has them, `diagnostics`, numbers by name; that of an unusable example has the reason as `error`.
+    has them, `diagnostics`, numbers by name; of a network of classes, the one that it predicts as `prediction`, its
+    `probability` and, if it is known, its `name`; that of an unusable example has the reason as `error`.
 
     Raises as `set_up` and `compile_methods` do.
     """
 
-    def __init__(self, model: ModelOptions, choice: MethodChoice, batch_size: int) -> None:
+    def __init__(
+        self, model: ModelOptions, choice: MethodChoice, batch_size: int, class_names: Sequence[str] | None = None
+    ) -> None:
         with _quiet():
             self._setup = set_up(model)
+        self._class_names = self._setup.class_names if class_names is None else class_names
         self._methods = with_baselines(self._setup.metadata, choice.chosen)
         compile_methods(self._setup.network, self._methods)
         self._choice = choice
@@ -153,7 +158,20 @@ class ExampleExplainer:
         for row, inference in enumerate(inferences):
             for name, numbers in found.diagnostics.get(method, {}).items():
                 inference.setdefault(DIAGNOSTICS, {})[name] = float(numbers[row])
+        for inference, prediction in zip(inferences, self._predictions(found), strict=False):
+            inference.update(prediction)
         return inferences
+
+    def _predictions(self, found: Explanation) -> Iterator[Inference]:
+        """Yield what the network predicts for each image, if its scores are of classes."""
+        if not found.has_classes:
+            return
+        predicted = self._setup.network.head.predicted(tf.constant(found.logits)).numpy()
+        for prediction, probabilities in zip(map(int, predicted), found.probabilities, strict=True):
+            about: Inference = {"prediction": prediction, "probability": float(probabilities[prediction])}
+            if self._class_names is not None and prediction < len(self._class_names):
+                about["name"] = printable(self._class_names[prediction])
+            yield about
 
 
 def _pair(example: Any) -> tuple[Any, int | None]:

@@ -171,7 +171,8 @@ class MapRecord:
 
     map: float32 (H, W), or (H, W, C) for an attribution. target: the class that was explained. score: its logit. run:
     the id in the run's manifest. overlay: the picture of the map, a path in the folder of the run; empty without one.
-    diagnostics: how far the map can be trusted, of methods that know, by name.
+    diagnostics: how far the map can be trusted, of methods that know, by name. prediction, name, probability: the class
+    that the network predicts, what it is called if that is known, and its probability; None of scores of no classes.
     """
 
     origin: Origin
@@ -181,6 +182,9 @@ class MapRecord:
     run: str
     overlay: str = ""
     diagnostics: Mapping[str, float] = field(default_factory=dict)
+    prediction: int | None = None
+    name: str | None = None
+    probability: float | None = None
 
     def encode(self) -> bytes:
         """Return a serialised Example; the README lists its features."""
@@ -196,7 +200,12 @@ class MapRecord:
             "overlay": [self.overlay.encode()],
             **{f"{DIAGNOSTICS}/{name}": [number] for name, number in self.diagnostics.items()},
         }
-        return serialise(features)
+        predicted = {
+            "prediction": self.prediction,
+            "name": None if self.name is None else self.name.encode(),
+            "probability": self.probability,
+        }
+        return serialise(features | {name: [value] for name, value in predicted.items() if value is not None})
 
     @classmethod
     def decode(cls, record: bytes) -> MapRecord:
@@ -209,7 +218,13 @@ class MapRecord:
             origin = Origin(key.decode(), source.decode())
             prefix = f"{DIAGNOSTICS}/"
             numbers = {name.removeprefix(prefix): features[name][0] for name in features if name.startswith(prefix)}
-            return cls(origin, values, target, score, run.decode(), overlay.decode(), numbers)
+            prediction, name, probability = (
+                features.get(each, [None])[0] for each in ("prediction", "name", "probability")
+            )
+            named = None if name is None else name.decode()
+            return cls(
+                origin, values, target, score, run.decode(), overlay.decode(), numbers, prediction, named, probability
+            )
         except (KeyError, ValueError, AttributeError, TypeError) as error:
             raise TfvizError(f"the record is no map that tfviz batch wrote: {error!r}") from error
 

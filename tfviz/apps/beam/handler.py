@@ -29,9 +29,11 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
     An example is an image (H, W, C) in the model's own input space; or the bytes of an image file or, for a signature
     that takes those, of a `tf.train.Example`, which the model is given as it is; or a pair of one and the class to
     explain. The `inference` of its `PredictionResult` is a dict of `map`, float32 (H, W) or (H, W, C), `target`,
-    `score` and, of some methods, `diagnostics`. An example that cannot be explained does not stop the others of its
-    batch: its `inference` is a dict of `error`, the reason. The counters `unusable`, `zero_maps` and `doubtful` of the
-    namespace `tfviz` count those, the maps that are zero, and the results whose diagnostics warn of them.
+    `score` and, of some methods, `diagnostics`; and, where the scores are of classes, `prediction`, the class that the
+    model predicts, its `probability` and, if it is known, its `name`. An example that cannot be explained, whatever it
+    is, does not stop the others of its batch: its `inference` is a dict of `error`, the reason. The counters
+    `unusable`, `zero_maps` and `doubtful` of the namespace `tfviz` count those, the maps that are zero, and the results
+    whose diagnostics warn of them.
 
     Parameters
     ----------
@@ -43,6 +45,8 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         The name of one of `tfviz.METHODS`, and its own options.
     target
         The class to explain; None is the one that the model predicts.
+    class_names
+        In the order of the classes; None are those that a network of keras.applications or a file beside the model has.
     weights, preprocess, size, fit
         As the options of `tfviz explain`: a name that its --model takes is a model here, too, and all but the first say
         how an encoded picture becomes an image.
@@ -72,6 +76,7 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         method: str,
         *,
         target: int | None = None,
+        class_names: Sequence[str] | None = None,
         weights: str = "imagenet",
         preprocess: str | None = None,
         size: int | None = None,
@@ -103,6 +108,7 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         choice = (signature, input_name, output_name, cut, precision, safe_mode, *limits)
         self._model = ModelOptions(str(model_path), weights, preprocess, None, size, fit, *choice)
         self._choice = MethodChoice(method, options, target)
+        self._class_names = class_names
         self._batching: dict[str, Any] = {"min_batch_size": min_batch_size, "max_batch_size": max_batch_size}
         self._batching |= _asked_for(
             max_batch_duration_secs=max_batch_duration_secs,
@@ -119,7 +125,8 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
     def load_model(self) -> ExampleExplainer:
         """Open the model and compile the method."""
         with local_copy(self._model.model) as path:
-            return ExampleExplainer(replace(self._model, model=path), self._choice, self._batching["max_batch_size"])
+            model, batch_size = replace(self._model, model=path), self._batching["max_batch_size"]
+            return ExampleExplainer(model, self._choice, batch_size, self._class_names)
 
     def run_inference(
         self, batch: Sequence[Example], model: ExampleExplainer, inference_args: Mapping[str, Any] | None = None

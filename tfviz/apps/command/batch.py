@@ -96,6 +96,7 @@ def _handler(setup: Setup, model: ModelOptions, request: BatchOptions) -> Attrib
         _absolute(model.model) if setup.path else model.model,
         request.method,
         target=target,
+        class_names=setup.class_names,
         preprocess=model.preprocess,
         size=model.size,
         fit=model.fit if setup.network.cut else setup.fit,
