@@ -468,12 +468,3 @@ def test_the_image_size_can_be_said():
     network = tfviz.trace(model, image_shape=(None, None, 3))
     images = np.random.default_rng(0).normal(size=(2, 5, 8, 3)).astype(np.float32)
     np.testing.assert_allclose(network.logits(images), model(images), rtol=1e-5)
-
-
-def test_a_fixed_batch_size_is_refused(tmp_path):
-    module = tf.Module()
-    signature = tf.TensorSpec([1, 8, 8, 3], name="images")
-    module.call = tf.function(lambda images: tf.reduce_mean(images, axis=(1, 2)), input_signature=[signature])
-    tf.saved_model.save(module, str(tmp_path), signatures=module.call)
-    with pytest.raises(tfviz.UnsupportedModelError, match="batches of exactly 1 images, expected any number"):
-        tfviz.trace(tmp_path)

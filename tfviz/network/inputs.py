@@ -9,7 +9,6 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError, resembling
-from tfviz.network.geometry.shapes import settled
 from tfviz.network.program import Program, Value
 
 EXPECTED = "images (N, height, width, channels) or encoded ones, strings (N,)"
@@ -24,13 +23,14 @@ class Decoding:
     """The part of a program that makes the image of encoded records: run as it is, and not explained.
 
     records: strings (N,). program: from the records to the decoded images. cut: the name of the operation that gives
-    these. counted: whether the rest asks how many records there are.
+    these. counted: whether the rest asks how many records there are. one_by_one: whether it decodes one at a time.
     """
 
     records: Value
     program: Program
     cut: str
     counted: bool
+    one_by_one: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,24 +89,28 @@ def find_inputs(program: Program, given: Mapping[str, Value], name: str | None, 
     """
     name = _choose(given, name)
     image = given[name]
-    if image.shape[0] is not None:
-        raise UnsupportedModelError(
-            f"the model takes batches of exactly {image.shape[0]} images, expected any number: "
-            "export it with an open batch size (None)"
-        )
     needed = program.needed_for(program.outputs)
     others = {each: value for each, value in given.items() if each != name and value in needed}
     if is_image(image):
         if cut is not None:
             raise UnsupportedModelError(f"cut is for encoded images, but the input {name!r} is one of numbers")
-        return Inputs(name, image, others, settled(program, image))
+        return Inputs(name, image, others, program)
+    if image.shape[0] not in (None, 1):
+        raise UnsupportedModelError(
+            f"the model takes batches of exactly {image.shape[0]} encoded images, expected any number or one: "
+            "export it with an open batch size (None)"
+        )
     decoded, rest = _find_cut(program, image, cut)
     decoding = Decoding(
-        image, program.giving([decoded]), decoded.step.name if decoded.step else "", counted=_takes(rest, image)
+        image,
+        program.giving([decoded]),
+        decoded.step.name if decoded.step else "",
+        counted=_takes(rest, image),
+        one_by_one=image.shape[0] == 1,
     )
     # What made the image is no part of the network.
     decoded.step = None
-    return Inputs(name, decoded, others, settled(rest, decoded), decoding)
+    return Inputs(name, decoded, others, rest, decoding)
 
 
 def _choose(given: Mapping[str, Value], name: str | None) -> str:
@@ -135,12 +139,13 @@ def _described(given: Mapping[str, Value]) -> str:
 def _find_cut(program: Program, records: Value, name: str | None) -> tuple[Value, Program]:
     """Return the first batch of images that all else follows from, or that of the name, and the program after it."""
     follows = program.depending_on([records])
-    candidates = [
-        value
-        for step in program.steps
-        for value in step.outputs
-        if value in follows and is_image(value) and value.shape[0] is None and value.step
-    ]
+    made = [value for step in program.steps for value in step.outputs if value in follows and is_image(value)]
+    candidates = [value for value in made if value.shape[0] is None]
+    if records.shape[0] == 1:
+        # The image of the one record may have any size until it is resized.
+        candidates = sorted(
+            (value for value in made if value.shape[0] in (None, 1)), key=lambda value: None in value.shape[1:3]
+        )
     names = {value.step.name: value for value in candidates if value.step}
     for each, value in names.items():
         if name in (None, each) and (rest := _after(program, records, value)) is not None:

@@ -69,6 +69,23 @@ class Step:
 
 
 @dataclass(eq=False, repr=False)
+class EachImage(Step):
+    """Steps that are run on each image by itself, as one: its one program gives the values of one image.
+
+    The first input is the images, which says how many there are. alone: the specs of its outputs for one image.
+    split: for every other input whether it holds something of each image, or the same for all.
+    """
+
+    alone: tuple[tf.TensorSpec, ...] = ()
+    split: tuple[bool, ...] = ()
+
+    @property
+    def type(self) -> str:
+        """No operation's type, since what it does to its inputs is not what any operation does."""
+        return "EachImage"
+
+
+@dataclass(eq=False, repr=False)
 class Program:
     """Steps in an order in which they can run. `calls` are the names of the nested calls that were inlined."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import tensorflow as tf
 
 from tfviz.network.operations import Tensors, run_operation
-from tfviz.network.program import CALLS, CASES, CONDITIONS, LOOPS, Program, Step, Value
+from tfviz.network.program import CALLS, CASES, CONDITIONS, LOOPS, EachImage, Program, Step, Value
 from tfviz.network.rules import Rule
 from tfviz.network.shortcuts import NONE, Shortcuts
 from tfviz.network.straight_through import EXACT, Straightened, StraightThrough
@@ -82,6 +82,8 @@ def run(step: Step, inputs: Tensors, rule: Rule | None) -> Tensors:
         return list(tf.switch_case(index, cases))
     if step.type in LOOPS:
         return _run_loop(step, inputs, rule)
+    if isinstance(step, EachImage):
+        return _run_each(step, inputs, rule)
     if step.type in CALLS:
         # Calls that are left in a program are those that XLA must compile.
         compiled = tf.function(
@@ -118,3 +120,22 @@ def _run_loop(step: Step, inputs: Tensors, rule: Rule | None) -> Tensors:
             shape_invariants=[value.shape for value in step.outputs],
         )
     )
+
+
+def _run_each(step: EachImage, inputs: Tensors, rule: Rule | None) -> Tensors:
+    images, *given = inputs
+    count = tf.shape(images)[:1]
+
+    def rows(tensor: tf.Tensor) -> tf.Tensor:
+        """Return what holds something of each image, one after the other, with an axis of images before the others."""
+        shape = tf.shape(tensor)
+        return tf.reshape(tensor, tf.concat([count, shape[:1] // count, shape[1:]], axis=0))
+
+    def alone(own: Tensors) -> Tensors:
+        remaining = iter(own)
+        tensors = [next(remaining) if is_split else each for is_split, each in zip(step.split, given, strict=True)]
+        return _outputs(step.programs[0], tensors, rule)
+
+    split = [rows(each) for is_split, each in zip(step.split, given, strict=True) if is_split]
+    found = tf.map_fn(alone, split, fn_output_signature=list(step.alone))
+    return [tf.reshape(each, tf.concat([[-1], tf.shape(each)[2:]], axis=0)) for each in found]

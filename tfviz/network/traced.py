@@ -15,7 +15,10 @@ from tfviz.errors import InvalidImagesError, UnsupportedModelError
 from tfviz.network.batches import batches
 from tfviz.network.choice import Choice
 from tfviz.network.compiled_functions import CompiledFunctions
-from tfviz.network.compiling import checked, concrete
+from tfviz.network.compiling import concrete
+from tfviz.network.decoding import decoded
+from tfviz.network.fixed_batch import open_batch
+from tfviz.network.geometry.shapes import settled
 from tfviz.network.inputs import Inputs, find_inputs
 from tfviz.network.layer import Layer, Shape
 from tfviz.network.layers import Layers
@@ -24,7 +27,7 @@ from tfviz.network.opening import Source, own_tensor
 from tfviz.network.outputs import Outputs
 from tfviz.network.program import Program, Value, program_of
 from tfviz.network.reopening import Reopened
-from tfviz.network.replay import NOTHING, Change, replay
+from tfviz.network.replay import NOTHING, Change
 from tfviz.network.rules import Rule
 from tfviz.network.running import find_running
 from tfviz.network.scores import Head
@@ -54,8 +57,10 @@ class TracedNetwork(Reopened):
         self._explained = [outputs.values.index(value) for value in self.outputs.values]
         self._arguments: dict[str, Value] = dict(zip(source.arguments, whole.inputs[:given], strict=True))
         wanted = source.arguments[0] if choice.input and choice.input == source.alias else choice.input
-        self.inputs: Inputs = replace(find_inputs(whole, self._arguments, wanted, choice.cut), alias=source.alias)
-        self.program: Program = self.inputs.program
+        inputs = replace(find_inputs(whole, self._arguments, wanted, choice.cut), alias=source.alias)
+        inputs = open_batch(inputs, self.outputs.values, self._captured)
+        self.program: Program = settled(inputs.program, inputs.image)
+        self.inputs: Inputs = replace(inputs, program=self.program)
         self.image: Value = self.inputs.image
         self.head: Head = self.outputs.find_head(choice.score, self.program)
         scored, variables = self.head.sources, self._variable_names()
@@ -188,10 +193,7 @@ class TracedNetwork(Reopened):
         if decoding is None:
             raise InvalidImagesError(f"the network takes {self.image.dtype.name} images, not encoded ones")
         beside = {value: others[name] for name, value in self.inputs.others.items()}
-        tensors = replay(decoding.program, {**self._captured, **beside, decoding.records: records})
-        images = tf.cast(tensors[self.image], tf.float32)
-        said = "the signature does not make one image of each record"
-        return checked(images, [tf.debugging.assert_equal(tf.shape(images)[0], tf.shape(records)[0], message=said)])
+        return decoded(decoding, self.image, records, {**self._captured, **beside})
 
     def read_logits(self, tensors: dict[Value, tf.Tensor]) -> tf.Tensor:
         """Return the logits (N, K), or a custom score (N, 1), from the tensors of a replay."""

@@ -36,6 +36,23 @@ def trace_keras(model: Any, image_shape: Shape | None) -> Any:
     specs = _specs(arguments)
     if image_shape is not None:
         specs = _of_shape(specs, image_shape)
+    function, error = _traced(model, arguments, specs)
+    is_for_one = any(tensor.shape[0] == 1 for tensor in tf.nest.flatten(_attribute(model, "inputs") or []))
+    if is_for_one and image_shape is None and (function is None or _speaks_of_one(function)):
+        # How many images there are may be a number in its code.
+        alone = {name: tf.TensorSpec([1, *spec.shape[1:]], spec.dtype, name) for name, spec in specs.items()}
+        function, error = _traced(model, arguments, alone)
+    if function is None:
+        named = specs if len(specs) > 1 else dict.fromkeys([IMAGES], *specs.values())
+        shapes = ", ".join(f"{name} {tuple(spec.shape[1:])}" for name, spec in named.items())
+        raise UnsupportedModelError(
+            f"the model {model.name!r} cannot be traced on {shapes}: {_reason(error)}"
+        ) from error
+    return function
+
+
+def _traced(model: Any, arguments: Any, specs: Mapping[str, tf.TensorSpec]) -> tuple[Any, Any]:
+    """Return the traced function of a model, or None and why there is none."""
     # The trace must not keep the model alive, since it is cached by the model.
     reference = weakref.ref(model)
 
@@ -49,15 +66,17 @@ def trace_keras(model: Any, image_shape: Shape | None) -> Any:
     # The model's own code may raise anything, and TensorFlow adds its own lines around it.
     try:
         if len(specs) > 1:
-            return tf.function(call).get_concrete_function(**specs)
+            return tf.function(call).get_concrete_function(**specs), None
         spec = next(iter(specs.values()))
-        return tf.function(call_with_one).get_concrete_function(tf.TensorSpec(spec.shape, spec.dtype, IMAGES))
+        return tf.function(call_with_one).get_concrete_function(tf.TensorSpec(spec.shape, spec.dtype, IMAGES)), None
     except Exception as error:
-        named = specs if len(specs) > 1 else dict.fromkeys([IMAGES], *specs.values())
-        shapes = ", ".join(f"{name} {tuple(spec.shape[1:])}" for name, spec in named.items())
-        raise UnsupportedModelError(
-            f"the model {model.name!r} cannot be traced on {shapes}: {_reason(error)}"
-        ) from error
+        return None, error
+
+
+def _speaks_of_one(function: Any) -> bool:
+    """Return whether anything in a function that takes any number of images may be of one image for its size."""
+    shapes = (tensor.shape for operation in function.graph.get_operations() for tensor in operation.outputs)
+    return any((shape.rank or 0) > 1 and shape[0] == 1 for shape in shapes)
 
 
 def _reason(error: Exception) -> str:
