@@ -313,8 +313,8 @@ def test_the_manifest_says_how(explanation, tmp_path):
     }
     assert saved["model"] == {"name": "functional", "path": None, "fingerprint": explanation.fingerprint, **WHOLE}
     assert saved["methods"] == {
-        "grad_cam": {"result": "map", "layer": "conv2", "options": {"layer": "conv2", "upsample": True}},
-        "guided_backprop": {"result": "attribution", "layer": None, "options": {}},
+        "grad_cam": {"result": "map", "sign": "for", "layer": "conv2", "options": {"layer": "conv2", "upsample": True}},
+        "guided_backprop": {"result": "attribution", "sign": "direction", "layer": None, "options": {}},
     }
     assert saved["results"][0]["class"] is None and saved["warnings"] == [] and saved["failed"] == {}
 

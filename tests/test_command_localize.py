@@ -80,7 +80,7 @@ def test_several_methods_targets_and_images_by_threshold(run, own, tmp_path):
     status, out, err = run(own, *arguments)
     assert (status, err) == (0, "") and "class 4" in out and "layer conv" in out
     saved = manifest_in(tmp_path / "tfviz-output")
-    assert saved["localization"] == {"how": "threshold", "options": {"threshold": 0.6}}
+    assert saved["localization"] == {"how": "threshold", "options": {"threshold": 0.6}, "reduction": "max_abs"}
     assert [result["target"] for result in saved["results"]] == [1, 4, 1, 4]
     model = model_of("functional")
     for result in saved["results"]:

@@ -13,6 +13,7 @@ HOWS = ["positive", "signed", "min_max"]
 COLLAPSES = {
     "max_abs": lambda pixel: max(abs(value) for value in pixel),
     "sum_abs": lambda pixel: sum(abs(value) for value in pixel),
+    "positive": lambda pixel: sum(value for value in pixel if value > 0),
     "l2": lambda pixel: math.sqrt(sum(value * value for value in pixel)),
     "sum": sum,
     "mean": lambda pixel: sum(pixel) / len(pixel),
@@ -224,7 +225,9 @@ def test_whole_numbers_and_truth_values_are_maps():
 def test_unknown_ways_say_which_there_are():
     with pytest.raises(TfvizError, match=r"no scaling 'postive'; did you mean 'positive'.*positive, signed, min_max"):
         normalise(np.ones((2, 2)), "postive")
-    with pytest.raises(TfvizError, match="no way to collapse 'zzz'; there are: max_abs, sum_abs, l2, sum, mean"):
+    with pytest.raises(
+        TfvizError, match="no way to collapse 'zzz'; there are: max_abs, sum_abs, l2, positive, sum, mean"
+    ):
         collapse(np.ones((2, 2, 3)), "zzz")
 
 

@@ -46,9 +46,12 @@ def manifest(
     failed
         The reason for each image that could not be explained.
     """
+    from tfviz.methods.registry import sign_of
+
     methods = {
         name: {
             "result": "attribution" if values.ndim == 4 else "map",
+            "sign": sign_of(name, explanation.options[name]),
             "layer": explanation.layers.get(name),
             "options": explanation.options[name],
         }

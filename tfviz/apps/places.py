@@ -12,14 +12,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfviz.errors import TfvizError, TfvizWarning, resembling
-from tfviz.results import grabcut_mask, largest_component, threshold_mask
+from tfviz.results import collapse, evidence_inside, grabcut_mask, largest_component, threshold_mask
+from tfviz.results.checks import pick
+from tfviz.results.scale import COLLAPSES
 
 WAYS: dict[str, Callable[..., NDArray[np.bool_]]] = {"grabcut": grabcut_mask, "threshold": threshold_mask}
+
+
+REDUCTION = "max_abs"
+"""For a class that is there the largest absolute value is the better guide, more so the sparser what was found is."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where maps mark something. masks: (N, H, W), each of one component or empty. opposed: of those that are empty,
+    which would have surrounded as much evidence against the class as for it, or more, bool (N,).
+    """
+
+    masks: NDArray[np.bool_]
+    opposed: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Finder:
     """A way to find places with its options, of which those that are None are not given.
+
+    reduction: how attributions become one number a pixel, as `tfviz.results.collapse` takes it.
 
     Raises
     ------
@@ -29,6 +47,7 @@ class Finder:
 
     how: str
     given: Mapping[str, Any]
+    reduction: str = REDUCTION
 
     def __post_init__(self) -> None:
         if self.how not in WAYS:
@@ -39,16 +58,37 @@ class Finder:
             if value is not None and name not in _defaults(self.how):
                 others = " or ".join(how for how in WAYS if name in _defaults(how))
                 raise TfvizError(f"--{name} is an option of --how {others}, not of {self.how}")
+        pick("way to one number a pixel (--reduce)", self.reduction, COLLAPSES)
         # What is out of range is said before a model is opened.
-        self(np.zeros((1, 2, 2, 3), np.uint8), np.eye(2, dtype=np.float32)[np.newaxis])
+        self._masks(np.zeros((1, 2, 2, 3), np.uint8), np.eye(2, dtype=np.float32)[np.newaxis])
 
     @property
     def options(self) -> dict[str, Any]:
         """The options, complete."""
         return _defaults(self.how) | {name: value for name, value in self.given.items() if value is not None}
 
-    def __call__(self, pictures: NDArray[np.uint8], maps: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Return masks (N, H, W), each of one component or empty, of pictures (N, H, W, 3) and maps (N, H, W)."""
+    def map_of(self, found: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return maps (N, H, W) of what a method found: maps, or attributions (N, H, W, C)."""
+        return collapse(found, self.reduction) if found.ndim == 4 else found
+
+    def __call__(
+        self,
+        pictures: NDArray[np.uint8],
+        maps: NDArray[np.float32],
+        evidence: NDArray[np.float32] | None = None,
+    ) -> Places:
+        """Return the places in pictures (N, H, W, 3) that maps (N, H, W) mark.
+
+        evidence: what a method found, if its sign means that: a place that would surround no more of it for the class
+        than against it is none.
+        """
+        masks = self._masks(pictures, maps)
+        opposed = np.zeros(len(masks), bool)
+        if evidence is not None:
+            opposed = masks.any(axis=(1, 2)) & (evidence_inside(evidence, masks) <= 0)
+        return Places(masks & ~opposed[:, np.newaxis, np.newaxis], opposed)
+
+    def _masks(self, pictures: NDArray[np.uint8], maps: NDArray[np.float32]) -> NDArray[np.bool_]:
         with warnings.catch_warnings():
             # An empty mask is reported with the name of its file.
             warnings.simplefilter("ignore", TfvizWarning)

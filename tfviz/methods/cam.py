@@ -16,6 +16,7 @@ ONE_PASS_TO_LAYER = "1 forward, 1 backward from the score to the layer"
 @method(
     Gradient(LAYER),
     result="map",
+    sign="for",
     paper="Selvaraju 2016, arXiv 1610.02391",
     needs=NEEDS_LAYER,
     arguments=PLACING,
@@ -48,6 +49,7 @@ def grad_cam(
 @method(
     Gradient(LAYER),
     result="map",
+    sign="for",
     paper="Chattopadhay 2017, arXiv 1710.11063",
     needs=NEEDS_LAYER,
     arguments=PLACING,
@@ -75,6 +77,7 @@ def grad_cam_plus_plus(
 @method(
     Gradient(LAYER),
     result="map",
+    sign="for",
     paper="Draelos 2020, arXiv 2011.08891",
     needs=NEEDS_LAYER,
     arguments=PLACING,
@@ -96,6 +99,7 @@ def hires_cam(
 @method(
     Gradient(LAYER),
     result="map",
+    sign="for",
     paper="Jiang 2021, IEEE TIP",
     needs=NEEDS_LAYER,
     arguments=PLACING,
@@ -120,6 +124,7 @@ def layer_cam(
 @method(
     Gradient(LAYER),
     result="map",
+    sign="for",
     paper="Fu 2020, arXiv 2008.02312",
     needs=NEEDS_LAYER,
     arguments=PLACING,
@@ -144,6 +149,7 @@ def xgrad_cam(
 @method(
     Features(LAYER),
     result="map",
+    sign="magnitude",
     paper="Muhammad 2020, arXiv 2008.00299",
     needs=NEEDS_LAYER,
     arguments=PLACING,

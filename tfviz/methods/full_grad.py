@@ -100,6 +100,7 @@ def full_grad_decomposition(model: Any, images: Any, targets: Any = None, *, bat
     Gradient(),
     Gradient(BIASES),
     result="map",
+    sign="magnitude",
     paper=SRINIVAS,
     needs=NEEDS_PIECEWISE_LINEAR,
     cost=ONE_PASS,
@@ -126,6 +127,7 @@ def full_grad(passes: Passes) -> tf.Tensor:
     Gradient(),
     Gradient(BIASES),
     result="map",
+    sign="magnitude",
     paper=SRINIVAS,
     needs="any differentiable network",
     cost=ONE_PASS,
@@ -145,6 +147,7 @@ def simple_full_grad(passes: Passes) -> tf.Tensor:
 
 @method(
     result="map",
+    sign="magnitude",
     paper=SRINIVAS,
     needs=NEEDS_PIECEWISE_LINEAR,
     cost="1 forward, 1 backward for each sample",

@@ -18,6 +18,7 @@ from tfviz.network.passes import Features, Passes
 @method(
     Features(LAYER),
     result="map",
+    sign="for",
     paper="Wang 2019, arXiv 1910.01279",
     needs=NEEDS_LAYER,
     arguments={"max_channels": optional(whole), **PLACING},
@@ -64,6 +65,7 @@ def score_cam(
 @method(
     Features(LAYER),
     result="map",
+    sign="for",
     paper="Desai 2020, WACV",
     needs=NEEDS_LAYER,
     arguments={"max_channels": optional(whole), **PLACING},

@@ -14,6 +14,7 @@ ONE_PASS = "1 forward, 1 backward"
 @method(
     Gradient(),
     result="attribution",
+    sign="direction",
     paper=SIMONYAN,
     needs="any differentiable network",
     cost=ONE_PASS,
@@ -30,6 +31,7 @@ def gradient(passes: Passes) -> tf.Tensor:
 @method(
     Gradient(),
     result="map",
+    sign="magnitude",
     paper=SIMONYAN,
     needs="any differentiable network",
     cost=ONE_PASS,
@@ -46,6 +48,7 @@ def saliency(passes: Passes) -> tf.Tensor:
 @method(
     Gradient(),
     result="attribution",
+    sign="evidence",
     paper="Shrikumar 2016, arXiv 1605.01713",
     needs="any differentiable network; an input whose zero means nothing there",
     cost=ONE_PASS,

@@ -18,6 +18,7 @@ NEEDS_RELU = "ReLUs (raises on SiLU, GELU, hard swish, PReLU)"
 @method(
     Gradient(rule=GUIDED_BACKPROP),
     result="attribution",
+    sign="direction",
     paper="Springenberg 2014, arXiv 1412.6806",
     needs=NEEDS_RELU,
     cost=ONE_PASS,
@@ -36,6 +37,7 @@ def guided_backprop(passes: Passes) -> tf.Tensor:
 @method(
     Gradient(rule=DECONVNET),
     result="attribution",
+    sign="direction",
     paper="Zeiler 2013, arXiv 1311.2901",
     needs=NEEDS_RELU,
     cost=ONE_PASS,
@@ -57,6 +59,7 @@ def deconvnet(passes: Passes) -> tf.Tensor:
     Gradient(rule=GUIDED_BACKPROP),
     Gradient(LAYER),
     result="attribution",
+    sign="direction",
     paper="Selvaraju 2016, arXiv 1610.02391",
     needs=f"{NEEDS_RELU} and a layer with a map",
     arguments=PLACING,

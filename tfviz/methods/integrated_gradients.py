@@ -82,6 +82,7 @@ def judge_completeness(name: str) -> Judge:
 
 @method(
     result="attribution",
+    sign="evidence",
     paper="Sundararajan 2017, arXiv 1703.01365",
     needs="any differentiable network; a baseline that means nothing there",
     cost="1 forward, 1 backward for each step and baseline",

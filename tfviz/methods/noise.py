@@ -34,6 +34,7 @@ class Moments(NamedTuple):
 
 @method(
     result="inner",
+    sign=None,
     paper=SMILKOV,
     needs=NEEDS,
     cost=COST,
@@ -70,6 +71,7 @@ def smooth_grad(
 
 @method(
     result="inner",
+    sign="magnitude",
     paper="Adebayo 2018, arXiv 1810.03307",
     needs=NEEDS,
     cost=COST,
@@ -96,6 +98,7 @@ def var_grad(
 
 @method(
     result="inner",
+    sign="magnitude",
     paper="Hooker 2018, arXiv 1806.10758",
     needs=NEEDS,
     cost=COST,

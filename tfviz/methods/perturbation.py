@@ -40,6 +40,7 @@ def _check_cell(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
 
 @method(
     result="map",
+    sign="evidence",
     paper="Zeiler 2013, arXiv 1311.2901",
     needs="any network",
     cost="1 forward for each place of the patch, 196 by default",
@@ -96,6 +97,7 @@ def occlusion(passes: Passes, patch: int | None = None, stride: int | None = Non
 
 @method(
     result="map",
+    sign="for",
     paper="Petsiuk 2018, arXiv 1806.07421",
     needs="any network",
     cost="1 forward for each mask",

@@ -23,6 +23,16 @@ INNER, INNER_OPTIONS = "of", "options"
 # Why such a method is refused where all must be one graph.
 ON_HOST = "its last step runs in Python on the host, not in TensorFlow's graph"
 
+Sign = Literal["evidence", "for", "direction", "magnitude"]
+SIGNS: dict[Sign, str] = {
+    "evidence": "evidence for the target above zero, against it below",
+    "for": "evidence for the target alone, nothing below zero",
+    "direction": "which way a pixel must change for a higher score, not whether it speaks for the target",
+    "magnitude": "how much a place matters, be it for the target or against it",
+}
+"""What the sign of a result means."""
+OF_INNER = "what the sign of the inner method means"
+
 Check = Callable[[tuple[int, ...], Mapping[str, Any]], None]
 Judge = Callable[[Mapping[str, np.ndarray]], list[str]]
 Convert = Callable[[str, Any], Any]
@@ -42,6 +52,8 @@ class Method:
         `attribution` (N, H, W, C), `map` (N, H, W), or `inner`: as the method that it is composed with.
     paper, needs, cost, caution
         The source; what the network must have; the passes for one image; when not to trust the result.
+    sign
+        What the sign of the result means, one of `SIGNS`; None for what that of the inner method means, see `sign_of`.
     when_zero
         What it means when the result is zero everywhere.
     of_target
@@ -74,6 +86,7 @@ class Method:
     needs: str
     cost: str
     caution: str
+    sign: Sign | None = "magnitude"
     when_zero: str = "nothing that it looks at speaks for the target"
     of_target: bool = True
     shown_from: Literal["zero", "minimum", "positive"] = "zero"
@@ -142,3 +155,11 @@ def find_method(name: str) -> Method:
 def method_of(result: str) -> Method:
     """Return the method whose result is kept under a name: its own, or `grad_cam@conv1` for one of several layers."""
     return find_method(result.partition("@")[0])
+
+
+def sign_of(result: str, options: Mapping[str, Any]) -> Sign:
+    """Return what the sign of a result means, given its name, see `method_of`, and the options of its method."""
+    method = method_of(result)
+    while method.sign is None:
+        options, method = options[INNER_OPTIONS], find_method(options[INNER])
+    return method.sign

@@ -48,6 +48,7 @@ def _by_region(image: np.ndarray, attributions: np.ndarray, options: Mapping[str
 
 @method(
     result="map",
+    sign="evidence",
     paper="Kapishnikov 2019, arXiv 1906.02825",
     needs="any differentiable network; scikit-image",
     cost="1 forward, 1 backward for each step and baseline, 100 by default; regions on the host",

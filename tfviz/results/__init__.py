@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tfviz.results.colors import COLORMAPS
+from tfviz.results.evidence import evidence_inside, supported_mask
 from tfviz.results.grid import montage
 from tfviz.results.highlight import Highlight, highlight
 from tfviz.results.localize import (
@@ -35,6 +36,7 @@ __all__ = [
     "component_boxes",
     "difference_picture",
     "energy_inside",
+    "evidence_inside",
     "fuse",
     "grabcut_mask",
     "gradient_picture",
@@ -53,6 +55,7 @@ __all__ = [
     "plot",
     "pointing_game",
     "resize",
+    "supported_mask",
     "threshold_mask",
     "tiles",
     "to_picture",

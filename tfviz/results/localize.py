@@ -47,7 +47,8 @@ def grabcut_mask(
         Maps of another size are first brought to the pictures' by `resize`.
     foreground, background : float, 0 to 1
         Quantiles of the values of each map, by default the paper's. Foreground is what lies above the first (the
-        maximum, where nothing does), background what does not lie above the second: every zero of a sparse map.
+        maximum, where nothing does) and above zero, background what does not lie above the second: every zero of a
+        sparse map.
     smoothing : float
         Standard deviation of the Gaussian that maps are blurred with before their quantiles are taken, in parts of the
         picture's shorter side. The paper does not blur (0); but saliency is so noisy that its highest pixels are specks
@@ -57,7 +58,8 @@ def grabcut_mask(
 
     Returns
     -------
-    bool (N, H, W) or (H, W). The mask of a constant map is empty, which a `TfvizWarning` says.
+    bool (N, H, W) or (H, W). The mask of a map that is constant or nowhere positive is empty, which a `TfvizWarning`
+    says.
 
     Raises
     ------
@@ -80,10 +82,10 @@ def grabcut_mask(
     for picture, one_map, mask in zip(
         shown.reshape(-1, *size, 3), values.reshape(-1, *size), masks.reshape(-1, *size), strict=True
     ):
-        seeds = _seeds(_smooth(one_map, smoothing * min(size)), foreground, background)
+        seeds = _seeds(_smooth(one_map, smoothing * min(size)), one_map.min(), foreground, background)
         if seeds is not None:
             mask[...] = _largest(_grow(picture, seeds, iterations))
-    _warn_of_empty(masks, "constant")
+    _warn_of_empty(masks, np.where(_are_constant(values), "constant", "nowhere positive"))
     return masks
 
 
@@ -111,7 +113,7 @@ def threshold_mask(maps: ArrayLike, threshold: float = 0.15) -> Masks:
     values = check_maps(maps)
     maximum = values.max(axis=(-2, -1), keepdims=True)
     masks: Masks = (values >= threshold * maximum) & (maximum > 0)
-    _warn_of_empty(masks, "nowhere positive")
+    _warn_of_empty(masks, np.full(values.shape[:-2], "nowhere positive"))
     return masks
 
 
@@ -171,12 +173,14 @@ def _smooth(one_map: NDArray[np.float64], deviation: float) -> NDArray[np.float6
     return np.asarray(cv2.GaussianBlur(shifted, (0, 0), deviation)) if deviation > 0 else shifted
 
 
-def _seeds(one_map: NDArray[np.float64], foreground: float, background: float) -> NDArray[np.uint8] | None:
-    """What GrabCut starts from; None for a constant map."""
+def _seeds(
+    one_map: NDArray[np.float64], lowest: float, foreground: float, background: float
+) -> NDArray[np.uint8] | None:
+    """What GrabCut starts from, of a map from its lowest value; None where nothing is higher than zero, or all is."""
     low, high = np.quantile(one_map, (background, foreground))
     # A sparse map may be zero at both quantiles, a flat one at its maximum.
-    marked = one_map > min(high, np.nextafter(one_map.max(), -np.inf))
-    if marked.all():
+    marked = (one_map > min(high, np.nextafter(one_map.max(), -np.inf))) & (one_map > -lowest)
+    if marked.all() or not marked.any():
         return None
     seeds = np.full(one_map.shape, cv2.GC_PR_BGD, np.uint8)
     seeds[one_map <= low] = cv2.GC_BGD
@@ -198,9 +202,16 @@ def _largest(mask: Masks) -> Masks:
     return largest
 
 
-def _warn_of_empty(masks: Masks, reason: str) -> None:
-    empty = np.flatnonzero(~masks.reshape(-1, *masks.shape[-2:]).any(axis=(1, 2)))
-    if len(empty):
-        named = ", ".join(map(str, empty[:MOST_NAMED])) + (" and others" if len(empty) > MOST_NAMED else "")
+def _are_constant(maps: NDArray[np.float64]) -> Masks:
+    constant: Masks = maps.max(axis=(-2, -1)) == maps.min(axis=(-2, -1))
+    return constant
+
+
+def _warn_of_empty(masks: Masks, reasons: NDArray[np.str_]) -> None:
+    """Warn of the masks (..., H, W) that are empty, each for its reason (...)."""
+    empty, each = ~masks.any(axis=(-2, -1)).ravel(), np.ravel(reasons)
+    for reason in dict.fromkeys(each[empty]):
+        rows = np.flatnonzero(empty & (each == reason))
+        named = ", ".join(map(str, rows[:MOST_NAMED])) + (" and others" if len(rows) > MOST_NAMED else "")
         message = f"the map of image {named} is {reason}: it marks no place, and its mask is empty"
         warnings.warn(message, TfvizWarning, stacklevel=3)

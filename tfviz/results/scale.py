@@ -83,8 +83,8 @@ def collapse(attributions: ArrayLike, how: str = "max_abs") -> Floats:
     ----------
     attributions : (N, H, W, C) or (H, W, C)
     how : str
-        ``"max_abs"`` (the largest absolute value), ``"sum_abs"``, ``"l2"`` (the Euclidean norm), or with sign ``"sum"``
-        and ``"mean"``.
+        ``"max_abs"`` (the largest absolute value), ``"sum_abs"``, ``"l2"`` (the Euclidean norm), ``"positive"`` (the
+        sum of what is above zero), or with sign ``"sum"`` and ``"mean"``.
 
     Returns
     -------
@@ -102,6 +102,7 @@ COLLAPSES: dict[str, Callable[[Doubles], Doubles]] = {
     "max_abs": lambda values: np.abs(values).max(axis=-1),
     "sum_abs": lambda values: np.abs(values).sum(axis=-1),
     "l2": lambda values: np.sqrt(np.square(values).sum(axis=-1)),
+    "positive": lambda values: np.maximum(values, 0).sum(axis=-1),
     "sum": lambda values: values.sum(axis=-1),
     "mean": lambda values: values.mean(axis=-1),
 }

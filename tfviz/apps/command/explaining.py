@@ -64,6 +64,7 @@ def localize(
     background: options.Background = None,
     smoothing: options.Smoothing = None,
     threshold: options.Threshold = None,
+    reduce: options.Reduce = "max_abs",
     target: options.Targets = None,
     top: options.Top = 1,
     output: options.Output = DEFAULT_OUTPUT,
@@ -74,7 +75,7 @@ def localize(
     from tfviz.apps.places import Finder
 
     quantiles = {"foreground": foreground, "background": background, "smoothing": smoothing}
-    finder = Finder(how, {**quantiles, "threshold": threshold})
+    finder = Finder(how, {**quantiles, "threshold": threshold}, reduce)
     paths = _check(images, target, top, output)
     methods, look = method or ["saliency"], {"clip_percentile": CLIP_PERCENTILE}
     request = (methods, _shared(context, layer), target or [], top, batch_size, output, save_maps, look)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from tfviz.apps.command.outcome import File, Outcome, Request
 from tfviz.apps.explanation import Explanation
@@ -17,8 +18,10 @@ from tfviz.apps.map_files import write_maps
 from tfviz.apps.output import file_part, write_array
 from tfviz.apps.places import Finder
 from tfviz.apps.setup import Setup
-from tfviz.results import collapse, largest_box, normalise, outline
+from tfviz.methods.registry import sign_of
+from tfviz.results import largest_box, normalise, outline
 
+OTHER_WAY = dict.fromkeys(("max_abs", "sum_abs", "l2"), " (--reduce sum looks for what speaks for it)")
 FINE_SIDE = 360
 """The lines on pictures of fewer pixels a side would hide what they surround."""
 
@@ -46,10 +49,10 @@ class Localized(Outcome):
         columns: Mapping[str, ArrayLike] | None = None,
     ) -> None:
         """Write one picture of the maps of an explanation and of their places, and both as arrays if wanted."""
-        found = explanation.shown()
-        maps = {method: collapse(values) if values.ndim == 4 else values for method, values in found.items()}
-        shown = explanation.by_row(pictures)
-        masks = {method: self.finder(shown, values) for method, values in maps.items()}
+        found, shown = explanation.shown(), explanation.by_row(pictures)
+        maps = {method: self.finder.map_of(values) for method, values in found.items()}
+        places = {method: self.finder(shown, values, _evidence(explanation, method)) for method, values in maps.items()}
+        masks = {method: each.masks for method, each in places.items()}
         boxes = {method: largest_box(found) for method, found in masks.items()}
         enlarge = math.ceil(FINE_SIDE / min(self.setup.size))
         drawn = {
@@ -62,6 +65,7 @@ class Localized(Outcome):
             entry["boxes"] = {
                 method: found[row].tolist() if masks[method][row].any() else None for method, found in boxes.items()
             }
+            entry["opposed"] = [method for method, each in places.items() if each.opposed[row]]
             if self.request.save_maps:
                 entry["masks"] = {method: f"{stem.name}.{file_part(method)}.mask.npy" for method in masks}
                 for method, file in entry["masks"].items():
@@ -76,6 +80,24 @@ class Localized(Outcome):
         files = write_maps(stem.parent, list(scaled), list(scaled.values()))
         return dict(zip(explanation.maps, [file.name for file in files], strict=True))
 
+    def judgements(self) -> Iterator[str]:
+        """Yield what there is to say of results, a line each, those without a place for what they hold included."""
+        yield from super().judgements()
+        other_way = OTHER_WAY.get(self.finder.reduction, "")
+        for each in self.entries:
+            for method in each["opposed"]:
+                yield (
+                    f"{Path(each['image']).name}{self.of_class(each['target'])}: what {method} marks speaks against "
+                    f"the class as much as for it, or more, so its place is none{other_way}"
+                )
+
     def content(self, explanation: Explanation) -> dict[str, Any]:
         """Return what the manifest says: that of an explanation, and how places were found."""
-        return super().content(explanation) | {"localization": {"how": self.finder.how, "options": self.finder.options}}
+        how = {"how": self.finder.how, "options": self.finder.options, "reduction": self.finder.reduction}
+        return super().content(explanation) | {"localization": how}
+
+
+def _evidence(explanation: Explanation, method: str) -> NDArray[np.float32] | None:
+    """Return what a method found, if its sign means evidence."""
+    is_evidence = sign_of(method, explanation.options[method]) == "evidence"
+    return explanation.maps[method] if is_evidence else None

@@ -138,6 +138,13 @@ Smoothing = Annotated[
     float | None, typer.Option(help="Of grabcut: the blur of the map, in parts of the picture's shorter side.")
 ]
 Threshold = Annotated[float | None, typer.Option(help="Of threshold: the part of the map's maximum that counts.")]
+Reduce = Annotated[
+    str,
+    typer.Option(
+        help="How attributions become one number a pixel: max_abs, sum_abs, l2, positive, or with sign sum or mean. A "
+        "place that holds as much evidence against the class as for it, or more, is none."
+    ),
+]
 Layer = Annotated[
     list[str] | None, typer.Option(help="Repeatable: where grad_cam and the like look; see tfviz layers.")
 ]

@@ -122,24 +122,25 @@ class Outcome:
         empty: dict[tuple[str, str], list[str]] = {}
         for each in self.entries:
             for zero in each["zero_maps"].items():
-                empty.setdefault(zero, []).append(f"{Path(each['image']).name}{self._of_class(each['target'])}")
+                empty.setdefault(zero, []).append(f"{Path(each['image']).name}{self.of_class(each['target'])}")
         said = [
             f"warning: {method} is zero everywhere for {', '.join(names[:MOST_NAMED])}"
             f"{f' and {len(names) - MOST_NAMED} more' if len(names) > MOST_NAMED else ''}: {why}"
             for (method, why), names in empty.items()
         ]
-        return [*said, *(f"warning: {each}" for each in self._judgements()), *self.failed.values()]
+        return [*said, *(f"warning: {each}" for each in self.judgements()), *self.failed.values()]
 
-    def _of_class(self, target: int | None) -> str:
+    def of_class(self, target: int | None) -> str:
+        """Return which class a result is of, to be read behind its file; nothing where it is of none."""
         return "" if target is None else f" ({class_name(target, self.setup.class_names)})"
 
-    def _judgements(self) -> Iterator[str]:
+    def judgements(self) -> Iterator[str]:
         """Yield what the methods say of their diagnostics, with the file in place of the image's number."""
         for method in dict.fromkeys(name for each in self.entries for name in each["diagnostics"]):
             for each in self.entries:
                 numbers = {name: np.array([value]) for name, value in each["diagnostics"].get(method, {}).items()}
                 for said in method_of(method).judged(numbers) if numbers else ():
-                    yield f"{Path(each['image']).name}{self._of_class(each['target'])}: {said}"
+                    yield f"{Path(each['image']).name}{self.of_class(each['target'])}: {said}"
 
     def write_manifest(self) -> Path | None:
         """Write the manifest; None where there is nothing to put into it."""
@@ -151,7 +152,7 @@ class Outcome:
         return manifest.manifest(
             explanation,
             self.entries,
-            warnings=[*self.warnings, *self._judgements()],
+            warnings=[*self.warnings, *self.judgements()],
             model_path=str(setup.path.resolve()) if setup.path else None,
             preprocessing={"name": how.name, "order": how.order, "size": setup.size, "fit": setup.fit},
             failed=self.failed,

@@ -19,6 +19,7 @@ from tfviz.apps.labels import class_name
 from tfviz.apps.output import replacing
 from tfviz.methods import METHODS
 from tfviz.methods.precision_error import PRECISION_ERROR
+from tfviz.methods.registry import OF_INNER, SIGNS
 from tfviz.network.precision import FULL
 from tfviz.network.traced import TracedNetwork
 from tfviz.printable import printable
@@ -70,12 +71,14 @@ def print_layers(network: TracedNetwork) -> None:
 
 def print_methods() -> None:
     """Print what there is to know of every method."""
-    table = _table("method", "needs and cost", "source and caution")
+    table = _table("method", "needs and cost", "source, sign and caution")
     table.columns[0].no_wrap = True
     table.show_lines = True
     for method in METHODS.values():
         table.add_row(
-            f"{method.name}\n{method.result}", f"{method.needs}\n{method.cost}", f"{method.paper}\n{method.caution}"
+            f"{method.name}\n{method.result}",
+            f"{method.needs}\n{method.cost}",
+            f"{method.paper}\n{SIGNS[method.sign] if method.sign else OF_INNER}\n{method.caution}",
         )
     Console().print(table)
 

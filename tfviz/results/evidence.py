@@ -1,0 +1,62 @@
+"""What a place holds of signed evidence: for the target, above zero, and against it, below."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tfviz.errors import InvalidImagesError, TfvizWarning
+from tfviz.results.checks import Masks, check_attributions, check_maps, check_masks
+from tfviz.results.localize import box_mask, largest_box
+from tfviz.results.metrics import Numbers
+
+MOST_NAMED = 5
+
+
+def evidence_inside(found: ArrayLike, masks: ArrayLike) -> Numbers:
+    """Sum what a method found in the box of each mask: above zero where it speaks for the target more than against it.
+
+    Parameters
+    ----------
+    found : maps (N, H, W) or (H, W), or attributions (N, H, W, C) or (H, W, C)
+        Of a method whose sign means evidence, see `tfviz.methods.registry.SIGNS`: the sum of a gradient says nothing.
+    masks : bool (N, H, W) or (H, W)
+
+    Returns
+    -------
+    float64 (N,) or (), in the unit of `found`; 0 for an empty mask
+    """
+    places = check_masks(masks)
+    has_channels = np.ndim(found) > places.ndim
+    values = check_attributions(found).sum(axis=-1) if has_channels else check_maps(found)
+    if values.shape != places.shape:
+        raise InvalidImagesError(
+            f"one mask an image is needed, of the same height and width, got {places.shape} for {np.shape(found)}"
+        )
+    inside = values * box_mask(largest_box(places), places.shape[-2:])
+    return np.asarray(inside.sum(axis=(-2, -1)))
+
+
+def supported_mask(masks: ArrayLike, found: ArrayLike) -> Masks:
+    """Empty the masks whose box holds no more evidence for the target than against it.
+
+    Parameters
+    ----------
+    masks, found
+        As `evidence_inside` takes them.
+
+    Returns
+    -------
+    bool, the shape of `masks`. A `TfvizWarning` names the images whose masks were emptied.
+    """
+    places = check_masks(masks)
+    supported = evidence_inside(found, places) > 0
+    kept: Masks = places & supported[..., np.newaxis, np.newaxis]
+    opposed = np.flatnonzero(~supported & places.any(axis=(-2, -1)))
+    if len(opposed):
+        named = ", ".join(map(str, opposed[:MOST_NAMED])) + (" and others" if len(opposed) > MOST_NAMED else "")
+        message = f"what the mask of image {named} surrounds speaks against the target as much as for it, or more"
+        warnings.warn(f"{message}: it is left empty", TfvizWarning, stacklevel=2)
+    return kept
