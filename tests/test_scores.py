@@ -206,8 +206,11 @@ def test_a_custom_score_of_several_outputs():
         score = 3 * (pooled(x) @ kernel + bias)[:, 0]
     np.testing.assert_allclose(tfviz.gradient(network, images), tape.gradient(score, x), rtol=1e-4, atol=1e-7)
     np.testing.assert_allclose(network.logits(images)[:, 0], score, rtol=1e-5)
-    with pytest.raises(InvalidTargetsError, match="score of your own, which has no targets; pass None"):
+    with pytest.raises(InvalidTargetsError, match="score of your own, which has no targets; pass None, or 0"):
         tfviz.gradient(network, images, 1)
+    for none in (0, np.zeros(len(images), int)):
+        np.testing.assert_array_equal(tfviz.gradient(network, images, none), tfviz.gradient(network, images))
+        assert tfviz.explain(network, images, none, methods="gradient").titles()[0].startswith("score ")
 
 
 def test_a_custom_score_of_one_output():

@@ -93,7 +93,12 @@ def check_targets(network: TracedNetwork, targets: Any, count: int | None) -> An
     if network.head.lacking:
         raise InvalidTargetsError("this network has no classifier, and so no targets; pass None")
     if network.num_classes is None:
-        raise InvalidTargetsError("this network was traced with a score of your own, which has no targets; pass None")
+        # Evaluations that know of classes alone call the one number class 0.
+        if array.any():
+            raise InvalidTargetsError(
+                "this network was traced with a score of your own, which has no targets; pass None, or 0"
+            )
+        return array.astype(np.int32)
     wrong = array[(array < 0) | (array >= network.num_classes)]
     if wrong.size:
         raise InvalidTargetsError(
