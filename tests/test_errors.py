@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import keras
@@ -226,6 +229,35 @@ def test_a_file_of_another_kind(tmp_path):
     (tmp_path / "model.onnx").write_bytes(b"")
     said = r"model\.onnx' is no model; expected a folder or a file ending in .*\.keras.*\.h5"
     fails(UnsupportedModelError, said, tfviz.trace, tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize(
+    "change, version, said",
+    [
+        ({"new": 3}, {"keras_version": "3.99"}, r"Unrecognized keyword arguments passed to Conv2D: \{'new': 3\}$"),
+        ({"filters": 0}, {}, r"Invalid value for argument `filters`.*"),
+    ],
+)
+def test_a_file_that_keras_itself_cannot_load(change, version, said, tmp_path):
+    """Keras' own reason, without what it was doing, the configuration, or a guess."""
+    path, other = tmp_path / "model.keras", tmp_path / "changed.keras"
+    model_of("functional").save(path)
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(other, "w") as changed:
+        for name in archive.namelist():
+            content = archive.read(name)
+            if name == "config.json":
+                written = json.loads(content) | {"build_config": {}}
+                layer = next(each for each in written["config"]["layers"] if each["class_name"] == "Conv2D")
+                layer["config"] |= change
+                content = json.dumps(written).encode()
+            if name == "metadata.json":
+                content = json.dumps(json.loads(content) | version).encode()
+            changed.writestr(name, content)
+    saved = f", which Keras {version['keras_version']} saved" if version else ""
+    expected = rf"cannot open '.*changed\.keras'{saved}: Keras {re.escape(keras.__version__)} says {said}"
+    with pytest.raises(UnsupportedModelError, match=expected) as raised:
+        tfviz.trace(other)
+    assert "\n" not in str(raised.value) and "whole" not in str(raised.value)
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])

@@ -30,6 +30,8 @@ MISSING_OBJECT = re.compile(
 # What they say of a file that they refuse for safety; they quote the file, too, which may hold any single word.
 REFUSED = re.compile(r"arbitrary code execution|unsafe_deserialization|deserialization for security")
 
+REASON = "Exception encountered:"
+"""What stands before the reason in an error of Keras, once for each object in another."""
 LONG = 100  # characters of a name that nobody gave to a class
 
 
@@ -118,22 +120,29 @@ def _load(file: KerasFile, package: ModuleType, custom_objects: Mapping[str, Any
         if safe_mode and any(REFUSED.search(str(each)) for each in _causes(error)):
             said = one_line(error).rstrip(".")
             raise UnsafeModelError(f"{str(file.path)!r} is not opened: Keras says {said}. {TRUST}") from error
-        raise UnsupportedModelError(_why_not_loaded(file.path, error)) from error
+        raise UnsupportedModelError(_why_not_loaded(file, package, error)) from error
     warn(repr(str(file.path)), found)
     return model
 
 
-def _why_not_loaded(path: Path, error: Exception) -> str:
+def _why_not_loaded(file: KerasFile, package: ModuleType, error: Exception) -> str:
+    path = file.path
     found = [MISSING_OBJECT.search(str(each)) for each in _causes(error)]
     names = [match.group(match.lastindex or 0) for match in found if match is not None]
     if not names:
-        return f"cannot open {str(path)!r}: {one_line(error)}. Is the file whole?"
+        saved = f", which Keras {file.version} saved" if file.version not in ("", package.__version__) else ""
+        return f"cannot open {str(path)!r}{saved}: Keras {package.__version__} says {_reason(error)}"
     if names[-1] == "function":  # so tf_keras writes every function of the user's into an .h5 file
         return (
             f"cannot open {str(path)!r}: it holds a function of your own, whose name Keras 2 does not write into .h5 "
             "files; save it as .keras, or load the model yourself and pass that"
         )
     return _about_missing(path, Missing(names[-1]))
+
+
+def _reason(error: Exception) -> str:
+    """Return why Keras does not load a file: what it says last, behind what it was doing and the configuration."""
+    return one_line(Exception(str(error).rpartition(REASON)[2])) or type(error).__name__
 
 
 def _about_missing(path: Path, missing: Missing) -> str:
