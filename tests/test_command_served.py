@@ -63,6 +63,24 @@ class Served(tf.Module):
         images = tf.map_fn(lambda record: tf.io.decode_jpeg(record, 3), records, fn_output_signature=spec)
         return {"scores": self.scores(tf.cast(images, tf.float32) / 255)}
 
+    @tf.function(input_signature=[ENCODED])
+    def exact_size(self, records):
+        def decode(record):
+            return tf.ensure_shape(tf.io.decode_png(record, 3), [20, 50, 3])
+
+        images = tf.map_fn(decode, records, fn_output_signature=tf.uint8)
+        return {"scores": self.scores(tf.cast(images, tf.float32) / 255)}
+
+    @tf.function(input_signature=[ENCODED])
+    def resized_after(self, records):
+        """The images that are explained are smaller than the pictures that are taken."""
+
+        def decode(record):
+            image = tf.io.decode_image(record, channels=3, expand_animations=False)
+            return tf.image.resize(tf.ensure_shape(image, [20, 50, 3]), [SIDE, SIDE])
+
+        return {"scores": self.scores(tf.map_fn(decode, records, fn_output_signature=tf.float32) / 255)}
+
 
 def blue_first(image):
     return image[..., ::-1] / 127.5 - 1
@@ -73,7 +91,7 @@ def served(tmp_path_factory):
     """A SavedModel and two photographs of different sizes."""
     folder = tmp_path_factory.mktemp("served")
     module = Served()
-    names = ("blue_first", "two_outputs", "standardised", "base64", "open_size")
+    names = ("blue_first", "two_outputs", "standardised", "base64", "open_size", "exact_size", "resized_after")
     tf.saved_model.save(module, str(folder / "model"), signatures={name: getattr(module, name) for name in names})
     generator = np.random.default_rng(0)
     for name, shape in {"tall": (40, 30, 3), "wide": (20, 50, 3)}.items():
@@ -117,6 +135,35 @@ def test_a_signature_is_explained_end_to_end(run, served):
     panel = shown[: shown.shape[0], : shown.shape[1] // 2]
     colored = panel[(panel < 250).any(axis=-1)]
     assert np.abs(colored.mean(axis=0) - photograph.mean(axis=(0, 1))).max() < 12
+
+
+@pytest.mark.filterwarnings("ignore:.*the model's output:tfviz.errors.TfvizWarning")
+def test_pictures_of_one_size_alone(run, served):
+    """What the network makes of pixels is tried on pictures of its own size; others are refused by their names."""
+    status, _, err = explain(run, served, "--signature", "exact_size", "--target", 1, images=("wide", "tall"))
+    assert (
+        status == 1 and err.startswith(f"tfviz: {served / 'tall.png'}: image 0 cannot be decoded") and "20,50,3" in err
+    )
+    module = Served()
+    image = tf.constant(cv2.imread(str(served / "wide.png"))[np.newaxis, ..., ::-1] / np.float32(255))
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        score = module.scores(image)[:, 1]
+    found = np.load("tfviz-output/wide.gradient.npy")
+    np.testing.assert_allclose(found, tape.gradient(score, image)[0] / 255, atol=1e-6)
+    manifest = json.loads(Path("tfviz-output/manifest.json").read_text())
+    assert manifest["preprocessing"] == {
+        "name": "the network's own",
+        "order": "rgb",
+        "size": [20, 50],
+        "fit": "stretch",
+    }
+
+
+@pytest.mark.filterwarnings("ignore:.*the model's output:tfviz.errors.TfvizWarning")
+def test_pictures_of_one_size_that_are_made_smaller(run, served):
+    status, out, err = explain(run, served, "--signature", "resized_after", images=("wide",))
+    assert (status, err) == (0, "") and "wide" in out
 
 
 def test_an_output_of_several(run, served):
@@ -183,7 +230,7 @@ def test_images_of_several_sizes_that_are_not_resized(run, served):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ((), "the SavedModel has 5 signatures that take images, say which with signature="),
+        ((), "the SavedModel has 7 signatures that take images, say which with signature="),
         (("--signature", "blue"), "no signature 'blue'; did you mean 'blue_first'"),
         (("--signature", "blue_first", "--input-name", "image"), "no input 'image'; "),
         (("--signature", "blue_first", "--output-name", "score"), "no output 'score'; did you mean 'scores'"),

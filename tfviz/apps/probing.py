@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import cv2
 import numpy as np
+import tensorflow as tf
 
 from tfviz.apps.features import trial_record
 from tfviz.apps.images import WAYS_TO_FIT, fit_image
@@ -29,12 +32,12 @@ def measure_preprocessing(
     its images depend on more than that.
     """
     last: TfvizError | None = None
-    for suffix in (".png", ".jpg"):
-        records = [_trial(_encoded(color, suffix), examples) for color in ((0, 0, 0), (255, 255, 255), RED)]
+    for size, suffix in product(_sizes(network), (".png", ".jpg")):
+        records = [_trial(_encoded(color, size, suffix), examples) for color in ((0, 0, 0), (255, 255, 255), RED)]
         try:
             black, white, red = (_centre(network.decode([record])[0]) for record in records)
         except TfvizError as error:
-            last = error
+            last = last or error
             continue
         if not (white > black).all():
             break
@@ -56,17 +59,16 @@ def measure_fit(
 
     `examples` are those that it takes them in.
     """
-    height, width = size
-    rows, columns = np.mgrid[0 : 2 * height, 0 : 3 * width]
-    shades = [
-        rows * 255 // (2 * height),
-        columns * 255 // (3 * width),
-        (rows + columns) * 255 // (2 * height + 3 * width),
-    ]
-    picture = np.stack(shades, axis=-1).astype(np.uint8)
-    try:
-        image = network.decode([_trial(encode_picture(picture), examples)])[0]
-    except TfvizError:
+    image = None
+    # One that takes pictures of its own size alone fits none.
+    for rows, columns in ((2 * size[0], 3 * size[1]), size):
+        picture = _shaded(rows, columns)
+        try:
+            image = network.decode([_trial(encode_picture(picture), examples)])[0]
+            break
+        except TfvizError:
+            continue
+    if image is None:
         return OWN
     seen = preprocessing.pictures(image).astype(np.float32)
     for how in reversed(WAYS_TO_FIT):
@@ -90,9 +92,27 @@ def _trial(encoded: bytes, examples: ExampleFormat | None) -> bytes:
     return trial_record(encoded, examples)
 
 
-def _encoded(color: tuple[int, int, int], suffix: str) -> bytes:
+def _sizes(network: TracedNetwork) -> list[tuple[int, int]]:
+    """Return the heights and widths of pictures to try: any, then those that the network may insist on."""
+    found = [network.image_shape[:2]]
+    decoding = network.inputs.decoding
+    for step in decoding.program.all_steps() if decoding else ():
+        if step.type == "EnsureShape":
+            shape = tf.TensorShape(step.operation.get_attr("shape"))
+            found.append(tuple(shape[-3:-1]) if (shape.rank or 0) > 2 else (None, None))
+    return [(SIDE, SIDE), *dict.fromkeys((int(height), int(width)) for height, width in found if height and width)]
+
+
+def _shaded(height: int, width: int) -> np.ndarray:
+    """Return a picture, uint8 (height, width, 3), whose places all differ."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    shades = [rows * 255 // height, columns * 255 // width, (rows + columns) * 255 // (height + width)]
+    return np.stack(shades, axis=-1).astype(np.uint8)
+
+
+def _encoded(color: tuple[int, int, int], size: tuple[int, int], suffix: str) -> bytes:
     """Return a picture of one colour as a file."""
-    encoded: bytes = cv2.imencode(suffix, np.full((SIDE, SIDE, 3), color[::-1], np.uint8))[1].tobytes()
+    encoded: bytes = cv2.imencode(suffix, np.full((*size, 3), color[::-1], np.uint8))[1].tobytes()
     return encoded
 
 

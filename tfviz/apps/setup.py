@@ -19,7 +19,7 @@ from tfviz.apps.models import OpenedModel, open_model
 from tfviz.apps.preprocessing import Preprocessing, find_preprocessing
 from tfviz.apps.probing import measure_fit, measure_preprocessing
 from tfviz.apps.saved_signatures import read_signatures
-from tfviz.errors import InvalidTargetsError, TfvizWarning, UnsupportedModelError
+from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizWarning, UnsupportedModelError
 from tfviz.limits import MAXIMUM_IMAGE_BYTES, MAXIMUM_MODEL_BYTES
 from tfviz.network.parsing import ExampleFormat, find_example_format
 from tfviz.network.trace import trace
@@ -117,7 +117,10 @@ class Setup:
             return Sample(picture, self.preprocessing(picture))
         is_file = content is encoded
         record = wrap(encoded, self.examples, name) if self.examples and is_file else encoded
-        decoded = self.network.decode([record])[0]
+        try:
+            decoded = self.network.decode([record])[0]
+        except InvalidImagesError as error:
+            raise InvalidImagesError(f"{name}: {error}") from error
         return Sample(self.preprocessing.pictures(decoded), decoded)
 
     def targets(self, texts: list[str]) -> list[int]:
