@@ -15,7 +15,8 @@ from tfviz.apps.encoded import Decoder
 from tfviz.errors import TfvizError
 from tfviz.methods import plan_methods
 from tfviz.methods.checks import whole
-from tfviz.methods.compiled import Run, batch_specs
+from tfviz.methods.compiled import batch_specs
+from tfviz.methods.planning import Run
 from tfviz.methods.registry import ON_HOST
 from tfviz.methods.serving import Served, serve
 from tfviz.network.compiling import concrete

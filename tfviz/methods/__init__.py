@@ -27,7 +27,7 @@ outputs.
 from tfviz.methods.adversarial import Adversarial, fgsm, fooling_image, pgd
 from tfviz.methods.cam import eigen_cam, grad_cam, grad_cam_plus_plus, hires_cam, layer_cam, xgrad_cam
 from tfviz.methods.choice import choose_methods
-from tfviz.methods.compiled import compile_methods, plan_methods
+from tfviz.methods.compiled import compile_methods
 from tfviz.methods.decorator import method
 from tfviz.methods.explainer import Explainer, Results, run_methods
 from tfviz.methods.full_grad import (
@@ -44,6 +44,7 @@ from tfviz.methods.integrated_gradients import integrated_gradients
 from tfviz.methods.loop import Diagnosed, Loop
 from tfviz.methods.noise import smooth_grad, square_grad, var_grad
 from tfviz.methods.perturbation import occlusion, rise
+from tfviz.methods.planning import plan_methods
 from tfviz.methods.registry import LAYER, METHODS, Method, find_method
 from tfviz.methods.visualization import (
     Channel,

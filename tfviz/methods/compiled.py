@@ -2,82 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from tfviz.errors import UnknownLayerError
 from tfviz.methods.arguments import filled, slots, split
 from tfviz.methods.loop import Diagnosed, Loop, items_at_once
-from tfviz.methods.registry import INNER, INNER_OPTIONS, LAYER, Method, find_method
+from tfviz.methods.planning import Run, plan_methods
 from tfviz.network.compiling import concrete
-from tfviz.network.passes import Passes, interleaved, joined
+from tfviz.network.joined_passes import interleaved, joined
+from tfviz.network.passes import Passes
 from tfviz.network.traced import TracedNetwork
-from tfviz.progress import progress
 
 FINITE = "finite"
 """Whether the score of each target, and what it is explained by, is finite: among what a compiled function returns."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A method with all its options: those of a layer are its path. said: what must be said of the choice of it."""
-
-    method: Method
-    options: dict[str, Any]
-    said: tuple[str, ...] = ()
-
-    @property
-    def explaining(self) -> Method:
-        """The method itself, or the inner one that it runs."""
-        return find_method(self.options[INNER]) if INNER in self.options else self.method
-
-    @property
-    def layer(self) -> str | None:
-        """The path of the layer that the method, or its inner method, looks at."""
-        path: str | None = self.options.get(LAYER) or (self.options.get(INNER_OPTIONS) or {}).get(LAYER)
-        return path
-
-    def layer_name(self, network: TracedNetwork) -> str | None:
-        """Return what that layer is called."""
-        return network.layer_index.name(network.find_layer(self.layer)) if self.layer else None
-
-    def named(self, network: TracedNetwork) -> dict[str, Any]:
-        """Return the options with the name of the layer in place of its path."""
-        return _with_layers(self.options, lambda path: network.layer_index.name(network.find_layer(path)))
-
-    def check(self, shape: tuple[int, ...]) -> None:
-        """Raise where the options, or those of the inner method, do not fit images (H, W, C)."""
-        self.method.check(shape, self.options)
-        if INNER in self.options:
-            Run(find_method(self.options[INNER]), self.options[INNER_OPTIONS]).check(shape)
-
-    def check_layer(self, network: TracedNetwork) -> None:
-        """Raise `UnknownLayerError` where the method tells the score by a layer that the score does not depend on."""
-        method = self.explaining
-        if self.layer and method.of_target and not network.layer_index.is_scored(network.find_layer(self.layer)):
-            raise UnknownLayerError(
-                f"the score does not depend on the layer {self.layer_name(network)!r}, so that {method.name} can tell "
-                "nothing of it; network.layers are those that there are"
-            )
-
-    def compute(self, passes: Passes, options: Mapping[str, Any] | None = None) -> tf.Tensor | Diagnosed | Loop:
-        """Return what the method makes of the passes of a batch: with its options, or with those where tensors are."""
-        return self.method.compute(passes, **(self.options if options is None else options))
-
-    def finish(self, images: np.ndarray, found: np.ndarray) -> np.ndarray:
-        """Return the results (N · k, ...) of images (N, H, W, C), after the method's last step on the host, if any."""
-        if self.method.on_host is None:
-            return found
-        results = []
-        with progress(f"{self.method.name} on the host", len(images)) as advance:
-            for image, rows in zip(images, np.split(found, len(images)), strict=True):
-                results.append(self.method.on_host(image, rows, self.options))
-                advance(1)
-        return np.concatenate(results)
 
 
 class Functions(NamedTuple):
@@ -134,50 +75,6 @@ def compile_methods(
     arguments = [value for _, values in parts.values() for value in values]
     said = dict.fromkeys([*(message for run in runs.values() for message in run.said), *made.warnings])
     return Compiled(runs, made.function, made.loops, tuple(said), layers, options, arguments)
-
-
-def plan_methods(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]]) -> dict[str, Run]:
-    """Return the runs of the `chosen` methods by the names of their results, without compiling them."""
-    return {key: run for name, options in chosen.items() for key, run in _runs(network, name, options).items()}
-
-
-def _runs(network: TracedNetwork, name: str, options: Mapping[str, Any]) -> dict[str, Run]:
-    """Return the runs of a method by the name of their results: its own or, for several layers, `grad_cam@conv1`.
-
-    Raises `UnsupportedModelError` where it explains a score and the network has no classifier.
-    """
-    method = find_method(name)
-    complete = method.complete(options)
-    if find_method(complete.get(INNER, name)).of_target:
-        network.head.check()
-    wanted = complete.get(LAYER)
-    if not isinstance(wanted, list | tuple):
-        said: list[str] = []
-
-        def path(layer: str | None) -> str:
-            said.extend(network.layer_index.about_default if layer is None else ())
-            return network.find_layer(layer).path
-
-        run = Run(method, _with_layers(complete, path), tuple(said))
-        run.check_layer(network)
-        return {name: run}
-    if not wanted:
-        raise UnknownLayerError(f"layer is an empty list, expected the name of one layer or more for {name}")
-    paths = [network.find_layer(each).path for each in wanted]
-    runs = [Run(method, {**complete, LAYER: path}) for path in dict.fromkeys(paths)]
-    for run in runs:
-        run.check_layer(network)
-    return {f"{name}@{run.named(network)[LAYER]}": run for run in runs}
-
-
-def _with_layers(options: dict[str, Any], name: Callable[[str | None], str]) -> dict[str, Any]:
-    """Return options, those of an inner method included, with `name` of the layer in place of the layer."""
-    changed = dict(options)
-    if LAYER in options:
-        changed[LAYER] = name(options[LAYER])
-    if INNER in options:
-        changed[INNER_OPTIONS] = _with_layers(options[INNER_OPTIONS], name)
-    return changed
 
 
 def _compile(

@@ -12,7 +12,7 @@ import numpy as np
 from tfviz.errors import TfvizWarning
 from tfviz.methods.batching import run_batches
 from tfviz.methods.columns import NO_COLUMNS, Columns
-from tfviz.methods.compiled import plan_methods
+from tfviz.methods.planning import plan_methods
 from tfviz.methods.registry import find_method
 from tfviz.network.applicability import check_rules
 from tfviz.network.trace import trace

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
@@ -217,37 +217,3 @@ class Passes:
         """Return the feature map (N, h, w, c) in float32 of a layer that was announced, by its gradient or alone."""
         found = self._network.find_layer(layer)
         return found.to_map(tf.cast(self._values[found.path], tf.float32))
-
-
-def joined(columns: Sequence[Passes]) -> Passes:
-    """Return the passes of the same images towards several targets as those of one batch, an image's in turn.
-
-    They have no forward pass of their own that could look towards other targets.
-    """
-    first, whole = columns[0], copy(columns[0])
-    if len(columns) == 1:
-        return first
-    for name in ("images", "logits", "targets", "scores", "finite"):
-        setattr(whole, name, interleaved([getattr(each, name) for each in columns]))
-    whole.others = first._others_of(whole.images)
-    whole._forwards = {}
-    whole._values = {path: tf.repeat(value, len(columns), axis=0) for path, value in first._values.items()}
-    whole._gradients = {
-        wanted: [interleaved(each) for each in zip(*(passes._gradients[wanted] for passes in columns), strict=True)]
-        for wanted in first._gradients
-    }
-    found = first._gradients.get(Gradient(BIASES), [])
-    # A bias may be the same for all images.
-    whole._bias_tensors = [
-        tf.repeat(tf.broadcast_to(tensor, tf.shape(gradient)), len(columns), axis=0)
-        for tensor, gradient in zip(first._bias_tensors, found, strict=False)
-    ]
-    return whole
-
-
-def interleaved(columns: Sequence[tf.Tensor]) -> tf.Tensor:
-    """Return tensors (N, ...) as one, (N · k, ...), their rows in turn."""
-    if len(columns) == 1:
-        return columns[0]
-    stacked = tf.stack(columns, axis=1)
-    return tf.reshape(stacked, tf.concat([[-1], tf.shape(stacked)[2:]], axis=0))

@@ -39,8 +39,7 @@ class TracedNetwork(Reopened):
 
     name: the model's own name. signature: of a SavedModel, the one that is explained. image_shape: (H, W, C), None
     where the model leaves it open. head: what the scores come from, see `Head.kind`. inputs, outputs: what it takes and
-    gives. running: how it is run, see `trace`. compiled: the functions compiled for this network, those used last;
-    lock: held while one is compiled.
+    gives. running: how it is run, see `trace`. compiled: the functions used last; lock: held while one is compiled.
     """
 
     def __init__(self, source: Source, choice: Choice) -> None:
@@ -58,9 +57,8 @@ class TracedNetwork(Reopened):
         self._arguments: dict[str, Value] = dict(zip(source.arguments, whole.inputs[:given], strict=True))
         wanted = source.arguments[0] if choice.input and choice.input == source.alias else choice.input
         inputs = replace(find_inputs(whole, self._arguments, wanted, choice.cut), alias=source.alias)
-        inputs = open_batch(inputs, self.outputs.values, self._captured)
-        self.program: Program = settled(inputs.program, inputs.image)
-        self.inputs: Inputs = replace(inputs, program=self.program)
+        self.inputs: Inputs = settled(open_batch(inputs, self.outputs.values, self._captured))
+        self.program: Program = self.inputs.program
         self.image: Value = self.inputs.image
         self.head: Head = self.outputs.find_head(choice.score, self.program)
         scored, variables = self.head.sources, self._variable_names()

@@ -14,7 +14,7 @@ from tfviz.network.geometry.coordinates import Reading, merged
 from tfviz.network.geometry.moves import MOVES, move
 from tfviz.network.geometry.places import HEIGHT, WIDTH, Places
 from tfviz.network.geometry.windows import BLOCKS_OF_BATCH, WINDOWS, readings
-from tfviz.network.program import CALLS, Program, Step, Value
+from tfviz.network.program import CALLS, EachImage, Program, Step, Value
 
 # Operations that change numbers where they are, element by element, by channel, or against what is broadcast.
 POINTWISE = frozenset(
@@ -210,10 +210,12 @@ class _Following:
 
     def _inside(self, step: Step) -> Sequence[Places | None]:
         """Return the places of what a call gives; of conditions and loops nothing is known."""
-        if step.type not in CALLS:
+        is_each = isinstance(step, EachImage)
+        if step.type not in CALLS and not is_each:
             return [Places(((), ()), lost=step)] * len(step.outputs)
         (program,) = step.programs
-        pairs = list(zip(program.inputs, step.inputs, strict=True))
+        # What runs on each image by itself is given the images first, to count them.
+        pairs = list(zip(program.inputs, step.inputs[1:] if is_each else step.inputs, strict=True))
         known = {inner: each for inner, outer in pairs if (each := self._constants.find(outer)) is not None}
         given = {inner: self.places[outer] for inner, outer in pairs if outer in self.places}
         found = follow(program, given, known)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import tensorflow as tf
 
 from tfviz.network.geometry.conditions import decided
+from tfviz.network.inputs import Inputs
 from tfviz.network.program import Program, Value
 from tfviz.network.replay import replay
 
@@ -15,11 +17,11 @@ BATCHES = (2, 3)
 """What both of these give the same size does not depend on the batch."""
 
 
-def settled(program: Program, image: Value) -> Program:
-    """Return a program with what the size of the image settles: which branches are taken, and the sizes of values."""
-    found = decided(program, image)
-    sharpen(found, image)
-    return found
+def settled(inputs: Inputs) -> Inputs:
+    """Return inputs whose program has what the image's size settles: which branches are taken, and sizes of values."""
+    program = decided(inputs.program, inputs.image)
+    sharpen(program, inputs.image)
+    return replace(inputs, program=program)
 
 
 def sharpen(program: Program, image: Value) -> None:
