@@ -103,5 +103,5 @@ def test_what_is_printed_of_results_is_one_line(model, images):
     assert all("\n" not in text and len(text) < 250 for text in shown)
     assert any("grad_cam (2, 6, 7)" in text and "before the softmax" in text for text in shown)
     assert any("default_layer='features'" in text for text in shown)
-    assert "Head(kind='softmax', num_classes=3, score=None)" in shown
+    assert "Head(kind='softmax', num_classes=3)" in shown
     assert any("2 steps, scores {class 1: " in text for text in shown)

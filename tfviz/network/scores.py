@@ -45,8 +45,8 @@ class Head:
     num_classes: int | None
     sources: tuple[Value, ...] = field(repr=False)
     made_by: Ending | Callable[[Any, Tensors], tf.Tensor] = field(repr=False)
-    reads: str = ""
-    of_probabilities: bool = False
+    reads: str = field(default="", repr=False)
+    of_probabilities: bool = field(default=False, repr=False)
     lacking: str = field(default="", repr=False)
 
     def check(self) -> None:
