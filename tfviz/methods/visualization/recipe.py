@@ -27,7 +27,7 @@ class Recipe:
     How: `iterations`: the number of steps. `rate`: the length of a step: times the gradient, or with `normalised` times
     the gradient divided by its root mean square over the parameters of the image. `optimizer` and `momentum`: what is
     left of the last step, or with `adam` of the mean gradient, and `decay` of its mean square. `redirect`: whether
-    ReLUs that block the whole gradient let through what would wake them.
+    ReLUs, clips and thresholds that block the whole gradient let through what would wake them.
 
     What is subtracted: `l2` times the sum of squares, `total_variation` times the sum of the absolute differences of
     neighbouring pixels. `blur_every`: steps between two Gaussian blurs of `blur` pixels, 0 for none.
