@@ -37,7 +37,7 @@ def gradient_of(function, images, target=1):
     return tape.gradient(score, images).numpy()
 
 
-@pytest.mark.filterwarnings("ignore:the score of class 1 ended at:tfviz.errors.TfvizWarning")
+@pytest.mark.filterwarnings("ignore:the score of class 1 ended at:tfviz.TfvizWarning")
 def test_rules_leave_nothing_in_the_registry_of_tensorflow(images):
     """An entry there would keep the graph, and with it the weights, for ever."""
     model = sequential(layers.Conv2D(4, 3, activation="relu"))
@@ -51,6 +51,7 @@ def test_rules_leave_nothing_in_the_registry_of_tensorflow(images):
     assert set(ops.gradient_registry.list()) == before
 
 
+@pytest.mark.filterwarnings("ignore:the score of channel 0 of conv ended at:tfviz.TfvizWarning")
 def test_networks_of_any_size_leave_nothing_in_the_registry_of_tensorflow(images):
     """They are replayed to be measured, looked at and, where a score is not finite, to be searched."""
     inner = [layers.Conv2D(4, 3, activation="relu", name="conv"), layers.GlobalAveragePooling2D(), layers.Dense(4)]
