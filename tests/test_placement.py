@@ -14,6 +14,8 @@ from tfviz.methods.placing import placement_of
 from tfviz.network.biases import find_biases
 from tfviz.network.passes import Passes
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*raw outputs are taken for logits:tfviz.errors.TfvizWarning")
+
 CAMS = ["grad_cam", "hires_cam", "layer_cam", "xgrad_cam", "grad_cam_plus_plus", "eigen_cam", "score_cam"]
 
 
@@ -74,6 +76,7 @@ BETWEEN = {
     "blocks": ((40, 40), lambda x: do(lambda x: tf.nn.space_to_depth(x[:, 16:], 2)[..., :1])(x)),
     "mixed_blocks": ((40, 40), lambda x: do(lambda x: tf.nn.depth_to_space(tf.nn.space_to_depth(x[:, 16:], 4), 4))(x)),
     "windows": ((40, 40), lambda x: windows(x[:, 16:])),
+    "shifted_windows": ((40, 40), lambda x: do(attended)(x)),
     "rolled_back": ((40, 40), lambda x: do(lambda x: tf.roll(tf.roll(x[:, 16:], 5, 1), [-5], [1]))(x)),
     "repeated": ((40, 40), lambda x: do(lambda x: tf.repeat(tf.repeat(x[:, 16:], 2, axis=1), 2, axis=2))(x)),
     "upsampled": ((40, 40), lambda x: layers.UpSampling2D(2, interpolation="bilinear")(x[:, :, 16:])),
@@ -87,6 +90,17 @@ def windows(x):
     x = ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, 48, 1))
     x = ops.transpose(ops.reshape(x, (-1, 4, 5, 6, 8, 1)), (0, 1, 3, 2, 4, 5))
     return ops.reshape(x, (-1, 24, 40, 1))
+
+
+def attended(x):
+    """Attention inside windows, as Swin does it: queries, keys and values are one tensor, shifted and put back."""
+    x = tf.roll(tf.tile(x[:, 16:], [1, 1, 1, 4]), [-2, -2], [1, 2])
+    x = tf.reshape(tf.transpose(tf.reshape(x, (-1, 4, 6, 5, 8, 4)), (0, 1, 3, 2, 4, 5)), (-1, 48, 4))
+    qkv = tf.transpose(tf.reshape(tf.concat([0 * x, 0 * x, x], -1), (-1, 48, 3, 2, 2)), (2, 0, 3, 1, 4))
+    weights = tf.nn.softmax(1000.0 * tf.eye(48) + tf.matmul(0.5 * qkv[0], qkv[1], transpose_b=True))
+    x = tf.reshape(tf.transpose(tf.matmul(weights, qkv[2]), (0, 2, 1, 3)), (-1, 48, 4))
+    x = tf.reshape(tf.transpose(tf.reshape(x, (-1, 4, 5, 6, 8, 4)), (0, 1, 3, 2, 4, 5)), (-1, 24, 40, 4))
+    return tf.roll(x, [2, 2], [1, 2])
 
 
 def by_batch(x):

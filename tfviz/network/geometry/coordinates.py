@@ -1,8 +1,8 @@
 """Coordinates: where along one axis of the image the places of a value lie.
 
 A value may have an axis for the rows of the image; or two, the windows and the rows within each; or one that numbers
-all patches. In every case the coordinate of a place is the sum of what each of the value's axes adds, so that cutting
-an axis in two and joining two to one lose nothing. A place that shows nothing of the image, as a class token, is NaN.
+all patches. So coordinates are an array over those axes of a value that they vary along, and cutting an axis in two or
+joining two to one loses nothing. A place that shows nothing of the image, as a class token, is NaN.
 """
 
 from __future__ import annotations
@@ -38,87 +38,71 @@ class Reading:
 class Coordinates:
     """The coordinates of a value's places along one axis of the image, in pixels, 0 the centre of the first.
 
-    parts: what each of the value's axes adds, (n,) for one of n places. cell: pixels from place to place. seen: the
-    first and the last edge between which pixels reach the value at all.
+    axes: those of the value that they vary along, ascending. places: the coordinates, a dimension for each of `axes`.
+    cell: pixels from place to place. seen: the first and the last edge between which pixels reach the value at all.
     """
 
-    parts: Mapping[int, np.ndarray]
+    axes: tuple[int, ...]
+    places: np.ndarray
     cell: float
     seen: tuple[float, float]
-
-    def moved(self, axes: Mapping[int, int]) -> Coordinates:
-        """Return them where the axes have other numbers; those that `axes` does not name are as they were."""
-        return Coordinates({axes.get(axis, axis): part for axis, part in self.parts.items()}, self.cell, self.seen)
 
     def read(self, readings: Mapping[int, Reading]) -> Coordinates | None:
         """Return the coordinates of a result that reads each axis so; None where it has no place left.
 
         An axis that no reading names is gone: summed over.
         """
-        parts: dict[int, np.ndarray] = {}
-        beside, cell, crops = 0.0, self.cell, False
-        for axis, part in self.parts.items():
-            reading = readings.get(axis)
-            found = part if reading is None else _interpolated(part, reading.positions, self.cell)
+        places, cell, crops, axes = self.places, self.cell, False, list[int]()
+        for axis in reversed(self.axes):
+            dimension, reading = self.axes.index(axis), readings.get(axis)
+            if reading is not None:
+                places = _interpolated(places, dimension, reading.positions, self.cell)
+                crops = crops or reading.crops
             if reading is None or reading.axis is None:
-                beside += float(np.nanmean(found)) if np.isfinite(found).any() else np.nan
+                places = _mean(places, dimension)
             else:
-                parts[reading.axis] = found
+                axes.insert(0, reading.axis)
                 cell *= reading.scale
-            crops = crops or (reading is not None and reading.crops)
-        if not parts or np.isnan(beside):
+        if not axes or not np.isfinite(places).any():
             return None
-        first = min(parts)
-        parts[first] = parts[first] + beside
-        if not all(np.isfinite(part).any() for part in parts.values()):
-            return None
-        return Coordinates(parts, cell, _cropped(self.seen, parts, cell) if crops else self.seen)
+        order = np.argsort(axes)
+        places = places.transpose(order)
+        seen = _cropped(self.seen, places, cell) if crops else self.seen
+        return Coordinates(tuple(axes[number] for number in order), places, cell, seen)
 
     def reshaped(self, before: Sequence[int], after: Sequence[int]) -> Coordinates | None:
         """Return them after a reshaping from sizes to others, the first that of the places of one image in the batch.
 
-        None where the coordinates of the result are no sum over its axes.
+        None where there would be too many to keep.
         """
-        parts: dict[int, np.ndarray] = {}
-        beside = 0.0
-        for sources, results in _groups(before, after):
-            held = [axis for axis in sources if axis in self.parts]
-            sizes = [before[axis] for axis in sources]
-            if held and prod(sizes) > LARGEST:
-                return None
-            if held:
-                whole = np.zeros(sizes)
-                for axis in held:
-                    whole += self.parts[axis].reshape([-1 if each == axis else 1 for each in sources])
-                if not results:
-                    beside += whole.item()
-                    continue
-                found = _as_sum(whole.reshape([after[axis] for axis in results]))
-                if found is None:
-                    return None
-                parts.update((results[number], part) for number, part in found.items())
-        if not parts:
+        held = [group for group in _groups(before, after) if any(axis in self.axes for axis in group[0])]
+        sources, results = ([axis for group in held for axis in group[side]] for side in (0, 1))
+        sizes = [before[axis] for axis in sources]
+        if prod(sizes) > LARGEST:
             return None
-        first = min(parts)
-        return Coordinates(parts | {first: parts[first] + beside}, self.cell, self.seen)
+        kept = self.places.reshape([before[axis] if axis in self.axes else 1 for axis in sources])
+        places = np.broadcast_to(kept, sizes).reshape([after[axis] for axis in results])
+        varying = [number for number in range(places.ndim) if _varies(places, number)]
+        # All at one coordinate: it stands along an axis of one place, if there is one.
+        single = [number for number in range(places.ndim) if places.shape[number] == 1] or [*range(places.ndim)]
+        for number in reversed(range(places.ndim)):
+            if number not in (varying or single[:1]):
+                places = places.take(0, axis=number)
+        axes = tuple(results[number] for number in varying or single[:1])
+        return Coordinates(axes, places, self.cell, self.seen) if axes else None
 
     def agrees(self, other: Coordinates) -> bool:
         """Return whether others of the same axes are the same to within one cell."""
         cell = max(self.cell, other.cell) + EXACT
-        return all(
-            part.shape == other.parts[axis].shape and not (np.abs(part - other.parts[axis]) > cell).any()
-            for axis, part in self.parts.items()
-        )
+        is_alike = self.places.shape == other.places.shape
+        return is_alike and not (np.abs(self.places - other.places) > cell).any()
 
     def joined(self, other: Coordinates) -> Coordinates:
         """Return what lies between these and others that agree; places that one of them knows are as it says."""
-        parts = {}
-        for axis, part in self.parts.items():
-            theirs = other.parts[axis]
-            known = np.where(np.isnan(part), theirs, part)
-            parts[axis] = (known + np.where(np.isnan(theirs), known, theirs)) / 2
+        own = np.where(np.isnan(self.places), other.places, self.places)
+        places = (own + np.where(np.isnan(other.places), own, other.places)) / 2
         seen = min(self.seen[0], other.seen[0]), max(self.seen[1], other.seen[1])
-        return Coordinates(parts, max(self.cell, other.cell), seen)
+        return Coordinates(self.axes, places, max(self.cell, other.cell), seen)
 
 
 def merged(found: Iterable[Coordinates]) -> tuple[Coordinates, ...] | None:
@@ -127,36 +111,53 @@ def merged(found: Iterable[Coordinates]) -> tuple[Coordinates, ...] | None:
     Those of the same axes must agree. What an axis more tells finer is left out, as the window that a place lies in. Of
     different axes both are kept: the weights of an attention have queries and keys.
     """
-    kept: dict[frozenset[int], Coordinates] = {}
+    kept: dict[tuple[int, ...], Coordinates] = {}
     for each in found:
-        axes = frozenset(each.parts)
-        if axes in kept and not kept[axes].agrees(each):
+        if each.axes in kept and not kept[each.axes].agrees(each):
             return None
-        kept[axes] = kept[axes].joined(each) if axes in kept else each
-    return tuple(each for axes, each in kept.items() if not any(axes < others for others in kept))
+        kept[each.axes] = kept[each.axes].joined(each) if each.axes in kept else each
+    return tuple(each for axes, each in kept.items() if not any(set(axes) < set(others) for others in kept))
 
 
-def _interpolated(part: np.ndarray, positions: np.ndarray, cell: float) -> np.ndarray:
-    """Return the coordinates at positions along an axis."""
-    last = len(part) - 1
+def _interpolated(places: np.ndarray, dimension: int, positions: np.ndarray, cell: float) -> np.ndarray:
+    """Return the coordinates at positions along a dimension."""
+    along = np.moveaxis(places, dimension, 0)
+    last, shape = len(along) - 1, (-1, *[1] * (along.ndim - 1))
     whole = np.nan_to_num(positions, nan=-1.0)
-    inside = (whole == np.round(whole)) & (whole >= 0) & (whole <= last)
     nearest = np.clip(np.round(whole), 0, last).astype(int)
     if last == 0:
-        between = part[0] + positions * cell
+        between = along[0] + (positions * cell).reshape(shape)
     else:
         lower = np.clip(np.floor(whole), 0, last - 1).astype(int)
-        between = part[lower] + (positions - lower) * (part[lower + 1] - part[lower])
+        between = along[lower] + (positions - lower).reshape(shape) * (along[lower + 1] - along[lower])
         # What is no straight line does not go on beyond its ends.
-        steps = np.diff(part)
-        is_line = bool(np.ptp(steps) <= EXACT) if np.isfinite(steps).all() else False
-        between = np.where((positions < 0) | (positions > last), between if is_line else np.nan, between)
-    return np.where(np.isnan(positions), np.nan, np.where(inside, part[nearest], between))
+        steps = np.diff(along, axis=0)
+        is_line = bool(np.isfinite(steps).all() and np.ptp(steps, axis=0).max() <= EXACT)
+        beyond = ((positions < 0) | (positions > last)).reshape(shape)
+        between = between if is_line else np.where(beyond, np.nan, between)
+    is_whole = (whole == np.round(whole)) & (whole >= 0) & (whole <= last)
+    found = np.where(is_whole.reshape(shape), along[nearest], between)
+    return np.moveaxis(np.where(np.isnan(positions).reshape(shape), np.nan, found), 0, dimension)
 
 
-def _cropped(seen: tuple[float, float], parts: Mapping[int, np.ndarray], cell: float) -> tuple[float, float]:
-    first, last = (sum(float(edge(part)) for part in parts.values()) for edge in (np.nanmin, np.nanmax))
-    return max(seen[0], first - cell / 2), min(seen[1], last + cell / 2)
+def _mean(places: np.ndarray, dimension: int) -> np.ndarray:
+    """Return the mean of the known places along a dimension, NaN where none is known."""
+    known = np.isfinite(places)
+    count = known.sum(axis=dimension)
+    total = np.where(known, places, 0).sum(axis=dimension)
+    found: np.ndarray = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return found
+
+
+def _varies(places: np.ndarray, dimension: int) -> bool:
+    """Return whether coordinates are not the same along a dimension."""
+    first = places.take([0], axis=dimension)
+    is_same = (np.abs(places - first) <= EXACT) | (np.isnan(places) & np.isnan(first))
+    return not is_same.all()
+
+
+def _cropped(seen: tuple[float, float], places: np.ndarray, cell: float) -> tuple[float, float]:
+    return max(seen[0], float(np.nanmin(places)) - cell / 2), min(seen[1], float(np.nanmax(places)) + cell / 2)
 
 
 def _groups(before: Sequence[int], after: Sequence[int]) -> list[tuple[range, range]]:
@@ -177,26 +178,3 @@ def _groups(before: Sequence[int], after: Sequence[int]) -> list[tuple[range, ra
                 second += 1
         found.append((range(starts[0], first), range(starts[1], second)))
     return found
-
-
-def _as_sum(whole: np.ndarray) -> dict[int, np.ndarray] | None:
-    """Return coordinates over several axes as a sum of one part for each axis that they vary along."""
-    varied = [axis for axis, size in enumerate(whole.shape) if size > 1]
-    if len(varied) < 2:
-        return {varied[0] if varied else 0: whole.reshape(-1)}
-    if not np.isfinite(whole).all():
-        return None
-    mean = whole.mean()
-    parts = {axis: whole.mean(axis=tuple(each for each in range(whole.ndim) if each != axis)) - mean for axis in varied}
-    total = mean + sum(
-        part.reshape([-1 if each == axis else 1 for each in range(whole.ndim)]) for axis, part in parts.items()
-    )
-    if np.abs(whole - total).max() > EXACT:
-        return None
-    parts = {axis: part for axis, part in parts.items() if np.abs(part).max() > EXACT}
-    # All at one coordinate: it stands along an axis of one place, if there is one.
-    if not parts:
-        axis = next((axis for axis, size in enumerate(whole.shape) if size == 1), 0)
-        return {axis: np.full(whole.shape[axis], mean)}
-    first = min(parts)
-    return parts | {first: parts[first] + mean}

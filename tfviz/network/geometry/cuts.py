@@ -14,7 +14,7 @@ from tfviz.network.program import Step, Value
 
 def _sliced(moving: Moving) -> Sequence[Moved] | None:
     begin, sizes = (moving.constants.find_sizes(value) for value in moving.step.inputs[1:])
-    if begin is None or sizes is None or begin[0] != 0:
+    if begin is None or sizes is None or moving.batch or begin[0] != 0:
         return None
     value = moving.step.inputs[0]
     found = moving.whole(value)
@@ -39,14 +39,14 @@ def _strided(moving: Moving) -> Sequence[Moved] | None:
             continue
         is_pick = isinstance(entry, int)
         is_whole = entry == slice(None, None, None) or entry == slice(None, None, 1)
-        if axis == 0 and (is_pick or not (is_whole or entry.start in (None, 0))):
+        if axis == moving.batch and (is_pick or not (is_whole or entry.start in (None, 0))):
             return None
         if axis in whole:
             found[axis] = Reading(whole[axis].positions, new)
             if is_pick:
                 size = value.shape[axis]
                 found[axis] = Reading(np.array([entry % size], float), None, crops=True)
-            elif axis and not is_whole:
+            elif axis != moving.batch and not is_whole:
                 cut = _cut(moving, value, axis, entry)
                 found[axis] = Reading(cut.positions, new, cut.scale, crops=True)
         new += not is_pick
@@ -59,7 +59,7 @@ def _gathered(moving: Moving) -> Sequence[Moved] | None:
     if places is None or axis is None or moving.step.operation.get_attr("batch_dims"):
         return None
     axis, rank = int(axis) % value.shape.rank, np.ndim(places)
-    if axis == 0 or rank > 1 or value.shape[axis] is None:
+    if axis == moving.batch or rank > 1 or value.shape[axis] is None:
         return None
     if rank == 1:
         return [[(value, moving.along(value, axis, places.astype(float), crops=True))]]
@@ -75,7 +75,7 @@ def _split(moving: Moving) -> Sequence[Moved] | None:
     axis, start, results = int(axis) % value.shape.rank, 0, []
     for output in moving.step.outputs:
         size = output.shape[axis]
-        if axis == 0 or size is None:
+        if axis == moving.batch or size is None:
             return None
         places = np.arange(start, start + size, dtype=float)
         results.append([(value, moving.along(value, axis, places, crops=True))])
@@ -86,7 +86,7 @@ def _split(moving: Moving) -> Sequence[Moved] | None:
 def _unpacked(moving: Moving) -> Sequence[Moved] | None:
     value, axis = moving.step.inputs[0], moving.step.operation.get_attr("axis")
     axis %= value.shape.rank
-    if axis == 0:
+    if axis == moving.batch:
         return None
     found = moving.renamed(value, lambda each: each - (each > axis))
     picks = [Reading(np.array([number], float), None, crops=True) for number in range(len(moving.step.outputs))]

@@ -12,6 +12,7 @@ from tfviz.network.axes import PRODUCTS, REDUCTIONS
 from tfviz.network.geometry.constants import SHAPES, Constants
 from tfviz.network.geometry.coordinates import Reading, merged
 from tfviz.network.geometry.moves import MOVES, move
+from tfviz.network.geometry.moving import whole
 from tfviz.network.geometry.places import HEIGHT, WIDTH, Places
 from tfviz.network.geometry.windows import BLOCKS_OF_BATCH, WINDOWS, readings
 from tfviz.network.program import CALLS, EachImage, Program, Step, Value
@@ -95,10 +96,11 @@ class _Following:
             )
             for direction in (HEIGHT, WIDTH)
         )
-        counts = {self.places[value].rows for value, _ in found}
-        if height is None or width is None or (rows is None and len(counts) > 1):
+        counts = {self.places[value].rows if rows is None else rows for value, _ in found} or {1}
+        batches = {reading.axis for value, readings in found if (reading := readings.get(self.places[value].batch))}
+        if height is None or width is None or len(counts) > 1 or len(batches) > 1 or None in batches:
             return None
-        return Places((height, width), max(counts, default=1) if rows is None else rows)
+        return Places((height, width), counts.pop(), batch=next(iter(batches), 0) or 0)
 
     def _pointwise(self, step: Step) -> Sequence[Places | None] | None:
         if len(step.outputs) > 1 and step.type == "IdentityN":
@@ -107,16 +109,16 @@ class _Following:
         held = [value for value in step.inputs if value in self.places and self.places[value].lost is None]
         if result.rank is None or any(value.shape.rank is None for value in held):
             return None
-        found = [(value, _broadcast(value.shape, result)) for value in held]
+        found = [(value, self._broadcast(value, result)) for value in held]
         places = self._joined(step, found)
         # The other results of a normalisation are statistics.
         return None if places is None else [places, *[None] * (len(step.outputs) - 1)]
 
     def _windows(self, step: Step) -> Sequence[Places | None] | None:
         found = readings(step, self._constants)
-        if found is None or step.inputs[found[0]] not in self.places:
+        source = None if found is None else step.inputs[found[0]]
+        if found is None or source not in self.places or self.places[source].batch:
             return None
-        source = step.inputs[found[0]]
         rows = self.places[source].rows
         if step.type in BLOCKS_OF_BATCH:
             blocks = self._constants.find(step.inputs[1])
@@ -128,20 +130,17 @@ class _Following:
 
     def _moved(self, step: Step) -> Sequence[Places | None] | None:
         """Numbers that are moved about: each result reads one or several values."""
-        moved = move(step, self._constants, self._rows(step))
+        rows, batch = max((places.rows, places.batch) for each in step.inputs if (places := self.places.get(each)))
+        moved = move(step, self._constants, rows, batch)
         if moved is None:
             return None
         found = []
         for each in moved:
-            held = [(value, readings) for value, readings in each if value in self.places]
-            places = self._joined(step, held) if held else Places(((), ()), self._rows(step))
+            places = self._joined(step, [(value, readings) for value, readings in each if value in self.places])
             if places is None:
                 return None
             found.append(places)
         return found
-
-    def _rows(self, step: Step) -> int:
-        return max((self.places[value].rows for value in step.inputs if value in self.places), default=1)
 
     def _reduced(self, step: Step) -> Sequence[Places | None] | None:
         source = step.inputs[0]
@@ -149,7 +148,7 @@ class _Following:
         if reduced is None or source.shape.rank is None or source not in self.places:
             return None
         away = {int(axis) % source.shape.rank for axis in np.ravel(reduced)}
-        if 0 in away:
+        if self.places[source].batch in away:
             return None
         attributes = step.operation.node_def.attr
         keeps = "keep_dims" in attributes and step.operation.get_attr("keep_dims")
@@ -160,10 +159,18 @@ class _Following:
 
     def _renamed(self, value: Value, axes: Mapping[int, int]) -> dict[int, Reading]:
         """Return the readings of axes that get other numbers; those left out are summed over."""
-        sizes = [self.places[value].rows, *value.shape[1:]]
-        return {
-            axis: Reading(np.arange(size or 0), axes.get(axis)) for axis, size in enumerate(sizes) if size is not None
+        found = whole(value.shape, self.places[value].rows, self.places[value].batch)
+        return {axis: Reading(reading.positions, axes.get(axis)) for axis, reading in found.items()}
+
+    def _broadcast(self, value: Value, result: Any) -> dict[int, Reading]:
+        """Return how a result reads the axes of what is broadcast to it; one of one place that is spread is gone."""
+        above, batch = result.rank - value.shape.rank, self.places[value].batch
+        kept = {
+            axis: axis + above
+            for axis, size in enumerate(value.shape)
+            if axis == batch or size != 1 or result[axis + above] in (1, None)
         }
+        return self._renamed(value, kept)
 
     def _product(self, step: Step) -> Sequence[Places | None] | None:
         """Rows come from the first factor and columns from the second; the axes before are those of both."""
@@ -197,16 +204,16 @@ class _Following:
         if source not in self.places:
             return None
         places, before, after = self.places[source], source.shape[1:], result.shape[1:]
-        if source.shape.rank in (None, 0) or not result.shape.rank or not _known(before, after):
+        if source.shape.rank in (None, 0) or not result.shape.rank or not _known(before, after) or places.batch:
             return None
-        whole, row = places.rows * prod(before), prod(after)
-        if row == 0 or whole % row:
+        numbers, row = places.rows * prod(before), prod(after)
+        if row == 0 or numbers % row:
             return None
-        sizes = [places.rows, *before], [whole // row, *after]
+        sizes = [places.rows, *before], [numbers // row, *after]
         height, width = ([each.reshaped(*sizes) for each in direction] for direction in places.along)
         if None in height or None in width:
             return None
-        return [Places((tuple(filter(None, height)), tuple(filter(None, width))), whole // row)]
+        return [Places((tuple(filter(None, height)), tuple(filter(None, width))), numbers // row)]
 
     def _inside(self, step: Step) -> Sequence[Places | None]:
         """Return the places of what a call gives; of conditions and loops nothing is known."""
@@ -220,17 +227,6 @@ class _Following:
         given = {inner: self.places[outer] for inner, outer in pairs if outer in self.places}
         found = follow(program, given, known)
         return [found.get(value) for value in program.outputs]
-
-
-def _broadcast(shape: Any, result: Any) -> dict[int, Reading]:
-    """Return how a result reads the axes of what is broadcast to it; an axis of one place that is spread is gone."""
-    above = result.rank - shape.rank
-    found = {0: Reading(np.arange(1), 0)} if not above else {}
-    for axis, size in enumerate(shape):
-        if size is not None and axis + above < result.rank:
-            is_spread = size == 1 and result[axis + above] not in (1, None)
-            found[axis] = Reading(np.arange(size), None if is_spread else axis + above)
-    return found
 
 
 def _known(*shapes: Any) -> bool:

@@ -74,7 +74,7 @@ class Maps:
         if to_map is None:
             return self._axes[value].placement if not self.is_open else self._in_any_size(value)
         places = self._places.get(value)
-        if places is None or places.lost is not None:
+        if places is None or places.lost is not None or places.batch:
             return None
         found = _arranged(places, value.shape, to_map)
         axes = None if found is None else map_axes(found[0], found[1], self._image.shape)
@@ -108,19 +108,19 @@ def _arranged(
     """Return the shape of the map of tokens, and the places of its cells: the coordinates go the tokens' way."""
     along, cells = [], np.zeros([])
     for direction in (HEIGHT, WIDTH):
-        if len(places.along[direction]) != 1 or not {0, 1}.issuperset(places.along[direction][0].parts):
+        if len(places.along[direction]) != 1 or not {0, 1}.issuperset(places.along[direction][0].axes):
             return None
         coordinates = places.along[direction][0]
-        tokens = np.zeros([places.rows, *shape[1:]], np.float32)
-        for axis, part in coordinates.parts.items():
-            tokens += part.reshape([-1 if each == axis else 1 for each in range(3)])
+        sizes = [places.rows, *shape[1:]]
+        whole = coordinates.places.reshape([sizes[axis] if axis in coordinates.axes else 1 for axis in range(3)])
+        tokens = np.broadcast_to(whole, sizes).astype(np.float32)
         # A network may be traced inside of a function that is being traced.
         with tf.init_scope():
             cells = to_map(tf.constant(tokens)).numpy()[0, :, :, 0]
         part = cells.mean(axis=1 - direction, dtype=np.float64)
         if not np.allclose(cells, np.expand_dims(part, 1 - direction), atol=1e-3):
             return None
-        along.append((Coordinates({1 + direction: part}, coordinates.cell, coordinates.seen),))
+        along.append((Coordinates((1 + direction,), part, coordinates.cell, coordinates.seen),))
     return [-1, *cells.shape, -1], Places((along[HEIGHT], along[WIDTH]))
 
 

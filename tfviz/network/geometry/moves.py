@@ -13,20 +13,19 @@ from tfviz.network.geometry.moving import Moved, Moving
 from tfviz.network.program import Step
 
 
-def move(step: Step, constants: Constants, rows: int) -> Sequence[Moved] | None:
+def move(step: Step, constants: Constants, rows: int, batch: int) -> Sequence[Moved] | None:
     """Return what the results of a step of `MOVES` are made of, None where that is not known.
 
-    rows: how many places of the first axis, the batch's, an image has.
+    batch: the batch's axis. rows: how many of its places an image has.
     """
     if any(value.shape.rank is None for value in (*step.inputs, *step.outputs)):
         return None
-    return BY_TYPE[step.type](Moving(step, constants, rows))
+    return BY_TYPE[step.type](Moving(step, constants, rows, batch))
 
 
 def _transposed(moving: Moving) -> Sequence[Moved] | None:
     order = moving.constant(1)
-    # The batch must stay in front: all places are those of one image.
-    if order is None or order[0] != 0:
+    if order is None:
         return None
     value = moving.step.inputs[0]
     return [[(value, moving.renamed(value, lambda axis: list(order).index(axis)))]]
@@ -37,7 +36,7 @@ def _expanded(moving: Moving) -> Sequence[Moved] | None:
     if axis is None:
         return None
     new = int(axis) % (value.shape.rank + 1)
-    return [[(value, moving.renamed(value, lambda each: each + (each >= new)))]] if new else None
+    return [[(value, moving.renamed(value, lambda each: each + (each >= new)))]]
 
 
 def _squeezed(moving: Moving) -> Sequence[Moved] | None:
@@ -75,7 +74,7 @@ def _rolled(moving: Moving) -> Sequence[Moved] | None:
 
 def _padded(moving: Moving) -> Sequence[Moved] | None:
     paddings, value = moving.constant(1), moving.step.inputs[0]
-    if paddings is None or paddings[0].any():
+    if paddings is None or paddings[moving.batch].any():
         return None
     found = moving.whole(value)
     for axis, (before, after) in enumerate(paddings):
@@ -90,9 +89,9 @@ def _tiled(moving: Moving) -> Sequence[Moved] | None:
     if multiples is None:
         return None
     found = moving.whole(value)
-    for axis in range(1, value.shape.rank):
+    for axis in sorted({*found} - {moving.batch}):
         # What is repeated lies at several places; a single place that is spread has none.
-        if axis in found and multiples[axis] != 1:
+        if multiples[axis] != 1:
             if value.shape[axis] != 1:
                 return None
             found[axis] = Reading(found[axis].positions, None)
@@ -104,15 +103,13 @@ def _broadcast(moving: Moving) -> Sequence[Moved] | None:
     above = result.rank - value.shape.rank
     found = moving.renamed(value, lambda axis: axis + above)
     for axis, size in enumerate(value.shape):
-        if axis and size == 1 and result[axis + above] != 1:
+        if axis != moving.batch and size == 1 and result[axis + above] != 1:
             found[axis] = Reading(np.arange(1), None)
     return [[(value, found)]]
 
 
 def _packed(moving: Moving) -> Sequence[Moved] | None:
     axis = moving.step.operation.get_attr("axis") % moving.step.outputs[0].shape.rank
-    if axis == 0:
-        return None
     return [[(value, moving.renamed(value, lambda each: each + (each >= axis))) for value in moving.step.inputs]]
 
 
@@ -123,7 +120,7 @@ def _concatenated(moving: Moving) -> Sequence[Moved] | None:
         return None
     axis, found, start = int(axis) % values[0].shape.rank, [], 0
     sizes = [value.shape[axis] for value in values]
-    if axis == 0 or None in sizes:
+    if axis == moving.batch or None in sizes:
         return None
     for value, size in zip(values, sizes, strict=True):
         places = np.full(sum(sizes), np.nan)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from tfviz.network.geometry.constants import Constants
 from tfviz.network.geometry.coordinates import Reading
@@ -19,20 +20,20 @@ Axes = dict[int, Reading]
 
 @dataclass(frozen=True)
 class Moving:
-    """A step that moves numbers about. rows: how many places of the first axis, the batch's, an image has."""
+    """A step that moves numbers about. batch: the batch's axis. rows: how many of its places an image has."""
 
     step: Step
     constants: Constants
     rows: int
+    batch: int
 
     def constant(self, index: int) -> Any:
         """Return the array that an input always is, None for none."""
         return self.constants.find(self.step.inputs[index])
 
     def whole(self, value: Value) -> Axes:
-        """Return the reading of a whole value as it is; the first axis has its places of one image."""
-        sizes = [self.rows, *value.shape[1:]] if value.shape.rank else []
-        return {axis: Reading(np.arange(size), axis) for axis, size in enumerate(sizes) if size is not None}
+        """Return the reading of a whole value as it is; the batch's axis has its places of one image."""
+        return whole(value.shape, self.rows, self.batch)
 
     def renamed(self, value: Value, name: Callable[[int], int | None]) -> Axes:
         """Return the reading of a whole value whose axes get other numbers."""
@@ -44,3 +45,9 @@ class Moving:
         steps = np.abs(np.diff(known))
         scale = float(steps[0]) if steps.size and np.ptp(steps) == 0 and steps[0] else 1.0
         return {**self.whole(value), axis: Reading(positions, axis, scale, crops)}
+
+
+def whole(shape: tf.TensorShape, rows: int, batch: int) -> Axes:
+    """Return the reading of all of a value; where an axis has an open size it has none."""
+    sizes = [rows if axis == batch else size for axis, size in enumerate(shape)]
+    return {axis: Reading(np.arange(size), axis) for axis, size in enumerate(sizes) if size is not None}

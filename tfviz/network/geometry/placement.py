@@ -70,32 +70,32 @@ def map_axes(shape: Sequence[int], places: Places, image: Sequence[int]) -> MapA
     One axis is the height and another one the width: the heads of an attention have both along that of the tokens, and
     windows have a part of them in the batch.
     """
-    if len(shape) != 4 or places.rows != 1:
+    if len(shape) != 4 or places.rows != 1 or places.batch:
         return None
     found = [_single(along) for along in places.along]
-    axes = [axis for axis, _ in filter(None, found)]
+    axes = [coordinates.axes[0] for coordinates in filter(None, found)]
     left = [axis for axis in (1, 2, 3) if axis not in axes]
     if len(axes) != 2 or axes[HEIGHT] == axes[WIDTH]:
         return None
     height, width = (
-        _line(coordinates, coordinates.parts[axis], pixels)
-        for (axis, coordinates), pixels in zip(filter(None, found), image[1:3], strict=True)
+        _line(coordinates, pixels) for coordinates, pixels in zip(filter(None, found), image[1:3], strict=True)
     )
     placement = None if height is None or width is None else Placement(height, width)
     return MapAxes((axes[HEIGHT], axes[WIDTH], left[0]), placement)
 
 
-def _single(along: tuple[Coordinates, ...]) -> tuple[int, Coordinates] | None:
-    """Return the one axis that coordinates lie along, None for none or several."""
-    if len(along) != 1 or len(along[0].parts) != 1:
+def _single(along: tuple[Coordinates, ...]) -> Coordinates | None:
+    """Return the coordinates that lie along one axis of a value, None for those along none or several."""
+    if len(along) != 1 or len(along[0].axes) != 1:
         return None
-    ((axis, part),) = along[0].parts.items()
+    places = along[0].places
     # All at one place is a direction that is not looked along, unless there is but one place.
-    return None if len(part) > 1 and np.nanmax(part) == np.nanmin(part) else (axis, along[0])
+    return None if len(places) > 1 and np.nanmax(places) == np.nanmin(places) else along[0]
 
 
-def _line(coordinates: Coordinates, part: np.ndarray, pixels: int) -> Line | None:
+def _line(coordinates: Coordinates, pixels: int) -> Line | None:
     """Return the straight line through coordinates, None where they lie along none."""
+    part = coordinates.places
     known = np.flatnonzero(np.isfinite(part))
     if len(known) < 2:
         first, step = float(part[known[0]]) - known[0] * coordinates.cell, coordinates.cell

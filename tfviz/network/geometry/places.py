@@ -17,13 +17,14 @@ HEIGHT, WIDTH = 0, 1
 class Places:
     """Where in the image the places of a value lie: coordinates along its height and along its width.
 
-    rows: how many places of the batch axis an image has, as windows. lost: the operation that the image's geometry
-    could not be followed through, None where it was.
+    rows: how many places of the batch's axis an image has, as windows. lost: the operation that the image's geometry
+    could not be followed through, None where it was. batch: the batch's axis.
     """
 
     along: tuple[tuple[Coordinates, ...], tuple[Coordinates, ...]]
     rows: int = 1
     lost: Step | None = None
+    batch: int = 0
 
 
 def of_image(shape: Sequence[int]) -> Places:
@@ -32,4 +33,4 @@ def of_image(shape: Sequence[int]) -> Places:
 
 
 def _along(axis: int, size: int) -> tuple[Coordinates, ...]:
-    return (Coordinates({axis: np.arange(size, dtype=np.float64)}, 1.0, (-0.5, size - 0.5)),)
+    return (Coordinates((axis,), np.arange(size, dtype=np.float64), 1.0, (-0.5, size - 0.5)),)
