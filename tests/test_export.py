@@ -625,3 +625,30 @@ def large():
     image = layers.Input(SHAPE)
     x = layers.Dense(100_000)(layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, name="conv1")(image)))
     return keras.Model(image, layers.Dense(2, activation="softmax")(x))
+
+
+def fixed(images):
+    features = tf.nn.relu(tf.nn.conv2d(images, tf.reshape(tf.range(-54.0, 54) / 50, [3, 3, 3, 4]), 1, "SAME"))
+    return tf.reduce_mean(features, [1, 2])
+
+
+@pytest.mark.parametrize("count", [1, None])
+def test_a_batch_of_one_stays_one(tmp_path, count):
+    """What the model's own signature takes at once, those of its methods take."""
+    module = tf.Module()
+    module.call = tf.function(fixed, input_signature=[tf.TensorSpec([count, *SHAPE], name="pictures")])
+    tf.saved_model.save(module, str(tmp_path / "model"), signatures=module.call)
+    try:
+        network = tfviz.trace(tmp_path / "model")
+    except UnsupportedModelError as error:
+        pytest.skip(str(error))
+    export(network, tmp_path / "exported", ["saliency", "rise"], options={"rise": {"masks": 3}})
+    export(network, tmp_path / "encoded", "saliency", encoded=True, preprocess="0..1")
+    loaded = tf.saved_model.load(str(tmp_path / "exported")).signatures
+    for name in ("saliency", "rise"):
+        taken = loaded[name].structured_input_signature[1]
+        assert taken["images"].shape == [count, *SHAPE] and taken["targets"].shape == [count]
+    found = loaded["saliency"](images=IMAGES[:1], targets=[2])["maps"].numpy()
+    assert distance(found, tfviz.saliency(network, IMAGES[:1], 2)) < 1e-6
+    taken = tf.saved_model.load(str(tmp_path / "encoded")).signatures["saliency"].structured_input_signature[1]
+    assert taken["encoded"].shape == [count]

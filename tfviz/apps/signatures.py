@@ -21,6 +21,7 @@ from tfviz.methods.registry import ON_HOST
 from tfviz.methods.serving import Served, serve
 from tfviz.network.compiling import concrete
 from tfviz.network.fingerprint import fingerprint
+from tfviz.network.inputs import is_batch
 from tfviz.network.saving import model_signatures, saved_root, with_shared_constants
 from tfviz.network.traced import TracedNetwork
 
@@ -104,8 +105,15 @@ def _trace(network: TracedNetwork, served: Served, decoder: Decoder | None) -> A
 
     # Autograph would turn an error of tfviz into one of TensorFlow, of many lines.
     function = tf.function(explain, autograph=False)
-    named = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in specs.items()}
-    return concrete(function, **named)
+    count = _batch_size(network)
+    shapes = {name: [count, *spec.shape[1:]] if is_batch(spec) else spec.shape for name, spec in specs.items()}
+    return concrete(function, **{name: tf.TensorSpec(shapes[name], spec.dtype, name) for name, spec in specs.items()})
+
+
+def _batch_size(network: TracedNetwork) -> int | None:
+    """Return how many images the model's own function takes at once, None for any number."""
+    taken = tf.nest.flatten(network.function.structured_input_signature)
+    return next((spec.shape[0] for spec in taken if getattr(spec, "name", None) == network.inputs.name), None)
 
 
 def image_input(network: TracedNetwork, decoder: Decoder | None) -> str:
