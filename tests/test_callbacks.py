@@ -380,7 +380,7 @@ def test_what_the_images_look_like(tmp_path):
             (pixels.astype(np.float32), {}, to_picture(pixels.astype(np.float32))),
             (pixels.astype(np.float32), {"pixel_range": (0, 255)}, pixels),
             (pixels, {"pixel_range": (40, white)}, np.rint(np.clip((pixels - 40.0) / (white - 40), 0, 1) * 255)),
-            (pixels / 255, {"pictures": pixels[::-1]}, pixels[::-1]),
+            (pixels / 2, {"pictures": pixels[::-1]}, pixels[::-1]),
         ]
     ):
         shown, _ = shown_images(tmp_path / str(number), color, images, **options)

@@ -19,6 +19,7 @@ from tfviz.apps.signatures import Exported, prepare
 from tfviz.errors import TfvizError, TfvizWarning, UnsupportedModelError
 from tfviz.methods import choose_methods
 from tfviz.methods.registry import LAYER
+from tfviz.network.expected_range import objection_to
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
 
@@ -44,7 +45,7 @@ def export(
     C) in the model's own input space, and `targets`, int32 (N,) or one for all, where -1 is the predicted class. It
     returns `maps`, what the function of its name returns, and the `targets` (N,) and `scores` (N,) that they explain.
     Inputs of the model beside the image keep their names; a signature that takes encoded images is given them as
-    `encoded`, strings (N,), and decodes them as it does.
+    `encoded`, strings (N,), and decodes them as it does. Where the model takes one image at once, so do its methods.
 
     The model's signatures give what they gave; a Keras model gets `serving_default`. Custom gradients of the model
     itself are not written. The weights are written once. What made it is in `assets.extra/manifest.json`, with the
@@ -90,6 +91,8 @@ def export(
     chosen = choose_methods(methods, None if layer is None else {LAYER: layer}, options)
     path = Path(model).resolve() if isinstance(model, str | os.PathLike) else None
     exported = prepare(network, chosen, decoder, batch_size, path)
+    if decoder is not None and (objection := objection_to(network, *decoder.preprocessing.pixel_range)):
+        exported.manifest["warnings"].insert(0, objection)
     for message in exported.manifest["warnings"]:
         warnings.warn(message, TfvizWarning, stacklevel=2)
     write(exported, folder, overwrite=overwrite)

@@ -21,6 +21,7 @@ from tfviz.apps.probing import measure_fit, measure_preprocessing
 from tfviz.apps.saved_signatures import read_signatures
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizWarning, UnsupportedModelError
 from tfviz.limits import MAXIMUM_IMAGE_BYTES, MAXIMUM_MODEL_BYTES
+from tfviz.network.expected_range import objection_to
 from tfviz.network.parsing import ExampleFormat, find_example_format
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
@@ -238,6 +239,8 @@ def _preprocessing(
         )
     elif dtype.is_integer and white <= 1:
         said.append(f"the network takes {dtype.name} images, but white is {white:g} by --preprocess {name}")
+    elif objection := objection_to(network, *found.pixel_range):
+        said.append(objection)
     return found, tuple(said)
 
 

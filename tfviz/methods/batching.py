@@ -13,10 +13,12 @@ from tfviz.errors import InvalidImagesError, TfvizError, UnsupportedModelError
 from tfviz.methods.checks import name_images
 from tfviz.methods.columns import NO_COLUMNS, Columns
 from tfviz.methods.compiled import FINITE, Compiled, compile_methods
+from tfviz.methods.image_ranges import ImageRanges
 from tfviz.methods.precision_error import precision_errors
 from tfviz.methods.replicas import Replica, on_replicas, replica_devices, run_parts
 from tfviz.network.batches import Batch, batches
 from tfviz.network.compiling import reason_of, with_captured
+from tfviz.network.expected_range import expected_range
 from tfviz.network.finite import check_scores
 from tfviz.network.passes import Features
 from tfviz.network.precision import FULL
@@ -60,7 +62,9 @@ def run_batches(
     found: list[dict[str, Any]] = []
     exact: dict[str, np.ndarray] = {}
     done = 0
+    ranges = ImageRanges(expected_range(network))
     for batch in batches(network, images, targets, columns.images_at_once(batch_size)):
+        ranges.look(batch.images)
         for run in compiled.runs.values():
             run.check(batch.images.shape[1:])
         try:
@@ -77,7 +81,8 @@ def run_batches(
         joined["diagnostics"].setdefault(name, {}).update(errors)
     joined["zero_maps"] = _check_maps(network, compiled, joined, columns.count)
     zero = _about_zero(joined["zero_maps"], columns.count)
-    said = (*compiled.warnings, *zero, *_judge(compiled, joined["diagnostics"], columns.count))
+    judged = _judge(compiled, joined["diagnostics"], columns.count)
+    said = (*compiled.warnings, *ranges.messages(), *zero, *judged)
     if not maps_alone:
         said += _complete(network, joined)
     return Found(compiled, joined, said)

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -28,7 +29,7 @@ class Group(TyperGroup):
             if not sys.warnoptions:
                 warnings.simplefilter("ignore")
             warnings.simplefilter("always", TfvizWarning)
-            warnings.showwarning = _show_warning
+            warnings.showwarning = _show_once(set())
             try:
                 result = super().invoke(ctx)
                 sys.stdout.flush()
@@ -77,5 +78,12 @@ def start_tensorflow() -> None:
             import tensorflow  # noqa: F401  # imported for its noise, which is made once
 
 
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    say(f"warning: {message}")
+def _show_once(said: set[str]) -> Callable[..., None]:
+    """Return what prints a warning that is not among those `said` already."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        if str(message) not in said:
+            say(f"warning: {message}")
+        said.add(str(message))
+
+    return show

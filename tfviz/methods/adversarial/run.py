@@ -14,6 +14,7 @@ from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning
 from tfviz.methods.adversarial.ascent import WHITE, Attack, Bounds, compile_attack, start
 from tfviz.methods.adversarial.decision import check_decides, has_labels
 from tfviz.methods.checks import name_images, number, whole
+from tfviz.methods.image_ranges import warn_of_pixel_range
 from tfviz.methods.pixels import check_pixel_range, narrow_images, warn_of_narrow
 from tfviz.network.batches import PREDICTED, Batch
 from tfviz.network.finite import check_scores
@@ -106,6 +107,8 @@ def run(
     for batch in given:
         images = batch.images
         colors = check_pixel_range(pixel_range, images.shape[3])
+        if not prepared:
+            warn_of_pixel_range(network, *colors)
         _check_inside(images, *colors, count)
         narrow += [count + index for index in narrow_images(images, *colors)]
         logits = network.logits(images, batch_size=len(images))

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, TfvizWarning, UnsupportedModelError
 from tfviz.methods.checks import whole
+from tfviz.methods.image_ranges import warn_of_pixel_range
 from tfviz.methods.pixels import check_pixel_range, narrow_images, warn_of_narrow
 from tfviz.methods.visualization.ascent import Plan, Setting, State, compile_ascent, compile_values, decode, start
 from tfviz.methods.visualization.colors import ColorStatistics, find_colors
@@ -114,6 +115,7 @@ def feature_visualization(
     if wrong:
         raise TfvizError(f"snapshot {wrong[0]} is out of range: expected steps from 0 to {recipe.iterations}")
     colors = find_colors(pixel_range, shape[2], color_statistics)
+    warn_of_pixel_range(network, colors.low.numpy(), colors.high.numpy())
     if given is not None:
         warn_of_narrow(narrow_images(given, *check_pixel_range(pixel_range, shape[2])), pixel_range, stacklevel=3)
         wanted, given = _paired(wanted, given)

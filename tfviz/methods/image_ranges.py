@@ -1,0 +1,99 @@
+"""Images whose numbers cannot be what a network expects, or what the other images are made of."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfviz.errors import TfvizWarning
+from tfviz.methods.checks import name_images
+from tfviz.network.expected_range import ADVICE, ExpectedRange, objection_to
+from tfviz.network.traced import TracedNetwork
+
+ONE, MANY = 1.0, 50.0
+"""What pictures of 0..1 keep within, and pictures of 0..255 go beyond."""
+CONTRAST = 0.05  # the least standard deviation that tells a picture of 0..1 from a black frame of 0..255
+MEAN = 5  # times the largest number that is expected: beyond that no image lies as a whole
+
+Found = tuple[int, float, float]
+
+
+class ImageRanges:
+    """The ranges of the images of a call, looked at batch by batch on the host: those that cannot fit are kept.
+
+    An image of one colour fits everywhere, since all that can be wrong with it is its colour.
+    """
+
+    def __init__(self, expected: ExpectedRange | None) -> None:
+        self._expected = expected
+        self._count = 0
+        self._unexpected: list[Found] = []
+        self._smaller: list[Found] = []
+        self._largest = 0.0
+
+    def look(self, images: np.ndarray) -> None:
+        """Look at the next batch of images (n, H, W, C)."""
+        first, self._count = self._count, self._count + len(images)
+        if self._expected is None and len(images) == 1:
+            return
+        # Of images that fit, one number is looked at, and each of these once.
+        highs = images.reshape(len(images), -1).max(axis=1)
+        largest = float(highs.max())
+        for row, high in enumerate(highs.tolist()):
+            if self._expected is not None and not self._expected.is_within(high):
+                low = float(images[row].min())
+                if _is_unexpected(self._expected, images[row], low, high):
+                    self._unexpected.append((first + row, low, high))
+                    continue
+            if high <= ONE and largest >= MANY and _is_picture_of_one(images[row]):
+                self._smaller.append((first + row, float(images[row].min()), high))
+                self._largest = largest
+
+    def messages(self) -> tuple[str, ...]:
+        """Return what to say of the images that cannot fit."""
+        said = []
+        if self._unexpected:
+            said.append(f"{_described(self._unexpected)}, but {self._expected}: {ADVICE}")
+        if self._smaller:
+            said.append(
+                f"{_described(self._smaller)}, but others of the same batch numbers up to {self._largest:.5g}: "
+                "prepare all images alike"
+            )
+        return tuple(said)
+
+
+def warn_of_pixel_range(network: TracedNetwork, black: np.ndarray, white: np.ndarray) -> None:
+    """Warn where black and white, numbers (C,), cannot be what a network expects."""
+    if objection := objection_to(network, black, white):
+        warnings.warn(objection, TfvizWarning, stacklevel=4)
+
+
+def _is_unexpected(expected: ExpectedRange, image: np.ndarray, low: float, high: float) -> bool:
+    """Return whether an image with numbers from `low` to `high` cannot be what is expected."""
+    if expected.is_below(low, high):
+        # A dark picture of 0..255 holds integers, of which none is negative.
+        return (max(high, -low) <= ONE or low < 0 or _has_fractions(image)) and _varies(image)
+    if expected.is_above(low, high):
+        is_whole = (expected.signed and low >= 0) or float(np.abs(image).mean()) > MEAN * expected.largest
+        return is_whole and _varies(image)
+    return False
+
+
+def _is_picture_of_one(image: np.ndarray) -> bool:
+    return bool(image.min() >= -ONE) and _has_fractions(image) and float(image.std()) >= CONTRAST and _varies(image)
+
+
+def _has_fractions(image: np.ndarray) -> bool:
+    return bool((image != np.rint(image)).any())
+
+
+def _varies(image: np.ndarray) -> bool:
+    """Return whether an image is of more than one colour."""
+    return bool((image != image[:1, :1]).any())
+
+
+def _described(found: Sequence[Found]) -> str:
+    numbers, lows, highs = zip(*found, strict=True)
+    return f"image {name_images(np.array(numbers))} holds numbers from {min(lows):.5g} to {max(highs):.5g}"

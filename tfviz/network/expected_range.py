@@ -1,0 +1,199 @@
+"""The numbers that a network's images are made of, as far as its own first operations, its type or its name tell."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+import numpy as np
+import tensorflow as tf
+
+from tfviz.network.compiling import concrete
+from tfviz.network.inputs import COUNTING
+from tfviz.network.program import Step, Value
+from tfviz.network.replay import replay
+from tfviz.network.traced import TracedNetwork
+
+TOO_SMALL, TOO_LARGE = 1 / 40, 30
+"""Parts of the largest expected number. A dark picture is above the one, and no outlier beyond the other."""
+ROUNDING = 1.02
+ALIKE = 5  # times: how far the factors of several channels may lie apart
+BY_FAR = 50  # times: what a multiplication does that brings numbers from 0..255 to about one, or from there
+LEAST_MEAN = 10  # what is subtracted from pictures of 0..255 alone
+
+# What moves pixels, or fills in some, but keeps their numbers.
+MOVING = frozenset(
+    {"BroadcastTo", "Cast", "ConcatV2", "EnsureShape", "ExpandDims", "Identity", "IdentityN", "Maximum", "Minimum"}
+    | {"MirrorPad", "Pad", "PadV2", "Reshape", "ResizeArea", "ResizeBicubic", "ResizeBilinear", "ReverseV2"}
+    | {"ResizeNearestNeighbor", "ScaleAndTranslate", "Squeeze", "StridedSlice", "Tile", "Transpose"}
+)
+ADDING, MULTIPLYING = frozenset({"Add", "AddV2", "BiasAdd", "Sub"}), frozenset({"Div", "DivNoNan", "Mul", "RealDiv"})
+
+# The networks of keras.applications whose `preprocess_input` lies outside of them, by the scope of all their layers,
+# and what it makes of white. The others prepare pictures of 0..255 themselves.
+APPLICATIONS = {
+    r"vgg(16|19)|resnet(50|101|152)": 151.061,
+    r"densenet(121|169|201)": 2.64,
+    r"(resnet(50|101|152)v2|inception(_resnet_v2|_v3)|xception|nasnet(_mobile|_large)?|mobilenet(v2)?_[\d._]+)": 1.0,
+}
+ADVICE = "prepare images as for its training, or the maps are of something else"
+IMAGENET = 1000  # classes
+
+
+@dataclass(frozen=True)
+class ExpectedRange:
+    """What the images of a network are made of. largest: about the largest absolute number. by: what tells.
+
+    signed: whether an image that holds nothing below zero can hold nothing above `largest`.
+    """
+
+    largest: float
+    by: str
+    signed: bool = False
+
+    def __str__(self) -> str:
+        """Return what is expected, in words."""
+        return f"{self.by} expects numbers up to about {float(f'{self.largest:.3g}'):g}"
+
+    def is_within(self, high: float) -> bool:
+        """Return whether images whose largest number is `high` fit, whatever their smallest one."""
+        return self.largest * TOO_SMALL < high <= self._limit(0)
+
+    def is_below(self, low: float, high: float) -> bool:
+        """Return whether numbers from `low` to `high` are too small by far."""
+        return max(-low, high) <= self.largest * TOO_SMALL
+
+    def is_above(self, low: float, high: float) -> bool:
+        """Return whether numbers from `low` to `high` are too large by far."""
+        return max(-low, high) > self._limit(low)
+
+    def objection(self, black: np.ndarray, white: np.ndarray) -> str | None:
+        """Return what to say of the numbers (C,) of black and of white, None where they fit."""
+        low, high = float(black.min()), float(white.max())
+        if not (self.is_below(low, high) or self.is_above(low, high)):
+            return None
+        return f"black is {low:.5g} and white {high:.5g} (--preprocess, pixel_range), but {self}: {ADVICE}"
+
+    def _limit(self, low: float) -> float:
+        return self.largest * (ROUNDING if self.signed and low >= 0 else TOO_LARGE)
+
+
+def expected_range(network: TracedNetwork) -> ExpectedRange | None:
+    """Return the range of a network's images, None where nothing tells of it; found when it is first asked for."""
+    found: ExpectedRange | None = network.remember("expected_range", _find)
+    return found
+
+
+def objection_to(network: TracedNetwork, black: np.ndarray, white: np.ndarray) -> str | None:
+    """Return what to say where the numbers (C,) of black and of white cannot be what a network expects."""
+    expected = expected_range(network)
+    return None if expected is None else expected.objection(black, white)
+
+
+def _find(network: TracedNetwork) -> ExpectedRange | None:
+    if network.cut:  # it makes the images itself
+        return None
+    found = _of_first_operations(network)
+    if found is None and network.image.dtype.is_integer:
+        found = ExpectedRange(min(255.0, network.image.dtype.max), f"a network of {network.image.dtype.name} images")
+    return found or _of_name(network)
+
+
+def _of_name(network: TracedNetwork) -> ExpectedRange | None:
+    follows = network.program.depending_on([network.image])
+    steps = [step for step in network.program.steps if follows.intersection(step.outputs)]
+    names = {path.partition("/")[0] for step in steps if (path := network.layer_index.path_around(step))}
+    if len(names) != 1 or network.num_classes != IMAGENET:
+        return None
+    (name,) = names
+    white = next((white for pattern, white in APPLICATIONS.items() if re.fullmatch(pattern, name)), None)
+    return None if white is None else ExpectedRange(white, f"{name!r} of keras.applications", signed=True)
+
+
+@dataclass(frozen=True)
+class _Affine:
+    """What the first operations make of a pixel x: scale · x + offset.
+
+    size: about how large that is, None where nothing tells. shifted: whether something was added just now. by: the
+    layer that began it.
+    """
+
+    scale: float = 1.0
+    offset: float = 0.0
+    size: float | None = None
+    shifted: bool = False
+    by: str = ""
+
+    def plus(self, number: float) -> _Affine:
+        offset = self.offset + number
+        # What ends as x - 1 or x - 0.5 of a scale of its own was pictures of 0..1 or 0..255.
+        is_end = self.size is None and self.scale != 1 and -3 <= offset <= -0.4
+        return replace(self, offset=offset, size=-offset if is_end else self.size, shifted=True)
+
+    def times(self, factor: float) -> _Affine:
+        size = None if self.size is None else self.size * abs(factor)
+        if abs(factor) >= BY_FAR:
+            size = abs(factor)
+        elif abs(factor) <= 1 / BY_FAR or (self.size is None and self.shifted):
+            size = 1.0
+        scale, offset = self.scale * factor, self.offset * factor
+        return replace(self, scale=scale, offset=offset, size=size, shifted=False)
+
+    def expected(self) -> ExpectedRange | None:
+        """Return the range of x."""
+        middle = -self.offset / self.scale
+        by = f"the network's {self.by!r}"
+        if self.size is not None:
+            return ExpectedRange(max(abs(self.size / self.scale), 2 * abs(middle)), by)
+        return ExpectedRange(2 * middle, by) if middle >= LEAST_MEAN else None
+
+
+def _of_first_operations(network: TracedNetwork) -> ExpectedRange | None:
+    # What other inputs make of it is another number in each call.
+    follows = network.program.depending_on([network.image, *network.inputs.others.values()])
+    value, affine = network.image, _Affine()
+    while (step := _only_use(network, value)) is not None:
+        others = [each for each in step.inputs if each is not value]
+        if step.type in ADDING | MULTIPLYING:
+            is_affine = len(others) == 1 and others[0] not in follows
+            number = _number(network, step, others[0]) if is_affine else None
+            changed = None if number is None else _after(affine, step, number, is_first=step.inputs[0] is value)
+            if changed is None:
+                break
+            if not affine.by and changed != affine:
+                changed = replace(changed, by=network.layer_index.path_around(step).rpartition("/")[2] or step.name)
+            affine = changed
+        elif step.type not in MOVING or follows.intersection(others):
+            break
+        value = step.outputs[0]
+    return affine.expected() if affine.by else None
+
+
+def _only_use(network: TracedNetwork, value: Value) -> Step | None:
+    """Return the one step that takes the numbers of a value, None where several do, or none."""
+    uses = [step for step in network.program.steps if value in step.inputs and step.type not in COUNTING]
+    return uses[0] if len(uses) == 1 and value not in network.program.outputs else None
+
+
+def _after(affine: _Affine, step: Step, number: float, *, is_first: bool) -> _Affine | None:
+    """Return what an operation with a number besides makes of pixels; None for what is not affine."""
+    if step.type in ADDING:
+        if step.type == "Sub" and not is_first:
+            affine, number = replace(affine, scale=-affine.scale, offset=-affine.offset), -number
+        return affine if number == 0 else affine.plus(-number if step.type == "Sub" else number)
+    if number == 0 or (step.type != "Mul" and not is_first):
+        return None
+    return affine if number == 1 else affine.times(number if step.type == "Mul" else 1 / number)
+
+
+def _number(network: TracedNetwork, step: Step, operand: Value) -> float | None:
+    """Return what an operation takes beside the image, of several numbers their mean; None where they differ widely."""
+    program = network.program.giving([operand])
+    read = concrete(tf.function(lambda: replay(program, network._captured)[operand], autograph=False))
+    numbers = read().numpy().astype(np.float64)
+    least, mean, most = numbers.min(initial=np.inf), numbers.mean(), numbers.max(initial=-np.inf)
+    if step.type in ADDING:
+        are_alike = numbers.std() <= max(1.0, abs(mean))
+    else:
+        are_alike = least * most > 0 and max(abs(least), abs(most)) <= ALIKE * min(abs(least), abs(most))
+    return float(mean) if np.isfinite(mean) and are_alike else None
