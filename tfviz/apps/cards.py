@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from tfviz.apps.explanation import Explanation, channel_step
 from tfviz.errors import InvalidImagesError
 from tfviz.methods.pixels import check_pixel_range
-from tfviz.results import montage, tiles, to_picture
+from tfviz.results import grey_picture, montage, tiles, to_picture
 from tfviz.results.checks import check_pictures
 
 Cards = NDArray[np.uint8]
@@ -53,7 +53,7 @@ class CardMaker:
                 raise InvalidImagesError(
                     f"pictures have the shape {pictures.shape}, expected one for each of {len(images)} images"
                 )
-            return pictures
+            return grey_picture(pictures) if images.shape[3] == 1 else pictures
         if self.pixel_range is not None:
             low, high = check_pixel_range(self.pixel_range, images.shape[3])
             images = np.rint(np.clip((images - low) / (high - low), 0, 1) * 255).astype(np.uint8)

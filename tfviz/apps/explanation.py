@@ -19,7 +19,7 @@ from tfviz.methods import Results
 from tfviz.methods.registry import method_of
 from tfviz.network.scores import are_of_classes
 from tfviz.network.traced import TracedNetwork
-from tfviz.results import normalise, plot, to_picture
+from tfviz.results import grey_picture, normalise, plot, to_picture
 from tfviz.results.checks import check_pictures
 
 if TYPE_CHECKING:
@@ -90,9 +90,11 @@ class Explanation(Results):
     def by_row(self, pictures: ArrayLike) -> NDArray[np.uint8]:
         """Return the picture of each row (N, H, W, 3), of pictures of the rows or of the images.
 
+        A network of one channel saw them in grey, and so they are returned.
         Raises `InvalidImagesError` where they are of neither, or not uint8 RGB.
         """
         given = check_pictures(pictures)
+        given = grey_picture(given) if self.images.shape[3] == 1 else given
         rows, per_image = len(self.targets), self.targets_per_image
         if given.ndim == 4 and len(given) == rows:
             return given

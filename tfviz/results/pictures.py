@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfviz.results.checks import Picture, check_attributions, check_color_channels, check_images
+from tfviz.results.checks import Picture, check_attributions, check_color_channels, check_images, check_pictures
+from tfviz.results.colors import LUMINANCE
 from tfviz.results.scale import normalise_gradient
 
 MIDDLE = 127.5  # of a picture's values, 0..255
@@ -33,6 +34,20 @@ def to_picture(images: ArrayLike) -> Picture:
         largest = values.max(axis=axes, keepdims=True)
         values = np.divide(values, largest, out=np.zeros_like(values), where=largest > 0) * 255
     return _three_channels(values)
+
+
+def grey_picture(pictures: ArrayLike) -> Picture:
+    """Show pictures as a network of one channel is given them: in their luminance (ITU-R BT.601), rounded.
+
+    Parameters
+    ----------
+    pictures : uint8 RGB (N, H, W, 3) or (H, W, 3)
+
+    Returns
+    -------
+    uint8, the shape of `pictures`
+    """
+    return _three_channels((check_pictures(pictures).astype(np.float32) @ LUMINANCE)[..., np.newaxis])
 
 
 def gradient_picture(attributions: ArrayLike) -> Picture:
