@@ -234,6 +234,7 @@ def test_images_of_several_sizes_that_are_not_resized(run, served):
         (("--signature", "blue"), "no signature 'blue'; did you mean 'blue_first'"),
         (("--signature", "blue_first", "--input-name", "image"), "no input 'image'; "),
         (("--signature", "blue_first", "--output-name", "score"), "no output 'score'; did you mean 'scores'"),
+        (("--signature", "blue_first", "--depth", "12"), "--depth 12 is for networks of numbers; this one decodes"),
         (("--signature", "blue_first", "--cut", "x"), "no operation 'x' gives a batch of decoded images"),
         (("--signature", "standardised"), "what the network makes of black and white is not known at"),
         (("--signature", "base64"), "inside of something else than serialised Examples is explained in Python"),

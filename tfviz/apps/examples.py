@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from tfviz.apps.depth import FULL, picture_of
 from tfviz.apps.explain import explain
 from tfviz.apps.explanation import Explanation, shown
 from tfviz.apps.features import picture_in
@@ -26,7 +27,7 @@ from tfviz.methods import LAYER, choose_methods, compile_methods, find_method
 from tfviz.methods.registry import INNER_OPTIONS
 from tfviz.network.parsing import ExampleFormat
 from tfviz.printable import printable
-from tfviz.results import tiles
+from tfviz.results import grey_picture, tiles
 
 Example = NDArray[Any] | bytes | tuple[NDArray[Any] | bytes, int | None]
 Inference = dict[str, Any]
@@ -196,17 +197,20 @@ class Look:
     order: str
     examples: ExampleFormat | None
     maximum_image_bytes: int
+    depth: str = FULL
 
     @classmethod
     def of(cls, setup: Setup, method: str) -> Look:
         """Return how the maps of a method are shown on the network of a setup."""
-        order, limit = setup.preprocessing.order, setup.maximum_image_bytes
-        return cls(method, setup.size, setup.fit, order, setup.examples, limit)
+        order, limits = setup.preprocessing.order, (setup.maximum_image_bytes, setup.depth)
+        return cls(method, setup.size, setup.fit, order, setup.examples, *limits)
 
     def overlay(self, encoded: bytes, found: NDArray[np.float32]) -> Image:
         """Return the overlay, uint8 RGB (H, W, 3), of what was found for an encoded picture, or one in an Example."""
         content = picture_in(encoded, self.examples)
-        picture = fit_image(decode_image(content, PICTURE, maximum_bytes=self.maximum_image_bytes), self.size, self.fit)
+        decoded = decode_image(content, PICTURE, maximum_bytes=self.maximum_image_bytes, depth=self.depth)
+        picture = picture_of(fit_image(decoded, self.size, self.fit))
+        picture = grey_picture(picture) if self.order == "grey" else picture
         (tile,) = tiles(
             picture[np.newaxis],
             shown(self.method, found[np.newaxis], self.order),

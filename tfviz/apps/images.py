@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tfviz.apps.depth import FULL, RAW, in_eight_bits, warn_of_depth, white_of
 from tfviz.apps.image_headers import NO_IMAGE, Header, is_jpeg, needed_of, read_header, read_orientation
 from tfviz.apps.quiet import silent_stderr
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
@@ -37,7 +38,9 @@ def read_image(path: str | Path, *, maximum_bytes: int = MAXIMUM_IMAGE_BYTES) ->
     return decode_image(read_bytes(Path(path), maximum_bytes), path, maximum_bytes=maximum_bytes)
 
 
-def decode_image(data: bytes, name: str | Path, *, maximum_bytes: int = MAXIMUM_IMAGE_BYTES) -> Image:
+def decode_image(
+    data: bytes, name: str | Path, *, maximum_bytes: int = MAXIMUM_IMAGE_BYTES, depth: str = FULL
+) -> Image:
     """Decode what an image file holds as uint8 RGB ``(H, W, 3)``, 0..255; errors call it by `name`.
 
     Grey, palette and CMYK colours are converted, 16 bits scaled to 8, transparent pixels laid over white, and the EXIF
@@ -48,6 +51,11 @@ def decode_image(data: bytes, name: str | Path, *, maximum_bytes: int = MAXIMUM_
         name: What errors call it.
         maximum_bytes: What its pixels may take while they are decoded, by its header. With the result, and what a
             decoder holds beside, the peak is at most three times as much (measured: progressive JPEG in full colour).
+        depth: What is white in a file of 16 bits: ``full`` is 65535, ``12`` is 4095, and so on. With ``raw`` nothing
+            is scaled, and the result of such a file is uint16.
+
+    Warns:
+        TfvizWarning: All colours of a file of 16 bits are far below white, or some above it.
 
     Raises:
         InvalidImagesError: The data is empty, cut off, damaged, no image, or of another pixel type than 8 or 16 bits;
@@ -64,7 +72,9 @@ def decode_image(data: bytes, name: str | Path, *, maximum_bytes: int = MAXIMUM_
         raise InvalidImagesError(f"{name} {NO_IMAGE}")
     if pixels.dtype not in (np.uint8, np.uint16):
         raise InvalidImagesError(f"{name} has pixels of type {pixels.dtype}; save it with 8 or 16 bits")
-    return _turned(_to_rgb(pixels, header.is_premultiplied), header.exif)
+    if pixels.dtype == np.uint16:
+        warn_of_depth(pixels[..., :3] if pixels.ndim > 2 else pixels, name, depth)
+    return _turned(_to_rgb(pixels, header.is_premultiplied, depth), header.exif)
 
 
 def read_bytes(path: Path, maximum_bytes: int = MAXIMUM_IMAGE_BYTES) -> bytes:
@@ -109,26 +119,26 @@ def _decode(data: bytes, name: str | Path) -> NDArray[Any] | None:
         return None
 
 
-def _to_rgb(pixels: NDArray[Any], is_premultiplied: bool) -> Image:
-    """Grey, BGR or BGRA of 8 or 16 bits as uint8 RGB: in place where that can be, since a picture can be large."""
+def _to_rgb(pixels: NDArray[Any], is_premultiplied: bool, depth: str) -> Image:
+    """Grey, BGR or BGRA of 8 or 16 bits as RGB: in place where that can be, since a picture can be large."""
     in_place = pixels.dtype == np.uint8 and pixels.shape[2:] == (3,)
-    rgb = pixels if in_place else np.empty((*pixels.shape[:2], 3), np.uint8)
+    rgb = pixels if in_place else np.empty((*pixels.shape[:2], 3), pixels.dtype if depth == RAW else np.uint8)
     rows = max(_BAND // pixels.shape[1], 1)
     for start in range(0, len(pixels), rows):
-        rgb[start : start + rows] = _band_to_rgb(pixels[start : start + rows], is_premultiplied)
+        rgb[start : start + rows] = _band_to_rgb(pixels[start : start + rows], is_premultiplied, depth)
     return rgb
 
 
-def _band_to_rgb(pixels: NDArray[Any], is_premultiplied: bool) -> Image:
+def _band_to_rgb(pixels: NDArray[Any], is_premultiplied: bool, depth: str) -> Image:
     if pixels.shape[2:] in ((), (1,)):
         pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
     if pixels.shape[2] == 4:
-        white = np.iinfo(pixels.dtype).max
-        alpha = pixels[..., 3:].astype(np.float32) / white
+        opaque, white = np.iinfo(pixels.dtype).max, 255 if pixels.dtype == np.uint8 else white_of(depth)
+        alpha = pixels[..., 3:].astype(np.float32) / opaque
         colors = pixels[..., :3] if is_premultiplied else pixels[..., :3] * alpha
         pixels = np.rint(np.minimum(colors + white * (1 - alpha), white)).astype(pixels.dtype)
-    if pixels.dtype == np.uint16:
-        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if pixels.dtype == np.uint16 and depth != RAW:
+        pixels = in_eight_bits(pixels, white_of(depth))
     rgb: Image = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
     return rgb
 

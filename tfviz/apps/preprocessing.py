@@ -44,7 +44,11 @@ class Preprocessing:
         if pictures.dtype != np.uint8 or pictures.ndim not in (3, 4) or pictures.shape[-1] != 3:
             shape = pictures.shape
             raise InvalidImagesError(f"expected uint8 RGB (H, W, 3) or (N, H, W, 3), got {pictures.dtype} {shape}")
-        return self._apply(pictures)
+        return self.of_numbers(pictures)
+
+    def of_numbers(self, numbers: NDArray[Any]) -> Input:
+        """Inputs of numbers of any range, RGB (H, W, 3) or (N, H, W, 3), as if they were 0..255."""
+        return self._apply(numbers)
 
     @cached_property
     def pixel_range(self) -> tuple[Input, Input]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tfviz.apps.depth import FULL, check_depth, check_not_chosen, picture_of
 from tfviz.apps.explanation_metadata import ExplanationMetadata, read_explanation_metadata
 from tfviz.apps.features import picture_in, wrap
 from tfviz.apps.images import Image, check_fit, decode_image, fit_image, image_size, read_bytes
@@ -49,6 +50,7 @@ class ModelOptions:
     safe_mode: bool = True
     maximum_model_bytes: int = MAXIMUM_MODEL_BYTES
     maximum_image_bytes: int = MAXIMUM_IMAGE_BYTES
+    depth: str = FULL
 
     @property
     def choice(self) -> dict[str, Any]:
@@ -81,8 +83,8 @@ class Setup:
     path: of the user's own model. size: height and width of the network's images. fit: how pictures are brought to it,
     as far as that is known of a network that takes encoded ones.
     warnings: what was assumed. metadata: what a file beside a SavedModel says of explanations. examples: what the
-    Examples are that the network takes encoded pictures in; None where it takes none. maximum_image_bytes: as
-    `decode_image` takes it.
+    Examples are that the network takes encoded pictures in; None where it takes none. maximum_image_bytes,
+    depth: as `decode_image` takes them.
     """
 
     network: TracedNetwork
@@ -95,6 +97,7 @@ class Setup:
     metadata: ExplanationMetadata | None = None
     examples: ExampleFormat | None = None
     maximum_image_bytes: int = MAXIMUM_IMAGE_BYTES
+    depth: str = FULL
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -112,10 +115,10 @@ class Setup:
         """
         content = picture_in(encoded, self.examples)
         # Our own reading says what is wrong with a file in better words than the network.
-        picture = decode_image(content, name, maximum_bytes=self.maximum_image_bytes)
+        picture = decode_image(content, name, maximum_bytes=self.maximum_image_bytes, depth=self.depth)
         if self.network.cut is None:
-            picture = fit_image(picture, self.size, self.fit)
-            return Sample(picture, self.preprocessing(picture))
+            numbers = fit_image(picture, self.size, self.fit)
+            return Sample(picture_of(numbers), self.preprocessing.of_numbers(numbers))
         is_file = content is encoded
         record = wrap(encoded, self.examples, name) if self.examples and is_file else encoded
         try:
@@ -143,6 +146,7 @@ def set_up(options: ModelOptions, *, seen_as: Callable[[TracedNetwork], TracedNe
     """
     if options.fit is not None:
         check_fit(options.fit)
+    check_depth(options.depth)
     opened = open_model(options.model, weights=options.weights, maximum_bytes=options.maximum_model_bytes)
     choice, metadata = complete_choice(options.choice, opened.model)
     network = trace(opened.model, **choice)
@@ -170,8 +174,9 @@ def set_up_opened(
     size = network_size(options, opened, network)
     if network.cut is not None:
         fit = measure_fit(network, examples, preprocessing, size)
-    limit = options.maximum_image_bytes
-    return Setup(network, path, preprocessing, names, size, fit, said, metadata, examples, limit)
+        check_not_chosen(options.depth)
+    limits = options.maximum_image_bytes, options.depth
+    return Setup(network, path, preprocessing, names, size, fit, said, metadata, examples, *limits)
 
 
 def with_baselines(

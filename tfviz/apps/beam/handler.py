@@ -12,6 +12,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
 from tfviz.apps.beam.files import local_copy
+from tfviz.apps.depth import FULL, check_depth
 from tfviz.apps.examples import ERROR, Example, ExampleExplainer, MethodChoice
 from tfviz.apps.images import check_fit
 from tfviz.apps.setup import ModelOptions
@@ -47,7 +48,7 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         The class to explain; None is the one that the model predicts.
     class_names
         In the order of the classes; None are those that a network of keras.applications or a file beside the model has.
-    weights, preprocess, size, fit
+    weights, preprocess, size, fit, depth
         As the options of `tfviz explain`: a name that its --model takes is a model here, too, and all but the first say
         how an encoded picture becomes an image.
     signature, input_name, output_name, cut, precision, safe_mode
@@ -67,7 +68,7 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
     InvalidImagesError
         There is no such `fit`.
     TfvizError
-        The installed Beam does not batch by one of these.
+        There is no such `depth`, or the installed Beam does not batch by one of these.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         safe_mode: bool = True,
         maximum_model_bytes: int = MAXIMUM_MODEL_BYTES,
         maximum_image_bytes: int = MAXIMUM_IMAGE_BYTES,
+        depth: str = FULL,
         min_batch_size: int = 1,
         max_batch_size: int = 32,
         max_batch_duration_secs: int | None = None,
@@ -104,7 +106,8 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         super().__init__()
         if fit is not None:
             check_fit(fit)
-        limits = (maximum_model_bytes, maximum_image_bytes)
+        check_depth(depth)
+        limits = (maximum_model_bytes, maximum_image_bytes, depth)
         choice = (signature, input_name, output_name, cut, precision, safe_mode, *limits)
         self._model = ModelOptions(str(model_path), weights, preprocess, None, size, fit, *choice)
         self._choice = MethodChoice(method, options, target)

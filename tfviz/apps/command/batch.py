@@ -109,6 +109,7 @@ def _handler(setup: Setup, model: ModelOptions, request: BatchOptions) -> Attrib
         safe_mode=model.safe_mode,
         maximum_model_bytes=model.maximum_model_bytes,
         maximum_image_bytes=model.maximum_image_bytes,
+        depth=model.depth,
         min_batch_size=request.batch_size,
         max_batch_size=request.batch_size,
         **request.options,

@@ -50,6 +50,7 @@ def _model_flags(
     labels: options.Labels = None,
     size: options.Size = None,
     fit: options.Fit = None,
+    depth: options.Depth = "full",
     signature: options.Signature = None,
     input_name: options.InputName = None,
     output_name: options.OutputName = None,
@@ -120,13 +121,13 @@ class AttackCommand(SignatureCommand):
 class ExportCommand(MethodCommand):
     """A command that takes the options of every method, and no names of classes."""
 
-    without = frozenset({"labels"})
+    without = frozenset({"labels", "depth"})
 
 
 class LayersCommand(ModelCommand):
     """A command that asks what is in a model."""
 
-    without = frozenset({"weights", "preprocess", "labels", "size", "fit", "precision"})
+    without = frozenset({"weights", "preprocess", "labels", "size", "fit", "depth", "precision"})
 
 
 def model_options(ctx: typer.Context) -> dict[str, Any]:

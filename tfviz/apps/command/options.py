@@ -47,6 +47,14 @@ Fit = Annotated[
         rich_help_panel=MODEL_PANEL,
     ),
 ]
+Depth = Annotated[
+    str,
+    typer.Option(
+        help="White in image files of 16 bits: full is 65535, 12 (for 12-bit X-rays) is 4095, and so on from 8 to 16; "
+        "raw gives the network the numbers themselves, and --preprocess is of those.",
+        rich_help_panel=MODEL_PANEL,
+    ),
+]
 Signature = Annotated[
     str | None,
     typer.Option(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfviz.apps import manifest
+from tfviz.apps.depth import FULL
 from tfviz.apps.explanation import Explanation
 from tfviz.apps.images import Image
 from tfviz.apps.labels import class_name
@@ -154,6 +155,12 @@ class Outcome:
             self.entries,
             warnings=[*self.warnings, *self.judgements()],
             model_path=str(setup.path.resolve()) if setup.path else None,
-            preprocessing={"name": how.name, "order": how.order, "size": setup.size, "fit": setup.fit},
+            preprocessing={
+                "name": how.name,
+                "order": how.order,
+                "size": setup.size,
+                "fit": setup.fit,
+                **({} if setup.depth == FULL else {"depth": setup.depth}),
+            },
             failed=self.failed,
         )

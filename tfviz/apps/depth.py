@@ -1,0 +1,67 @@
+"""What is white in a file of 16 bits: often less than it could hold, since X-rays have 12 bits and cameras 14."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfviz.errors import TfvizError, TfvizWarning, UnsupportedModelError
+
+FULL, RAW = "full", "raw"
+BITS = range(8, 17)
+FAR_BELOW = 14
+"""Bits: the largest value of a file that needs no more is at most a quarter of white."""
+
+Pixels = NDArray[np.uint16]
+Bytes = NDArray[np.uint8]
+
+
+def check_depth(depth: str) -> None:
+    """Raise `TfvizError` for what is neither `full` nor `raw` nor a number of bits."""
+    if depth not in (FULL, RAW, *map(str, BITS)):
+        raise TfvizError(f"depth is {depth!r}, expected {FULL}, {RAW} or bits from {BITS[0]} to {BITS[-1]} (--depth)")
+
+
+def check_not_chosen(depth: str) -> None:
+    """Raise `UnsupportedModelError` where a network that decodes pictures itself is given a depth."""
+    if depth != FULL:
+        raise UnsupportedModelError(f"--depth {depth} is for networks of numbers; this one decodes pictures itself")
+
+
+def white_of(depth: str) -> int:
+    """Return the number in a file of 16 bits that is white."""
+    return (1 << (int(depth) if depth.isdigit() else BITS[-1])) - 1
+
+
+def warn_of_depth(colors: Pixels, name: str | Path, depth: str) -> None:
+    """Say where the colours of a file of 16 bits are far below white, or above it."""
+    largest, white = int(colors.max()), white_of(depth)
+    bits = max(largest.bit_length(), BITS[0])
+    if depth == FULL and largest > 0 and bits <= FAR_BELOW:
+        warnings.warn(
+            f"{name} has 16 bits, but its largest value is {largest}, as of {bits} bits: with {white} as white it is "
+            f"nearly black; --depth {bits} makes {white_of(str(bits))} white, --depth {RAW} gives its own numbers",
+            TfvizWarning,
+            stacklevel=2,
+        )
+    elif depth != RAW and largest > white:
+        warnings.warn(
+            f"{name} has values up to {largest}, above {white}, which is white by --depth {depth}: they become white",
+            TfvizWarning,
+            stacklevel=2,
+        )
+
+
+def in_eight_bits(colors: Pixels, white: int) -> Bytes:
+    """Return colours with `white` at 255, rounded."""
+    scaled: Bytes = ((np.minimum(colors, white).astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
+    return scaled
+
+
+def picture_of(numbers: NDArray[Any]) -> Bytes:
+    """Return an image of 8 bits as it is, one of 16 with its largest value as white."""
+    return numbers if numbers.dtype == np.uint8 else in_eight_bits(numbers, max(1, int(numbers.max())))
