@@ -172,6 +172,24 @@ def test_a_keras_model_for_one_image(layer):
     assert network.default_layer == "conv"
 
 
+def test_a_keras_model_that_was_built_by_one_image():
+    """What it was called with is no fixed batch: it is traced once, as for any number."""
+    calls = []
+
+    class Counted(layers.Layer):
+        def call(self, images):
+            calls.append(images.shape)
+            return images
+
+    model = keras.Sequential([Counted(), layers.Conv2D(4, 3), layers.BatchNormalization(), layers.Flatten()])
+    model.add(layers.Dense(CLASSES))
+    model(IMAGES[:1])
+    calls.clear()
+    network = tfviz.trace(model)
+    assert calls == [(None, SIDE, SIDE, 3)]
+    np.testing.assert_allclose(network.logits(IMAGES), model(IMAGES), rtol=1e-4, atol=1e-5)
+
+
 def test_an_input_beside_the_image(tmp_path):
     module = tf.Module()
     specs = [tf.TensorSpec([1, SIDE, SIDE, 3], name="images"), tf.TensorSpec([1, 4], name="weights")]

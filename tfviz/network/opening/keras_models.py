@@ -74,9 +74,15 @@ def _traced(model: Any, arguments: Any, specs: Mapping[str, tf.TensorSpec]) -> t
 
 
 def _speaks_of_one(function: Any) -> bool:
-    """Return whether anything in a function that takes any number of images may be of one image for its size."""
-    shapes = (tensor.shape for operation in function.graph.get_operations() for tensor in operation.outputs)
-    return any((shape.rank or 0) > 1 and shape[0] == 1 for shape in shapes)
+    """Return whether anything that a function makes of any number of images has the size of what is made of one."""
+    count = len(function.inputs) - len(function.captured_inputs)
+    reached = {tensor.ref() for tensor in function.inputs[:count]}
+    for operation in function.graph.get_operations():
+        if not reached.isdisjoint(tensor.ref() for tensor in operation.inputs):
+            reached.update(tensor.ref() for tensor in operation.outputs)
+            if any((tensor.shape.rank or 0) > 1 and tensor.shape[0] == 1 for tensor in operation.outputs):
+                return True
+    return False
 
 
 def _reason(error: Exception) -> str:
