@@ -53,6 +53,8 @@ MOVES = frozenset(
         "Unpack",
     }
 )
+# How far from 0 and 1 a clip may be that no probability shows.
+MARGIN = 1e-6
 PRODUCTS = frozenset({"MatMul", "BatchMatMulV2"})
 
 Operand: TypeAlias = "LogPair | tf.Tensor"
@@ -165,12 +167,21 @@ def _subtract(step: Step, operands: Sequence[Operand]) -> LogPair:
     return LogPair(other.beside, other.of)
 
 
-def _extreme(of: Callable[..., tf.Tensor], beside: Callable[..., tf.Tensor]) -> Callable[..., LogPair]:
+def _extreme(of: Callable[..., tf.Tensor], beside: Callable[..., tf.Tensor], end: float) -> Callable[..., LogPair]:
     def between(step: Step, operands: Sequence[Operand]) -> LogPair:
+        # A clip that keeps a logarithm finite is left out: what lies beyond it is what is explained.
+        kept = [each for each in operands if isinstance(each, LogPair) or not _is_nearly(each, end)]
+        if len(kept) == 1:
+            return _probability(kept[0])
         one, other = map(_probability, operands)
         return LogPair(of(one.of, other.of), beside(one.beside, other.beside))
 
     return between
+
+
+def _is_nearly(number: tf.Tensor, end: float) -> bool:
+    value = tf.get_static_value(number)
+    return value is not None and bool((abs(value - end) <= MARGIN).all())
 
 
 def _reduction(how: Callable[..., tf.Tensor], beside: Callable[..., tf.Tensor] | None = None) -> Callable[..., LogPair]:
@@ -217,10 +228,10 @@ ARITHMETIC: dict[str, Callable[[Step, Sequence[Operand]], LogPair]] = {
     **dict.fromkeys(("DivNoNan", "RealDiv"), _divide),
     "Cumprod": _multiply_up_to,
     "Max": _reduction(tf.reduce_max, tf.reduce_min),
-    "Maximum": _extreme(tf.maximum, tf.minimum),
+    "Maximum": _extreme(tf.maximum, tf.minimum, 0),
     "Mean": _reduction(_log_mean),
     "Min": _reduction(tf.reduce_min, tf.reduce_max),
-    "Minimum": _extreme(tf.minimum, tf.maximum),
+    "Minimum": _extreme(tf.minimum, tf.maximum, 1),
     "Mul": _multiply,
     "Pad": _pad,
     "Pow": _power,

@@ -70,12 +70,14 @@ def of_sigmoid(logits: tf.Tensor) -> LogPair:
 def of_softmax(logits: tf.Tensor) -> LogPair:
     """Return the probabilities of exclusive classes along the last axis."""
     logits = tf.maximum(logits, NEVER)
+    logits -= tf.stop_gradient(tf.reduce_max(logits, axis=-1, keepdims=True))
     total = tf.reduce_logsumexp(logits, axis=-1, keepdims=True)
     best = tf.one_hot(tf.argmax(logits, axis=-1), tf.shape(logits)[-1], True, False, dtype=tf.bool)
-    others = tf.reduce_logsumexp(tf.where(best, NEVER, logits), axis=-1, keepdims=True)
-    of = logits - total
-    # Only that of the best class may be above a half, and is 1 minus what the others have.
-    return LogPair(of, tf.where(best, others - total, complement(tf.where(best, HALF, of))))
+    of, others = logits - total, tf.reduce_logsumexp(tf.where(best, NEVER, logits), axis=-1, keepdims=True) - total
+    # Only the best class may have more than a half, and then what the others have is known best.
+    is_large = best & (others < HALF)
+    large = complement(tf.where(is_large, others, HALF))
+    return LogPair(tf.where(is_large, large, of), tf.where(best, others, complement(tf.where(best, HALF, of))))
 
 
 def scaled(pair: LogPair, factor: tf.Tensor) -> LogPair:
@@ -105,7 +107,7 @@ def difference(one: LogPair, other: LogPair) -> LogPair:
 def power(pair: LogPair, exponent: tf.Tensor) -> LogPair:
     """Return p to a power."""
     of = pair.of * exponent
-    return LogPair(of, rounded_complement(of))
+    return LogPair(of, complement(tf.minimum(of, -SMALLEST)))
 
 
 def reduced(pair: LogPair, how: Callable[[tf.Tensor], tf.Tensor]) -> LogPair:
