@@ -74,7 +74,7 @@ def steps_between(above, one, zero, join):
 # What is made of the logits, with TensorFlow and in extended precision.
 HEADS = {
     "mean": (
-        lambda z: (tf.nn.softmax(z[:, :3]) + tf.nn.softmax(z[:, 3:])) / 2,
+        lambda z: tf.raw_ops.Add(x=tf.nn.softmax(z[:, :3]), y=tf.nn.softmax(z[:, 3:])) / 2,
         lambda z: (softmax(z[:, :3]) + softmax(z[:, 3:])) / 2,
     ),
     "mean of a stack": (
@@ -269,6 +269,7 @@ MOVES = {
     "repeated": lambda x: tf.tile(x, [1, 2]),
     "spread": lambda x: tf.broadcast_to(x[:, None, :1], [tf.shape(x)[0], 2, 1])[..., 0],
     "of a known shape": lambda x: tf.ensure_shape(tf.identity(x)[:, :4], [None, 4]),
+    "held": lambda x: tf.stop_gradient(x),
     "in double precision": lambda x: tf.cast(tf.cast(x, tf.float64)[:, :3], tf.float32),
 }
 
@@ -345,6 +346,51 @@ def test_attacks_climb_the_log_odds_of_every_head(head):
         np.testing.assert_allclose(ours, np.log(p / (1 - p))[:, index], rtol=1e-3, atol=1e-3)
 
 
+def test_a_mean_over_places_of_an_open_size():
+    image = layers.Input((None, None, 3))
+    logits = layers.Conv2D(4, 3, name="conv")(image)
+    model = keras.Model(image, layers.GlobalAveragePooling2D()(layers.Softmax()(logits)))
+    inputs = np.random.default_rng(0).normal(size=(2, 9, 7, 3)).astype(np.float32)
+    network = tfviz.trace(model)
+    assert network.head.kind == "log_odds"
+    p = softmax(keras.Model(image, logits)(inputs)).mean(axis=(1, 2))
+    np.testing.assert_allclose(network.logits(inputs), np.log(p / (1 - p)).astype(float), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype, tolerance", [("mixed_float16", 3e-3), ("mixed_bfloat16", 2e-2)])
+def test_a_mean_in_mixed_precision(dtype, tolerance):
+    image = layers.Input(SHAPE)
+    flat = layers.Flatten()(image)
+    parts = [dense(3, seed, flat, activation="softmax", dtype=dtype) for seed in range(2)]
+    model = keras.Model(image, layers.Activation("linear", dtype="float32")(layers.Average(dtype=dtype)(parts)))
+    network = tfviz.trace(model)
+    assert network.head.kind == "log_odds"
+    found = network.head.probabilities(network.logits(images()))
+    np.testing.assert_allclose(found, model(images()), atol=tolerance)
+
+
+class LearnedMean(layers.Layer):
+    """A mean whose weights are learned, as the softmax of a variable."""
+
+    def build(self, shapes):
+        self.importance = self.add_weight(shape=(len(shapes),), name="importance", initializer="zeros")
+
+    def call(self, parts):
+        return tf.reduce_sum(tf.stack(parts, 1) * tf.nn.softmax(self.importance)[:, tf.newaxis], 1)
+
+
+def test_a_mean_with_learned_weights_reads_them_live():
+    image = layers.Input(SHAPE)
+    flat = layers.Flatten()(image)
+    mean = LearnedMean()
+    model = keras.Model(image, mean([dense(3, seed, flat, activation="softmax") for seed in range(2)]))
+    network = tfviz.trace(model)
+    for importance in ([0, 0], [3, -1]):
+        mean.importance.assign(importance)
+        found = network.head.probabilities(network.logits(images(0.3)))
+        np.testing.assert_allclose(found, model(images(0.3)), atol=1e-6)
+
+
 # What is none.
 
 NONE = {
@@ -359,6 +405,8 @@ NONE = {
     "a turned matrix": lambda z: tf.matmul(tf.nn.softmax(z), tf.eye(6), transpose_b=True),
     "a gate": lambda z: tf.sigmoid(z) * z,
     "a ratio": lambda z: tf.sigmoid(z[:, :3]) / tf.sigmoid(z[:, 3:]),
+    "a random number": lambda z: tf.maximum(tf.sigmoid(z), tf.random.uniform(tf.shape(z))),
+    "a condition": lambda z: tf.sigmoid(z) * tf.cond(tf.shape(z)[0] > 9, lambda: 1.0, lambda: 1.0),
     "two less": lambda z: 2 - tf.sigmoid(z),
 }
 

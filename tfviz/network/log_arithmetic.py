@@ -42,7 +42,6 @@ MOVES = frozenset(
         "Reshape",
         "ReverseV2",
         "Slice",
-        "Snapshot",
         "Split",
         "SplitV",
         "Squeeze",

@@ -30,7 +30,7 @@ MAKERS: dict[str, Callable[[tf.Tensor], LogPair]] = {"Softmax": of_softmax, "Sig
 BEST = "TopKV2"
 FOLLOWED = MOVES | PRODUCTS | ARITHMETIC.keys() | {BEST}
 # What does not depend on the numbers in a tensor, whatever these are.
-SHAPES = frozenset({"OnesLike", "Rank", "Shape", "ShapeN", "Size", "ZerosLike"})
+SHAPES = frozenset({"OnesLike", "Shape", "ZerosLike"})
 
 Tensors = Mapping[Value, tf.Tensor]
 
