@@ -156,6 +156,7 @@ HEADS = {
         lambda z: normalised(tf.sqrt(tf.nn.softmax(z))),
         lambda z: softmax(z / 2),
     ),
+    "written out": (lambda z: normalised(tf.exp(z - tf.reduce_max(z, 1, keepdims=True))), softmax),
     "sharpened": (
         lambda z: tf.math.divide_no_nan(tf.pow(tf.nn.softmax(z), 3.0), 1.0),
         lambda z: softmax(z) ** 3,
@@ -407,6 +408,8 @@ NONE = {
     "a ratio": lambda z: tf.sigmoid(z[:, :3]) / tf.sigmoid(z[:, 3:]),
     "a random number": lambda z: tf.maximum(tf.sigmoid(z), tf.random.uniform(tf.shape(z))),
     "a condition": lambda z: tf.sigmoid(z) * tf.cond(tf.shape(z)[0] > 9, lambda: 1.0, lambda: 1.0),
+    "powers": lambda z: tf.exp(z),
+    "small powers": lambda z: tf.exp(-tf.square(z)),
     "two less": lambda z: 2 - tf.sigmoid(z),
 }
 

@@ -80,6 +80,11 @@ def of_softmax(logits: tf.Tensor) -> LogPair:
     return LogPair(tf.where(is_large, large, of), tf.where(best, others, complement(tf.where(best, HALF, of))))
 
 
+def of_power(exponents: tf.Tensor) -> LogPair:
+    """Return powers of e, of which nothing is left beside them."""
+    return LogPair(exponents, tf.fill(tf.shape(exponents), NEVER))
+
+
 def scaled(pair: LogPair, factor: tf.Tensor) -> LogPair:
     """Return a share of probabilities."""
     return LogPair(pair.of + log_of(factor), pair.beside + log_of(factor))

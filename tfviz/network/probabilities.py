@@ -23,10 +23,19 @@ from tfviz.network.log_arithmetic import (
     moved,
     rearranged,
 )
-from tfviz.network.log_probabilities import LogPair, of_number, of_sigmoid, of_softmax, reduced, rounded_complement
+from tfviz.network.log_probabilities import (
+    LogPair,
+    of_number,
+    of_power,
+    of_sigmoid,
+    of_softmax,
+    reduced,
+    rounded_complement,
+)
 from tfviz.network.program import Program, Step, Value
 
-MAKERS: dict[str, Callable[[tf.Tensor], LogPair]] = {"Softmax": of_softmax, "Sigmoid": of_sigmoid}
+# A softmax that is written out divides powers by their sum.
+MAKERS: dict[str, Callable[[tf.Tensor], LogPair]] = {"Softmax": of_softmax, "Sigmoid": of_sigmoid, "Exp": of_power}
 BEST = "TopKV2"
 FOLLOWED = MOVES | PRODUCTS | ARITHMETIC.keys() | {BEST}
 # What does not depend on the numbers in a tensor, whatever these are.

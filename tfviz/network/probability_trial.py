@@ -19,6 +19,7 @@ EXACT = 1e-5
 TINY = 1e-10
 ROUNDED = {tf.float16: 5e-3, tf.bfloat16: 4e-2}
 REFUSALS = (tf.errors.OpError, ValueError, TypeError, LookupError, NotImplementedError)
+KINDS = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 PLAIN = frozenset({"Identity", "Cast"})
 
 
@@ -30,8 +31,8 @@ def find_reading(making: Making, output: Value) -> Reading | None:
     tail = making.tail(output)
     if tail is None:
         return None
-    if all(step.type in PLAIN for step in tail.steps):
-        return Reading(tail.makers[0].type.lower(), tail)
+    if tail.makers[0].type in KINDS and all(step.type in PLAIN for step in tail.steps):
+        return Reading(KINDS[tail.makers[0].type], tail)
     # Numbers even where a graph is being made, as of a score.
     with tf.init_scope():
         return next(filter(None, (_tried(tail, crops) for crops in CROPS)), None)

@@ -18,7 +18,7 @@ Tensors = Mapping[Value, tf.Tensor]
 SCORED_BY = {
     "softmax": "the logit before the softmax",
     "sigmoid": "the logit before the sigmoid",
-    "log_odds": "the log odds of the probability, which is made of several softmaxes or sigmoids",
+    "log_odds": "the log odds of the probability, which is made of softmaxes or sigmoids",
     "none": "the raw output: the model ends in no softmax or sigmoid",
     "custom": "the score that was given to trace",
     "lacking": "none, as the model has no classifier",
