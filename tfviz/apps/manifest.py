@@ -76,8 +76,9 @@ def manifest(
 
 
 def explained_part(network: TracedNetwork) -> dict[str, Any]:
-    """Return what of a model is explained: its image, what stands beside it, its outputs, its cut, its precision."""
+    """Return what of a model is explained: its image, what stands beside it, its outputs, its cut, how it runs."""
     inputs, outputs = network.inputs, network.outputs
+    changed = {} if network.running.random == "keep" else {"random": network.running.random}
     return {
         "signature": network.signature,
         "input": inputs.name,
@@ -85,6 +86,7 @@ def explained_part(network: TracedNetwork) -> dict[str, Any]:
         "outputs": outputs.names,
         "cut": network.cut,
         "precision": network.precision,
+        **changed,
     }
 
 

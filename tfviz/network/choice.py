@@ -8,6 +8,8 @@ from tfviz.errors import TfvizError
 from tfviz.network.custom_scores import CustomScore
 from tfviz.network.patches import TokensToMap
 
+KEEP, OFF = "keep", "off"
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -21,6 +23,7 @@ class Choice:
     fast: bool | None = None
     precision: str | None = None
     jit_compile: bool = False
+    random: str = KEEP
 
     def __post_init__(self) -> None:
         """Check what has two values."""
@@ -28,3 +31,5 @@ class Choice:
             raise TfvizError(f"jit_compile is {self.jit_compile!r}, expected True or False")
         if not (self.fast is None or isinstance(self.fast, bool)):
             raise TfvizError(f"fast is {self.fast!r}, expected True, False or None")
+        if self.random not in (KEEP, OFF):
+            raise TfvizError(f"random is {self.random!r}, expected 'keep' or 'off'")

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import TfvizError
-from tfviz.network.choice import Choice
+from tfviz.network.choice import KEEP, Choice
 from tfviz.network.last_layer import LastLayer, find_last_layer
 from tfviz.network.precision import FULL, find_precision, in_precision
 from tfviz.network.program import Program, Value
@@ -26,7 +26,8 @@ class Running:
 
     precision: the type it is run in. jit_compile: whether XLA compiles the passes. program: its operations in that
     type. straight_through: what of it is quantised. shortcuts, last_layer: what its backward passes go by, and what
-    gives the score of one class alone; none where it is not `fast`. full: as it is run in float32, where it is not.
+    gives the score of one class alone; none where it is not `fast`. random: whether what is random was kept. full: as
+    it is run in float32, where it is not.
     """
 
     precision: str
@@ -35,6 +36,7 @@ class Running:
     straight_through: StraightThrough = field(repr=False)
     shortcuts: Shortcuts = field(default=NONE, repr=False)
     last_layer: LastLayer | None = field(default=None, repr=False)
+    random: str = KEEP
     full: Running | None = field(default=None, repr=False)
 
     @property
@@ -55,7 +57,7 @@ def find_running(program: Program, image: Value, head: Head, choice: Choice) -> 
             f"fast is True, expected None or False beside the precision {precision}, which has no shortcuts"
         )
     straight_through = find_straight_through(program, image)
-    full = Running(FULL, choice.jit_compile, program, straight_through)
+    full = Running(FULL, choice.jit_compile, program, straight_through, random=choice.random)
     # XLA has kernels of its own.
     if only_cpus() and not choice.jit_compile if choice.fast is None else choice.fast:
         depending = program.depending_on([image])
@@ -64,4 +66,4 @@ def find_running(program: Program, image: Value, head: Head, choice: Choice) -> 
     if precision == FULL:
         return full
     reduced = in_precision(program, image, precision)
-    return Running(precision, choice.jit_compile, reduced, straight_through, full=full)
+    return Running(precision, choice.jit_compile, reduced, straight_through, random=choice.random, full=full)

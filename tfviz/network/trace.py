@@ -19,6 +19,7 @@ from tfviz.network.heads import warn_about_head
 from tfviz.network.layer import Shape
 from tfviz.network.opening import Opening, Structure, open_source
 from tfviz.network.patches import TokensToMap
+from tfviz.network.randomness import check_randomness
 from tfviz.network.reopening import Reopening
 from tfviz.network.traced import TracedNetwork
 from tfviz.network.whole_numbers import check_differentiable
@@ -44,6 +45,7 @@ def trace(
     safe_mode: bool = True,
     maximum_model_bytes: int = MAXIMUM_MODEL_BYTES,
     fast: bool | None = None,
+    random: str = "keep",
 ) -> TracedNetwork:
     """Open any TensorFlow image model, in place.
 
@@ -97,6 +99,10 @@ def trace(
         are equal to its up to rounding. None takes them where TensorFlow sees nothing but CPUs and no `jit_compile` is
         asked for; a reduced precision has none.
 
+    random
+        `off` removes what is random in the program (dropout, noise, augmentation) and the statistics of the batch that
+        normalisations took in training, where it shows what it would be without; `keep` explains one draw, and warns.
+
     Raises
     ------
     TfvizError
@@ -105,11 +111,11 @@ def trace(
     UnsafeModelError
         The model's file does more than hold a network, see `safe_mode`.
     UnsupportedModelError
-        The model cannot be opened, no input, or several, may be the image, or there are no class scores and no `score`;
-        a network that ends in features is opened, and refused where a score is needed.
+        The model cannot be opened, no input, or several, may be the image, there are no class scores and no `score`, or
+        what is random cannot be removed; a network that ends in features is opened, and refused where a score is needed.
     """
     opening = Opening(image_shape, signature, custom_objects, safe_mode, maximum_model_bytes)
-    choice = Choice(score, input, output, cut, tokens_to_map, fast, precision, jit_compile)
+    choice = Choice(score, input, output, cut, tokens_to_map, fast, precision, jit_compile, random)
     is_plain = opening == Opening() and choice == Choice()
     if isinstance(model, TracedNetwork):
         if not is_plain:
@@ -128,6 +134,7 @@ def trace(
         check_differentiable(network.in_full_precision())
         warn_about_custom_gradients(network.in_full_precision())
         warn_about_head(network)
+        check_randomness(network)
         if reusable:
             _NETWORKS[model] = (Structure(model), network.without_model())
         return network

@@ -13,19 +13,20 @@ import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
 from tfviz.network.batches import batches
-from tfviz.network.choice import Choice
+from tfviz.network.choice import OFF, Choice
 from tfviz.network.compiled_functions import CompiledFunctions
 from tfviz.network.compiling import concrete
 from tfviz.network.decoding import decoded
 from tfviz.network.fixed_batch import open_batch
 from tfviz.network.geometry.shapes import settled
-from tfviz.network.inputs import Inputs, find_inputs
+from tfviz.network.inputs import find_inputs
 from tfviz.network.layer import Layer, Shape
 from tfviz.network.layers import Layers
 from tfviz.network.memory import affordable
 from tfviz.network.opening import Source, own_tensor
 from tfviz.network.outputs import Outputs
-from tfviz.network.program import Program, Value, program_of
+from tfviz.network.program import Value, program_of
+from tfviz.network.removal import at_rest
 from tfviz.network.reopening import Reopened
 from tfviz.network.replay import NOTHING, Change
 from tfviz.network.rules import Rule
@@ -51,15 +52,15 @@ class TracedNetwork(Reopened):
         given = len(whole.inputs) - len(captured)
         self._captured: dict[Value, tf.Tensor] = dict(zip(whole.inputs[given:], captured, strict=True))
         outputs = Outputs(whole.outputs, source.outputs, source.structure)
-        self.outputs: Outputs = outputs if choice.output is None else outputs.only(choice.output)
+        self.outputs = outputs if choice.output is None else outputs.only(choice.output)
         whole = whole.giving(self.outputs.values)
         self._explained = [outputs.values.index(value) for value in self.outputs.values]
         self._arguments: dict[str, Value] = dict(zip(source.arguments, whole.inputs[:given], strict=True))
         wanted = source.arguments[0] if choice.input and choice.input == source.alias else choice.input
         inputs = replace(find_inputs(whole, self._arguments, wanted, choice.cut), alias=source.alias)
-        self.inputs: Inputs = settled(open_batch(inputs, self.outputs.values, self._captured))
-        self.program: Program = self.inputs.program
-        self.image: Value = self.inputs.image
+        inputs, self.outputs = at_rest(inputs, self.outputs) if choice.random == OFF else (inputs, self.outputs)
+        self.inputs = settled(open_batch(inputs, self.outputs.values, self._captured))
+        self.program, self.image = self.inputs.program, self.inputs.image
         self.head: Head = self.outputs.find_head(choice.score, self.program)
         scored, variables = self.head.sources, self._variable_names()
         self.layer_index = Layers(self.program, self.image, scored, variables, choice.tokens_to_map)

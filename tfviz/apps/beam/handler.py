@@ -51,9 +51,9 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
     weights, preprocess, size, fit, depth
         As the options of `tfviz explain`: a name that its --model takes is a model here, too, and all but the first say
         how an encoded picture becomes an image.
-    signature, input_name, output_name, cut, precision, safe_mode
-        As `trace` takes `signature`, `input`, `output`, `cut`, `precision` and `safe_mode`. A signature of encoded
-        images decodes them itself.
+    signature, input_name, output_name, cut, precision, random, safe_mode
+        As `trace` takes `signature`, `input`, `output`, `cut`, `precision`, `random` and `safe_mode`. A signature of
+        encoded images decodes them itself.
     maximum_model_bytes, maximum_image_bytes
         As `trace` takes the first; and what an encoded image may take while it is decoded. More is refused.
     min_batch_size, max_batch_size, max_batch_duration_secs, max_batch_weight, element_size_fn, batch_length_fn,
@@ -87,6 +87,7 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         output_name: str | None = None,
         cut: str | None = None,
         precision: str | None = None,
+        random: str | None = None,
         safe_mode: bool = True,
         maximum_model_bytes: int = MAXIMUM_MODEL_BYTES,
         maximum_image_bytes: int = MAXIMUM_IMAGE_BYTES,
@@ -108,7 +109,7 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
             check_fit(fit)
         check_depth(depth)
         limits = (maximum_model_bytes, maximum_image_bytes, depth)
-        choice = (signature, input_name, output_name, cut, precision, safe_mode, *limits)
+        choice = (signature, input_name, output_name, cut, precision, random, safe_mode, *limits)
         self._model = ModelOptions(str(model_path), weights, preprocess, None, size, fit, *choice)
         self._choice = MethodChoice(method, options, target)
         self._class_names = class_names

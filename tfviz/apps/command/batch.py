@@ -106,6 +106,7 @@ def _handler(setup: Setup, model: ModelOptions, request: BatchOptions) -> Attrib
         output_name=model.output_name,
         cut=model.cut,
         precision=model.precision,
+        random=model.random,
         safe_mode=model.safe_mode,
         maximum_model_bytes=model.maximum_model_bytes,
         maximum_image_bytes=model.maximum_image_bytes,

@@ -56,6 +56,7 @@ def _model_flags(
     output_name: options.OutputName = None,
     cut: options.Cut = None,
     precision: options.Precision = None,
+    random: options.Random = None,
     safe_mode: options.SafeMode = True,
     maximum_model_bytes: options.MaximumModelBytes = MAXIMUM_MODEL_BYTES,
     maximum_image_bytes: options.MaximumImageBytes = MAXIMUM_IMAGE_BYTES,
@@ -127,7 +128,7 @@ class ExportCommand(MethodCommand):
 class LayersCommand(ModelCommand):
     """A command that asks what is in a model."""
 
-    without = frozenset({"weights", "preprocess", "labels", "size", "fit", "depth", "precision"})
+    without = frozenset({"weights", "preprocess", "labels", "size", "fit", "depth", "precision", "random"})
 
 
 def model_options(ctx: typer.Context) -> dict[str, Any]:

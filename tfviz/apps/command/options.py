@@ -83,6 +83,14 @@ Precision = Annotated[
         rich_help_panel=MODEL_PANEL,
     ),
 ]
+Random = Annotated[
+    str | None,
+    typer.Option(
+        help="off removes what is random in the network: dropout, noise and augmentation that an export left on; keep "
+        "explains one draw, and says so, if nothing is said.",
+        rich_help_panel=MODEL_PANEL,
+    ),
+]
 SafeMode = Annotated[
     bool,
     typer.Option(

@@ -1,0 +1,111 @@
+"""What the random numbers of a program are on average, as far as the program shows it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tfviz.network.program import Step, Value
+
+UNIFORM = frozenset({"RandomUniform", "StatelessRandomUniform", "StatelessRandomUniformV2", "StatefulUniform"})
+NORMAL = frozenset(
+    {"RandomStandardNormal", "TruncatedNormal", "StatelessRandomNormal", "StatelessRandomNormalV2"}
+    | {"StatelessTruncatedNormal", "StatelessTruncatedNormalV2", "StatefulStandardNormal", "StatefulStandardNormalV2"}
+    | {"StatefulTruncatedNormal"}
+)
+HANDED_ON = frozenset({"Identity", "Reshape", "ExpandDims", "Squeeze", "BroadcastTo", "Tile", "Cast", "StopGradient"})
+SUMS = {"AddV2": 1, "Add": 1, "Sub": -1}
+ABOVE, BELOW = frozenset({"Greater", "GreaterEqual"}), frozenset({"Less", "LessEqual"})
+
+
+class Number(NamedTuple):
+    """A number by its mean. low, high: its bounds, where all between them are as likely; equal for a constant."""
+
+    mean: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it is no chance."""
+        return self.low is not None and self.low == self.high
+
+    def times(self, factor: float) -> Number:
+        """Return the number multiplied by a constant."""
+        if self.low is None or self.high is None:
+            return Number(self.mean * factor)
+        return Number(self.mean * factor, *sorted((self.low * factor, self.high * factor)))
+
+    def plus(self, other: Number) -> Number:
+        """Return the sum with another number; that of two chances has no bounds."""
+        bounds = (self.low, self.high, other.low, other.high)
+        if None in bounds or not (self.is_constant or other.is_constant):
+            return Number(self.mean + other.mean)
+        return Number(self.mean + other.mean, bounds[0] + bounds[2], bounds[1] + bounds[3])  # type: ignore[operator]  # no None
+
+    def share_above(self, bound: float) -> float | None:
+        """Return how often it is above a bound; None where that is not known."""
+        if self.low is None or self.high is None or self.is_constant:
+            return None
+        return min(max((self.high - bound) / (self.high - self.low), 0.0), 1.0)
+
+
+def constant_of(value: Value) -> float | None:
+    """Return the one number that all of a constant is; None where it is no constant, or several numbers."""
+    if value.step is None or value.step.type != "Const" or value.dtype == tf.string:
+        return None
+    found = tf.get_static_value(value.step.operation.outputs[0])
+    return float(found.flat[0]) if found is not None and found.size and (found == found.flat[0]).all() else None
+
+
+def expected(value: Value) -> Number | None:
+    """Return what a value is on average, one number for all of it; None where the program does not show it."""
+    step, known = value.step, constant_of(value)
+    if known is not None:
+        return Number(known, known, known)
+    if step is None or len(step.outputs) != 1:
+        return None
+    if step.type in UNIFORM:
+        return Number(0.5, 0.0, 1.0)
+    if step.type in NORMAL:
+        return Number(0.0)
+    operands = [expected(each) for each in step.inputs[:1] if step.type in HANDED_ON or step.type == "Floor"]
+    if operands:
+        return _handed_on(step, operands[0])
+    return _combined(step) if len(step.inputs) == 2 else None
+
+
+def _handed_on(step: Step, number: Number | None) -> Number | None:
+    if number is None or step.type != "Floor":
+        return number
+    # floor(x + U), the mask of a dropout in older programs.
+    is_mask = number.low is not None and number.high is not None and 0 <= number.low < 1 < number.high <= 2
+    share = number.share_above(1.0) if is_mask else None
+    return None if share is None else Number(share)
+
+
+def _combined(step: Step) -> Number | None:
+    first, second = map(expected, step.inputs)
+    if first is None or second is None:
+        return None
+    if step.type in SUMS:
+        return first.plus(second.times(SUMS[step.type]))
+    if step.type == "Mul" and (first.is_constant or second.is_constant):
+        chance, constant = (second, first) if first.is_constant else (first, second)
+        return chance.times(constant.mean)
+    if step.type == "RealDiv" and second.is_constant and second.mean:
+        return first.times(1 / second.mean)
+    return _share(step, first, second)
+
+
+def _share(step: Step, first: Number, second: Number) -> Number | None:
+    """Return how often a comparison of a chance with a constant holds."""
+    if step.type not in ABOVE | BELOW:
+        return None
+    swapped = first.is_constant
+    chance, bound = (second, first) if swapped else (first, second)
+    share = chance.share_above(bound.mean) if bound.is_constant else None
+    if share is None:
+        return None
+    return Number(share if (step.type in ABOVE) != swapped else 1 - share)

@@ -1,0 +1,59 @@
+"""What of a score is chance, or another image's, is said or refused."""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable
+
+from tfviz.errors import TfvizWarning, UnsupportedModelError
+from tfviz.network.choice import OFF
+from tfviz.network.draws import AT_REST, FLIPS, Found, find_batch_statistics, find_draws, reached_by
+from tfviz.network.program import Step
+from tfviz.network.traced import TracedNetwork
+
+RANDOM, SHARED = "random numbers, drawn in", "statistics of the whole batch, taken in"
+WAY_OUT = "an ExportArchive endpoint that calls the model with training=False"
+
+
+def check_randomness(network: TracedNetwork) -> None:
+    """Warn, by layer and operation, where the score is that of a random draw or follows from the whole batch.
+
+    Raises `UnsupportedModelError` where `trace` was told to remove that.
+    """
+    program, sources = network.program, network.head.sources
+    drawn = _named(network, find_draws(program, sources))
+    shared = _named(network, find_batch_statistics(program, network.image, sources))
+    if network.running.random == OFF and (drawn or shared):
+        raise UnsupportedModelError(
+            f"random is 'off', but the program does not show what it would be without {RANDOM if drawn else SHARED} "
+            f"{drawn or shared}; without them is {WAY_OUT}"
+        )
+    if drawn:
+        _warn(f"{RANDOM} {drawn}: a map is that of one draw, which may move the picture, and of a place in the batch")
+    if shared:
+        _warn(f"{SHARED} {shared}: an image's map changes with the images beside it")
+
+
+def _warn(said: str) -> None:
+    way_out = f"trace(model, random='off') (--random off) does without them where it can, and so does {WAY_OUT}"
+    warnings.warn(f"the score depends on {said}; {way_out}", TfvizWarning, stacklevel=4)
+
+
+def _named(network: TracedNetwork, found: Iterable[Found]) -> str:
+    """Return the layers of operations and their types, each once: `random_flip (StatelessRandomUniformV2)`."""
+    types: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for each in found:
+        types[_layer_of(network, each.outer)][each.operation.type] = None
+    return ", ".join(f"{name} ({', '.join(each)})" for name, each in types.items())
+
+
+def _layer_of(network: TracedNetwork, step: Step) -> str:
+    """Return the layer in which the numbers of a step first meet the image's, or the step's name where none is."""
+    features, met = reached_by(network.program, [network.image]), reached_by(network.program, step.outputs)
+    places = [each for each in network.program.steps if not (features & met).isdisjoint(each.outputs)]
+    path = network.layer_index.path_around(places[0]).split("/") if places else []
+    layers = [name for name in path if not FLIPS.fullmatch(name)]
+    # A layer's own scopes may have scopes of TensorFlow's functions inside.
+    known = (name for name in layers if AT_REST.fullmatch(name))
+    return next(known, "".join(layers[-1:])) or step.name

@@ -1,0 +1,189 @@
+"""A program without its random numbers, as it is when nobody trains, where it shows what that is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import tensorflow as tf
+
+from tfviz.network.draws import AT_REST, FLIPS, NORMALISATIONS, OF_SHAPE, find_batch_statistics, find_draws, reached_by
+from tfviz.network.expectation import constant_of, expected
+from tfviz.network.inputs import Inputs
+from tfviz.network.outputs import Outputs
+from tfviz.network.program import Program, Step, Value
+
+SELECTIONS = frozenset({"Select", "SelectV2"})
+TRANSFORMATIONS = frozenset({"ImageProjectiveTransformV2", "ImageProjectiveTransformV3"})
+SAME = frozenset({"Cast", "Identity"})
+TOLERANCE = 5e-3
+"""How far the mean of what features are multiplied by may be from one: constants may be rounded to bfloat16."""
+
+
+def at_rest(inputs: Inputs, outputs: Outputs) -> tuple[Inputs, Outputs]:
+    """Return a network's inputs and outputs with the program between them, without the random numbers that can go.
+
+    A layer that changes nothing when nobody trains, known by its scope, gives what it is given. So does what features
+    are multiplied or masked by that is one on average (dropout, Gaussian dropout), what is added to them that is zero
+    (noise), a choice between them and what is made of them (a flip), and a projective transformation. A batch
+    normalisation takes its moving statistics. The steps of the program are changed.
+    """
+    program, image = inputs.program, inputs.image
+    for find in (_of_layers, _of_operations):
+        while found := find(program, image):
+            for step in program.steps:
+                step.inputs = [found.get(value, value) for value in step.inputs]
+            outputs = replace(outputs, values=[found.get(value, value) for value in outputs.values])
+            program = program.giving(outputs.values)
+    for each in find_batch_statistics(program, image, program.outputs):
+        _take_moving_statistics(each.operation)
+    return replace(inputs, program=program), outputs
+
+
+def _take_moving_statistics(step: Step) -> None:
+    """Let a batch normalisation that trains take the moving statistics, if it is given some."""
+    if step.type not in NORMALISATIONS or not all(value.shape.num_elements() for value in step.inputs[3:5]):
+        return
+    settings = {name: step.operation.get_attr(name) for name in ("epsilon", "data_format")}
+    x, *others = step.inputs
+    with tf.Graph().as_default():
+        given = [tf.raw_ops.Placeholder(dtype=value.dtype, shape=value.shape) for value in others]
+        names = ("scale", "offset", "mean", "variance")
+        features = tf.raw_ops.Placeholder(dtype=x.dtype, shape=x.shape)
+        made = getattr(tf.raw_ops, step.type)(
+            x=features, **dict(zip(names, given, strict=True)), **settings, is_training=False
+        )
+    step.operation = made[0].op
+
+
+def _of_layers(program: Program, image: Value) -> dict[Value, Value]:
+    """Return what the layers that change nothing give, by what they are given."""
+    scopes = {scope for draw in find_draws(program, program.outputs) if (scope := _scope_of(draw.outer))}
+    if not scopes:
+        return {}
+    features = reached_by(program, [image])
+    return {value: given for scope in scopes for value, given in _Scope(program, scope, features).found()}
+
+
+def _scope_of(step: Step) -> str:
+    parts = step.name.split("/")[:-1]
+    known = (depth for depth, part in enumerate(parts, 1) if AT_REST.fullmatch(part) or FLIPS.fullmatch(part))
+    return "/".join(parts[: next(known, 0)])
+
+
+class _Scope:
+    def __init__(self, program: Program, scope: str, features: Collection[Value]) -> None:
+        self._features = features
+        self._steps = [step for step in program.steps if step.name.startswith(scope + "/")]
+        self._made = {value for step in self._steps for value in step.outputs}
+        inside = set(self._steps)
+        self._used = {value for step in program.steps if step not in inside for value in step.inputs}
+        self._used.update(program.outputs)
+
+    def found(self) -> Iterator[tuple[Value, Value]]:
+        """Yield each value that leaves the scope with the one that it is made of."""
+        for value in self._made & self._used & set(self._features):
+            given = self._given(value)
+            if len(given) == 1:
+                same = [each for each in self._handed_on(given) if _are_alike(each, value)]
+                yield from [(value, same[0])] if same and same[0] is not value else []
+
+    def _given(self, value: Value) -> list[Value]:
+        """Return the features from outside that a value is made of."""
+        found, seen, pending = dict[Value, None](), set[Value](), [value]
+        while pending:
+            each = pending.pop()
+            if each in seen or each not in self._features:
+                continue
+            seen.add(each)
+            if each not in self._made or each.step is None:
+                found[each] = None
+            elif each.step.type not in OF_SHAPE:
+                pending.extend(each.step.inputs)
+        return list(found)
+
+    def _handed_on(self, values: list[Value]) -> list[Value]:
+        """Return values with what the scope casts them to."""
+        found = list(values)
+        for step in self._steps:
+            if step.type in SAME and step.inputs[0] in found:
+                found.append(step.outputs[0])
+        return found
+
+
+def _are_alike(value: Value, other: Value) -> bool:
+    return bool(value.dtype == other.dtype and value.shape.is_compatible_with(other.shape))
+
+
+def _of_operations(program: Program, image: Value) -> dict[Value, Value]:
+    """Return the first operation that random numbers meet features in, and what it is without them, if that shows."""
+    draws = [draw.operation.outputs for draw in find_draws(program, program.outputs)]
+    features = frozenset(reached_by(program, [image]))
+    chance = frozenset(reached_by(program, [value for outputs in draws for value in outputs])) - features
+    meeting = _Meeting(features, chance, program)
+    for step in program.steps:
+        if chance.intersection(step.inputs) and features.intersection(step.outputs):
+            for value, given in meeting.found(step):
+                if _are_alike(value, given):
+                    return {value: given}
+    return {}
+
+
+@dataclass(frozen=True)
+class _Meeting:
+    """How features and chance meet."""
+
+    features: frozenset[Value]
+    chance: frozenset[Value]
+    program: Program
+
+    def found(self, step: Step) -> Iterator[tuple[Value, Value]]:
+        """Yield what a step gives, or what follows it, with what that is without the chance."""
+        result = step.outputs[0]
+        if step.type in SELECTIONS and step.inputs[0] in self.chance:
+            yield from self._selected(step)
+        elif step.type in TRANSFORMATIONS and step.inputs[0] in self.features:
+            yield result, step.inputs[0]
+        elif step.type in ("AddV2", "Add", "Sub", "Mul") and len(self.features.intersection(step.inputs)) == 1:
+            (place,) = (place for place, value in enumerate(step.inputs) if value in self.features)
+            number, given = expected(step.inputs[1 - place]), step.inputs[place]
+            if number is None:
+                return
+            if step.type == "Mul":
+                yield from self._scaled(result, given, number.mean)
+            elif number.mean == 0 and not (step.type == "Sub" and place == 1):
+                yield result, given
+
+    def _selected(self, step: Step) -> Iterator[tuple[Value, Value]]:
+        """Yield what a random choice gives: dropout keeps features or zero, a flip turns them or leaves them."""
+        decision, kept, other = step.inputs
+        for given, changed in ((other, kept), (kept, other)):
+            if given in self.features and changed in reached_by(self.program, [given]) and changed is not given:
+                yield step.outputs[0], given
+        share = expected(decision)
+        if share is not None and kept in self.features and constant_of(other) == 0:
+            yield from self._scaled(step.outputs[0], kept, share.mean)
+
+    def _scaled(self, result: Value, given: Value, mean: float) -> Iterator[tuple[Value, Value]]:
+        """Yield features for their product with what is `mean` on average, scaled to one before or after."""
+        if _is_one(mean):
+            yield result, given
+        if given.step is not None and (scale := _scale(given.step, self.features)) and _is_one(mean * scale[1]):
+            yield result, scale[0]
+        users = [step for step in self.program.steps if result in step.inputs]
+        if len(users) == 1 and (scale := _scale(users[0], self.features)) and _is_one(mean * scale[1]):
+            yield users[0].outputs[0], given
+
+
+def _is_one(number: float) -> bool:
+    return abs(number - 1) < TOLERANCE
+
+
+def _scale(step: Step, features: Collection[Value]) -> tuple[Value, float] | None:
+    """Return the features that a step multiplies by a constant, and that; None for another step."""
+    places: Iterable[int] = {"Mul": (0, 1), "RealDiv": (0,)}.get(step.type, ())
+    for place in places:
+        constant = constant_of(step.inputs[1 - place])
+        if step.inputs[place] in features and constant:
+            return step.inputs[place], constant if step.type == "Mul" else 1 / constant
+    return None
