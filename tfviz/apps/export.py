@@ -47,6 +47,10 @@ def export(
     Inputs of the model beside the image keep their names; a signature that takes encoded images is given them as
     `encoded`, strings (N,), and decodes them as it does. Where the model takes one image at once, so do its methods.
 
+    The numbers are those of the network that is exported, to the last bit (on one machine and release of TensorFlow),
+    where its weights are variables. Those of a frozen graph are constants, which TensorFlow folds anew: its scores and
+    maps are equal up to rounding.
+
     The model's signatures give what they gave; a Keras model gets `serving_default`. Custom gradients of the model
     itself are not written. The weights are written once. What made it is in `assets.extra/manifest.json`, with the
     model's fingerprint. Of a SavedModel folder, `explanation_metadata.json` and all else in `assets.extra` is kept.

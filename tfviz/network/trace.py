@@ -95,10 +95,9 @@ def trace(
         What a .keras or .h5 file may unpack to, or four times its own size where that is more; and, a twenty-fifth of
         it, how long its configuration may be. A file that asks for more is refused before it is read.
     fast
-        Whether backward passes take shortcuts that are faster on a CPU. The forward pass is TensorFlow's own, gradients
-        are equal to its up to rounding. None takes them where TensorFlow sees nothing but CPUs and no `jit_compile` is
-        asked for; a reduced precision has none.
-
+        Whether backward passes take shortcuts that are faster on a CPU. The forward pass has TensorFlow's own
+        operations, gradients are equal to its up to rounding. None takes them where TensorFlow sees nothing but CPUs
+        and no `jit_compile` is asked for; a reduced precision has none.
     random
         `off` removes what is random in the program (dropout, noise, augmentation) and the statistics of the batch that
         normalisations took in training, where it shows what it would be without; `keep` explains one draw, and warns.
