@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 
 import keras
@@ -14,6 +15,7 @@ from keras import layers
 from model_zoo import distance
 
 import tfviz
+from tfviz.network.draws import DRAWS
 
 SHAPE = (12, 12, 3)
 IMAGES = np.random.default_rng(0).uniform(size=(3, *SHAPE)).astype(np.float32)
@@ -169,6 +171,16 @@ QUIET = [
 @pytest.mark.parametrize("function", QUIET)
 def test_what_is_no_chance_of_the_score_is_not_mentioned(function):
     assert said(plain(function))[1] == []
+
+
+def test_every_operation_of_tensorflow_that_draws_is_known():
+    """Those that give, move or take a seed or a state are none, nor are gradients and datasets."""
+    named = "Random Multinomial TruncatedNormal Uniform[A-Z]?[a-z]*$ StandardNormal SampleDistorted CandidateSampler"
+    others = "Dataset|Grad$|Seed|Queue|GetAlg|GetKeyCounter|Quantize|Quantized|Uniform(Add|Dequantize|Requantize|Clip)"
+    found = {
+        name for name in dir(tf.raw_ops) if re.search("|".join(named.split()), name) and not re.search(others, name)
+    }
+    assert found - DRAWS == set() and len(found) > 30
 
 
 # What is removed.
