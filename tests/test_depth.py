@@ -16,7 +16,8 @@ from tfviz.apps.cards import CardMaker
 from tfviz.apps.depth import picture_of
 from tfviz.apps.examples import Look
 from tfviz.apps.images import decode_image
-from tfviz.apps.setup import ModelOptions, set_up
+from tfviz.apps.model_options import ModelOptions
+from tfviz.apps.setup import set_up
 from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.results import grey_picture
 

@@ -19,8 +19,9 @@ from tfviz.apps.explain import explain
 from tfviz.apps.explanation import Explanation, shown
 from tfviz.apps.features import picture_in
 from tfviz.apps.images import Image, decode_image, fit_image
+from tfviz.apps.model_options import ModelOptions
 from tfviz.apps.records import DIAGNOSTICS
-from tfviz.apps.setup import ModelOptions, Setup, set_up, with_baselines
+from tfviz.apps.setup import Setup, set_up, with_baselines
 from tfviz.arrays import refuse_masked
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, TfvizWarning, UnknownLayerError, one_line
 from tfviz.methods import LAYER, choose_methods, compile_methods, find_method

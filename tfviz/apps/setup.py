@@ -16,12 +16,13 @@ from tfviz.apps.explanation_metadata import ExplanationMetadata, read_explanatio
 from tfviz.apps.features import picture_in, wrap
 from tfviz.apps.images import Image, check_fit, decode_image, fit_image, image_size, read_bytes
 from tfviz.apps.labels import read_labels, resolve_target
+from tfviz.apps.model_options import ModelOptions
 from tfviz.apps.models import OpenedModel, open_model
 from tfviz.apps.preprocessing import Preprocessing, find_preprocessing
 from tfviz.apps.probing import measure_fit, measure_preprocessing
 from tfviz.apps.saved_signatures import read_signatures
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizWarning, UnsupportedModelError
-from tfviz.limits import MAXIMUM_IMAGE_BYTES, MAXIMUM_MODEL_BYTES
+from tfviz.limits import MAXIMUM_IMAGE_BYTES
 from tfviz.network.expected_range import objection_to
 from tfviz.network.parsing import ExampleFormat, find_example_format
 from tfviz.network.trace import trace
@@ -30,43 +31,6 @@ from tfviz.network.traced import TracedNetwork
 ASSUMED_PREPROCESSING = "0..255"
 ASSUMED_SIZE = 224
 INTEGRATED, BASELINE = "integrated_gradients", "baseline"
-
-
-@dataclass(frozen=True)
-class ModelOptions:
-    """The options about the model, as the user gave them."""
-
-    model: str
-    weights: str
-    preprocess: str | None
-    labels: Path | None
-    size: int | None
-    fit: str | None = None
-    signature: str | None = None
-    input_name: str | None = None
-    output_name: str | None = None
-    cut: str | None = None
-    precision: str | None = None
-    random: str | None = None
-    safe_mode: bool = True
-    maximum_model_bytes: int = MAXIMUM_MODEL_BYTES
-    maximum_image_bytes: int = MAXIMUM_IMAGE_BYTES
-    depth: str = FULL
-
-    @property
-    def choice(self) -> dict[str, Any]:
-        """What `trace` is told of the model."""
-        return trace_options(vars(self))
-
-
-def trace_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what `trace` is told of a model, of the options of a command."""
-    names = {"signature": "signature", "input": "input_name", "output": "output_name", "cut": "cut"}
-    names |= {name: name for name in ("precision", "random", "safe_mode", "maximum_model_bytes")}
-    found = {name: options[option] for name, option in names.items() if options.get(option) is not None}
-    # A model that comes from no file has neither a safe mode nor a size to ask for.
-    usual = {"safe_mode": True, "maximum_model_bytes": MAXIMUM_MODEL_BYTES}
-    return {name: value for name, value in found.items() if usual.get(name) != value}
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ def trace(
         The model's file does more than hold a network, see `safe_mode`.
     UnsupportedModelError
         The model cannot be opened, no input, or several, may be the image, there are no class scores and no `score`, or
-        what is random cannot be removed; a network that ends in features is opened, and refused where a score is needed.
+        what is random cannot be removed; what ends in features is opened, and refused where a score is needed.
     """
     opening = Opening(image_shape, signature, custom_objects, safe_mode, maximum_model_bytes)
     choice = Choice(score, input, output, cut, tokens_to_map, fast, precision, jit_compile, random)

@@ -45,8 +45,7 @@ class TracedNetwork(Reopened):
 
     def __init__(self, source: Source, choice: Choice) -> None:
         self.name = printable(source.name)
-        self.signature: str | None = source.signature
-        self.function = source.function
+        self.signature, self.function = source.signature, source.function
         whole = program_of(source.function.graph)
         captured = [own_tensor(each) for each in source.function.captured_inputs]
         given = len(whole.inputs) - len(captured)

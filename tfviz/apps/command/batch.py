@@ -19,8 +19,9 @@ from tfviz.apps.command.batching import LABEL
 from tfviz.apps.examples import Look, MethodChoice
 from tfviz.apps.explanation import Explanation
 from tfviz.apps.images import WAYS_TO_FIT
+from tfviz.apps.model_options import ModelOptions
 from tfviz.apps.records import DEAD_LETTERS, ENCODED, OVERLAYS, RESULTS
-from tfviz.apps.setup import ModelOptions, Setup, set_up, with_baselines
+from tfviz.apps.setup import Setup, set_up, with_baselines
 from tfviz.errors import TfvizError
 from tfviz.methods import compile_methods, find_method
 from tfviz.methods.registry import INNER

@@ -21,16 +21,10 @@ from tfviz.apps.export import check_encoded, write
 from tfviz.apps.features import trial_record
 from tfviz.apps.folders import EXTRA
 from tfviz.apps.images import fit_image, read_image
+from tfviz.apps.model_options import ModelOptions
 from tfviz.apps.models import OpenedModel, open_model
 from tfviz.apps.preprocessing import find_preprocessing
-from tfviz.apps.setup import (
-    ASSUMED_PREPROCESSING,
-    ModelOptions,
-    complete_choice,
-    network_size,
-    set_up_opened,
-    with_baselines,
-)
+from tfviz.apps.setup import ASSUMED_PREPROCESSING, complete_choice, network_size, set_up_opened, with_baselines
 from tfviz.apps.signatures import ENCODED, Exported, image_input, prepare
 from tfviz.demo import sample_paths
 from tfviz.errors import TfvizWarning

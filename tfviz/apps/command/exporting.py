@@ -40,7 +40,7 @@ def export(
         raise typer.BadParameter("--preprocess and --fit are for --encoded; images are given as the network takes them")
     start_tensorflow()
     from tfviz.apps.command.export import export as write
-    from tfviz.apps.setup import ModelOptions
+    from tfviz.apps.model_options import ModelOptions
 
     named = {} if not layer else {"layer": layer[0] if len(layer) == 1 else layer}
     write(
