@@ -63,7 +63,10 @@ def test_the_numbers_are_those_of_the_model(explanation):
 
 def test_the_layer_is_found_and_named(explanation):
     assert explanation.layers == {"grad_cam": "conv2"}
-    assert explanation.options == {"grad_cam": {"layer": "conv2", "upsample": True}, "guided_backprop": {}}
+    assert explanation.options == {
+        "grad_cam": {"layer": "conv2", "upsample": True, "placement": "convention"},
+        "guided_backprop": {},
+    }
 
 
 def test_a_layer_goes_to_every_method_that_looks_at_one():
@@ -313,7 +316,12 @@ def test_the_manifest_says_how(explanation, tmp_path):
     }
     assert saved["model"] == {"name": "functional", "path": None, "fingerprint": explanation.fingerprint, **WHOLE}
     assert saved["methods"] == {
-        "grad_cam": {"result": "map", "sign": "for", "layer": "conv2", "options": {"layer": "conv2", "upsample": True}},
+        "grad_cam": {
+            "result": "map",
+            "sign": "for",
+            "layer": "conv2",
+            "options": {"layer": "conv2", "upsample": True, "placement": "convention"},
+        },
         "guided_backprop": {"result": "attribution", "sign": "direction", "layer": None, "options": {}},
     }
     assert saved["results"][0]["class"] is None and saved["warnings"] == [] and saved["failed"] == {}

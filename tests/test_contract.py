@@ -50,6 +50,7 @@ OTHER_FORMS = ["saved by tf_keras", "examples", "whole numbers"]
 ALTERNATIVES = {
     "layer": lambda network: next(name for name in network.layers if name != network.default_layer),
     "upsample": lambda network: False,
+    "placement": lambda network: "receptive_field",
     "max_channels": lambda network: 1,
     "baseline": lambda network: ["blurred", 0.5],
     "steps": lambda network: 1,

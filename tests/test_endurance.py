@@ -79,7 +79,11 @@ def test_every_number_among_the_options_is_an_argument():
 
 def test_what_is_no_number_is_compiled_for():
     compiled_for, values = split("smooth_grad", METHODS["smooth_grad"].complete({"of": "grad_cam"}))
-    assert compiled_for["of"] == "grad_cam" and compiled_for["options"] == {"layer": None, "upsample": True}
+    assert compiled_for["of"] == "grad_cam" and compiled_for["options"] == {
+        "layer": None,
+        "upsample": True,
+        "placement": "convention",
+    }
     assert [value.dtype.name for value in values] == ["int32", "float32", "int32"]
 
 

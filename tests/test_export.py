@@ -453,7 +453,11 @@ def test_the_manifest_says_what_made_it(folder, tmp_path):
     assert said["versions"]["tensorflow"] == tf.__version__ and said["batch_size"] == 8 and said["schema"] == 1
     assert said["score"] == {"head": "softmax", "meaning": "the logit before the softmax"}
     assert list(said["signatures"]) == list(EXPORTED)
-    grad_cam = {"method": "grad_cam", "layer": "conv2", "options": {"layer": "conv2", "upsample": True}}
+    grad_cam = {
+        "method": "grad_cam",
+        "layer": "conv2",
+        "options": {"layer": "conv2", "upsample": True, "placement": "convention"},
+    }
     assert said["signatures"]["grad_cam"] == grad_cam
     assert said["signatures"]["rise"]["options"]["masks"] == 10 and said["signatures"]["rise"]["layer"] is None
     export(str(folder), tmp_path / "out", "grad_cam", layer=["conv1"])
@@ -632,6 +636,7 @@ def fixed(images):
     return tf.reduce_mean(features, [1, 2])
 
 
+@pytest.mark.filterwarnings("ignore:.*raw outputs are taken for logits:tfviz.errors.TfvizWarning")
 @pytest.mark.parametrize("count", [1, None])
 def test_a_batch_of_one_stays_one(tmp_path, count):
     """What the model's own signature takes at once, those of its methods take."""

@@ -117,6 +117,7 @@ def test_the_terms_of_a_decomposition(broken, kind):
         tfviz.full_grad_decomposition(broken[kind], IMAGES)
 
 
+@pytest.mark.filterwarnings("ignore:less than 1% of pixel_range:tfviz.errors.TfvizWarning")
 @pytest.mark.parametrize("kind", ["a weight", "one image"])
 def test_attacks(broken, kind):
     with pytest.raises(tfviz.TfvizError, match=REASONS[kind]):

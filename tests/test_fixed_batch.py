@@ -117,6 +117,7 @@ def test_the_layers_are_those_of_an_open_batch(folders):
     np.testing.assert_allclose(tfviz.hires_cam(folders("flattened"), IMAGES, TARGETS), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:.*raw outputs are taken for logits:tfviz.errors.TfvizWarning")
 def test_methods_of_what_runs_on_each_image(folders):
     """Each image's result is what it is alone, whatever the method and the number of targets."""
     network = tfviz.trace(folders("its mean"))
@@ -132,6 +133,7 @@ def test_methods_of_what_runs_on_each_image(folders):
         np.testing.assert_allclose(found[method], expected, rtol=1e-4, atol=1e-5, err_msg=method)
 
 
+@pytest.mark.filterwarnings("ignore:the layer looked at is:tfviz.errors.TfvizWarning")
 def test_a_frozen_graph(tmp_path):
     with tf.Graph().as_default() as graph:
         images = tf.compat.v1.placeholder(tf.float32, [1, SIDE, SIDE, 3], name="input")

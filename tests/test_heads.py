@@ -414,6 +414,7 @@ NONE = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:the score depends on random numbers:tfviz.errors.TfvizWarning")
 @pytest.mark.parametrize("name", NONE)
 def test_other_numbers_stay_raw(name):
     network = tfviz.trace(model_of(NONE[name])[0])

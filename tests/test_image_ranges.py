@@ -209,6 +209,7 @@ def test_one_image_among_others():
     assert said_of(None, mixed)[0].startswith("image 0 holds numbers from -1 to 1, but others")
 
 
+@pytest.mark.filterwarnings("ignore:.*is zero everywhere:tfviz.errors.TfvizWarning")
 @pytest.mark.parametrize("kind", ["live", "saved", "tf_keras"])
 def test_every_call_says_it(tmp_path, kind):
     model = NETWORKS["divided"][0]()
@@ -286,6 +287,7 @@ def test_black_and_white_of_attacks_and_visualisations(range_, says):
             )
 
 
+@pytest.mark.filterwarnings("ignore:less than 1% of pixel_range:tfviz.errors.TfvizWarning")
 def test_the_slip_of_a_pixel_range():
     """0 and 255 for a network that takes 0..1, whatever it makes of them."""
     model = NETWORKS["multiplied and divided"][0]()

@@ -89,7 +89,11 @@ def test_the_layer_of_the_inner_method_is_reported():
         options={"smooth_grad": {"of": "hires_cam", "samples": 2}, "var_grad": {"samples": 2}},
     )
     assert explanation.layers == {"smooth_grad": "conv2"}
-    assert explanation.options["smooth_grad"]["options"] == {"layer": "conv2", "upsample": True}
+    assert explanation.options["smooth_grad"]["options"] == {
+        "layer": "conv2",
+        "upsample": True,
+        "placement": "convention",
+    }
     assert explanation.options["var_grad"]["options"] == {}
 
 

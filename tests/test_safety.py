@@ -361,6 +361,7 @@ def test_how_a_nested_model_is_trained_is_read_but_not_how_the_whole_is(tmp_path
     is_refused("part.keras", tmp_path, "it holds 'own_loss'", UnsupportedModelError)
 
 
+@pytest.mark.filterwarnings("ignore:.*expects numbers up to about 255:tfviz.errors.TfvizWarning")
 def test_layers_of_tf_keras_that_call_arithmetic(tmp_path):
     """`x / 255` in a functional model of Keras 2 is a function of TensorFlow's, by its name."""
     old = pytest.importorskip("tf_keras")

@@ -193,6 +193,7 @@ def test_a_kernel_with_more_weights_than_its_map_has_numbers_is_not_scaled():
     assert tfviz.trace(model).running.shortcuts.folds == ()
 
 
+@pytest.mark.filterwarnings("ignore:the score depends on statistics of the whole batch:tfviz.errors.TfvizWarning")
 def test_a_kernel_that_follows_from_the_image_keeps_its_gradient():
     class OfItself(keras.layers.Layer):
         def call(self, images):
@@ -288,6 +289,7 @@ def lookalikes(images):
     }
 
 
+@pytest.mark.filterwarnings("ignore:the score depends on statistics of the whole batch:tfviz.errors.TfvizWarning")
 def test_what_looks_like_a_shortcut():
     found = list(lookalikes(tf.zeros([1, 19, 18, 3])))
 
@@ -301,6 +303,7 @@ def test_what_looks_like_a_shortcut():
         assert np.abs(gradient - expected).max() < 2e-6 * np.abs(expected).max(), name
 
 
+@pytest.mark.filterwarnings("ignore:the score depends on statistics of the whole batch:tfviz.errors.TfvizWarning")
 @pytest.mark.parametrize(
     "logits",
     [

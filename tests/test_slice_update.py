@@ -15,6 +15,8 @@ WEIGHTS = np.array([0.5, -2.0, 1.0], np.float32)
 IMAGES = np.random.default_rng(0).normal(size=(2, SIZE, SIZE, 3)).astype(np.float32)
 REFUSED = "TensorFlow has no gradient through the operation XlaDynamicUpdateSlice, .* occlusion, rise and eigen_cam"
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*raw outputs are taken for logits:tfviz.errors.TfvizWarning")
+
 
 class Masked(layers.Layer):
     """Multiply by a constant mask, which updates make: one in the corner, two below, zero elsewhere."""

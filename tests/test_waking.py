@@ -149,6 +149,7 @@ def test_a_residual_sum_is_no_part_of_an_activation():
     assert types(tfviz.trace(model)) == [["Relu"], ["Relu"]]
 
 
+@pytest.mark.filterwarnings("ignore:the score depends on statistics of the whole batch:tfviz.errors.TfvizWarning")
 def test_what_is_no_nonlinearity_of_one_value_is_left_alone():
     """Gates of other values, norms, attention, and the larger of two maps."""
 

@@ -19,7 +19,7 @@ from tfviz.methods.replicas import Replica, on_replicas, replica_devices, run_pa
 from tfviz.network.batches import Batch, batches
 from tfviz.network.compiling import reason_of, with_captured
 from tfviz.network.expected_range import expected_range
-from tfviz.network.finite import check_scores
+from tfviz.network.finite import check_scores, check_weights
 from tfviz.network.passes import Features
 from tfviz.network.precision import FULL
 from tfviz.network.traced import TracedNetwork
@@ -220,12 +220,14 @@ def _check_maps(
         lowest, highest = values.min(axis=axes), values.max(axis=axes)
         finite = np.isfinite(lowest) & np.isfinite(highest)
         if not finite.all():
+            check_weights(network, int(np.argmin(finite)) // columns)
             raise TfvizError(
                 f"{name} of image {int(np.argmin(finite)) // columns} holds NaN or infinite values: the network's own "
                 "gradient overflows there (common with float16; trace the float32 model, without precision)"
             )
         rows = np.flatnonzero((lowest == 0) & (highest == 0))
         if rows.size:
+            check_weights(network, int(rows[0]) // columns)
             otherwise = compiled.runs[name].method.when_zero
             otherwise += "" if reduced == FULL else f", or its numbers are too small or too large for {reduced}"
             by_gradient = any(not isinstance(each, Features) for each in compiled.runs[name].explaining.gradients)

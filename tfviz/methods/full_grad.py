@@ -20,7 +20,7 @@ from tfviz.methods.noise import SAMPLING, over_noise
 from tfviz.methods.placing import at_image_size, placement_of
 from tfviz.network.batches import batches
 from tfviz.network.compiling import concrete
-from tfviz.network.finite import check_scores
+from tfviz.network.finite import check_scores, check_weights
 from tfviz.network.geometry.placement import Placement
 from tfviz.network.passes import BIASES, Gradient, Passes
 from tfviz.network.program import Value
@@ -92,7 +92,7 @@ def full_grad_decomposition(model: Any, images: Any, targets: Any = None, *, bat
         check_scores(network, batch, np.isfinite(found[-1]["scores"]), done)
         done += len(batch.images)
     decomposition = Decomposition(**tf.nest.map_structure(lambda *parts: np.concatenate(parts), *found))
-    _check(decomposition)
+    _check(network, decomposition)
     return decomposition
 
 
@@ -217,11 +217,12 @@ def _sum_of_products(images: tf.Tensor, tensor: tf.Tensor, gradient: tf.Tensor) 
     return tf.reduce_sum(tf.reshape(products, [tf.shape(images)[0], -1]), axis=1)
 
 
-def _check(decomposition: Decomposition) -> None:
+def _check(network: TracedNetwork, decomposition: Decomposition) -> None:
     """Raise where a term is not finite; warn where the terms are not the score, and say why."""
     terms, errors = decomposition._terms, decomposition.completeness_error
     finite = np.isfinite(terms).all(axis=0)
     if not finite.all():
+        check_weights(network, int(np.argmin(finite)))
         raise TfvizError(
             f"the terms of image {int(np.argmin(finite))} are NaN or infinite: the network's own gradient overflows "
             "there (common with float16; trace the float32 model)"

@@ -87,6 +87,10 @@ def find_default(evidence: Evidence, listed: Mapping[Value, Layer], maps: Maps, 
     the last that the patches' evidence comes through. Where no map has all evidence, it is the deepest that has some. A
     map of few places is passed over if an earlier one has more.
     """
+    # A network without a classifier ends in features, or in tokens.
+    last = next(filter(None, (_features(value, listed) for value in evidence.scored)), None)
+    if last is not None:
+        return Default(last)
     inner = [value for value in evidence.order if evidence.has(value)]
     found = [value for value in inner if value in maps or value in tokens.unfollowed]
     whole = [value for value in found if evidence.has_all(value)] or found
@@ -99,7 +103,11 @@ def find_default(evidence: Evidence, listed: Mapping[Value, Layer], maps: Maps, 
         return Default()
     ends = [_features(value, listed) for value in evidence.ends(set(found))]
     small = [value for value in inner if evidence.has_all(value) and (value in maps.single or value in whole)]
-    passed = [value for value in small if large and evidence.order[value] > evidence.order[large[-1]]]
+    passed = [
+        value
+        for value in small
+        if large and evidence.order[value] > evidence.order[large[-1]] and _features(value, listed) is not chosen
+    ]
     behind = {value for value in passed if value in listed}
     others = [each for each in ends if each is not None and each is not chosen and each.value not in behind]
     return Default(

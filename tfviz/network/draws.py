@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfviz.network.program import CASES, CONDITIONS, LOOPS, Program, Step, Value
+from tfviz.network.program import CASES, CONDITIONS, LOOPS, EachImage, Program, Step, Value
 
 _DRAWS = """
 RandomUniform RandomUniformInt RandomStandardNormal TruncatedNormal ParameterizedTruncatedNormal RandomGamma
@@ -115,7 +115,8 @@ def _statistics(
             continue
         if _is_over_images(step):
             yield Found(step, outer or step)
-        for inner, wanted in _inside(step, reaching):
+        # What runs on each image by itself sees no other.
+        for inner, wanted in () if isinstance(step, EachImage) else _inside(step, reaching):
             # The first input of a condition chooses, and is none of its branches'.
             given = step.inputs[len(step.inputs) - len(inner.inputs) :]
             inputs = [value for value, each in zip(inner.inputs, given, strict=True) if each in reached]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import weakref
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import tensorflow as tf
 
 from tfviz.network.compiling import concrete
 from tfviz.network.inputs import COUNTING
-from tfviz.network.program import Step, Value
+from tfviz.network.program import Program, Step, Value
 from tfviz.network.replay import replay
 from tfviz.network.traced import TracedNetwork
 
@@ -78,10 +79,15 @@ class ExpectedRange:
         return self.largest * (ROUNDING if self.signed and low >= 0 else TOO_LARGE)
 
 
+# No functions, which a network keeps few of; its program lives as long as it does.
+_FOUND: weakref.WeakKeyDictionary[Program, ExpectedRange | None] = weakref.WeakKeyDictionary()
+
+
 def expected_range(network: TracedNetwork) -> ExpectedRange | None:
     """Return the range of a network's images, None where nothing tells of it; found when it is first asked for."""
-    found: ExpectedRange | None = network.remember("expected_range", _find)
-    return found
+    if network.program not in _FOUND:
+        _FOUND[network.program] = _find(network)
+    return _FOUND[network.program]
 
 
 def objection_to(network: TracedNetwork, black: np.ndarray, white: np.ndarray) -> str | None:

@@ -35,10 +35,8 @@ def check_scores(network: TracedNetwork, batch: Batch, finite: np.ndarray, start
 
 def why_not_finite(network: TracedNetwork, image: np.ndarray, others: Mapping[str, tf.Tensor] = NO_OTHERS) -> str:
     """Return, in words, what makes the score of an image (1, H, W, C) NaN or infinite: weights, image or arithmetic."""
-    weights = [str(variable.name) for variable in network.function.variables if not _is_finite(variable)]
-    if weights:
-        named = ", ".join(weights[:NAMED]) + (f" and {len(weights) - NAMED} more" if len(weights) > NAMED else "")
-        return f"weights of the network are NaN or infinite: {named}"
+    if weights := broken_weights(network):
+        return weights
     if not np.isfinite(image).all():
         return "the image holds NaN or infinite values"
     place = _first_place(network, image, others)
@@ -50,6 +48,24 @@ def why_not_finite(network: TracedNetwork, image: np.ndarray, others: Mapping[st
         + " (a number too large, a division by zero, a logarithm or root of a negative number)"
         + advice
     )
+
+
+def broken_weights(network: TracedNetwork) -> str:
+    """Return, in words, which weights are NaN or infinite, empty for none."""
+    weights = [str(variable.name) for variable in network.function.variables if not _is_finite(variable)]
+    if not weights:
+        return ""
+    named = ", ".join(weights[:NAMED]) + (f" and {len(weights) - NAMED} more" if len(weights) > NAMED else "")
+    return f"weights of the network are NaN or infinite: {named}"
+
+
+def check_weights(network: TracedNetwork, image: int) -> None:
+    """Raise `TfvizError` where weights are NaN or infinite, once what was made of the image of that number is doubtful.
+
+    The kernels of some processors make 0 of the ReLU of NaN, so that a score looks finite.
+    """
+    if weights := broken_weights(network):
+        raise TfvizError(f"image {image} has no score that could be explained: {weights}")
 
 
 def _is_finite(variable: tf.Variable) -> bool:

@@ -17,6 +17,7 @@ from tfviz.network.custom_gradients import warn_about_custom_gradients
 from tfviz.network.custom_scores import CustomScore
 from tfviz.network.heads import warn_about_head
 from tfviz.network.layer import Shape
+from tfviz.network.layout import warn_about_layout
 from tfviz.network.opening import Opening, Structure, open_source
 from tfviz.network.patches import TokensToMap
 from tfviz.network.randomness import check_randomness
@@ -133,6 +134,7 @@ def trace(
         check_differentiable(network.in_full_precision())
         warn_about_custom_gradients(network.in_full_precision())
         warn_about_head(network)
+        warn_about_layout(network)
         check_randomness(network)
         if reusable:
             _NETWORKS[model] = (Structure(model), network.without_model())

@@ -17,7 +17,7 @@ from tfviz.methods.checks import name_images, number, whole
 from tfviz.methods.image_ranges import warn_of_pixel_range
 from tfviz.methods.pixels import check_pixel_range, narrow_images, warn_of_narrow
 from tfviz.network.batches import PREDICTED, Batch
-from tfviz.network.finite import check_scores
+from tfviz.network.finite import check_scores, check_weights
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
 
@@ -137,6 +137,7 @@ def _run_batch(
             break
     images = state.images.numpy()
     if not np.isfinite(images).all():
+        check_weights(network, int(np.argmin(np.isfinite(images).all(axis=(1, 2, 3)))))
         raise TfvizError(
             f"{attack.name} met NaN or infinite values: the network's own gradient overflows (common with float16; "
             "trace the float32 model)"

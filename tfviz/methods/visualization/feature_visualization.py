@@ -20,7 +20,7 @@ from tfviz.methods.visualization.objectives import Objective
 from tfviz.methods.visualization.readout import lay_out
 from tfviz.methods.visualization.recipe import MOVEMENTS, find_recipe
 from tfviz.network.batches import batches
-from tfviz.network.finite import why_not_finite
+from tfviz.network.finite import broken_weights, why_not_finite
 from tfviz.network.layer import Shape
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
@@ -127,7 +127,7 @@ def feature_visualization(
     made, history, kept = _ascend(network, plan, setting, state, seed, set(snapshots))
     scores = compile_values(network, plan, setting)(made, shares).numpy()
     _check_scores(network, [*history, scores], first, wanted)
-    _warn_where_nothing_was_gained(history, scores, wanted)
+    _warn_where_nothing_was_gained(network, history, scores, wanted)
     return FeatureVisualization(made.numpy(), wanted, history, scores, kept)
 
 
@@ -159,12 +159,17 @@ def _check_scores(
         )
 
 
-def _warn_where_nothing_was_gained(history: np.ndarray, scores: np.ndarray, objectives: Sequence[Objective]) -> None:
-    """Warn of the objectives whose value at the end is not above the first."""
+def _warn_where_nothing_was_gained(
+    network: TracedNetwork, history: np.ndarray, scores: np.ndarray, objectives: Sequence[Objective]
+) -> None:
+    """Warn of the objectives whose value at the end is not above the first; raise if that is a matter of weights."""
     if not len(history):
         return
     unchanged = (history == scores).all(axis=0)
     for row in map(int, np.flatnonzero(scores <= history[0])):
+        # The kernels of some processors make 0 of the ReLU of NaN.
+        if weights := broken_weights(network):
+            raise TfvizError(f"the score of {objectives[row]} became NaN or infinite: {weights}")
         begun = f"ended at {scores[row]:.3g}, not above the {history[0, row]:.3g} that it began with"
         happened, help_is = (NOTHING_ANSWERS, "the preset fourier") if unchanged[row] else (begun, "a smaller rate")
         warnings.warn(

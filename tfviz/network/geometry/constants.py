@@ -55,7 +55,7 @@ class Constants:
         if value in self._given:
             return self._given[value]
         step = value.step
-        if step is None or (value.shape.num_elements() or 0) > LARGEST:
+        if step is None or value.dtype in (tf.variant, tf.resource) or (value.shape.num_elements() or 0) > LARGEST:
             return None
         index = step.outputs.index(value)
         if step.type == "Const":

@@ -97,6 +97,12 @@ class Coordinates:
         is_alike = self.places.shape == other.places.shape
         return is_alike and not (np.abs(self.places - other.places) > cell).any()
 
+    def is_close(self, other: Coordinates) -> bool:
+        """Return whether others of the same axes are the same."""
+        return self.places.shape == other.places.shape and bool(
+            np.allclose(self.places, other.places, rtol=0, atol=EXACT, equal_nan=True)
+        )
+
     def joined(self, other: Coordinates) -> Coordinates:
         """Return what lies between these and others that agree; places that one of them knows are as it says."""
         own = np.where(np.isnan(self.places), other.places, self.places)

@@ -14,27 +14,9 @@ from tfviz.network.geometry.coordinates import Reading, merged
 from tfviz.network.geometry.moves import MOVES, move
 from tfviz.network.geometry.moving import whole
 from tfviz.network.geometry.places import HEIGHT, WIDTH, Places
+from tfviz.network.geometry.pointwise import POINTWISE
 from tfviz.network.geometry.windows import BLOCKS_OF_BATCH, WINDOWS, readings
-from tfviz.network.program import CALLS, EachImage, Program, Step, Value
-
-# Operations that change numbers where they are, element by element, by channel, or against what is broadcast.
-POINTWISE = frozenset(
-    {"Abs", "Acos", "Acosh", "Add", "AddN", "AddV2", "Asin", "Asinh", "Atan", "Atan2", "Atanh", "Betainc"}
-    | {"BiasAdd", "Bitcast", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Cast", "Ceil", "CheckNumerics"}
-    | {"ClipByValue", "Complex", "Cos", "Cosh", "Cumprod", "Cumsum", "Digamma", "Div", "DivNoNan", "Elu"}
-    | {"EluGrad", "Equal", "Erf", "Erfc", "Erfinv", "Exp", "Expm1", "FakeQuantWithMinMaxArgs"}
-    | {"FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel", "Floor", "FloorDiv", "FloorMod"}
-    | {"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3", "Greater", "GreaterEqual", "Identity"}
-    | {"IdentityN", "Igamma", "Igammac", "Imag", "Inv", "Invert", "IsFinite", "IsInf", "IsNan", "LRN"}
-    | {"LeakyRelu", "LeftShift", "Less", "LessEqual", "Lgamma", "Log", "Log1p", "LogSoftmax", "LogicalAnd"}
-    | {"LogicalNot", "LogicalOr", "Maximum", "Minimum", "Mod", "Mul", "MulNoNan", "Ndtri", "Neg", "NextAfter"}
-    | {"NotEqual", "Polygamma", "Pow", "PreventGradient", "QuantizeAndDequantize", "QuantizeAndDequantizeV2"}
-    | {"QuantizeAndDequantizeV3", "QuantizeAndDequantizeV4", "Real", "RealDiv", "Reciprocal", "Relu", "Relu6"}
-    | {"RightShift", "Rint", "Round", "Rsqrt", "Select", "SelectV2", "Selu", "Sigmoid", "Sign", "Sin", "Sinh"}
-    | {"Snapshot", "Softmax", "Softplus", "Softsign", "Sqrt", "Square", "SquaredDifference", "StopGradient"}
-    | {"Sub", "Tan", "Tanh", "TruncateDiv", "TruncateMod", "Xdivy", "Xlog1py", "Xlogy", "Zeta", "EnsureShape"}
-    | {"PlaceholderWithDefault"}
-)
+from tfviz.network.program import CALLS, LOOPS, EachImage, Program, Step, Value
 
 
 def follow(program: Program, given: Mapping[Value, Places], constants: Mapping[Value, Any] | None = None) -> Any:
@@ -203,31 +185,57 @@ class _Following:
         source, result = step.inputs[0], step.outputs[0]
         if source not in self.places:
             return None
-        places, before, after = self.places[source], source.shape[1:], result.shape[1:]
-        if source.shape.rank in (None, 0) or not result.shape.rank or not _known(before, after) or places.batch:
+        places = self.places[source]
+        if source.shape.rank in (None, 0) or not result.shape.rank:
             return None
-        numbers, row = places.rows * prod(before), prod(after)
-        if row == 0 or numbers % row:
+        # Some put one axis more in front of the batch, as tf_keras does to normalise layers.
+        batch = next((axis for axis, size in enumerate(result.shape) if size is None), 0)
+        before, after = _rest(source.shape, places.batch), _rest(result.shape, batch)
+        if before is None or after is None or not prod(after) or places.rows * prod(before) % prod(after):
             return None
-        sizes = [places.rows, *before], [numbers // row, *after]
+        rows = places.rows * prod(before) // prod(after)
+        sizes = [*[1] * places.batch, places.rows, *before], [*[1] * batch, rows, *after]
         height, width = ([each.reshaped(*sizes) for each in direction] for direction in places.along)
         if None in height or None in width:
             return None
-        return [Places((tuple(filter(None, height)), tuple(filter(None, width))), numbers // row)]
+        return [Places((tuple(filter(None, height)), tuple(filter(None, width))), rows, batch=batch)]
 
     def _inside(self, step: Step) -> Sequence[Places | None]:
-        """Return the places of what a call gives; of conditions and loops nothing is known."""
+        """Return the places of what a call gives, or a loop that leaves them as they are; of conditions none."""
         is_each = isinstance(step, EachImage)
-        if step.type not in CALLS and not is_each:
-            return [Places(((), ()), lost=step)] * len(step.outputs)
-        (program,) = step.programs
+        lost = Places(((), ()), lost=step)
+        if step.type not in CALLS and step.type not in LOOPS and not is_each:
+            return [lost] * len(step.outputs)
+        program = step.programs[-1]
         # What runs on each image by itself is given the images first, to count them.
         pairs = list(zip(program.inputs, step.inputs[1:] if is_each else step.inputs, strict=True))
         known = {inner: each for inner, outer in pairs if (each := self._constants.find(outer)) is not None}
         given = {inner: self.places[outer] for inner, outer in pairs if outer in self.places}
-        found = follow(program, given, known)
-        return [found.get(value) for value in program.outputs]
+        if step.type not in LOOPS:
+            found = follow(program, given, known)
+            return [found.get(value) for value in program.outputs]
+        # Nothing is known of what changes from one time to the next.
+        found = follow(program, given)
+        once = [
+            (given.get(before), found.get(after)) for before, after in zip(program.inputs, program.outputs, strict=True)
+        ]
+        return [after if after is None or _are_alike(before, after) else lost for before, after in once]
 
 
-def _known(*shapes: Any) -> bool:
-    return all(shape.is_fully_defined() for shape in shapes)
+def _rest(shape: Any, batch: int) -> list[int] | None:
+    """Return the sizes behind the batch's axis, None where one is open, or axes before it have several places."""
+    is_known = all(size == 1 for size in shape[:batch]) and shape[batch + 1 :].is_fully_defined()
+    return list(shape[batch + 1 :]) if is_known else None
+
+
+def _are_alike(before: Places | None, after: Places) -> bool:
+    """Return whether what a loop makes of a value lies where that did, time after time."""
+    if before is None or after.lost is not None or (before.rows, before.batch) != (after.rows, after.batch):
+        return False
+    pairs = [
+        (own, other)
+        for direction in (HEIGHT, WIDTH)
+        for own, other in zip(before.along[direction], after.along[direction], strict=False)
+    ]
+    counts = [tuple(map(len, each.along)) for each in (before, after)]
+    return counts[0] == counts[1] and all(own.axes == other.axes and own.is_close(other) for own, other in pairs)

@@ -130,6 +130,19 @@ def _concatenated(moving: Moving) -> Sequence[Moved] | None:
     return [found]
 
 
+def _updated(moving: Moving) -> Sequence[Moved] | None:
+    """A part of a value put in the place of another one's."""
+    (value, part), start = moving.step.inputs[:2], moving.constant(2)
+    if start is None:
+        return None
+    found = moving.whole(part)
+    for axis, size in enumerate(value.shape):
+        if axis != moving.batch and axis in found and size is not None:
+            places = np.arange(size, dtype=float) - start[axis]
+            found[axis] = Reading(np.where((places >= 0) & (places < part.shape[axis]), places, np.nan), axis)
+    return [[(value, moving.whole(value)), (part, found)]]
+
+
 BY_TYPE: dict[str, Callable[[Moving], Sequence[Moved] | None]] = {
     "BroadcastTo": _broadcast,
     "ConcatV2": _concatenated,
@@ -143,6 +156,7 @@ BY_TYPE: dict[str, Callable[[Moving], Sequence[Moved] | None]] = {
     "Squeeze": _squeezed,
     "Tile": _tiled,
     "Transpose": _transposed,
+    "XlaDynamicUpdateSlice": _updated,
     **CUTS,
 }
 MOVES = frozenset(BY_TYPE)
