@@ -1,6 +1,6 @@
-"""Checks tfviz on backbones of KerasHub and transformers with random weights, in an environment of their own.
+"""Checks tfviz on backbones of KerasHub with random weights, in an environment of their own.
 
-    pip install . keras-hub "transformers==4.46.*" tf_keras
+    pip install . keras-hub
     python scripts/backbones.py
 
 Of each network: the default layer must be tokens or a map after the last mixing, and the gradient of the difference of
