@@ -78,7 +78,7 @@ def rows_per_image(flows: Sequence[Flow], image: Value) -> dict[Value, Fraction]
     for flow in flows:
         source = next((value for value in flow.sources if value in rows), image)
         for output in flow.step.outputs if source in flow.sources else ():
-            before, after = _row_size(source), _row_size(output)
+            before, after = row_size(source), row_size(output)
             is_reshaped = flow.step.type == "Reshape" and not flow.is_tensordot
             rows[output] = rows[source] * (Fraction(before, after) if is_reshaped and before and after else 1)
     return rows
@@ -118,7 +118,7 @@ def _before_tensordot(step: Step) -> Value | None:
     return source if fits and source is not None and source.shape[1:-1] == shape[1:-1] else None
 
 
-def _row_size(value: Value) -> int | None:
+def row_size(value: Value) -> int | None:
     """Return how many numbers a value has for each place of its first axis, None where that is open."""
     sizes = value.shape[1:] if value.shape.rank else None
     return prod(sizes) if sizes is not None and sizes.is_fully_defined() else None
@@ -171,7 +171,7 @@ def _kept_by_reduction(step: Step, axis: int) -> int | None:
 
 def _kept_by_reshape(source: Value, output: Value, axis: int) -> int | None:
     """An axis stays one where as many numbers stand before it as before, and its size is the same."""
-    if _row_size(source) is None or _row_size(source) != _row_size(output):
+    if row_size(source) is None or row_size(source) != row_size(output):
         return None
     same = (
         new

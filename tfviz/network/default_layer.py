@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from tfviz.network.axes import PRODUCTS
+from tfviz.network.axes import PRODUCTS, row_size
 from tfviz.network.geometry.constants import SHAPES
 from tfviz.network.geometry.maps import Maps
 from tfviz.network.layer import NO_FEATURES, Layer
@@ -28,7 +28,7 @@ class Default:
 
     layer: Layer | None = None
     has_all: bool = True
-    others: tuple[Layer, ...] = field(default=())
+    others: tuple[Layer, ...] = ()
     passed: Value | None = None
     is_before_attention: bool = False
 
@@ -138,11 +138,5 @@ def _is_small(value: Value, maps: Maps) -> bool:
 def _keeps_tokens(step: Step, weights: Collection[Value]) -> bool:
     """Return whether a product with the weights of an attention makes as many tokens as it weighs, and pools none."""
     (weighed,) = [value for value in step.inputs if value not in weights][:1] or [step.outputs[0]]
-    before, after = _numbers(weighed), _numbers(step.outputs[0])
+    before, after = row_size(weighed), row_size(step.outputs[0])
     return before is None or after is None or after >= before
-
-
-def _numbers(value: Value) -> int | None:
-    """Return how many numbers a value has for each place of its first axis, None where that is open."""
-    found: int | None = value.shape[1:].num_elements() if value.shape.rank else None
-    return found
