@@ -25,7 +25,7 @@ class Layers:
     """The layers of a program in the order in which they run.
 
     `listed` has one layer a map. Containers, and operations inside a layer (`block1_conv1/BiasAdd`), are found by name
-    too but not listed.
+    too but not listed. evidence: what flows from the image through them to the score.
     """
 
     def __init__(
@@ -50,9 +50,10 @@ class Layers:
                 if value in depending:
                     self._add(step, value)
         self._names = short_names([layer.path for layer in self.listed])
-        evidence = Evidence(program, image, scored)
-        self._scored = {layer.value for layer in self.listed + self._unlisted if evidence.has(layer.value)}
-        self._default = find_default(evidence, {layer.value: layer for layer in self.listed}, self.maps, self._tokens)
+        self.evidence = Evidence(program, image, scored)
+        self._default = find_default(
+            self.evidence, {layer.value: layer for layer in self.listed}, self.maps, self._tokens
+        )
 
     @property
     def default(self) -> Layer | None:
@@ -136,7 +137,7 @@ class Layers:
 
     def is_scored(self, layer: Layer) -> bool:
         """Return whether the score depends on a layer."""
-        return layer.value in self._scored
+        return self.evidence.has(layer.value)
 
     def path_around(self, step: Step) -> str:
         """Return the path of the innermost layer that a step of features stands in, empty for none."""

@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.network.compiling import concrete
-from tfviz.network.default_layer import Evidence
 from tfviz.network.program import Step, Value
 from tfviz.network.traced import TracedNetwork
 
@@ -55,7 +54,7 @@ def _cut(network: TracedNetwork) -> Step | None:
     """Return the operation without a gradient behind which all of the score lies, None where a gradient gets past."""
     reached: set[Value] = {network.image}
     cut: Step | None = None
-    evidence = _evidence(network)
+    evidence = network.layer_index.evidence
     for step in network.program.steps:
         if reached.isdisjoint(step.inputs):
             continue
@@ -69,12 +68,12 @@ def _cut(network: TracedNetwork) -> Step | None:
 
 def _saturating(network: TracedNetwork) -> list[Step]:
     """Return the operations that all evidence flows through and that may be flat."""
-    evidence = _evidence(network)
+    evidence = network.layer_index.evidence
     return [step for step in network.program.steps if step.type in SATURATING and evidence.has_all(step.outputs[0])]
 
 
 def _compile_saturated(network: TracedNetwork) -> Any:
-    steps, evidence = _saturating(network), _evidence(network)
+    steps, evidence = _saturating(network), network.layer_index.evidence
 
     def saturated(images: tf.Tensor) -> list[tf.Tensor]:
         tensors = network.replay(images)
@@ -88,10 +87,6 @@ def _compile_saturated(network: TracedNetwork) -> Any:
 
     spec = tf.TensorSpec([None, *network.image_shape], tf.float32)
     return concrete(tf.function(saturated, input_signature=[spec], autograph=False))
-
-
-def _evidence(network: TracedNetwork) -> Evidence:
-    return Evidence(network.program, network.image, network.head.sources)
 
 
 def _named(network: TracedNetwork, step: Step) -> str:
