@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfviz.network.program import CASES, CONDITIONS, LOOPS, EachImage, Program, Step, Value
+from tfviz.network.program import CASES, CONDITIONS, LOOPS, SHAPES, EachImage, Program, Step, Value
 
 _DRAWS = """
 RandomUniform RandomUniformInt RandomStandardNormal TruncatedNormal ParameterizedTruncatedNormal RandomGamma
@@ -24,8 +24,6 @@ FixedUnigramCandidateSampler LearnedUnigramCandidateSampler LogUniformCandidateS
 ThreadUnsafeUnigramCandidateSampler UniformCandidateSampler KmeansPlusPlusInitialization XlaRngBitGenerator
 """
 DRAWS = frozenset(_DRAWS.split())
-# What they give is the same whatever the values of their inputs are.
-OF_SHAPE = frozenset({"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"})
 NORMALISATIONS = frozenset({"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"})
 # What moments are made by.
 REDUCTIONS = frozenset({"Mean", "Sum"})
@@ -64,20 +62,11 @@ def find_batch_statistics(program: Program, image: Value, results: Collection[Va
     return list(_statistics(program, {image}, results, None))
 
 
-def reached_by(program: Program, sources: Iterable[Value]) -> set[Value]:
-    """Return the values that the numbers of `sources`, and not only their shapes, reach, those included."""
-    found = set(sources)
-    for step in program.steps:
-        if step.type not in OF_SHAPE and any(value in found for value in step.inputs):
-            found.update(step.outputs)
-    return found
-
-
 def _reaching(program: Program, results: Iterable[Value], *, only_floats: bool = False) -> set[Value]:
     """Return the values whose numbers, and not only their shapes, reach any of `results`, those included."""
     found = set(results)
     for step in reversed(program.steps):
-        if step.type not in OF_SHAPE and any(value in found for value in step.outputs):
+        if step.type not in SHAPES and any(value in found for value in step.outputs):
             found.update(value for value in step.inputs if not only_floats or _is_float(value))
     return found
 
@@ -109,7 +98,7 @@ def _statistics(
     program: Program, sources: Collection[Value], results: Collection[Value], outer: Step | None
 ) -> Iterator[Found]:
     # A decision by them (a condition) is left alone: it is no number that a score is made of.
-    reached, reaching = reached_by(program, sources), _reaching(program, results, only_floats=True)
+    reached, reaching = program.reached_by(sources), _reaching(program, results, only_floats=True)
     for step in program.steps:
         if reached.isdisjoint(step.inputs) or reaching.isdisjoint(step.outputs) or step.type in LOOPS:
             continue

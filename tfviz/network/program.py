@@ -17,6 +17,8 @@ CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 CONDITIONS = {"If": ("then_branch", "else_branch"), "StatelessIf": ("then_branch", "else_branch")}
 CASES = {"Case": "branches", "StatelessCase": "branches"}
 LOOPS = {"While": ("cond", "body"), "StatelessWhile": ("cond", "body")}
+# What they give follows from the shape of what they are given, and not from its numbers.
+SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"})
 # TensorFlow 1 loops are cycles in the graph, which a list of steps cannot express.
 CYCLES = frozenset({"Enter", "NextIteration", "LoopCond"})
 
@@ -112,6 +114,14 @@ class Program:
         found = set(sources)
         for step in self.steps:
             if any(value in found for value in step.inputs):
+                found.update(step.outputs)
+        return found
+
+    def reached_by(self, sources: Iterable[Value]) -> set[Value]:
+        """Return the values that the numbers of `sources`, and not only their shapes, reach, those included."""
+        found = set(sources)
+        for step in self.steps:
+            if step.type not in SHAPES and any(value in found for value in step.inputs):
                 found.update(step.outputs)
         return found
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from tfviz.errors import TfvizWarning, UnsupportedModelError
 from tfviz.network.choice import OFF
-from tfviz.network.draws import AT_REST, FLIPS, Found, find_batch_statistics, find_draws, reached_by
+from tfviz.network.draws import AT_REST, FLIPS, Found, find_batch_statistics, find_draws
 from tfviz.network.program import Step
 from tfviz.network.traced import TracedNetwork
 
@@ -50,7 +50,7 @@ def _named(network: TracedNetwork, found: Iterable[Found]) -> str:
 
 def _layer_of(network: TracedNetwork, step: Step) -> str:
     """Return the layer in which the numbers of a step first meet the image's, or the step's name where none is."""
-    features, met = reached_by(network.program, [network.image]), reached_by(network.program, step.outputs)
+    features, met = network.program.reached_by([network.image]), network.program.reached_by(step.outputs)
     places = [each for each in network.program.steps if not (features & met).isdisjoint(each.outputs)]
     path = network.layer_index.path_around(places[0]).split("/") if places else []
     layers = [name for name in path if not FLIPS.fullmatch(name)]

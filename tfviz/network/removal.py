@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import tensorflow as tf
 
-from tfviz.network.draws import AT_REST, FLIPS, NORMALISATIONS, OF_SHAPE, find_batch_statistics, find_draws, reached_by
+from tfviz.network.draws import AT_REST, FLIPS, NORMALISATIONS, find_batch_statistics, find_draws
 from tfviz.network.expectation import constant_of, expected
 from tfviz.network.inputs import Inputs
 from tfviz.network.outputs import Outputs
-from tfviz.network.program import Program, Step, Value
+from tfviz.network.program import SHAPES, Program, Step, Value
 
 SELECTIONS = frozenset({"Select", "SelectV2"})
 TRANSFORMATIONS = frozenset({"ImageProjectiveTransformV2", "ImageProjectiveTransformV3"})
@@ -61,7 +61,7 @@ def _of_layers(program: Program, image: Value) -> dict[Value, Value]:
     scopes = {scope for draw in find_draws(program, program.outputs) if (scope := _scope_of(draw.outer))}
     if not scopes:
         return {}
-    features = reached_by(program, [image])
+    features = program.reached_by([image])
     return {value: given for scope in scopes for value, given in _Scope(program, scope, features).found()}
 
 
@@ -98,7 +98,7 @@ class _Scope:
             seen.add(each)
             if each not in self._made or each.step is None:
                 found[each] = None
-            elif each.step.type not in OF_SHAPE:
+            elif each.step.type not in SHAPES:
                 pending.extend(each.step.inputs)
         return list(found)
 
@@ -118,8 +118,8 @@ def _are_alike(value: Value, other: Value) -> bool:
 def _of_operations(program: Program, image: Value) -> dict[Value, Value]:
     """Return the first operation that random numbers meet features in, and what it is without them, if that shows."""
     draws = [draw.operation.outputs for draw in find_draws(program, program.outputs)]
-    features = frozenset(reached_by(program, [image]))
-    chance = frozenset(reached_by(program, [value for outputs in draws for value in outputs])) - features
+    features = frozenset(program.reached_by([image]))
+    chance = frozenset(program.reached_by([value for outputs in draws for value in outputs])) - features
     meeting = _Meeting(features, chance, program)
     for step in program.steps:
         if chance.intersection(step.inputs) and features.intersection(step.outputs):
@@ -158,7 +158,7 @@ class _Meeting:
         """Yield what a random choice gives: dropout keeps features or zero, a flip turns them or leaves them."""
         decision, kept, other = step.inputs
         for given, changed in ((other, kept), (kept, other)):
-            if given in self.features and changed in reached_by(self.program, [given]) and changed is not given:
+            if given in self.features and changed in self.program.reached_by([given]) and changed is not given:
                 yield step.outputs[0], given
         share = expected(decision)
         if share is not None and kept in self.features and constant_of(other) == 0:

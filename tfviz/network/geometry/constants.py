@@ -9,10 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.network.operations import run_operation
-from tfviz.network.program import Program, Step, Value
+from tfviz.network.program import SHAPES, Program, Step, Value
 
-# What they give follows from the shape of what they are given, and not from its numbers.
-SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"})
 # A constant does not depend on the size of the batch: what is equal for both of these does not.
 BATCHES = (1, 1_000_003)
 LARGEST = 4096
@@ -29,10 +27,7 @@ class Constants:
         self._given = given or {}
         self._found: dict[tuple[Value, int], Any] = {}
         # Those that follow from the numbers of the image are never looked at: their chains are as long as the network.
-        self.of_image = set(images)
-        for step in program.steps:
-            if step.type not in SHAPES and self.of_image.intersection(step.inputs):
-                self.of_image.update(step.outputs)
+        self.of_image = program.reached_by(images)
 
     def find(self, value: Value) -> Any:
         """Return the array that a value always is, None where it depends on the image or the batch."""

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from tfviz.network.axes import PRODUCTS, REDUCTIONS
-from tfviz.network.geometry.constants import SHAPES, Constants
+from tfviz.network.geometry.constants import Constants
 from tfviz.network.geometry.coordinates import Reading, merged
 from tfviz.network.geometry.moves import MOVES, move
 from tfviz.network.geometry.moving import whole
 from tfviz.network.geometry.places import HEIGHT, WIDTH, Places
 from tfviz.network.geometry.pointwise import POINTWISE
 from tfviz.network.geometry.windows import BLOCKS_OF_BATCH, WINDOWS, readings
-from tfviz.network.program import CALLS, LOOPS, EachImage, Program, Step, Value
+from tfviz.network.program import CALLS, LOOPS, SHAPES, EachImage, Program, Step, Value
 
 
 def follow(program: Program, given: Mapping[Value, Places], constants: Mapping[Value, Any] | None = None) -> Any:
