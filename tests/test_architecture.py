@@ -13,7 +13,15 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tfviz"
 MODULES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
 FOLDERS = ["network", "methods", "results", "apps"]  # data flows from left to right
-OF_ALL = {"tfviz.arrays", "tfviz.errors", "tfviz.limits", "tfviz.paths", "tfviz.printable", "tfviz.progress"}
+OF_ALL = {
+    "tfviz.arrays",
+    "tfviz.data_format",
+    "tfviz.errors",
+    "tfviz.limits",
+    "tfviz.paths",
+    "tfviz.printable",
+    "tfviz.progress",
+}
 
 
 def imports(name):
@@ -79,6 +87,7 @@ def test_the_demo_knows_only_numpy_and_keras(name):
     "name",
     [
         "tfviz/arrays.py",
+        "tfviz/data_format.py",
         "tfviz/errors.py",
         "tfviz/limits.py",
         "tfviz/paths.py",

@@ -372,20 +372,3 @@ def test_passes_say_once_what_they_say():
         return passes.scores
 
     assert said().shape == (1,)
-
-
-@pytest.mark.parametrize("form", ["live", "saved"])
-def test_images_with_channels_first_are_said_and_may_be_turned(form, tmp_path):
-    """A dot where it is in the picture, once the model begins with a permutation of its own."""
-    image = keras.Input((1, 20, 24))
-    x = layers.Conv2D(1, 1, use_bias=False, kernel_initializer="ones", name="conv")(layers.Permute((2, 3, 1))(image))
-    inner = keras.Model(image, layers.Dense(2, kernel_initializer="ones")(layers.GlobalAveragePooling2D()(x)))
-    model = inner
-    if form == "saved":
-        inner.export(tmp_path / "saved", verbose=False)
-        model = str(tmp_path / "saved")
-    with pytest.warns(TfvizWarning, match=r"shape \(1, 20, 24\) with channels first, .*Permute\(\(3, 1, 2\)\)"):
-        tfviz.trace(model)
-    turned = keras.Sequential([keras.Input((20, 24, 1)), layers.Permute((3, 1, 2)), inner])
-    found = tfviz.grad_cam(turned, dotted((20, 24), (13, 7)), 0)[0]
-    np.testing.assert_allclose(centre(found), (13, 7), atol=0.5)

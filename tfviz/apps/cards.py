@@ -46,7 +46,7 @@ class CardMaker:
 
     def shown(self, explanation: Explanation) -> Cards:
         """Return the explained images as pictures (N, H, W, 3)."""
-        images, step = explanation.images, channel_step(self.order)
+        images, step = explanation.data_format.to_last(explanation.images), channel_step(self.order)
         if self.pictures is not None:
             pictures = check_pictures(self.pictures)
             if pictures.ndim != 4 or len(pictures) != len(images):

@@ -23,6 +23,7 @@ from tfviz.apps.model_options import ModelOptions
 from tfviz.apps.records import DIAGNOSTICS
 from tfviz.apps.setup import Setup, set_up, with_baselines
 from tfviz.arrays import refuse_masked
+from tfviz.data_format import DataFormat
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, TfvizWarning, UnknownLayerError, one_line
 from tfviz.methods import LAYER, choose_methods, compile_methods, find_method
 from tfviz.methods.registry import INNER_OPTIONS
@@ -81,11 +82,11 @@ class MethodChoice:
 class ExampleExplainer:
     """A method on a network, compiled when it is made; called with examples, it returns an inference for each.
 
-    An example is an image (H, W, C) of numbers in the network's own input space; or the bytes of an image file, which
-    are decoded, fitted and preprocessed, or of a `tf.train.Example` for a network that takes those; or a pair of one
-    and the class to explain. Its inference has `map`, float32 (H, W) or (H, W, C), `target`, `score` and, if the method
-    has them, `diagnostics`, numbers by name; of a network of classes, the one that it predicts as `prediction`, its
-    `probability` and, if it is known, its `name`; that of an unusable example has the reason as `error`.
+    An example is an image of numbers in the network's own input space and data format; or the bytes of an image file,
+    which are decoded, fitted and preprocessed, or of a `tf.train.Example` for a network that takes those; or a pair of
+    one and the class to explain. Its inference has `map`, float32 (H, W) or as the image, `target`, `score` and, if the
+    method has them, `diagnostics`, numbers by name; of a network of classes, the one that it predicts as `prediction`,
+    its `probability` and, if it is known, its `name`; that of an unusable example has the reason as `error`.
 
     Raises as `set_up` and `compile_methods` do.
     """
@@ -199,12 +200,13 @@ class Look:
     examples: ExampleFormat | None
     maximum_image_bytes: int
     depth: str = FULL
+    data_format: DataFormat = DataFormat.CHANNELS_LAST
 
     @classmethod
     def of(cls, setup: Setup, method: str) -> Look:
         """Return how the maps of a method are shown on the network of a setup."""
         order, limits = setup.preprocessing.order, (setup.maximum_image_bytes, setup.depth)
-        return cls(method, setup.size, setup.fit, order, setup.examples, *limits)
+        return cls(method, setup.size, setup.fit, order, setup.examples, *limits, setup.network.data_format)
 
     def overlay(self, encoded: bytes, found: NDArray[np.float32]) -> Image:
         """Return the overlay, uint8 RGB (H, W, 3), of what was found for an encoded picture, or one in an Example."""
@@ -212,6 +214,7 @@ class Look:
         decoded = decode_image(content, PICTURE, maximum_bytes=self.maximum_image_bytes, depth=self.depth)
         picture = picture_of(fit_image(decoded, self.size, self.fit))
         picture = grey_picture(picture) if self.order == "grey" else picture
+        found = self.data_format.to_last(found) if found.ndim == 3 else found
         (tile,) = tiles(
             picture[np.newaxis],
             shown(self.method, found[np.newaxis], self.order),

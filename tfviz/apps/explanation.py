@@ -94,7 +94,7 @@ class Explanation(Results):
         Raises `InvalidImagesError` where they are of neither, or not uint8 RGB.
         """
         given = check_pictures(pictures)
-        given = grey_picture(given) if self.images.shape[3] == 1 else given
+        given = grey_picture(given) if self.data_format.to_last(self.images).shape[3] == 1 else given
         rows, per_image = len(self.targets), self.targets_per_image
         if given.ndim == 4 and len(given) == rows:
             return given
@@ -140,7 +140,8 @@ class Explanation(Results):
             `colormap`, `blend` and `clip_percentile`, as `tfviz.results.plot` takes them.
         """
         step = channel_step(order)
-        shown = to_picture(self.images[..., ::step]) if pictures is None else self.by_row(pictures)
+        images = self.data_format.to_last(self.images)
+        shown = to_picture(images[..., ::step]) if pictures is None else self.by_row(pictures)
         found = {self._column(name): values for name, values in self.shown(order).items()}
         return plot(shown, {**found, **(columns or {})}, titles=self.titles(class_names), **look)
 
@@ -150,7 +151,11 @@ class Explanation(Results):
         Maps whose background is not zero are scaled from their minimum, and of some what speaks against the class is
         left out (see `Method.shown_from`).
         """
-        return {name: shown(name, values, order) for name, values in self.maps.items()}
+        return {name: shown(name, values, order) for name, values in self.in_channels_last().items()}
+
+    def in_channels_last(self) -> dict[str, np.ndarray]:
+        """Return what the methods found with the channels of attributions last, (N, H, W, C)."""
+        return {name: self.data_format.to_last(each) if each.ndim == 4 else each for name, each in self.maps.items()}
 
     def save(
         self,

@@ -41,11 +41,11 @@ def export(
     """Write a SavedModel with the model's own signatures and one for each method; return its folder.
 
     It is loaded without tfviz, by TensorFlow, TensorFlow Serving or `saved_model_cli`. A signature is called as its
-    method, `grad_cam`, or, where that was given several layers, `grad_cam@conv1`. It takes `images`, float32 (N, H, W,
-    C) in the model's own input space, and `targets`, int32 (N,) or one for all, where -1 is the predicted class. It
-    returns `maps`, what the function of its name returns, and the `targets` (N,) and `scores` (N,) that they explain.
-    Inputs of the model beside the image keep their names; a signature that takes encoded images is given them as
-    `encoded`, strings (N,), and decodes them as it does. Where the model takes one image at once, so do its methods.
+    method, `grad_cam`, or, where that was given several layers, `grad_cam@conv1`. It takes `images`, float32 in the
+    model's own input space and data format, and `targets`, int32 (N,) or one for all, where -1 is the predicted class.
+    It returns `maps`, what the function of its name returns, and the `targets` (N,) and `scores` (N,) that they
+    explain. Inputs of the model beside the image keep their names; a signature that takes encoded images is given them
+    as `encoded`, strings (N,), and decodes them as it does. Where the model takes one image at once, so do its methods.
 
     The numbers are those of the network that is exported, to the last bit (on one machine and release of TensorFlow),
     where its weights are variables. Those of a frozen graph are constants, which TensorFlow folds anew: its scores and

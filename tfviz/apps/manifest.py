@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfviz.apps.output import write_file
+from tfviz.data_format import DataFormat
 from tfviz.printable import printable
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def explained_part(network: TracedNetwork) -> dict[str, Any]:
     """Return what of a model is explained: its image, what stands beside it, its outputs, its cut, how it runs."""
     inputs, outputs = network.inputs, network.outputs
     changed = {} if network.running.random == "keep" else {"random": network.running.random}
+    if network.inputs.data_format != DataFormat.CHANNELS_LAST:
+        changed["data_format"] = str(network.inputs.data_format)
     return {
         "signature": network.signature,
         "input": inputs.name,

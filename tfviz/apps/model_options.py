@@ -27,6 +27,7 @@ class ModelOptions:
     cut: str | None = None
     precision: str | None = None
     random: str | None = None
+    data_format: str | None = None
     safe_mode: bool = True
     maximum_model_bytes: int = MAXIMUM_MODEL_BYTES
     maximum_image_bytes: int = MAXIMUM_IMAGE_BYTES
@@ -41,7 +42,7 @@ class ModelOptions:
 def trace_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return what `trace` is told of a model, of the options of a command."""
     names = {"signature": "signature", "input": "input_name", "output": "output_name", "cut": "cut"}
-    names |= {name: name for name in ("precision", "random", "safe_mode", "maximum_model_bytes")}
+    names |= {name: name for name in ("precision", "random", "data_format", "safe_mode", "maximum_model_bytes")}
     found = {name: options[option] for name, option in names.items() if options.get(option) is not None}
     # A model that comes from no file has neither a safe mode nor a size to ask for.
     usual = {"safe_mode": True, "maximum_model_bytes": MAXIMUM_MODEL_BYTES}

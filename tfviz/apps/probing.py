@@ -32,10 +32,11 @@ def measure_preprocessing(
     its images depend on more than that.
     """
     last: TfvizError | None = None
+    decode = network.in_channels_last().decode
     for size, suffix in product(_sizes(network), (".png", ".jpg")):
         records = [_trial(_encoded(color, size, suffix), examples) for color in ((0, 0, 0), (255, 255, 255), RED)]
         try:
-            black, white, red = (_centre(network.decode([record])[0]) for record in records)
+            black, white, red = (_centre(decode([record])[0]) for record in records)
         except TfvizError as error:
             last = last or error
             continue
@@ -64,7 +65,7 @@ def measure_fit(
     for rows, columns in ((2 * size[0], 3 * size[1]), size):
         picture = _shaded(rows, columns)
         try:
-            image = network.decode([_trial(encode_picture(picture), examples)])[0]
+            image = network.in_channels_last().decode([_trial(encode_picture(picture), examples)])[0]
             break
         except TfvizError:
             continue

@@ -35,7 +35,7 @@ INTEGRATED, BASELINE = "integrated_gradients", "baseline"
 
 @dataclass(frozen=True)
 class Sample:
-    """An image as a person sees it, uint8 RGB (H, W, 3), and as the network does, float32 (H, W, C)."""
+    """An image as a person sees it, uint8 RGB (H, W, 3), and as the network takes it: float32, in its data format."""
 
     picture: Image
     input: NDArray[np.float32]
@@ -81,16 +81,21 @@ class Setup:
         content = picture_in(encoded, self.examples)
         # Our own reading says what is wrong with a file in better words than the network.
         picture = decode_image(content, name, maximum_bytes=self.maximum_image_bytes, depth=self.depth)
+        own = self.network.data_format.from_last
         if self.network.cut is None:
             numbers = fit_image(picture, self.size, self.fit)
-            return Sample(picture_of(numbers), self.preprocessing.of_numbers(numbers))
+            return Sample(picture_of(numbers), own(self.preprocessing.of_numbers(numbers)))
         is_file = content is encoded
         record = wrap(encoded, self.examples, name) if self.examples and is_file else encoded
         try:
-            decoded = self.network.decode([record])[0]
+            decoded = self.network.in_channels_last().decode([record])[0]
         except InvalidImagesError as error:
             raise InvalidImagesError(f"{name}: {error}") from error
-        return Sample(self.preprocessing.pictures(decoded), decoded)
+        return Sample(self.preprocessing.pictures(decoded), own(decoded))
+
+    def pictures(self, images: NDArray[np.float32]) -> Image:
+        """Return images of the network's, in its data format, as a person sees them, uint8 RGB (N, H, W, 3)."""
+        return self.preprocessing.pictures(self.network.data_format.to_last(images))
 
     def targets(self, texts: list[str]) -> list[int]:
         """Return the indices of the classes that the user named, each once."""

@@ -22,6 +22,7 @@ from tfviz.methods.serving import Served, serve
 from tfviz.network.compiling import concrete
 from tfviz.network.fingerprint import fingerprint
 from tfviz.network.inputs import is_batch
+from tfviz.network.layout import channels_last, in_format, in_own_order
 from tfviz.network.saving import model_signatures, saved_root, with_shared_constants
 from tfviz.network.traced import TracedNetwork
 
@@ -87,6 +88,7 @@ def _named_runs(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]])
 def _trace(network: TracedNetwork, served: Served, decoder: Decoder | None) -> Any:
     """Return the concrete function of images, or of encoded files, targets and other inputs, by their names."""
     images, targets, others = batch_specs(network)
+    images = tf.TensorSpec([None, *in_own_order(network.image_shape, network.data_format)], images.dtype)
     taken = image_input(network, decoder)
     if taken != IMAGES:
         images = tf.TensorSpec([None], tf.string)
@@ -97,11 +99,16 @@ def _trace(network: TracedNetwork, served: Served, decoder: Decoder | None) -> A
 
     def explain(**given: tf.Tensor) -> dict[str, tf.Tensor]:
         batch, held = given[taken], {name: given[name] for name in others}
+        if taken == IMAGES:
+            batch = channels_last(batch, network.data_format)
         if decoder is not None:
             batch = decoder(batch)
         elif taken == ENCODED:
             batch = network.decoded(batch, held)
-        return served(batch, given[TARGETS], held)
+        found = served(batch, given[TARGETS], held)
+        if found["maps"].shape.rank == 4:
+            found["maps"] = in_format(found["maps"], network.data_format)
+        return found
 
     # Autograph would turn an error of tfviz into one of TensorFlow, of many lines.
     function = tf.function(explain, autograph=False)

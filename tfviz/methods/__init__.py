@@ -5,8 +5,9 @@ Every method is a function `method(model, images, targets=None, *, batch_size=32
 model
     Anything that `tfviz.trace` opens; the same Keras model passed again reuses its trace. It is never changed.
 images
-    Numbers (N, H, W, C) in the model's own input space (already preprocessed), channels last: an array, a tensor, or a
-    `tf.data.Dataset` of batches. One image (H, W, C) is a batch of one. A network whose signature takes encoded images
+    Numbers (N, H, W, C) in the model's own input space (already preprocessed) or, of a model that takes channels first,
+    (N, C, H, W), see `TracedNetwork.data_format`: an array, a tensor, or a `tf.data.Dataset` of batches. One image is a
+    batch of one. A network whose signature takes encoded images
     is given those, a sequence of N bytes, or what it decodes them to (`TracedNetwork.decode`); one with several inputs
     a dictionary of all of them by name, where those beside the image are held fixed.
 targets
@@ -16,7 +17,8 @@ batch_size
     The number of images that are computed at once; methods that run the network many times for each image take so many
     runs at once, fewer where they would need more than `tfviz.network.memory.AFFORDED` bytes.
 
-The result is NumPy float32, signed and unnormalised, at the images' size: attributions (N, H, W, C) or maps (N, H, W).
+The result is NumPy float32, signed and unnormalised, at the images' size: attributions of the shape of the images, or
+maps (N, H, W).
 Scores are logits: what stands before the softmax or sigmoid, or the log odds of probabilities that are made of several
 of these. Raises `UnsupportedModelError`, `InvalidImagesError` (the shape, NaN), `InvalidTargetsError`,
 `UnknownLayerError`, `UnknownMethodError` (an option), `TfvizError` (a result that is not finite, an option without

@@ -128,7 +128,9 @@ def _refusal(network: TracedNetwork, batch: Batch, error: tf.errors.OpError) -> 
     try:
         # Neither compiled by XLA nor followed backwards: what fails here, too, are the images. The mean of a map
         # without places is NaN.
-        fails = not np.isfinite(network.logits({network.inputs.name: batch.images, **batch.others})).all()
+        fails = not np.isfinite(
+            network.in_channels_last().logits({network.inputs.name: batch.images, **batch.others})
+        ).all()
     except tf.errors.OpError:
         fails = True
     if fails:

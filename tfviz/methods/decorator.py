@@ -24,7 +24,7 @@ def method(
     """Register a method; its public function is called as `name(model, images, targets=None, ...)`.
 
     `about` are the other fields of a `Method`: paper, needs, cost, caution and, where they are not the usual ones,
-    sign, when_zero, of_target, shown_from, check, judge, on_host, arguments, for_host and missing.
+    sign, when_zero, of_target, shown_from, check, judge, on_host, arguments, for_host, missing and given_images.
     """
 
     def register(compute: Callable[..., tf.Tensor | Diagnosed | Loop]) -> PublicMethod:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tfviz.data_format import DataFormat
 from tfviz.errors import TfvizWarning
 from tfviz.methods.batching import run_batches
 from tfviz.methods.columns import NO_COLUMNS, Columns
@@ -16,18 +17,20 @@ from tfviz.methods.planning import plan_methods
 from tfviz.methods.registry import find_method
 from tfviz.network.applicability import check_rules
 from tfviz.network.trace import trace
+from tfviz.network.traced import TracedNetwork
 
 
 @dataclass(frozen=True)
 class Results:
     """What methods found for N images.
 
-    images: float32 (N, H, W, C). maps: the result of every method by its name or, where it was given several layers,
-    by `name@layer`. targets: (N,). scores: (N,), the logit of each target. logits, probabilities: (N, K), the latter
-    NaN where the scores are of no classes; without a classifier all three are NaN, with K = 1. options: all of each
-    method's. layers: the layer each method looked at. diagnostics: numbers (N,) by name that say how far the results of
-    a method can be trusted. warnings: what was warned about. targets_per_image: how many rows in turn are of one image,
-    all else being N rows. zero_maps: of the methods whose map of a row is zero everywhere, why, by the row.
+    images: float32 (N, H, W, C) or, as data_format says, (N, C, H, W). maps: the result of every method by its name or,
+    where it was given several layers, by `name@layer`. targets: (N,). scores: (N,), the logit of each target. logits,
+    probabilities: (N, K), the latter NaN where the scores are of no classes; without a classifier all three are NaN,
+    with K = 1. options: all of each method's. layers: the layer each method looked at. diagnostics: numbers (N,) by
+    name that say how far the results of a method can be trusted. warnings: what was warned about. targets_per_image:
+    how many rows in turn are of one image, all else being N rows. zero_maps: of the methods whose map of a row is zero
+    everywhere, why, by the row. data_format: of images and attributions, that of the model.
     """
 
     images: np.ndarray
@@ -42,6 +45,7 @@ class Results:
     warnings: tuple[str, ...]
     targets_per_image: int
     zero_maps: dict[str, dict[int, str]]
+    data_format: DataFormat
 
 
 class Explainer:
@@ -86,7 +90,7 @@ def run_method(
     maps_alone = targets is not None and network.running.last_layer is not None
     found = run_batches(network, chosen, images, targets, batch_size=batch_size, maps_alone=maps_alone)
     _warn(found.warnings)
-    maps = found.arrays["maps"]
+    maps = _in_format(network, found.arrays["maps"])
     return maps[method] if method in maps else {found.compiled.layers[key]: values for key, values in maps.items()}
 
 
@@ -107,13 +111,22 @@ def run_methods(
     network = trace(model)
     found = run_batches(network, chosen, images, targets, columns=columns, batch_size=batch_size, compared=True)
     _warn(found.warnings)
+    arrays = {**found.arrays, "maps": _in_format(network, found.arrays["maps"])}
+    arrays["images"] = network.data_format.from_last(arrays["images"])
     return Results(
-        **found.arrays,
+        **arrays,
         options={name: dict(each) for name, each in found.compiled.options.items()},
         layers=found.compiled.layers,
         warnings=found.warnings,
         targets_per_image=columns.count,
+        data_format=network.data_format,
     )
+
+
+def _in_format(network: TracedNetwork, maps: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return results by name, the attributions (N, H, W, C) among them as the network's data format has them."""
+    attributions = {name: network.data_format.from_last(each) for name, each in maps.items() if each.ndim == 4}
+    return {**maps, **attributions}
 
 
 def _warn(said: Sequence[str]) -> None:

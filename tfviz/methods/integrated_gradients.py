@@ -19,6 +19,7 @@ from tfviz.methods.registry import Convert, Judge
 from tfviz.network.passes import Gradient, Passes
 
 GAP = "completeness_gap"
+BASELINE = "baseline"
 TOLERATED_GAP = 0.05
 BASELINES = ("zeros", "blurred", "uniform", "black", "white")
 BLUR = 0.1  # of the shorter side: what is left are the colours of large areas
@@ -89,6 +90,7 @@ def judge_completeness(name: str) -> Judge:
     caution="depends on the baseline: what has its colour gets nothing",
     check=check_baseline,
     arguments=WAY,
+    given_images=frozenset({BASELINE}),
     judge=judge_completeness("integrated_gradients"),
 )
 def integrated_gradients(passes: Passes, baseline: Any = "zeros", steps: int = 50, seed: int = 0) -> Loop:
@@ -103,7 +105,7 @@ def integrated_gradients(passes: Passes, baseline: Any = "zeros", steps: int = 5
         What stands for nothing there: `zeros`; `blurred`, the image under a Gaussian of a tenth of its shorter side;
         `uniform`, noise between the image's minimum and maximum, the same for every image; `black` and `white`, the
         smallest and the largest value of each channel in the image; a number or a colour, an array (C,); an image
-        (H, W, C), in the network's input space. The results of a list of them are averaged.
+        (H, W, C), in the network's input space and data format. The results of a list of them are averaged.
     steps
         The number of intervals on the way, for each baseline.
     seed

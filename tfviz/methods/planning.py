@@ -86,7 +86,7 @@ def _runs(network: TracedNetwork, name: str, options: Mapping[str, Any]) -> dict
     Raises `UnsupportedModelError` where it explains a score and the network has no classifier.
     """
     method = find_method(name)
-    complete = method.complete(options)
+    complete = _in_channels_last(network, method, method.complete(options))
     if find_method(complete.get(INNER, name)).of_target:
         network.head.check()
     wanted = complete.get(LAYER)
@@ -107,6 +107,21 @@ def _runs(network: TracedNetwork, name: str, options: Mapping[str, Any]) -> dict
     for run in runs:
         run.check_layer(network)
     return {f"{name}@{run.named(network)[LAYER]}": run for run in runs}
+
+
+def _in_channels_last(network: TracedNetwork, method: Method, options: dict[str, Any]) -> dict[str, Any]:
+    """Return options, those of an inner method included, with the images among them as (H, W, C)."""
+    changed = dict(options)
+    for name in method.given_images:
+        several = options[name] if isinstance(options[name], list | tuple) else None
+        found = [
+            network.data_format.to_last(np.asarray(each)) if np.ndim(each) == 3 else each
+            for each in ([options[name]] if several is None else several)
+        ]
+        changed[name] = found[0] if several is None else type(several)(found)
+    if INNER in options:
+        changed[INNER_OPTIONS] = _in_channels_last(network, find_method(options[INNER]), options[INNER_OPTIONS])
+    return changed
 
 
 def _with_layers(options: dict[str, Any], name: Callable[[str | None], str]) -> dict[str, Any]:

@@ -74,6 +74,8 @@ class Method:
         raises. All others are constants of the function.
     for_host
         The options that only `on_host` reads.
+    given_images
+        The options that may be images, in the model's data format, or lists of them.
     missing
         Returns what must be installed before the method runs, in words; empty where nothing is.
     """
@@ -96,6 +98,7 @@ class Method:
     arguments: Mapping[str, Convert] = field(default_factory=dict)
     for_host: frozenset[str] = frozenset()
     missing: Callable[[], str] = lambda: ""
+    given_images: frozenset[str] = frozenset()
 
     @property
     def options(self) -> dict[str, Any]:

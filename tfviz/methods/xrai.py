@@ -12,7 +12,7 @@ import tensorflow as tf
 from tfviz.errors import TfvizError
 from tfviz.methods.checks import number, whole
 from tfviz.methods.decorator import method
-from tfviz.methods.integrated_gradients import WAY, check_baseline, integrate, judge_completeness
+from tfviz.methods.integrated_gradients import BASELINE, WAY, check_baseline, integrate, judge_completeness
 from tfviz.methods.loop import Diagnosed, Loop
 from tfviz.methods.regions import SIDE, find_regions, grow, missing_package
 from tfviz.network.passes import Passes
@@ -56,6 +56,7 @@ def _by_region(image: np.ndarray, attributions: np.ndarray, options: Mapping[str
     shown_from="positive",
     check=_check,
     arguments=WAY,
+    given_images=frozenset({BASELINE}),
     for_host=frozenset({"scales", "smallest_segment", "smallest_addition", "dilation"}),
     judge=judge_completeness("xrai"),
     on_host=_by_region,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tfviz.data_format import DataFormat
 from tfviz.errors import TfvizError
 from tfviz.network.custom_scores import CustomScore
 from tfviz.network.patches import TokensToMap
@@ -24,6 +25,7 @@ class Choice:
     precision: str | None = None
     jit_compile: bool = False
     random: str = KEEP
+    data_format: str | None = None
 
     def __post_init__(self) -> None:
         """Check what has two values."""
@@ -33,3 +35,7 @@ class Choice:
             raise TfvizError(f"fast is {self.fast!r}, expected True, False or None")
         if self.random not in (KEEP, OFF):
             raise TfvizError(f"random is {self.random!r}, expected 'keep' or 'off'")
+        if self.data_format not in (None, *DataFormat):
+            raise TfvizError(
+                f"data_format is {self.data_format!r}, expected {' or '.join(map(repr, map(str, DataFormat)))}"
+            )

@@ -129,9 +129,8 @@ def _features(value: Value, listed: Mapping[Value, Layer]) -> Layer | None:
 def _is_small(value: Value, maps: Maps) -> bool:
     if value not in maps:
         return False
-    height, width, _ = maps.axes(value)
-    sizes = value.shape[height], value.shape[width]
-    return None not in sizes and sizes[0] * sizes[1] <= FEW
+    height, width = maps.size(value)
+    return height is not None and width is not None and height * width <= FEW
 
 
 def _keeps_tokens(step: Step, weights: Collection[Value]) -> bool:

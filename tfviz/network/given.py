@@ -12,6 +12,7 @@ from tfviz.arrays import refuse_masked
 from tfviz.errors import InvalidImagesError
 from tfviz.network.compiling import concrete, reason_of
 from tfviz.network.inputs import is_batch, rows_of
+from tfviz.network.layout import in_own_order
 
 if TYPE_CHECKING:
     from tfviz.network.traced import TracedNetwork
@@ -155,7 +156,10 @@ def _compile_decoding(network: TracedNetwork) -> Any:
 
 
 def check_images(network: TracedNetwork, images: Any) -> np.ndarray:
-    """Return images as float32 (N, H, W, C), one image as a batch of one; raise `InvalidImagesError`."""
+    """Return images of the network's data format as float32 (N, H, W, C), one image as a batch of one.
+
+    Raises `InvalidImagesError`.
+    """
     refuse_masked("images", images)
     try:
         array = np.asarray(images)
@@ -169,14 +173,14 @@ def check_images(network: TracedNetwork, images: Any) -> np.ndarray:
         raise InvalidImagesError(f"images are of type {array.dtype}, expected numbers")
     if array.ndim == 3:
         array = array[np.newaxis]
-    expected = network.image_shape
+    expected = in_own_order(network.image_shape, network.data_format)
     fits = array.ndim == 4 and all(
         wanted in (None, size) for wanted, size in zip(expected, array.shape[1:], strict=True)
     )
     if not fits:
         shape = ", ".join(str(size or "any") for size in expected)
         raise InvalidImagesError(f"images have the shape {array.shape}, the network takes (N, {shape})")
-    return array.astype(np.float32, copy=False)
+    return network.data_format.to_last(array.astype(np.float32, copy=False))
 
 
 def _check_values(images: np.ndarray, dtype: tf.DType, start: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfviz.data_format import DataFormat
 from tfviz.errors import UnsupportedModelError, resembling
 from tfviz.network.program import Program, Value
 
@@ -39,7 +40,8 @@ class Inputs:
 
     name: the input that is, or holds, the image. image: its value, the decoded one where it is encoded. others: the
     inputs that are held fixed, by name. alias: what a Keras model calls its one input. program: what runs from the
-    image on. decoding: None where images are numbers.
+    image on. decoding: None where images are numbers. data_format: how the model itself takes its images; `image` is
+    (N, H, W, C).
     """
 
     name: str
@@ -48,6 +50,7 @@ class Inputs:
     program: Program
     decoding: Decoding | None = None
     alias: str | None = None
+    data_format: DataFormat = DataFormat.CHANNELS_LAST
 
     def arguments(self, images: tf.Tensor, others: Mapping[str, tf.Tensor]) -> dict[Value, tf.Tensor]:
         """Return the arguments of `program`, without the variables, for float32 images (N, H, W, C).

@@ -14,7 +14,7 @@ from tfviz.network.geometry.maps import CHANNELS_LAST, OPEN_SIZE, Maps
 from tfviz.network.geometry.placement import Placement
 from tfviz.network.layer import SAME_MAP, Layer, Shape
 from tfviz.network.patches import Arrangement, TokensToMap, transposition
-from tfviz.network.program import Program, Step, Value
+from tfviz.network.program import Boundary, Program, Step, Value
 from tfviz.network.scopes import Scopes
 from tfviz.network.tokens import Tokens
 
@@ -47,7 +47,7 @@ class Layers:
         self._tokens = Tokens(program, image, self.maps.values, tokens_to_map)
         for step in program.steps:
             for value in step.outputs:
-                if value in depending:
+                if value in depending and not isinstance(step, Boundary):
                     self._add(step, value)
         self._names = short_names([layer.path for layer in self.listed])
         self.evidence = Evidence(program, image, scored)
@@ -74,7 +74,7 @@ class Layers:
             )
             said.append(f"{name}, {part}; another part of it ends in {others}")
         if default.passed is not None:
-            size = " x ".join(map(str, default.passed.shape[1:3]))
+            size = " x ".join(map(str, self.maps.size(default.passed)))
             said.append(f"{name}, since the map behind it has only {size} places")
         if default.is_before_attention:
             said.append(f"{name}, before an attention whose tokens are no layer, {UNLESS}")

@@ -1,35 +1,129 @@
-"""Images whose channels come first, which this package takes for very low ones."""
+"""Images whose channels come first: the network is seen as one that takes them last.
+
+A transposition is put in front of the program, so that all that follows, from layers to placements, meets images
+(N, H, W, C). What a user gives and gets is turned where it comes in and goes out.
+"""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import tensorflow as tf
 
+from tfviz.data_format import DataFormat
 from tfviz.errors import TfvizWarning
-from tfviz.network.program import Step
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.geometry.pointwise import POINTWISE
+from tfviz.network.inputs import Inputs
+from tfviz.network.program import SHAPES, Boundary, Program, Step, Value
 
-CHANNELS = (1, 3, 4)
-TO_CHANNELS_LAST = [0, 2, 3, 1]
+IMAGE_CHANNELS = (1, 3, 4)
+TO_LAST, TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
+LAST, FIRST = DataFormat.CHANNELS_LAST, DataFormat.CHANNELS_FIRST
+PADDINGS = frozenset({"Pad", "PadV2", "MirrorPad"})
 
 
-def warn_about_layout(network: TracedNetwork) -> None:
-    """Warn where all that a network does with its images is to put their first axis last."""
-    image = network.image
-    uses = [step for step in network.program.steps if image in step.inputs and step.type not in ("Shape", "Identity")]
-    if image.shape[1] in CHANNELS and image.shape[3] not in CHANNELS and uses and all(map(_puts_channels_last, uses)):
+def find_data_format(program: Program, image: Value) -> DataFormat:
+    """Return how a program takes its images.
+
+    Channels come first where the image's first axis may be those of an image and its last may not, and what it is used
+    for, once its numbers are prepared, wants it so: a transposition to channels last, or an operation whose own format
+    is `NCHW`. Warns where the shape alone speaks for it.
+    """
+    _, channels, height, width = image.shape
+    if channels is None or width in IMAGE_CHANNELS:
+        return LAST
+    found = set(_wanted(program, image))
+    is_of_few = channels in IMAGE_CHANNELS or bool(height and width and channels < min(height, width))
+    if found == {FIRST} and is_of_few:
+        return FIRST
+    if channels == 3 and LAST not in found:
         warnings.warn(
-            f"the model takes images of the shape {tuple(image.shape[1:])} with channels first, and they are taken for "
-            f"images of height {image.shape[1]}: gradients are right, maps and pictures are not; explain a model that "
-            "begins with keras.layers.Permute((3, 1, 2)) and takes (N, height, width, channels)",
+            f"the model takes images of the shape {tuple(image.shape[1:])}, which are taken for images of height 3, as "
+            "nothing in it says that channels come first: if they do, say data_format='channels_first' (--data-format)",
             TfvizWarning,
             stacklevel=3,
         )
+    return LAST
 
 
-def _puts_channels_last(step: Step) -> bool:
-    if step.type != "Transpose" or step.inputs[1].step is None:
+def with_channels_last(inputs: Inputs, chosen: str | None) -> Inputs:
+    """Return the inputs of a network as of one whose image is (N, H, W, C).
+
+    chosen: the format in which it takes images, None for the one that the program shows.
+    """
+    data_format = DataFormat(chosen) if chosen else find_data_format(inputs.program, inputs.image)
+    if data_format is LAST:
+        return inputs
+    own, decoding = inputs.image, inputs.decoding
+    image = Value(_in_order(own.shape, TO_LAST), own.dtype)
+    if decoding is not None:
+        # There the image's own channels are first still.
+        decoded = replace(decoding.program, outputs=[image])
+        decoding = replace(decoding, program=replace(decoded, steps=[*decoded.steps, *_turned(own, TO_LAST, image)]))
+    steps = _turned(image, TO_FIRST, own)
+    own.step = steps[-1]
+    given = [image if value is own else value for value in inputs.program.inputs]
+    program = replace(inputs.program, inputs=given, steps=[*steps, *inputs.program.steps])
+    return replace(inputs, image=image, program=program, decoding=decoding, data_format=data_format)
+
+
+def in_format(images: tf.Tensor, data_format: DataFormat) -> tf.Tensor:
+    """Return a tensor of images or attributions (N, H, W, C) as a format has them."""
+    return tf.transpose(images, TO_FIRST) if data_format is FIRST else images
+
+
+def channels_last(images: tf.Tensor, data_format: DataFormat) -> tf.Tensor:
+    """Return a tensor of images of a format as (N, H, W, C)."""
+    return tf.transpose(images, TO_LAST) if data_format is FIRST else images
+
+
+def in_own_order(image_shape: Sequence[Any], data_format: str | None) -> tuple[Any, ...]:
+    """Return (height, width, channels) in the order in which a format has them."""
+    height, width, channels = image_shape
+    return (channels, height, width) if data_format == FIRST else (height, width, channels)
+
+
+def _in_order(shape: tf.TensorShape, order: Sequence[int]) -> tf.TensorShape:
+    return tf.TensorShape([shape[axis] for axis in order])
+
+
+def _turned(source: Value, order: Sequence[int], result: Value) -> list[Step]:
+    """Return the steps that make a value of another with its axes in that order."""
+    with tf.Graph().as_default():
+        operation = tf.transpose(tf.raw_ops.Placeholder(dtype=source.dtype, shape=source.shape), order).op
+    axes = Step(operation.inputs[1].op, f"{FIRST}/axes", [])
+    axes.outputs = [Value(operation.inputs[1].shape, operation.inputs[1].dtype, axes)]
+    return [axes, Boundary(operation, str(FIRST), [source, *axes.outputs], [result])]
+
+
+def _wanted(program: Program, image: Value) -> Iterator[DataFormat]:
+    """Yield the format that uses of the image want, as far as they say."""
+    kept = {image}
+    for step in program.steps:
+        if kept.isdisjoint(step.inputs) or step.type in SHAPES:
+            continue
+        own_format = _format_of(step)
+        if own_format is not None:
+            yield own_format
+        else:
+            kept.update(value for value in step.outputs if _keeps_axes(step, value, image))
+
+
+def _keeps_axes(step: Step, value: Value, image: Value) -> bool:
+    """Return whether every axis of a value is that of the image, whose channels may have been put in another order."""
+    if value.shape.rank != 4:
         return False
-    order = tf.get_static_value(step.inputs[1].step.operation.outputs[0])
-    return order is not None and list(order) == TO_CHANNELS_LAST
+    return step.type in POINTWISE | PADDINGS or value.shape[2:].as_list() == image.shape[2:].as_list()
+
+
+def _format_of(step: Step) -> DataFormat | None:
+    """Return the format in which an operation takes images, None for one to which they are all the same."""
+    if step.type == "Transpose":
+        order = None if step.inputs[1].step is None else tf.get_static_value(step.inputs[1].step.operation.outputs[0])
+        return FIRST if order is not None and tuple(order) == TO_LAST else None
+    if "data_format" not in step.operation.node_def.attr:
+        return None
+    return {b"NHWC": LAST, b"NCHW": FIRST}.get(step.operation.get_attr("data_format"))

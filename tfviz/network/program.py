@@ -71,6 +71,11 @@ class Step:
 
 
 @dataclass(eq=False, repr=False)
+class Boundary(Step):
+    """A step in front of the model, which gives it the image as it takes it: no layer, and no operation of its own."""
+
+
+@dataclass(eq=False, repr=False)
 class EachImage(Step):
     """Steps that are run on each image by itself, as one: its one program gives the values of one image.
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tfviz.data_format import DataFormat
 from tfviz.errors import UnsupportedModelError, one_line
+
+if TYPE_CHECKING:
+    from typing import Self
 
 ADVICE = "export the model and trace the path, which is opened again where it is unpickled"
 
@@ -24,14 +28,31 @@ class Reopened:
     """An object that copies refer to, and that is opened again where it is unpickled."""
 
     function: Any
+    data_format: DataFormat
     reopening: Reopening | None = None
     _model: Any
 
-    def __copy__(self) -> Any:
+    def __copy__(self) -> Self:
         """Return another object of the same attributes."""
         other = object.__new__(type(self))
         vars(other).update(vars(self))
         return other
+
+    def holding(self, model: Any) -> Self:
+        """Return this object with a hold on the model whose variables it reads."""
+        other = self.__copy__()
+        other._model = model
+        return other
+
+    def in_channels_last(self) -> Self:
+        """Return this object as one that takes images, and gives them back, as it computes with them: (N, H, W, C)."""
+        other = self.__copy__()
+        other.data_format = DataFormat.CHANNELS_LAST
+        return other
+
+    def without_model(self) -> Self:
+        """Return this object without its hold on the model, for caches that must not keep the model alive."""
+        return self.holding(None)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         """Return the object itself, which stands for a model in its place."""

@@ -17,7 +17,7 @@ from tfviz.network.custom_gradients import warn_about_custom_gradients
 from tfviz.network.custom_scores import CustomScore
 from tfviz.network.heads import warn_about_head
 from tfviz.network.layer import Shape
-from tfviz.network.layout import warn_about_layout
+from tfviz.network.layout import in_own_order
 from tfviz.network.opening import Opening, Structure, open_source
 from tfviz.network.patches import TokensToMap
 from tfviz.network.randomness import check_randomness
@@ -47,6 +47,7 @@ def trace(
     maximum_model_bytes: int = MAXIMUM_MODEL_BYTES,
     fast: bool | None = None,
     random: str = "keep",
+    data_format: str | None = None,
 ) -> TracedNetwork:
     """Open any TensorFlow image model, in place.
 
@@ -102,6 +103,10 @@ def trace(
     random
         `off` removes what is random in the program (dropout, noise, augmentation) and the statistics of the batch that
         normalisations took in training, where it shows what it would be without; `keep` explains one draw, and warns.
+    data_format
+        Whether images come with `channels_last`, (N, H, W, C), or `channels_first`, (N, C, H, W); None finds it from
+        what the model does with them. Images and attributions are given, and given back, in this format; maps are
+        (N, H, W) and shapes of images (H, W, C) in both.
 
     Raises
     ------
@@ -114,8 +119,9 @@ def trace(
         The model cannot be opened, no input, or several, may be the image, there are no class scores and no `score`, or
         what is random cannot be removed; what ends in features is opened, and refused where a score is needed.
     """
-    opening = Opening(image_shape, signature, custom_objects, safe_mode, maximum_model_bytes)
-    choice = Choice(score, input, output, cut, tokens_to_map, fast, precision, jit_compile, random)
+    shape = None if image_shape is None else in_own_order(image_shape, data_format)
+    opening = Opening(shape, signature, custom_objects, safe_mode, maximum_model_bytes)
+    choice = Choice(score, input, output, cut, tokens_to_map, fast, precision, jit_compile, random, data_format)
     is_plain = opening == Opening() and choice == Choice()
     if isinstance(model, TracedNetwork):
         if not is_plain:
@@ -127,14 +133,13 @@ def trace(
         if network is not None and structure is not None and structure.still_holds(model):
             return network.holding(model)
         network = TracedNetwork(open_source(model, opening), choice)
-        told = {**vars(opening), **vars(choice)}
+        told = {**vars(opening), **vars(choice), "image_shape": image_shape}
         told["maximum_model_bytes"] = told.pop("maximum_bytes")
         path = Path(model).absolute() if isinstance(model, str | os.PathLike) else None
         network.reopening = Reopening(partial(trace, **told), path)
         check_differentiable(network.in_full_precision())
         warn_about_custom_gradients(network.in_full_precision())
         warn_about_head(network)
-        warn_about_layout(network)
         check_randomness(network)
         if reusable:
             _NETWORKS[model] = (Structure(model), network.without_model())

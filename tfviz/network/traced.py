@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +21,7 @@ from tfviz.network.geometry.shapes import settled
 from tfviz.network.inputs import find_inputs
 from tfviz.network.layer import Layer, Shape
 from tfviz.network.layers import Layers
+from tfviz.network.layout import in_format, with_channels_last
 from tfviz.network.memory import affordable
 from tfviz.network.opening import Source, own_tensor
 from tfviz.network.outputs import Outputs
@@ -39,8 +39,10 @@ class TracedNetwork(Reopened):
     """A model as tfviz sees it: a program that can be run again under a tape. Made by `tfviz.trace`.
 
     name: the model's own name. signature: of a SavedModel, the one that is explained. image_shape: (H, W, C), None
-    where the model leaves it open. head: what the scores come from, see `Head.kind`. inputs, outputs: what it takes and
-    gives. running: how it is run, see `trace`. compiled: the functions used last; lock: held while one is compiled.
+    where the model leaves it open. data_format: how the model takes its images, and how images and attributions are
+    given back, `channels_last`, (N, H, W, C), or `channels_first`, (N, C, H, W). head: what the scores come from, see
+    `Head.kind`. inputs, outputs: what it takes and gives. running: how it is run, see `trace`. compiled: the functions
+    used last; lock: held while one is compiled.
     """
 
     def __init__(self, source: Source, choice: Choice) -> None:
@@ -57,8 +59,10 @@ class TracedNetwork(Reopened):
         self._arguments: dict[str, Value] = dict(zip(source.arguments, whole.inputs[:given], strict=True))
         wanted = source.arguments[0] if choice.input and choice.input == source.alias else choice.input
         inputs = replace(find_inputs(whole, self._arguments, wanted, choice.cut), alias=source.alias)
+        inputs = with_channels_last(inputs, choice.data_format)
         inputs, self.outputs = at_rest(inputs, self.outputs) if choice.random == OFF else (inputs, self.outputs)
         self.inputs = settled(open_batch(inputs, self.outputs.values, self._captured))
+        self.data_format = self.inputs.data_format
         self.program, self.image = self.inputs.program, self.inputs.image
         self.head: Head = self.outputs.find_head(choice.score, self.program)
         scored, variables = self.head.sources, self._variable_names()
@@ -92,7 +96,7 @@ class TracedNetwork(Reopened):
 
     @property
     def image_shape(self) -> Shape:
-        """(H, W, C), None where the model leaves it open."""
+        """(H, W, C), whatever the data format; None where the model leaves it open."""
         return tuple(self.image.shape[1:])
 
     @property
@@ -140,14 +144,15 @@ class TracedNetwork(Reopened):
         )
 
     def decode(self, records: Any) -> np.ndarray:
-        """Return the images, float32 (N, H, W, C), that the network makes of encoded ones: a sequence of N bytes.
+        """Return the images, float32, that the network makes of encoded ones: a sequence of N bytes.
 
-        They are what is explained; images that are decoded already stay as they are. Raises `InvalidImagesError` for
-        one that cannot be decoded, or where the network takes no encoded images.
+        They are what is explained, in the model's data format; images that are decoded already stay as they are. Raises
+        `InvalidImagesError` for one that cannot be decoded, or where the network takes no encoded images.
         """
         if self.inputs.decoding is None:
             raise InvalidImagesError(f"the network takes {self.image.dtype.name} images, not encoded ones")
-        return np.concatenate([batch.images for batch in batches(self, records, None, 32)])
+        images = np.concatenate([batch.images for batch in batches(self, records, None, 32)])
+        return self.data_format.from_last(images)
 
     def remember(self, key: Hashable, compile_for: Callable[[TracedNetwork], Any]) -> Any:
         """Return what `compile_for` made of this network (without its model) when it was first asked for by `key`."""
@@ -207,7 +212,11 @@ class TracedNetwork(Reopened):
         return {name: value.zeros() for name, value in self.inputs.others.items()}
 
     def call_original(self, images: tf.Tensor) -> Any:
-        """Return the outputs of the model's own traced function, which is not replayed; other inputs are zeros."""
+        """Return the outputs of the model's own traced function, which is not replayed; other inputs are zeros.
+
+        Of images (N, H, W, C).
+        """
+        images = in_format(images, self.inputs.data_format)
         given = {name: value.zeros() for name, value in self._arguments.items()} | {self.inputs.name: images}
         _, named = self.function.structured_input_signature
         structured = self.function(**given) if named else self.function(*given.values())
@@ -219,16 +228,6 @@ class TracedNetwork(Reopened):
             return self
         full: TracedNetwork = self.remember("float32", _in_full_precision)
         return full
-
-    def without_model(self) -> TracedNetwork:
-        """Return this network without its hold on the model, for caches that must not keep the model alive."""
-        return self.holding(None)
-
-    def holding(self, model: Any) -> TracedNetwork:
-        """Return this network with a hold on the model whose variables it reads."""
-        network = copy(self)
-        network._model = model
-        return network
 
     def _variable_names(self) -> dict[Value, str]:
         variables = [getattr(variable, "values", (variable,))[0] for variable in self.function.variables]

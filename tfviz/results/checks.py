@@ -18,6 +18,8 @@ Value = TypeVar("Value")
 
 # Room for the rounding of a map that was scaled, then resized or stored, before it came here.
 TOLERANCE = 1e-4
+MOST_CHANNELS = 16  # of images that are that high: what has more on its last axis has its channels elsewhere
+PUT_LAST = "np.moveaxis(values, -3, -1) puts them last"
 
 
 def check_maps(maps: ArrayLike) -> NDArray[np.float64]:
@@ -27,7 +29,11 @@ def check_maps(maps: ArrayLike) -> NDArray[np.float64]:
 
 def check_attributions(attributions: ArrayLike) -> NDArray[np.float64]:
     """Finite attributions (N, H, W, C) or those of one image (H, W, C)."""
-    return _check_finite(attributions, "attribution", ("H", "W", "C"))
+    values = _check_finite(attributions, "attribution", ("H", "W", "C"))
+    first, *others = values.shape[-3:]
+    if first in (3, 4) and min(others) > MOST_CHANNELS:
+        raise InvalidImagesError(f"attributions have the shape {values.shape}, with their channels first; {PUT_LAST}")
+    return values
 
 
 def check_images(images: ArrayLike) -> NDArray[np.float64]:
@@ -40,7 +46,10 @@ def check_images(images: ArrayLike) -> NDArray[np.float64]:
 def check_color_channels(kind: str, values: NDArray[Any]) -> None:
     """Refuse what has neither one channel (grey) nor three (RGB) on its last axis."""
     if values.shape[-1] not in (1, 3):
-        raise InvalidImagesError(f"{kind} to be seen must have 1 or 3 channels on the last axis, got {values.shape}")
+        hint = f"; {PUT_LAST}" if values.shape[-3] in (1, 3) else ""
+        raise InvalidImagesError(
+            f"{kind} to be seen must have 1 or 3 channels on the last axis, got {values.shape}{hint}"
+        )
 
 
 def check_scaled(maps: ArrayLike, lowest: float) -> NDArray[np.float64]:

@@ -27,14 +27,14 @@ UNUSABLE, ZERO_MAPS, DOUBTFUL = "unusable", "zero_maps", "doubtful"
 class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplainer]):  # type: ignore[misc]  # Beam is untyped
     """A method for Beam's `RunInference`, alone or in a `KeyedModelHandler`.
 
-    An example is an image (H, W, C) in the model's own input space; or the bytes of an image file or, for a signature
-    that takes those, of a `tf.train.Example`, which the model is given as it is; or a pair of one and the class to
-    explain. The `inference` of its `PredictionResult` is a dict of `map`, float32 (H, W) or (H, W, C), `target`,
-    `score` and, of some methods, `diagnostics`; and, where the scores are of classes, `prediction`, the class that the
-    model predicts, its `probability` and, if it is known, its `name`. An example that cannot be explained, whatever it
-    is, does not stop the others of its batch: its `inference` is a dict of `error`, the reason. The counters
-    `unusable`, `zero_maps` and `doubtful` of the namespace `tfviz` count those, the maps that are zero, and the results
-    whose diagnostics warn of them.
+    An example is an image in the model's own input space and data format; or the bytes of an image file or, for a
+    signature that takes those, of a `tf.train.Example`, which the model is given as it is; or a pair of one and the
+    class to explain. The `inference` of its `PredictionResult` is a dict of `map`, float32 (H, W) or as the image,
+    `target`, `score` and, of some methods, `diagnostics`; and, where the scores are of classes, `prediction`, the class
+    that the model predicts, its `probability` and, if it is known, its `name`. An example that cannot be explained,
+    whatever it is, does not stop the others of its batch: its `inference` is a dict of `error`, the reason. The
+    counters `unusable`, `zero_maps` and `doubtful` of the namespace `tfviz` count those, the maps that are zero, and
+    the results whose diagnostics warn of them.
 
     Parameters
     ----------
@@ -51,9 +51,9 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
     weights, preprocess, size, fit, depth
         As the options of `tfviz explain`: a name that its --model takes is a model here, too, and all but the first say
         how an encoded picture becomes an image.
-    signature, input_name, output_name, cut, precision, random, safe_mode
-        As `trace` takes `signature`, `input`, `output`, `cut`, `precision`, `random` and `safe_mode`. A signature of
-        encoded images decodes them itself.
+    signature, input_name, output_name, cut, precision, random, data_format, safe_mode
+        As `trace` takes `signature`, `input`, `output`, `cut`, `precision`, `random`, `data_format` and `safe_mode`. A
+        signature of encoded images decodes them itself.
     maximum_model_bytes, maximum_image_bytes
         As `trace` takes the first; and what an encoded image may take while it is decoded. More is refused.
     min_batch_size, max_batch_size, max_batch_duration_secs, max_batch_weight, element_size_fn, batch_length_fn,
@@ -88,6 +88,7 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         cut: str | None = None,
         precision: str | None = None,
         random: str | None = None,
+        data_format: str | None = None,
         safe_mode: bool = True,
         maximum_model_bytes: int = MAXIMUM_MODEL_BYTES,
         maximum_image_bytes: int = MAXIMUM_IMAGE_BYTES,
@@ -109,7 +110,7 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
             check_fit(fit)
         check_depth(depth)
         limits = (maximum_model_bytes, maximum_image_bytes, depth)
-        choice = (signature, input_name, output_name, cut, precision, random, safe_mode, *limits)
+        choice = (signature, input_name, output_name, cut, precision, random, data_format, safe_mode, *limits)
         self._model = ModelOptions(str(model_path), weights, preprocess, None, size, fit, *choice)
         self._choice = MethodChoice(method, options, target)
         self._class_names = class_names

@@ -25,6 +25,7 @@ from tfviz.apps.setup import Setup, set_up, with_baselines
 from tfviz.errors import TfvizError
 from tfviz.methods import compile_methods, find_method
 from tfviz.methods.registry import INNER
+from tfviz.network.layout import in_own_order
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ def _handler(setup: Setup, model: ModelOptions, request: BatchOptions) -> Attrib
         cut=model.cut,
         precision=model.precision,
         random=model.random,
+        data_format=model.data_format,
         safe_mode=model.safe_mode,
         maximum_model_bytes=model.maximum_model_bytes,
         maximum_image_bytes=model.maximum_image_bytes,
@@ -146,8 +148,8 @@ def _explanation(setup: Setup, choice: MethodChoice) -> Explanation:
     method, options = find_method(choice.method), compiled.options[choice.method]
     while method.result == "inner":
         method, options = find_method(options[INNER]), options["options"]
-    shape = setup.image_shape
-    maps = np.empty((0, *(shape if method.result == "attribution" else shape[:2])), np.float32)
+    shape = in_own_order(setup.image_shape, network.data_format)
+    maps = np.empty((0, *(shape if method.result == "attribution" else setup.size)), np.float32)
     scores = np.empty((0, network.num_classes or 0), np.float32)
     return Explanation(
         images=np.empty((0, *shape), np.float32),
@@ -166,6 +168,7 @@ def _explanation(setup: Setup, choice: MethodChoice) -> Explanation:
         head=network.head.kind,
         scored_by=network.head.scored_by,
         network=network,
+        data_format=network.data_format,
     )
 
 

@@ -173,4 +173,4 @@ class Run:
             color_statistics=find_color_statistics(preprocessing),
             iterations=CLASS_PICTURE_ITERATIONS,
         )
-        return preprocessing.pictures(found.images)[rows]
+        return self._setup.pictures(found.images)[rows]

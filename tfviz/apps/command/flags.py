@@ -57,6 +57,7 @@ def _model_flags(
     cut: options.Cut = None,
     precision: options.Precision = None,
     random: options.Random = None,
+    data_format: options.DataFormat = None,
     safe_mode: options.SafeMode = True,
     maximum_model_bytes: options.MaximumModelBytes = MAXIMUM_MODEL_BYTES,
     maximum_image_bytes: options.MaximumImageBytes = MAXIMUM_IMAGE_BYTES,

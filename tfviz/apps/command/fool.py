@@ -101,15 +101,17 @@ def _flag(name: str) -> str:
 
 def _stages(setup: Setup, inputs: NDArray[np.float32], found: Adversarial) -> list[Stage]:
     """Return the original, the changed image, and what a PNG file keeps of it."""
-    prepare, head = setup.preprocessing, setup.network.head
+    network, head, data_format = setup.network.in_channels_last(), setup.network.head, setup.network.data_format
+    prepare = setup.preprocessing
     low, high = prepare.pixel_range
-    rounded = prepare(prepare.pictures(found.images))
+    original, changed = map(data_format.to_last, (inputs, found.images))
+    rounded = prepare(prepare.pictures(changed))
     stages = []
-    for name, images in {"original": inputs, "changed": found.images, "changed, as PNG": rounded}.items():
-        logits = setup.network.logits(images)
+    for name, images in {"original": original, "changed": changed, "changed, as PNG": rounded}.items():
+        logits = network.logits(images)
         probabilities = head.probabilities(logits)[0].numpy()
         predicted = int(head.predicted(logits)[0])
-        differences = (images - inputs) / (high - low) * 255
+        differences = (images - original) / (high - low) * 255
         stages.append(
             Stage(
                 name,
@@ -133,7 +135,9 @@ def _labels_on(setup: Setup, logits: NDArray[np.float32]) -> str:
 
 def _drawn(setup: Setup, options: FoolOptions, stages: Sequence[Stage], found: Adversarial) -> NDArray[np.uint8]:
     original, changed, _ = stages
-    differences = found.differences[0, ..., :: -1 if setup.preprocessing.order == "bgr" else 1]
+    differences = setup.network.data_format.to_last(found.differences)[
+        0, ..., :: -1 if setup.preprocessing.order == "bgr" else 1
+    ]
     captions = [
         f"original: {original.taken_for} {original.highest:.2f}",
         f"{options.method}: {changed.taken_for} {changed.highest:.2f}",

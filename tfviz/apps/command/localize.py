@@ -51,7 +51,8 @@ class Localized(Outcome):
         """Write one picture of the maps of an explanation and of their places, and both as arrays if wanted."""
         found, shown = explanation.shown(), explanation.by_row(pictures)
         maps = {method: self.finder.map_of(values) for method, values in found.items()}
-        places = {method: self.finder(shown, values, _evidence(explanation, method)) for method, values in maps.items()}
+        evidence = _evidence(explanation)
+        places = {method: self.finder(shown, values, evidence.get(method)) for method, values in maps.items()}
         masks = {method: each.masks for method, each in places.items()}
         boxes = {method: largest_box(found) for method, found in masks.items()}
         enlarge = math.ceil(FINE_SIDE / min(self.setup.size))
@@ -97,7 +98,7 @@ class Localized(Outcome):
         return super().content(explanation) | {"localization": how}
 
 
-def _evidence(explanation: Explanation, method: str) -> NDArray[np.float32] | None:
-    """Return what a method found, if its sign means evidence."""
-    is_evidence = sign_of(method, explanation.options[method]) == "evidence"
-    return explanation.maps[method] if is_evidence else None
+def _evidence(explanation: Explanation) -> dict[str, NDArray[np.float32]]:
+    """Return what the methods found whose sign means evidence."""
+    found = explanation.in_channels_last().items()
+    return {method: each for method, each in found if sign_of(method, explanation.options[method]) == "evidence"}

@@ -91,6 +91,14 @@ Random = Annotated[
         rich_help_panel=MODEL_PANEL,
     ),
 ]
+DataFormat = Annotated[
+    str | None,
+    typer.Option(
+        help="channels_first or channels_last: how the network takes images, where what it does with them does not "
+        "say it.",
+        rich_help_panel=MODEL_PANEL,
+    ),
+]
 SafeMode = Annotated[
     bool,
     typer.Option(

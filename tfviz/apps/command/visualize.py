@@ -103,9 +103,11 @@ def _paths(stem: Path, options: VisualizeOptions) -> list[Path]:
 def _pictures(setup: Setup, recipe: Recipe, images: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return images as a person sees them, uint8 (N, H, W, 3)."""
     if recipe.is_bounded:
-        return setup.preprocessing.pictures(images)
+        return setup.pictures(images)
     # Nothing keeps these values among those of pixels: they are shown around their mean.
-    return gradient_picture(images[..., :: -1 if setup.preprocessing.order == "bgr" else 1])
+    return gradient_picture(
+        setup.network.data_format.to_last(images)[..., :: -1 if setup.preprocessing.order == "bgr" else 1]
+    )
 
 
 def _enlarged(picture: Image) -> Image:

@@ -28,7 +28,7 @@ TOLERANCE = 0.01  # pixel units by which images may leave the pixel range, as th
 class Adversarial:
     """Changed images, and what the change did, for N images.
 
-    images: float32 (N, H, W, C), in the network's own input space. differences: float32 (N, H, W, C), the images minus
+    images: float32, in the network's own input space and data format. differences: float32, alike, the images minus
     the originals in pixel units (of 255), signed. targets: (N,), the class that was to be reached or, where none was
     given, left. steps: (N,), those done, 0 where it was so from the start. success: (N,), whether the network says what
     was wanted. predictions_before, predictions_after: (N,), classes. probabilities_before, probabilities_after: (N, K),
@@ -111,7 +111,7 @@ def run(
             warn_of_pixel_range(network, *colors)
         _check_inside(images, *colors, count)
         narrow += [count + index for index in narrow_images(images, *colors)]
-        logits = network.logits(images, batch_size=len(images))
+        logits = network.in_channels_last().logits(images, batch_size=len(images))
         check_scores(network, batch, np.isfinite(logits.max(axis=1)), count)
         classes = np.where(batch.targets == PREDICTED, network.head.predicted(logits), batch.targets)
         prepared.append((limits.bounds(images, classes, *colors), logits))
@@ -142,10 +142,10 @@ def _run_batch(
             f"{attack.name} met NaN or infinite values: the network's own gradient overflows (common with float16; "
             "trace the float32 model)"
         )
-    after = network.logits(images, batch_size=len(images))
+    after = network.in_channels_last().logits(images, batch_size=len(images))
     return Adversarial(
-        images=images,
-        differences=((state.images - bounds.originals) / bounds.unit).numpy(),
+        images=network.data_format.from_last(images),
+        differences=network.data_format.from_last(((state.images - bounds.originals) / bounds.unit).numpy()),
         targets=bounds.classes.numpy(),
         steps=state.steps.numpy(),
         success=attack.is_reached(head, after, bounds.classes).numpy(),

@@ -34,11 +34,11 @@ NOTHING_ANSWERS = (
 
 @dataclass(frozen=True, repr=False)
 class FeatureVisualization:
-    """Images of objectives, in the network's own input space.
+    """Images of objectives, in the network's own input space and data format.
 
-    images: float32 (N, H, W, C). objectives: N. history: (iterations, N), the value of the objective before each step,
-    of the image as it was moved about. scores: (N,), the value at the end. snapshots: images (N, H, W, C) by the number
-    of steps done.
+    images: float32 (N, H, W, C) or (N, C, H, W). objectives: N. history: (iterations, N), the value of the objective
+    before each step, of the image as it was moved about. scores: (N,), the value at the end. snapshots: such images by
+    the number of steps done.
     """
 
     images: np.ndarray
@@ -128,7 +128,9 @@ def feature_visualization(
     scores = compile_values(network, plan, setting)(made, shares).numpy()
     _check_scores(network, [*history, scores], first, wanted)
     _warn_where_nothing_was_gained(network, history, scores, wanted)
-    return FeatureVisualization(made.numpy(), wanted, history, scores, kept)
+    own = network.data_format.from_last
+    kept = {step: own(each) for step, each in kept.items()}
+    return FeatureVisualization(own(made.numpy()), wanted, history, scores, kept)
 
 
 def _ascend(

@@ -64,6 +64,13 @@ class Maps:
         """Return the axes of a map that are its height, its width and its channels."""
         return self._axes[value].order
 
+    def size(self, value: Value) -> tuple[int | None, int | None]:
+        """Return the height and width of a map, or of what has a single place, None where they follow the image."""
+        if value in self.single:
+            return 1, 1
+        height, width, _ = self.axes(value)
+        return value.shape[height], value.shape[width]
+
     def lost_at(self, value: Value) -> Step | None:
         """Return the operation that the image's geometry could not be followed through to a value."""
         found = self._places.get(value)

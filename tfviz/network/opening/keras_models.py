@@ -92,9 +92,9 @@ def _reason(error: Exception) -> str:
     return said[-1] if said else type(error).__name__
 
 
-def input_name(model: Any) -> str | None:
-    """Return what a Keras model calls its one input, None where that is not known or there are several."""
-    names = list(_specs(_arguments(model, None))) if _attribute(model, "inputs") else []
+def input_name(model: Any, image_shape: Shape | None) -> str | None:
+    """Return what a Keras model that can be traced at a shape calls its one input, None where there are several."""
+    names = list(_specs(_arguments(model, image_shape)))
     return names[0] if len(names) == 1 else None
 
 
@@ -193,9 +193,16 @@ def _keys(nested: Any, key: str = "") -> Iterator[str]:
         yield key
 
 
+def _takes_channels_first(shape: tf.TensorShape, channels: int | None) -> bool:
+    return shape.rank == 4 and channels is not None and shape[1] == channels != shape[3]
+
+
 def _of_shape(specs: dict[str, tf.TensorSpec], image_shape: Shape) -> dict[str, tf.TensorSpec]:
     """Return the specs with the one input, or those of images of several inputs, at (height, width, channels)."""
     wanted = tf.TensorShape([None, *image_shape])
+    fits = any(spec.shape.is_compatible_with(wanted) for spec in specs.values())
+    if not fits and any(_takes_channels_first(spec.shape, image_shape[-1]) for spec in specs.values()):
+        wanted = tf.TensorShape([None, *image_shape[-1:], *image_shape[:-1]])
     changed = [name for name, spec in specs.items() if len(specs) == 1 or spec.shape.is_compatible_with(wanted)]
     if not changed:
         found = ", ".join(f"{name} {tuple(spec.shape[1:])}" for name, spec in specs.items())

@@ -108,7 +108,7 @@ def _source_of(model: Any, opening: Opening) -> Source:
         function = trace_keras(model, opening.image_shape)
         structure = function.structured_outputs
         outputs = output_names(model) or _paths(structure)
-        return Source(function, str(model.name), model, structure, outputs, input_name(model))
+        return Source(function, str(model.name), model, structure, outputs, input_name(model, opening.image_shape))
     raise UnsupportedModelError(f"cannot open a {type(model).__name__}; expected {KINDS}")
 
 
