@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import sys
 import weakref
 
@@ -36,7 +37,7 @@ def test_every_kind_has_the_maps_of_its_keras_twin(kind):
     ours, theirs = tfviz.trace(model), tfviz.trace(model_of(kind))
     assert ours.head.kind == theirs.head.kind
     assert ours.image_shape == theirs.image_shape and ours.num_classes == theirs.num_classes
-    names = {"Relu": "tf.nn.relu", "Relu_1": "tf.nn.relu_1"} if kind == "relu_op" else {}
+    names = {"Relu": "conv1/tf.nn.relu", "Relu_1": "conv2/tf.nn.relu_1"} if kind == "relu_op" else {}
     expected = {names.get(name, name): shape for name, shape in theirs.layers.items()}
     if kind == "vision_transformer":
         # Its layer normalisation and dense layers fold the batch into the tokens, which then cannot be followed.
@@ -47,6 +48,34 @@ def test_every_kind_has_the_maps_of_its_keras_twin(kind):
         assert distance(method(ours, images, target), method(theirs, images, target)) < 1e-5
     for now, then in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(now, then)
+
+
+def between_layers():
+    """Operations of TensorFlow between layers, one behind the other, and a nested model that begins and ends so."""
+    image = tf_keras.Input(SHAPE)
+    x = tf_keras.layers.Conv2D(4, 3, activation="relu", name="stem")(image)
+    x = tf.reshape(x[:, 1:13, 1:13], (-1, 12, 12, 4))
+    within = tf_keras.Input((12, 12, 4))
+    inner = tf_keras.Model(within, tf.nn.relu(tf_keras.layers.Conv2D(4, 1, name="mix")(within * 2.0)), name="inner")
+    y = tf_keras.layers.Conv2D(2, 1, name="beside")(x)
+    return closed(image, tf.concat([inner(x), y], -1), "between")
+
+
+@pytest.mark.parametrize("form", ["live", "saved"])
+def test_operations_between_layers_are_called_by_the_layer_before(form, tmp_path):
+    model = between_layers()
+    if form == "saved":
+        tf.saved_model.save(model, str(tmp_path))
+    seen = tfviz.trace(model if form == "live" else str(tmp_path))
+    names = [re.sub(r"_\d+$", "", name) for name in seen.layers]
+    assert names == [
+        *("stem", "stem/tf.__operators__.getitem", "stem/tf.reshape", "stem/tf.math.multiply"),
+        *("mix", "mix/tf.nn.relu", "beside", "beside/tf.concat"),
+    ]
+    # The names that Keras gave them are known, too.
+    given = [name.rpartition("/")[2] for name in seen.layers]
+    assert [seen.find_layer(name).shape for name in given] == list(seen.layers.values())
+    assert seen.default_layer == list(seen.layers)[-1]
 
 
 @pytest.mark.parametrize("layer", ["stem", "conv:0", "conv:1"])

@@ -19,6 +19,8 @@ from tfviz.network.scopes import Scopes
 from tfviz.network.tokens import Tokens
 
 UNLESS = "unless trace(model, tokens_to_map=...) says how its tokens become one"
+# What Keras 2 calls an operation between layers.
+OF_AN_OPERATION = re.compile(r"tf\.")
 
 
 class Layers:
@@ -36,8 +38,9 @@ class Layers:
         variables: dict[Value, str],
         tokens_to_map: TokensToMap | None = None,
     ) -> None:
-        depending = program.depending_on([image])
-        self._scopes = Scopes(program, depending, variables)
+        self._features = program.depending_on([image])
+        self._scopes = Scopes(program, self._features, variables)
+        self.evidence = Evidence(program, image, scored)
         self._containers = {path.rpartition("/")[0] for path in self._scopes.paths.values()}
         self.listed: list[Layer] = []
         self._unlisted: list[Layer] = []
@@ -47,10 +50,9 @@ class Layers:
         self._tokens = Tokens(program, image, self.maps.values, tokens_to_map)
         for step in program.steps:
             for value in step.outputs:
-                if value in depending and not isinstance(step, Boundary):
+                if value in self._features and not isinstance(step, Boundary):
                     self._add(step, value)
         self._names = short_names([layer.path for layer in self.listed])
-        self.evidence = Evidence(program, image, scored)
         self._default = find_default(
             self.evidence, {layer.value: layer for layer in self.listed}, self.maps, self._tokens
         )
@@ -146,7 +148,7 @@ class Layers:
     def _add(self, step: Step, value: Value) -> None:
         inside = self._scopes.around(step)
         arrangement = self.arrangement_of(value)
-        layers = [Layer(path, value, arrangement) for path in reversed(self._scopes.giving(value))]
+        layers = [Layer(self._telling(path, step), value, arrangement) for path in reversed(self._scopes.giving(value))]
         operation = Layer("/".join([*inside[-1:], step.name.rpartition("/")[2]]), value, arrangement)
         if value not in self.maps and arrangement is None:
             self._without_map += [*layers, operation]
@@ -157,6 +159,22 @@ class Layers:
         count = 1 if layers or (own and step.type not in SAME_MAP) else 0
         self.listed += candidates[:count]
         self._unlisted += candidates[count:]
+
+    def _telling(self, path: str, step: Step) -> str:
+        """Return the path of a layer whose result a step makes: of one that Keras named after an operation, such as
+        `tf.reshape_11`, behind that of the nearest layer that it is made of and that someone named.
+        """
+        last = path.rpartition("/")[2]
+        if not OF_AN_OPERATION.match(last):
+            return path
+        origin: Step | None = step
+        while origin is not None:
+            made_of = [value for value in origin.inputs if value in self._features and value.step is not None]
+            origin = max(made_of, key=self.evidence.order.__getitem__).step if made_of else None
+            around = self.path_around(origin) if origin is not None else ""
+            if around and not OF_AN_OPERATION.match(around.rpartition("/")[2]):
+                return f"{around}/{last}"
+        return path
 
     def _existing(self, name: str) -> str:
         names = list(self.shapes())
@@ -185,9 +203,12 @@ def _matching(layers: list[Layer], name: str) -> list[Layer]:
 
 
 def short_names(paths: list[str]) -> dict[str, str]:
-    """Return for each path its shortest end that is no end of another one."""
+    """Return for each path its shortest end that is no end of another one, and tells more than an operation."""
     ends = Counter(end for path in set(paths) for end in _ends(path))
-    return {path: next((end for end in _ends(path) if ends[end] == 1), path) for path in paths}
+    return {
+        path: next((end for end in _ends(path) if ends[end] == 1 and not OF_AN_OPERATION.match(end)), path)
+        for path in paths
+    }
 
 
 def _ends(path: str) -> list[str]:
