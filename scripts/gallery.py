@@ -57,7 +57,10 @@ def run_all(setup: Setup, inputs: np.ndarray, options: argparse.Namespace) -> Ex
         started = time.perf_counter()
         found[name] = explain(setup.network, inputs, targets, methods=name, options={name: given})
         print(f"{name}: {time.perf_counter() - started:.1f} s")
-    return dataclasses.replace(found[name], maps={name: each.maps[name] for name, each in found.items()})
+    options = {name: each.options[name] for name, each in found.items()}
+    return dataclasses.replace(
+        found[name], maps={name: each.maps[name] for name, each in found.items()}, options=options
+    )
 
 
 def draw(options: argparse.Namespace) -> None:
@@ -69,7 +72,7 @@ def draw(options: argparse.Namespace) -> None:
     pictures = np.stack([sample.picture for sample in samples])
     explanation = run_all(setup, np.stack([sample.input for sample in samples]), options)
     drawn = {
-        name: tiles(pictures, values, clip_percentile=CLIP_PERCENTILE)
+        name: tiles(pictures, values, clip_percentile=CLIP_PERCENTILE, signed=explanation.signed[name])
         for name, values in explanation.shown(setup.preprocessing.order).items()
     }
     rows, names = [], []

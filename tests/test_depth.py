@@ -14,7 +14,7 @@ import tfviz
 from tfviz.apps.beam import AttributionHandler
 from tfviz.apps.cards import CardMaker
 from tfviz.apps.depth import picture_of
-from tfviz.apps.examples import Look
+from tfviz.apps.examples import Look, MethodChoice
 from tfviz.apps.images import decode_image
 from tfviz.apps.model_options import ModelOptions
 from tfviz.apps.setup import set_up
@@ -144,13 +144,16 @@ def test_a_grey_network_is_shown_what_it_saw(place):
     np.testing.assert_array_equal(shown[0], seen[0])
     np.testing.assert_array_equal(CardMaker(pictures=pictures).shown(explanation), seen)
     empty = np.zeros((SIDE, SIDE), np.float32)
-    overlays = [Look.of(setup, "saliency").overlay(png(each[0, ..., ::-1]), empty) for each in (pictures, seen)]
+    overlays = [
+        Look.of(setup, MethodChoice("saliency", {})).overlay(png(each[0, ..., ::-1]), empty)
+        for each in (pictures, seen)
+    ]
     np.testing.assert_array_equal(*overlays)
 
 
 def test_an_overlay_of_raw_numbers(place):
     setup = set_up(ModelOptions(str(place / "grey.keras"), "imagenet", "0..255", None, None, depth="raw"))
-    look, empty = Look.of(setup, "saliency"), np.zeros((SIDE, SIDE), np.float32)
+    look, empty = Look.of(setup, MethodChoice("saliency", {})), np.zeros((SIDE, SIDE), np.float32)
     np.testing.assert_array_equal(
         look.overlay(png(PIXELS), empty), look.overlay(png(decoded(PIXELS, depth="12")), empty)
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import types
 import warnings
 
 import cv2
@@ -10,8 +12,11 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import tfviz
+from tfviz.apps.cards import CardMaker
+from tfviz.apps.examples import Look, MethodChoice
 from tfviz.errors import TfvizWarning
 from tfviz.methods import METHODS
 from tfviz.methods.registry import sign_of
@@ -21,6 +26,7 @@ from tfviz.results import (
     grabcut_mask,
     largest_component,
     supported_mask,
+    tiles,
 )
 
 SIDE = 24
@@ -183,3 +189,51 @@ def test_the_command_says_why_and_what_else(run, place, tmp_path):
     assert "speaks against" not in err and "none" not in out
     status, out, err = run("localize", *model, "--reduce", "summ")
     assert status == 1 and "no way to one number a pixel (--reduce) 'summ'; did you mean" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "signed"),
+    [
+        ("occlusion", {"patch": 6}, True),
+        ("input_x_gradient", {}, True),
+        ("gradient", {}, True),
+        ("saliency", {}, False),
+        ("grad_cam", {}, False),
+        ("square_grad", {"samples": 2}, False),
+        ("smooth_grad", {"samples": 2}, True),
+        ("smooth_grad", {"samples": 2, "of": "grad_cam"}, False),
+        # Its pictures show what speaks for the class alone.
+        ("xrai", {"steps": 2, "scales": (50,)}, False),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::tfviz.TfvizWarning")
+def test_pictures_show_a_sign_where_the_method_has_one(network, images, name, options, signed):
+    """Whether or not any value happens to be below zero: the same method looks alike for every image."""
+    only_for = images * [1, 0, 0]
+    found = tfviz.explain(network, only_for, 0, methods=name, options={name: options})
+    found = dataclasses.replace(found, maps={name: np.abs(found.maps[name])})
+    assert found.signed == {name: signed}
+    values = found.maps[name]
+    (expected,) = tiles([np.zeros((SIDE, SIDE, 3), np.uint8)], values, signed=signed, clip_percentile=99)
+    (by_values,) = tiles([np.zeros((SIDE, SIDE, 3), np.uint8)], values, clip_percentile=99)
+    assert not values.any() or signed == (by_values != expected).any()
+    figure = FigureCanvasAgg(found.plot(np.zeros((1, SIDE, SIDE, 3), np.uint8), clip_percentile=99)).figure
+    np.testing.assert_array_equal(figure.axes[1].get_images()[0].get_array(), expected)
+    maker = CardMaker(pictures=np.zeros((1, SIDE, SIDE, 3), np.uint8), look={"clip_percentile": 99})
+    times = maker.found(found)[name].shape[2] // SIDE
+    np.testing.assert_array_equal(maker.found(found)[name][0, : SIDE * times : times, ::times], expected)
+    reduced = dataclasses.replace(found, maps={name: collapse(values)}) if values.ndim == 4 else None
+    assert reduced is None or reduced.signed == {name: None}
+
+
+def test_overlays_of_pipelines_show_the_sign_of_the_method(network):
+    setup = types.SimpleNamespace(
+        preprocessing=types.SimpleNamespace(order="rgb"), maximum_image_bytes=10**6, depth="full", examples=None
+    )
+    setup.size, setup.fit, setup.network = (SIDE, SIDE), "stretch", network
+    values = np.random.default_rng(0).uniform(0, 1, (SIDE, SIDE)).astype(np.float32)
+    black = cv2.imencode(".png", np.zeros((SIDE, SIDE, 3), np.uint8))[1].tobytes()
+    for name, signed in (("occlusion", True), ("grad_cam", False)):
+        drawn = Look.of(setup, MethodChoice(name, {})).overlay(black, values)
+        expected = tiles([np.zeros((SIDE, SIDE, 3), np.uint8)], values[None], signed=signed, clip_percentile=99)
+        np.testing.assert_array_equal(drawn, expected[0])

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfviz.apps.explanation import Explanation, channel_step
+from tfviz.apps.explanation import Explanation
+from tfviz.apps.shown import channel_step
 from tfviz.errors import InvalidImagesError
 from tfviz.methods.pixels import check_pixel_range
 from tfviz.results import grey_picture, montage, tiles, to_picture
@@ -40,7 +41,7 @@ class CardMaker:
         """Return the cards (N, h, w, 3) of what each method found, with the class and its probability below."""
         pictures, titles = self.shown(explanation), explanation.titles(self.class_names)
         return {
-            name: _captioned(np.stack(tiles(pictures, values, **self.look)), titles)
+            name: _captioned(np.stack(tiles(pictures, values, signed=explanation.signed[name], **self.look)), titles)
             for name, values in explanation.shown(self.order).items()
         }
 

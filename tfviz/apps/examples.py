@@ -16,17 +16,18 @@ from numpy.typing import NDArray
 
 from tfviz.apps.depth import FULL, picture_of
 from tfviz.apps.explain import explain
-from tfviz.apps.explanation import Explanation, shown
+from tfviz.apps.explanation import Explanation
 from tfviz.apps.features import picture_in
 from tfviz.apps.images import Image, decode_image, fit_image
 from tfviz.apps.model_options import ModelOptions
 from tfviz.apps.records import DIAGNOSTICS
 from tfviz.apps.setup import Setup, set_up, with_baselines
+from tfviz.apps.shown import shown
 from tfviz.arrays import refuse_masked
 from tfviz.data_format import DataFormat
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, TfvizWarning, UnknownLayerError, one_line
 from tfviz.methods import LAYER, choose_methods, compile_methods, find_method
-from tfviz.methods.registry import INNER_OPTIONS
+from tfviz.methods.registry import INNER_OPTIONS, is_signed
 from tfviz.network.parsing import ExampleFormat
 from tfviz.printable import printable
 from tfviz.results import grey_picture, tiles
@@ -201,12 +202,14 @@ class Look:
     maximum_image_bytes: int
     depth: str = FULL
     data_format: DataFormat = DataFormat.CHANNELS_LAST
+    signed: bool | None = None
 
     @classmethod
-    def of(cls, setup: Setup, method: str) -> Look:
+    def of(cls, setup: Setup, choice: MethodChoice) -> Look:
         """Return how the maps of a method are shown on the network of a setup."""
-        order, limits = setup.preprocessing.order, (setup.maximum_image_bytes, setup.depth)
-        return cls(method, setup.size, setup.fit, order, setup.examples, *limits, setup.network.data_format)
+        order, limits = setup.preprocessing.order, (setup.maximum_image_bytes, setup.depth, setup.network.data_format)
+        signed = is_signed(choice.method, find_method(choice.method).complete(choice.chosen[choice.method]))
+        return cls(choice.method, setup.size, setup.fit, order, setup.examples, *limits, signed)
 
     def overlay(self, encoded: bytes, found: NDArray[np.float32]) -> Image:
         """Return the overlay, uint8 RGB (H, W, 3), of what was found for an encoded picture, or one in an Example."""
@@ -219,6 +222,7 @@ class Look:
             picture[np.newaxis],
             shown(self.method, found[np.newaxis], self.order),
             clip_percentile=CLIP_PERCENTILE,
+            signed=self.signed,
         )
         return tile
 

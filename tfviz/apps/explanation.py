@@ -14,18 +14,18 @@ from tfviz.apps import manifest
 from tfviz.apps.labels import class_name
 from tfviz.apps.origin import Origin
 from tfviz.apps.output import PICTURE_SUFFIX, check_folder, file_part, write_array, write_figure
+from tfviz.apps.shown import channel_step, shown
 from tfviz.errors import InvalidImagesError, TfvizError
 from tfviz.methods import Results
-from tfviz.methods.registry import method_of
+from tfviz.methods.registry import is_attribution, is_signed, method_of
 from tfviz.network.scores import are_of_classes
 from tfviz.network.traced import TracedNetwork
-from tfviz.results import grey_picture, normalise, plot, to_picture
+from tfviz.results import grey_picture, plot, to_picture
 from tfviz.results.checks import check_pictures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ORDERS = ("rgb", "bgr", "grey")
 SMALL = "<\N{NO-BREAK SPACE}0.001"
 
 
@@ -143,7 +143,8 @@ class Explanation(Results):
         images = self.data_format.to_last(self.images)
         shown = to_picture(images[..., ::step]) if pictures is None else self.by_row(pictures)
         found = {self._column(name): values for name, values in self.shown(order).items()}
-        return plot(shown, {**found, **(columns or {})}, titles=self.titles(class_names), **look)
+        signed = {self._column(name): each for name, each in self.signed.items()}
+        return plot(shown, {**found, **(columns or {})}, titles=self.titles(class_names), signed=signed, **look)
 
     def shown(self, order: str = "rgb") -> dict[str, np.ndarray]:
         """Return what the methods found as `tfviz.results.tiles` shows it: attributions as red, green, blue.
@@ -152,6 +153,17 @@ class Explanation(Results):
         left out (see `Method.shown_from`).
         """
         return {name: shown(name, values, order) for name, values in self.in_channels_last().items()}
+
+    @property
+    def signed(self) -> dict[str, bool | None]:
+        """Whether the sign of what each method found, as `shown` gives it, says something.
+
+        None where its values must tell it: of attributions that were reduced to maps.
+        """
+        reduced = {
+            name for name, each in self.maps.items() if each.ndim == 3 and is_attribution(name, self.options[name])
+        }
+        return {name: None if name in reduced else is_signed(name, self.options[name]) for name in self.maps}
 
     def in_channels_last(self) -> dict[str, np.ndarray]:
         """Return what the methods found with the channels of attributions last, (N, H, W, C)."""
@@ -227,19 +239,3 @@ class Explanation(Results):
 
     def _column(self, name: str) -> str:
         return f"{method_of(name).name} at {self.layers[name]}" if name in self.layers else name
-
-
-def channel_step(order: str) -> int:
-    """Return the step through channels of that order which gives red, green and blue; raise `TfvizError`."""
-    if order not in ORDERS:
-        raise TfvizError(f"the order of the channels is one of {', '.join(ORDERS)}, not {order!r}")
-    return -1 if order == "bgr" else 1
-
-
-def shown(name: str, values: np.ndarray, order: str) -> np.ndarray:
-    """Return the maps (N, H, W) or attributions (N, H, W, C) of a result's name as `Explanation.shown` does."""
-    ordered = values[..., :: channel_step(order)] if values.ndim == 4 else values
-    start = method_of(name).shown_from
-    if start == "minimum":
-        return normalise(ordered, "min_max")
-    return ordered.clip(min=0) if start == "positive" else ordered

@@ -19,9 +19,10 @@ from numpy.typing import ArrayLike
 
 from tfviz.apps.cards import CardMaker, enlarged
 from tfviz.apps.explain import explain
-from tfviz.apps.explanation import Explanation, channel_step
+from tfviz.apps.explanation import Explanation
 from tfviz.apps.fixed_images import read_fixed_images
 from tfviz.apps.output import check_folder
+from tfviz.apps.shown import channel_step
 from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.methods import choose_methods, find_method
 from tfviz.methods.registry import LAYER
@@ -40,9 +41,8 @@ class ExplainImages(keras.callbacks.Callback):  # type: ignore[misc]  # Keras sh
     is explained and its probability below. The model is traced once, and every explanation reads its weights of that
     moment; the training is as without. What is wrong is raised before the first step of the training, when everything
     is compiled by explaining the images once, or, where tf_keras builds the model in its first step, when they are
-    first explained. What goes wrong later, such as gradients that overflow or memory that is short, is warned
-    about. At the end a line says
-    what it cost, unless `fit` is silent; the scalar `seconds` has the cost of each time.
+    first explained. What goes wrong later, such as gradients that overflow or memory that is short, is warned about. At
+    the end a line says what it cost, unless `fit` is silent; the scalar `seconds` has the cost of each time.
 
     Parameters
     ----------

@@ -166,3 +166,16 @@ def sign_of(result: str, options: Mapping[str, Any]) -> Sign:
     while method.sign is None:
         options, method = options[INNER_OPTIONS], find_method(options[INNER])
     return method.sign
+
+
+def is_signed(result: str, options: Mapping[str, Any]) -> bool:
+    """Return whether the sign of a result, as it is shown, says something; see `sign_of`."""
+    return method_of(result).shown_from == "zero" and sign_of(result, options) in ("evidence", "direction")
+
+
+def is_attribution(result: str, options: Mapping[str, Any]) -> bool:
+    """Return whether a result is one of attributions, as `sign_of` is given it, and not one of maps."""
+    method = method_of(result)
+    while method.result == "inner":
+        options, method = options[INNER_OPTIONS], find_method(options[INNER])
+    return method.result == "attribution"

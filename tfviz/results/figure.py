@@ -38,6 +38,7 @@ def plot(
     maps: Mapping[str, ArrayLike],
     *,
     titles: str | Sequence[str] | None = None,
+    signed: Mapping[str, bool | None] | None = None,
     **look: Any,
 ) -> Figure:
     """Show images, a row each, beside their explanations, a column each; long rows are broken.
@@ -50,6 +51,8 @@ def plot(
         without N, too.
     titles : N strings, optional
         For each image, such as ``"tiger cat 0.87"``. A long one is broken, then shortened before its last word.
+    signed : {name: bool}, optional
+        Whether the sign of an array says something, as `tiles` takes it.
     **look
         `colormap`, `blend`, `clip_percentile` and `highlights`, as `tiles` takes them.
 
@@ -71,7 +74,7 @@ def plot(
     columns = [pictures]
     for name, array in arrays.items():
         try:
-            columns.append(tiles(pictures, array, **look))
+            columns.append(tiles(pictures, array, signed=(signed or {}).get(name), **look))
         except InvalidImagesError as error:
             raise InvalidImagesError(f"{name!r}: {error}") from error
     return _draw(columns, row_titles, list(maps))

@@ -25,6 +25,7 @@ def tiles(
     blend: str = "weighted",
     clip_percentile: float = 100.0,
     highlights: Highlight | None = None,
+    signed: bool | None = None,
 ) -> list[Picture]:
     """Show what a method found, as a picture for each image.
 
@@ -32,16 +33,19 @@ def tiles(
     ----------
     pictures : uint8 RGB (N, H, W, 3), or a sequence of (H, W, 3) whose sizes may differ
     found : array
-        Maps (N, h, w) are scaled by `normalise` and laid over the pictures: in `colormap` as ``"positive"`` ones, or,
-        if values are negative by more than rounding, in ``"blue_white_red"`` as ``"signed"`` ones. Attributions
-        (N, h, w, C) become a `gradient_picture` each, or, if no value is negative, the map of the largest over the
-        channels. All are brought to the size of their picture. Pictures, uint8 (N, h, w, 3), are returned as they are.
+        Maps (N, h, w) are scaled by `normalise` and laid over the pictures: in ``"blue_white_red"`` if their sign says
+        something, else in `colormap`, their positive values. Attributions (N, h, w, C) become a `gradient_picture` each
+        or, if their sign says nothing, the map of the largest over the channels. All are brought to the size of their
+        picture. Pictures, uint8 (N, h, w, 3), are returned as they are.
     colormap, blend
         As `overlay` takes them.
     clip_percentile : float
         As `normalise` takes it.
     highlights : Highlight, optional
         Maps and attributions are shown by `highlight` instead, whatever the colour map, blend and percentile are.
+    signed : bool, optional
+        Whether the sign of what was found says something; if not given, that follows from whether any value is
+        negative by more than rounding.
 
     Returns
     -------
@@ -63,14 +67,13 @@ def tiles(
         return list(check_pictures(array))
     if highlights is not None:
         return [highlight(*pair, highlights) for pair in zip(pictures, array, strict=True)]
-    if array.ndim == 4 and check_attributions(array).min() >= 0:
-        array = collapse(array)
-    elif array.ndim == 4:
+    if array.ndim == 4 and (check_attributions(array).min() < 0 if signed is None else signed):
         return [_stretched(*pair) for pair in zip(gradient_picture(array), pictures, strict=True)]
-    values = check_maps(array)
-    # Rounding can leave a map that has no sign a little below zero.
-    signed = bool(values.min() < -TOLERANCE * np.abs(values).max())
-    scaled = normalise(array, "signed" if signed else "positive", clip_percentile=clip_percentile)
+    values = check_maps(collapse(array) if array.ndim == 4 else array)
+    if signed is None:
+        # Rounding can leave a map that has no sign a little below zero.
+        signed = bool(values.min() < -TOLERANCE * np.abs(values).max())
+    scaled = normalise(values, "signed" if signed else "positive", clip_percentile=clip_percentile)
     colormap = DIVERGING if signed else colormap
     return [overlay(*pair, colormap=colormap, blend=blend) for pair in zip(pictures, scaled, strict=True)]
 

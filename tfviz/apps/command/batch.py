@@ -23,8 +23,8 @@ from tfviz.apps.model_options import ModelOptions
 from tfviz.apps.records import DEAD_LETTERS, ENCODED, OVERLAYS, RESULTS
 from tfviz.apps.setup import Setup, set_up, with_baselines
 from tfviz.errors import TfvizError
-from tfviz.methods import compile_methods, find_method
-from tfviz.methods.registry import INNER
+from tfviz.methods import compile_methods
+from tfviz.methods.registry import is_attribution
 from tfviz.network.layout import in_own_order
 
 
@@ -126,7 +126,7 @@ def _look(setup: Setup, request: BatchOptions) -> Look | None:
     if request.overlays and setup.examples and setup.examples.beside:
         names = ", ".join(map(repr, setup.examples.beside))
         raise TfvizError(f"the network's images depend on {names} of an Example, too, so that --overlays would not fit")
-    return Look.of(setup, request.method) if request.overlays else None
+    return Look.of(setup, MethodChoice(request.method, request.options)) if request.overlays else None
 
 
 def _content(setup: Setup, model: ModelOptions, request: BatchOptions) -> dict[str, Any]:
@@ -145,11 +145,9 @@ def _explanation(setup: Setup, choice: MethodChoice) -> Explanation:
     """Return the explanation of no images: what the method and the network are."""
     network = setup.network
     compiled = compile_methods(network, with_baselines(setup.metadata, choice.chosen))
-    method, options = find_method(choice.method), compiled.options[choice.method]
-    while method.result == "inner":
-        method, options = find_method(options[INNER]), options["options"]
     shape = in_own_order(setup.image_shape, network.data_format)
-    maps = np.empty((0, *(shape if method.result == "attribution" else setup.size)), np.float32)
+    has_channels = is_attribution(choice.method, compiled.options[choice.method])
+    maps = np.empty((0, *(shape if has_channels else setup.size)), np.float32)
     scores = np.empty((0, network.num_classes or 0), np.float32)
     return Explanation(
         images=np.empty((0, *shape), np.float32),
