@@ -155,7 +155,4 @@ def _chosen(step: Step) -> Iterable[Program]:
     while maker is not None and maker.type in ("PlaceholderWithDefault", "Identity"):
         maker = maker.inputs[0].step
     which = None if maker is None else tf.get_static_value(maker.operation.outputs[0])
-    if which is None:
-        return step.programs
-    place = int(not which) if step.type in CONDITIONS else int(which)
-    return [step.programs[place if 0 <= place < len(step.programs) else -1]]
+    return step.programs if which is None else [step.branch(which)]

@@ -64,6 +64,12 @@ class Step:
         """The operation's type, such as `Conv2D`."""
         return str(self.operation.type)
 
+    def branch(self, chosen: Any) -> Program:
+        """Return which of its programs a condition, or a case, runs for the value of its first input."""
+        # The first branch of a condition is for true; a case out of bounds is the last one.
+        number = int(not chosen) if self.type in CONDITIONS else int(chosen)
+        return self.programs[number if 0 <= number < len(self.programs) else -1]
+
     def taking(self, tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         """Return the tensors of its inputs in the types that it takes."""
         types = self.taken or [value.dtype for value in self.inputs]

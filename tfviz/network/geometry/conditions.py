@@ -30,10 +30,7 @@ def _taken(step: Step, constants: Constants) -> Program | None:
     chosen = constants.find(step.inputs[0])
     if chosen is None or step.inputs[0] in constants.of_image:
         return None
-    last = len(step.programs) - 1
-    # The first branch of a condition is for true; a case out of bounds is the last one.
-    number = int(not chosen) if step.type in CONDITIONS else int(chosen) if 0 <= chosen <= last else last
-    branch = step.programs[number]
+    branch = step.branch(chosen)
     makes_all = all(value.step is not None for value in branch.outputs)
     return branch if makes_all and len(set(branch.outputs)) == len(branch.outputs) else None
 
