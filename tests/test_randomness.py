@@ -317,3 +317,26 @@ def test_the_command_line_removes_it_and_says_so(run, tmp_path):
     assert status == 0 and "random_flip" not in printed + errors
     written = tmp_path / "off" / "manifest.json"
     assert json.loads(written.read_text())["model"]["random"] == "off"
+
+
+def test_what_is_drawn_while_images_are_decoded(tmp_path):
+    """Such as a random crop of each file: the image that is explained is one that was drawn."""
+
+    def decode(record):
+        picture = tf.cast(tf.io.decode_png(record, 3), tf.float32) / 255
+        return tf.image.resize(tf.image.random_crop(picture, [10, 10, 3]), SHAPE[:2])
+
+    module = tf.Module()
+    module.dense = tf.Variable(tf.ones([3, 2]))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def served(records):
+        images = tf.map_fn(decode, records, fn_output_signature=tf.TensorSpec(SHAPE, tf.float32))
+        return {"scores": tf.reduce_mean(images**2, (1, 2)) @ module.dense}
+
+    module.served, module.signatures = served, {"serving_default": served.get_concrete_function()}
+    with pytest.warns(tfviz.TfvizWarning, match=r"while it decodes images: what is explained is one draw") as caught:
+        tfviz.trace(module)
+    assert len(caught) == 1 and "Random" in str(caught[0].message)
+    with pytest.raises(tfviz.UnsupportedModelError, match=r"random is 'off', but .* random numbers, drawn in"):
+        tfviz.trace(module, random="off")

@@ -23,12 +23,16 @@ def check_randomness(network: TracedNetwork) -> None:
     """
     program, sources = network.program, network.head.sources
     drawn = _named(network, find_draws(program, sources))
+    decoding = network.inputs.decoding
+    decoded = _named(network, find_draws(decoding.program, decoding.program.outputs)) if decoding else ""
     shared = _named(network, find_batch_statistics(program, network.image, sources))
-    if network.running.random == OFF and (drawn or shared):
+    if network.running.random == OFF and (drawn or decoded or shared):
         raise UnsupportedModelError(
-            f"random is 'off', but the program does not show what it would be without {RANDOM if drawn else SHARED} "
-            f"{drawn or shared}; without them is {WAY_OUT}"
+            f"random is 'off', but the program does not show what it would be without "
+            f"{RANDOM if drawn or decoded else SHARED} {drawn or decoded or shared}; without them is {WAY_OUT}"
         )
+    if decoded:
+        _warn(f"{RANDOM} {decoded}, while it decodes images: what is explained is one draw, and no other run sees it")
     if drawn:
         _warn(f"{RANDOM} {drawn}: a map is that of one draw, which may move the picture, and of a place in the batch")
     if shared:
