@@ -294,6 +294,25 @@ def test_the_region_of_a_single_channel_is_where_its_probability_is_high():
     np.testing.assert_allclose(value(model, scores.region_score(0, threshold=0.6)), expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("size", [SHAPE, (None, None, 3)], ids=["its own size", "any size"])
+@pytest.mark.parametrize("activation", ["linear", "softmax"])
+def test_the_region_of_an_output_with_channels_first(activation, size, tmp_path):
+    """As networks that were converted give them: the scores are those of the twin with channels last."""
+    image = layers.Input(size)
+    raw = randomise(keras.Model(image, layers.Conv2D(4, 3, padding="same", activation=activation)(image)))
+    turned = keras.Model(raw.input, layers.Permute((3, 1, 2))(raw.output))
+    mask = np.zeros(SHAPE[:2], bool)
+    mask[2:4, 5] = True
+    turned.export(tmp_path, verbose=False)
+    for score in (scores.region_score(2, mask), scores.region_score(2)):
+        expected = tfviz.gradient(tfviz.trace(raw, score=score), IMAGES)
+        for opened in (turned, tmp_path):
+            np.testing.assert_array_equal(tfviz.gradient(tfviz.trace(opened, score=score), IMAGES), expected)
+    with pytest.raises(TfvizError, match="there is no class 4: the output has 4, 0 to 3"):
+        tfviz.trace(turned, score=scores.region_score(4, mask))
+    assert tfviz.trace(turned, score=scores.region_score(2, mask)).layers[turned.layers[-1].name][2] == 4
+
+
 def test_a_mask_of_another_size_counts_by_the_share_that_it_covers():
     model = segmenter(strides=2)
     mask = np.zeros(SHAPE[:2], bool)

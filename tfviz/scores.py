@@ -110,7 +110,7 @@ def region_score(
     Parameters
     ----------
     index
-        The class, or channel.
+        The class, or channel. They may come first, (N, K, h, w), where the program shows that they do.
     mask
         The region, booleans or weights (H, W), the same for all images. One of another size than the output is brought
         to that by the share of each place that it covers. None is where the network predicts the class; the score is 0
@@ -126,8 +126,8 @@ def region_score(
 
     @NamedScore
     def score(outputs: NamedOutputs) -> tf.Tensor:
-        maps = outputs.read(output, "a segmentation (N, h, w, K)", 4)
-        chosen = _entry(maps if probabilities else outputs.logits(output), index)
+        maps, logits = outputs.maps(output)
+        chosen = _entry(maps if probabilities else logits, index)
         if weights is not None:
             shares = tf.image.resize(weights, tf.shape(maps)[1:3], method="area")[..., 0]
         elif maps.shape[-1] == 1:

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfviz.errors import TfvizError, one_line
 from tfviz.network.endings import BEHIND, DESCRIBED, LOG_ODDS, Ending, find_ending
+from tfviz.network.geometry.maps import CHANNELS_LAST, Maps
 from tfviz.network.probabilities import Making
 from tfviz.network.program import Value
 from tfviz.network.scores import Head
@@ -27,14 +28,16 @@ NOT_TENSORFLOW = (
 class NamedOutputs:
     """What a model returns, and what `trace` calls its tensors, in the order of `tf.nest.flatten`.
 
-    kind_of, logits_of: what the output at a place ends in, and its logits, float32 in its shape; see `Ending`. Of
-    outputs that come from no network nothing is known: they end in `none`, and stand for their logits.
+    kind_of, logits_of: what the output at a place ends in, and its logits, float32 in its shape; see `Ending`. axes_of:
+    which of its axes are the height, width and channels of a map. Of outputs that come from no network nothing is
+    known: they end in `none`, stand for their logits, and have the channels last.
     """
 
     outputs: Any
     names: Sequence[str] = ()
     kind_of: Callable[[int], str] = lambda _: "none"
     logits_of: Callable[[int], tf.Tensor] | None = None
+    axes_of: Callable[[int], tuple[int, int, int]] = lambda _: CHANNELS_LAST
 
     def read(self, output: str | int | None, expected: str, *ranks: int) -> tf.Tensor:
         """Return one output as float32; raise `TfvizError` where it is not there or has another rank."""
@@ -51,6 +54,12 @@ class NamedOutputs:
     def logits(self, output: str | int | None) -> tf.Tensor:
         """Return the logits of an output in its shape."""
         return self.read(output, "") if self.logits_of is None else self.logits_of(self._place(output))
+
+    def maps(self, output: str | int | None) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return an output of maps and its logits, both (N, h, w, K) float32; raise `TfvizError` for others."""
+        found = self.read(output, "a segmentation (N, h, w, K)", 4), self.logits(output)
+        order = (0, *self.axes_of(self._place(output)))
+        return found if order[1:] == CHANNELS_LAST else (tf.transpose(found[0], order), tf.transpose(found[1], order))
 
     def class_logits(self, output: str | int | None) -> tf.Tensor:
         """Return the logits (N, K) of classes, those of a single sigmoid for its two; raise `TfvizError` for others."""
@@ -98,24 +107,36 @@ def find_output(name: str | int, names: Sequence[str]) -> int | None:
     return int(name) if str(name).isdigit() and int(name) < len(names) else None
 
 
-class _Bound:
-    """A custom score of the outputs of one network."""
+class Bound:
+    """A custom score of the outputs of one network. values: the outputs. maps: finds what is a map of the image."""
 
-    def __init__(self, score: CustomScore, values: Sequence[Value], names: Sequence[str], making: Making) -> None:
+    def __init__(
+        self,
+        score: CustomScore,
+        values: Sequence[Value],
+        names: Sequence[str],
+        making: Making,
+        maps: Callable[[], Maps],
+    ) -> None:
         self._score = score
-        self._values = values
+        self.values = values
         self._names = names
         self._making = making
+        self._maps = maps
         self._endings: dict[int, Ending] = {}
 
     def ending(self, place: int) -> Ending:
         """Return what an output ends in."""
         if place not in self._endings:
-            self._endings[place] = find_ending(self._making, self._values[place])
+            self._endings[place] = find_ending(self._making, self.values[place])
         return self._endings[place]
 
     def _kind(self, place: int) -> str:
         return self.ending(place).kind
+
+    def _axes(self, place: int) -> tuple[int, int, int]:
+        maps, value = self._maps(), self.values[place]
+        return maps.axes(value) if value in maps else CHANNELS_LAST
 
     def __call__(self, outputs: Any, tensors: Mapping[Value, tf.Tensor]) -> tf.Tensor:
         """Return the score (N,) of the outputs and tensors of a replay."""
@@ -127,7 +148,7 @@ class _Bound:
             if not isinstance(self._score, NamedScore):
                 found = self._score(outputs)
             else:
-                found = self._score.function(NamedOutputs(outputs, self._names, self._kind, logits_of))
+                found = self._score.function(NamedOutputs(outputs, self._names, self._kind, logits_of, self._axes))
         except (TypeError, AttributeError, NotImplementedError) as error:
             # What Python and NumPy say of a tensor that has no numbers yet.
             if "symbolic" not in str(error).lower():
@@ -138,15 +159,13 @@ class _Bound:
         return found
 
 
-def find_custom_head(
-    score: CustomScore, values: Sequence[Value], names: Sequence[str], structure: Any, making: Making
-) -> Head:
+def find_custom_head(bound: Bound, structure: Any) -> Head:
     """Return the head of a network whose score the user gave; raise `TfvizError` where it is not of TensorFlow.
 
     structure: how the model nests its outputs; None where there is just one. What the score is made of is found from
     its gradient.
     """
-    bound = _Bound(score, values, names, making)
+    values = bound.values
     sources: dict[Value, None] = {}
     reads: dict[str, None] = {}
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError, resembling
-from tfviz.network.custom_scores import CustomScore, find_custom_head, find_output
+from tfviz.network.custom_scores import Bound, CustomScore, find_custom_head, find_output
 from tfviz.network.endings import find_ending
+from tfviz.network.geometry.maps import Maps
 from tfviz.network.probabilities import Making
 from tfviz.network.program import Program, Value
 from tfviz.network.scores import Head, find_head
@@ -41,15 +43,16 @@ class Outputs:
             raise UnsupportedModelError(f"no output {name!r}; {hint}")
         return Outputs([self.values[place]], [self.names[place]], None)
 
-    def find_head(self, score: CustomScore | None, program: Program) -> Head:
-        """Return what the scores come from, the outputs being those of `program`.
+    def find_head(self, score: CustomScore | None, program: Program, image: Value) -> Head:
+        """Return what the scores come from, the outputs being those that `program` makes of the image.
 
         Raises `UnsupportedModelError` where several outputs may be meant, and `TfvizError` for a score that is not made
         of TensorFlow operations.
         """
         making = Making(program)
         if score is not None:
-            return find_custom_head(score, self.values, self.names, self.structure, making)
+            bound = Bound(score, self.values, self.names, making, cache(partial(Maps, program, image)))
+            return find_custom_head(bound, self.structure)
         if len(self.values) > 1:
             likely = self._likely(making)
             way = (

@@ -64,7 +64,7 @@ class TracedNetwork(Reopened):
         self.inputs = settled(open_batch(inputs, self.outputs.values, self._captured))
         self.data_format = self.inputs.data_format
         self.program, self.image = self.inputs.program, self.inputs.image
-        self.head: Head = self.outputs.find_head(choice.score, self.program)
+        self.head: Head = self.outputs.find_head(choice.score, self.program, self.image)
         scored, variables = self.head.sources, self._variable_names()
         self.layer_index = Layers(self.program, self.image, scored, variables, choice.tokens_to_map)
         self.running = find_running(self.program, self.image, self.head, choice)

@@ -17,7 +17,7 @@ from tfviz.network.program import Program, Step, Value
 
 # The sizes of images in which is looked where the maps of a network of open image size lie.
 TRIALS = (224, 256)
-CHANNELS_LAST = (1, 2, 3)
+CHANNELS_LAST, CHANNELS_FIRST = (1, 2, 3), (2, 3, 1)
 OPEN_SIZE = (
     "where they lie depends on the image's size, which trace(model, image_shape=(height, width, channels)) fixes"
 )
@@ -48,7 +48,7 @@ class Maps:
                     elif found is not None:
                         self._axes[value] = found
                 elif value in likely:
-                    self._axes[value] = MapAxes(CHANNELS_LAST, None)
+                    self._axes[value] = MapAxes(_likely_order(value), None)
         self._tried: dict[int, tuple[dict[Value, tf.TensorShape], dict[Value, Places]]] = {}
 
     def __contains__(self, value: Value) -> bool:
@@ -107,6 +107,12 @@ class Maps:
 
 def _may_be_map(value: Value) -> bool:
     return bool(value.shape.rank == 4 and value.dtype.is_floating)
+
+
+def _likely_order(value: Value) -> tuple[int, int, int]:
+    """Return the axes of a likely map that are its height, width and channels, these being the one that is not open."""
+    known = [axis for axis in CHANNELS_LAST if value.shape[axis] is not None]
+    return CHANNELS_FIRST if known == [1] else CHANNELS_LAST
 
 
 def _arranged(
