@@ -17,6 +17,7 @@ from tfviz.apps.command.outcome import Outcome, Scored
 from tfviz.apps.explanation import Explanation
 from tfviz.apps.labels import class_name
 from tfviz.apps.output import replacing
+from tfviz.data_format import DataFormat
 from tfviz.methods import METHODS
 from tfviz.methods.precision_error import PRECISION_ERROR
 from tfviz.methods.registry import OF_INNER, SIGNS
@@ -65,7 +66,7 @@ def print_layers(network: TracedNetwork) -> None:
         default = "default" if name == network.default_layer else ""
         table.add_row(_cell(name), " × ".join(str(size or "?") for size in shape), default)
     Console().print(table)
-    if said := _about_cut(network):
+    if said := _about_images(network):
         tell(*said)
 
 
@@ -83,8 +84,11 @@ def print_methods() -> None:
     Console().print(table)
 
 
-def _about_cut(network: TracedNetwork) -> list[str]:
-    return [f"images are explained as {network.cut} decodes them (--cut chooses another)"] if network.cut else []
+def _about_images(network: TracedNetwork) -> list[str]:
+    said = [f"images are explained as {network.cut} decodes them (--cut chooses another)"] if network.cut else []
+    if network.data_format == DataFormat.CHANNELS_FIRST:
+        said.append("the network takes channels first, and so are arrays of its images (--data-format says otherwise)")
+    return said
 
 
 def _hidden(lines: Sequence[object]) -> str:
@@ -94,7 +98,7 @@ def _hidden(lines: Sequence[object]) -> str:
 def _print_files(outcome: Outcome, said: str, manifest: Path | None) -> None:
     """Print what there is to say of a table, the layers that were looked at, and where the files are."""
     layers = outcome.explanation.layers if outcome.explanation else {}
-    lines = [said, *_about_cut(outcome.setup.network), *_about_precision(outcome)]
+    lines = [said, *_about_images(outcome.setup.network), *_about_precision(outcome)]
     for layer in dict.fromkeys(layers.values()):
         methods = ", ".join(name for name, looked_at in layers.items() if looked_at == layer)
         default = ", the default" if layer == outcome.setup.network.default_layer else ""
