@@ -93,7 +93,6 @@ def test_every_method_is_that_of_the_twin(form, folder):
 FORMATS = {
     # What the image goes through before it is turned.
     "prepared": (turned(LAST, lambda x: (x / 255 - 0.5) / np.float32([[[0.2]], [[0.3]], [[0.4]]])), "channels_first"),
-    "padded": (turned(network(size=(24, 28)), lambda x: x), "channels_first"),
     "blue first": (turned(LAST, lambda x: x[:, ::-1]), "channels_first"),
     "grey": (turned(network(channels=1)), "channels_first"),
     "four channels": (turned(network(channels=4)), "channels_first"),
@@ -124,15 +123,39 @@ def test_the_format_is_found(name):
     assert tfviz.trace(model).data_format == expected
 
 
-def test_the_format_of_padded_and_branching_programs():
-    def padded(x):
-        return ops.pad(x, [[0, 0], [0, 0], [2, 2], [2, 2]])
+MOVED = {
+    # Where a dot at (12, 20) must be found.
+    "cut": lambda x: x[:, :, 8:24, 4:28],
+    "turned over": lambda x: x[:, :, ::-1, ::-1],
+    "padded": lambda x: ops.pad(x, [[0, 0], [0, 0], [4, 0], [0, 12]]),
+    "reflected": lambda x: ops.pad(x, [[0, 0], [0, 0], [3, 2], [1, 0]], "reflect"),
+    "transposed": lambda x: ops.transpose(x, (0, 1, 3, 2)),
+    "transposed with its channels": lambda x: ops.transpose(ops.transpose(x, (0, 3, 2, 1)), (0, 3, 1, 2)),
+    "resized": lambda x: ops.image.resize(x, (16, 20), data_format="channels_first"),
+}
 
-    inner = network(size=(HEIGHT + 4, WIDTH + 4))
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", MOVED)
+def test_a_map_is_where_the_dot_is(name, channels):
+    """The image is moved about while its channels are first, which tells nothing of the format yet."""
+    image = keras.Input((channels, 32, 40))
+    x = layers.Permute((2, 3, 1))(layers.Lambda(MOVED[name])(image))
+    x = layers.Conv2D(1, 1, use_bias=False, kernel_initializer="ones", name="conv")(x)
+    model = keras.Model(
+        image, layers.Dense(2, "softmax", kernel_initializer="ones")(layers.GlobalAveragePooling2D()(x))
+    )
+    seen, dot = tfviz.trace(model), np.zeros((1, channels, 32, 40), np.float32)
+    dot[:, :, 12, 20] = 1
+    assert (seen.data_format, seen.default_layer) == ("channels_first", "conv")
+    place = np.unravel_index(tfviz.grad_cam(seen, dot, 0)[0].argmax(), (32, 40))
+    assert np.abs(np.subtract(place, (12, 20))).max() <= 1
+
+
+def test_one_of_several_ways_shows_the_format():
     image = keras.Input((3, HEIGHT, WIDTH))
-    scores = inner(layers.Permute((2, 3, 1))(layers.Lambda(padded)(image)))
     colours = layers.Dense(3)(layers.Lambda(lambda x: ops.mean(x, (2, 3)))(image))
-    seen = tfviz.trace(keras.Model(image, layers.Add()([scores, colours])))
+    seen = tfviz.trace(keras.Model(image, layers.Add()([LAST(TO_LAST(image)), colours])))
     assert (seen.data_format, seen.image_shape) == ("channels_first", (HEIGHT, WIDTH, 3))
 
 

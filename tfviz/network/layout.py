@@ -22,7 +22,6 @@ from tfviz.network.program import SHAPES, Boundary, Program, Step, Value
 IMAGE_CHANNELS = (1, 3, 4)
 TO_LAST, TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 LAST, FIRST = DataFormat.CHANNELS_LAST, DataFormat.CHANNELS_FIRST
-PADDINGS = frozenset({"Pad", "PadV2", "MirrorPad"})
 
 
 def find_data_format(program: Program, image: Value) -> DataFormat:
@@ -109,21 +108,34 @@ def _wanted(program: Program, image: Value) -> Iterator[DataFormat]:
         if own_format is not None:
             yield own_format
         else:
-            kept.update(value for value in step.outputs if _keeps_axes(step, value, image))
+            kept.update(value for value in step.outputs if _keeps_channels(step, value, image))
 
 
-def _keeps_axes(step: Step, value: Value, image: Value) -> bool:
-    """Return whether every axis of a value is that of the image, whose channels may have been put in another order."""
+def _keeps_channels(step: Step, value: Value, image: Value) -> bool:
+    """Return whether the channels of a value are those of the image, in the same place and maybe in another order.
+
+    What has as many, be it cut, padded, turned or transposed in its height and width, is taken to have kept them.
+    """
     if value.shape.rank != 4:
         return False
-    return step.type in POINTWISE | PADDINGS or value.shape[2:].as_list() == image.shape[2:].as_list()
+    if step.type == "Transpose":
+        order = _order_of(step)
+        return order is not None and order[1] == 1
+    return step.type in POINTWISE or value.shape[1] == image.shape[1]
 
 
 def _format_of(step: Step) -> DataFormat | None:
     """Return the format in which an operation takes images, None for one to which they are all the same."""
     if step.type == "Transpose":
-        order = None if step.inputs[1].step is None else tf.get_static_value(step.inputs[1].step.operation.outputs[0])
-        return FIRST if order is not None and tuple(order) == TO_LAST else None
+        order = _order_of(step)
+        return FIRST if order is not None and order[-1] == 1 else None
     if "data_format" not in step.operation.node_def.attr:
         return None
     return {b"NHWC": LAST, b"NCHW": FIRST}.get(step.operation.get_attr("data_format"))
+
+
+def _order_of(step: Step) -> list[int] | None:
+    """Return the order in which a transposition puts axes, None where that is no constant."""
+    made = step.inputs[1].step
+    order = None if made is None else tf.get_static_value(made.operation.outputs[0])
+    return None if order is None else [int(axis) for axis in order]
