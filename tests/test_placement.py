@@ -361,6 +361,40 @@ def test_saved_networks_are_placed_alike(name, tmp_path):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+def squared(x):
+    height, width = tf.shape(x)[1], tf.shape(x)[2]
+    side = tf.minimum(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return x[:, top : top + side, left : left + side]
+
+
+OF_ANY_SIZE = {
+    "cut to a square": squared,
+    "cut and resized": lambda x: layers.Resizing(40, 40, crop_to_aspect_ratio=True)(x),
+    "resized with pads": lambda x: tf.image.resize_with_pad(x, 40, 40),
+    "padded to 32s": lambda x: tf.pad(x, [[0, 0], [-tf.shape(x)[1] % 32, 0], [-tf.shape(x)[2] % 32, 0], [0, 0]]),
+    "a margin cut": lambda x: tf.image.resize(x[:, 4:-4, 4:-4], (48, 48)),
+}
+
+
+@pytest.mark.parametrize("name", OF_ANY_SIZE)
+def test_what_follows_from_the_size_of_the_image_is_said_where_that_is_open(name):
+    """In pictures that are square, large, or multiples of 32, some of these leave everything where it is."""
+    model = network_of(do(OF_ANY_SIZE[name]), (None, None))
+    picture = dotted((24, 60), (5, 35))
+    with pytest.warns(TfvizWarning, match="where they lie depends on the image's size, which trace"):
+        tfviz.grad_cam(model, picture, 0)
+    fixed = tfviz.trace(model, image_shape=(24, 60, 1))
+    np.testing.assert_allclose(centre(tfviz.grad_cam(fixed, picture, 0)[0]), (5, 35), atol=1)
+
+
+@pytest.mark.parametrize("size", [(20, 24), (None, None)], ids=["its own size", "any size"])
+def test_rows_and_columns_that_are_sorted_are_lost(size):
+    model = network_of(do(lambda x: tf.sort(x, axis=2)), size)
+    with pytest.warns(TfvizWarning, match=r"stretched over the whole image, since"):
+        tfviz.grad_cam(model, dotted((20, 24), (13, 7)), 0)
+
+
 def test_passes_say_once_what_they_say():
     network = tfviz.trace(network_of(lambda x: do(LOST["symmetrised"][0])(x), (24, 24)))
 

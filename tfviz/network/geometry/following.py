@@ -55,8 +55,14 @@ class _Following:
             (frozenset(PRODUCTS), self._product),
             (frozenset({"Einsum"}), self._einsum),
             (frozenset({"Reshape"}), self._reshaped),
-            (frozenset({"TopKV2"}), lambda step: [self.places[step.inputs[0]]] * 2),
+            (frozenset({"TopKV2"}), self._sorted),
         ]
+
+    def _sorted(self, step: Step) -> list[Places] | None:
+        """Return the places of what is sorted, unless the image's own are."""
+        places, last = self.places[step.inputs[0]], (step.inputs[0].shape.rank or 0) - 1
+        is_moved = any(last in each.axes for along in places.along for each in along)
+        return None if is_moved else [places] * 2
 
     def _lost(self, value: Value, step: Step) -> Places | None:
         """Return the places of an input that are lost, unless it is but one number a channel to what it meets."""

@@ -15,8 +15,10 @@ from tfviz.network.geometry.places import HEIGHT, WIDTH, Places, of_image
 from tfviz.network.geometry.shapes import sizes_for
 from tfviz.network.program import Program, Step, Value
 
-# The sizes of images in which is looked where the maps of a network of open image size lie.
-TRIALS = (224, 256)
+# The heights and widths of images in which is looked where the maps of a network of open image size lie. No square, nor
+# multiples of a power of two alone: what brings pictures to a square, or to such a multiple, leaves those as they are.
+# The smallest is one in which a margin of some pixels counts.
+TRIALS = ((224, 288), (203, 331), (61, 45))
 CHANNELS_LAST, CHANNELS_FIRST = (1, 2, 3), (2, 3, 1)
 OPEN_SIZE = (
     "where they lie depends on the image's size, which trace(model, image_shape=(height, width, channels)) fixes"
@@ -89,10 +91,12 @@ class Maps:
 
     def _in_any_size(self, value: Value) -> Placement | None:
         """Return where a map lies in images of any size."""
-        return common([self._in_size(number, value) for number in range(len(TRIALS))])
+        found = [self._in_size(number, value) for number in range(len(TRIALS))]
+        # A network may take no images that are so small.
+        return common([each for number, each in enumerate(found) if self._tried[number][0]])
 
     def _in_size(self, number: int, value: Value) -> Placement | None:
-        size = [each or TRIALS[number] for each in self._image.shape[1:]]
+        size = [own or tried for own, tried in zip(self._image.shape[1:], (*TRIALS[number], 3), strict=True)]
         if number not in self._tried:
             shapes = sizes_for(self._program, self._image, size)
             with _assumed(shapes):

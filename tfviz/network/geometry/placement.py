@@ -112,7 +112,7 @@ def _line(coordinates: Coordinates, pixels: int) -> Line | None:
 def common(placements: Sequence[Placement | None]) -> Placement | None:
     """Return the placement that a map has in images of any size, of those in some of them; None if there is none."""
     known = [each for each in placements if each is not None]
-    if len(known) < len(placements):
+    if not known or len(known) < len(placements):
         return None
     height, width = (_common([each.height for each in known]), _common([each.width for each in known]))
     return None if height is None or width is None else Placement(height, width)
