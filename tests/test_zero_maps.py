@@ -99,3 +99,24 @@ def test_the_command_line_and_the_manifest_say_why(run, tmp_path):
     assert re.search(r"saliency is zero everywhere for picture.png .class 0.: .*relu' \(Relu\) is saturated", err)
     (found,) = manifest_in(tmp_path / "out")["results"]
     assert re.search(r"relu' \(Relu\) is saturated", found["zero_maps"]["saliency"])
+
+
+def test_what_lies_before_the_layer_is_no_reason_for_its_map(tmp_path):
+    """A frozen backbone stops the gradient before the layer that is looked at, behind which nothing does."""
+    image = keras.Input((12, 12, 3))
+    frozen = layers.Conv2D(4, 1, activation="relu", kernel_initializer="ones")(image)
+    frozen = layers.Lambda(tf.stop_gradient)(frozen)
+    after = layers.Conv2D(4, 1, activation="relu", kernel_initializer="ones", name="after")(frozen)
+    weights = keras.initializers.Constant([[1, -1]] * 4)
+    model = keras.Model(image, layers.Dense(2, kernel_initializer=weights)(layers.GlobalAveragePooling2D()(after)))
+    images = np.ones((1, 12, 12, 3), np.float32)
+    assert tfviz.grad_cam(model, images, 0).all()
+    with pytest.warns(tfviz.TfvizWarning, match="grad_cam is zero .*: nothing that it looks at speaks for the target"):
+        tfviz.grad_cam(model, images, 1)
+    with pytest.warns(tfviz.TfvizWarning, match=r"no gradient reaches the image, since .*\(StopGradient\) has none"):
+        tfviz.saliency(model, images, 0)
+    between = keras.Model(
+        image, layers.Dense(2)(layers.GlobalAveragePooling2D()(layers.Lambda(tf.stop_gradient)(after)))
+    )
+    with pytest.warns(tfviz.TfvizWarning, match=r"no gradient reaches the layer 'after', since .*\(StopGradient\) has"):
+        tfviz.grad_cam(between, images, 0, layer="after")

@@ -20,10 +20,8 @@ from tfviz.network.batches import Batch, batches
 from tfviz.network.compiling import reason_of, with_captured
 from tfviz.network.expected_range import expected_range
 from tfviz.network.finite import check_scores, check_weights
-from tfviz.network.passes import Features
 from tfviz.network.precision import FULL
 from tfviz.network.traced import TracedNetwork
-from tfviz.network.zero_gradients import why_zero
 from tfviz.progress import stretches
 
 RAW_PROBABILITIES = (
@@ -232,8 +230,7 @@ def _check_maps(
             check_weights(network, int(rows[0]) // columns)
             otherwise = compiled.runs[name].method.when_zero
             otherwise += "" if reduced == FULL else f", or its numbers are too small or too large for {reduced}"
-            by_gradient = any(not isinstance(each, Features) for each in compiled.runs[name].explaining.gradients)
-            reasons = why_zero(network, found["images"][rows]) if by_gradient else [""] * len(rows)
+            reasons = compiled.runs[name].why_zero(network, found["images"][rows])
             zero[name] = {int(row): why or otherwise for row, why in zip(rows, reasons, strict=True)}
     return zero
 

@@ -12,8 +12,9 @@ import tensorflow as tf
 from tfviz.errors import UnknownLayerError
 from tfviz.methods.loop import Diagnosed, Loop
 from tfviz.methods.registry import INNER, INNER_OPTIONS, LAYER, Method, find_method
-from tfviz.network.passes import Passes
+from tfviz.network.passes import Features, Passes
 from tfviz.network.traced import TracedNetwork
+from tfviz.network.zero_gradients import why_zero
 from tfviz.progress import progress
 
 
@@ -58,6 +59,14 @@ class Run:
                 f"the score does not depend on the layer {self.layer_name(network)!r}, so that {method.name} can tell "
                 "nothing of it; network.layers are those that there are"
             )
+
+    def why_zero(self, network: TracedNetwork, images: np.ndarray) -> list[str]:
+        """Return for each of some images (N, H, W, C) why what the method finds is zero, empty for no known reason."""
+        gradients = [each for each in self.explaining.gradients if not isinstance(each, Features)]
+        if not gradients:
+            return [""] * len(images)
+        is_of_layer = all(each.at == LAYER for each in gradients)
+        return why_zero(network, images, network.find_layer(self.layer) if is_of_layer else None)
 
     def compute(self, passes: Passes, options: Mapping[str, Any] | None = None) -> tf.Tensor | Diagnosed | Loop:
         """Return what the method makes of the passes of a batch: with its options, or with those where tensors are."""

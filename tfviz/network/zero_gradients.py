@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.network.compiling import concrete
+from tfviz.network.layer import Layer
 from tfviz.network.program import Step, Value
 from tfviz.network.traced import TracedNetwork
 
@@ -36,23 +37,29 @@ MOST = 32
 """Images that are looked at: those that follow are as they are, or the user finds out when the first are mended."""
 
 
-def why_zero(network: TracedNetwork, images: np.ndarray) -> list[str]:
-    """Return for each of some images (N, H, W, C) why the gradient of its score is zero, empty for no known reason."""
-    if cut := _cut(network):
-        return [f"no gradient reaches the image, since {_named(network, cut)} has none"] * len(images)
+def why_zero(network: TracedNetwork, images: np.ndarray, layer: Layer | None = None) -> list[str]:
+    """Return for each of some images (N, H, W, C) why the gradient of its score is zero, empty for no known reason.
+
+    It is the gradient with respect to the image, or to a layer.
+    """
+    source = network.image if layer is None else layer.value
+    if cut := _cut(network, source):
+        reached = "image" if layer is None else f"layer {network.layer_index.name(layer)!r}"
+        return [f"no gradient reaches the {reached}, since {_named(network, cut)} has none"] * len(images)
     found = [""] * len(images)
     if not network.others and network.inputs.decoding is None:
         flat = network.remember("saturated", _compile_saturated)(tf.constant(images[:MOST]))
+        behind = network.program.depending_on([source])
         for step, is_flat in zip(_saturating(network), flat, strict=True):
-            for number in np.flatnonzero(is_flat.numpy()):
+            for number in np.flatnonzero(is_flat.numpy() & behind.issuperset(step.outputs)):
                 found[number] = f"{_named(network, step)} is saturated at every place, where it has no gradient"
     small = {value.dtype for step in network.program.steps for value in step.outputs} & {tf.float16}
     return [each or ("its numbers may be too small for the model's float16" if small else "") for each in found]
 
 
-def _cut(network: TracedNetwork) -> Step | None:
-    """Return the operation without a gradient behind which all of the score lies, None where a gradient gets past."""
-    reached: set[Value] = {network.image}
+def _cut(network: TracedNetwork, source: Value) -> Step | None:
+    """Return the operation without a gradient between a value and all of the score, None where a gradient gets past."""
+    reached: set[Value] = {source}
     cut: Step | None = None
     evidence = network.layer_index.evidence
     for step in network.program.steps:
