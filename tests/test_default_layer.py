@@ -195,3 +195,18 @@ def test_tokens_that_are_no_layer_are_said(pooled):
         assert np.isfinite(
             tfviz.smooth_grad(network, random_images(1), 0, of="grad_cam", options={"layer": "patches"})
         ).all()
+
+
+@pytest.mark.parametrize("form", ["live", "saved"])
+def test_evidence_that_no_layer_holds_is_said(form, tmp_path):
+    """A part of the score is made of the image itself, beside the features."""
+    image = keras.Input((16, 16, 3))
+    features = layers.Conv2D(4, 3, activation="relu", kernel_initializer="ones", name="features")(image)
+    colours = layers.GlobalAveragePooling2D()(image)
+    both = layers.Concatenate()([layers.GlobalAveragePooling2D()(features), colours])
+    model = keras.Model(image, layers.Dense(3, kernel_initializer="ones")(both))
+    if form == "saved":
+        model.export(tmp_path, verbose=False)
+        model = str(tmp_path)
+    with pytest.warns(TfvizWarning, match="'features', which has a part of the evidence; the rest passes beside every"):
+        tfviz.grad_cam(model, np.ones((1, 16, 16, 3)), 0)

@@ -75,6 +75,8 @@ class Layers:
                 "the deepest that all evidence flows through" if default.has_all else "which has a part of the evidence"
             )
             said.append(f"{name}, {part}; another part of it ends in {others}")
+        elif not default.has_all:
+            said.append(f"{name}, which has a part of the evidence; the rest passes beside every layer")
         if default.passed is not None:
             size = " x ".join(map(str, self.maps.size(default.passed)))
             said.append(f"{name}, since the map behind it has only {size} places")
