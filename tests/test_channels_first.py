@@ -52,6 +52,13 @@ def first(values):
     return np.moveaxis(values, -1, -3)
 
 
+def turned_by(turn, channels, size=(HEIGHT, WIDTH)):
+    """A small network for channels first, which puts them last in a way of its own."""
+    image = keras.Input((channels, *size))
+    x = layers.Conv2D(2, 1, name="conv")(turn(image) if isinstance(turn, layers.Layer) else layers.Lambda(turn)(image))
+    return keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
+
+
 LAST = network()
 FIRST = turned(LAST)
 IMAGES = images_of()
@@ -99,6 +106,13 @@ FORMATS = {
     "twelve channels": (turned(network(channels=12)), "channels_first"),
     "whole numbers": (turned(network(dtype="uint8")), "channels_first"),
     "any size": (turned(network(size=(None, None))), "channels_first"),
+    # Nothing is transposed, but what has the height and width of the image has its channels last.
+    "reshaped": (turned_by(layers.Reshape((HEIGHT, WIDTH, 1)), 1), "channels_first"),
+    "squeezed, expanded": (turned_by(lambda x: ops.expand_dims(ops.squeeze(x, 1), -1), 1), "channels_first"),
+    "repeated": (turned_by(lambda x: ops.transpose(ops.repeat(x, 3, 1), (0, 2, 3, 1)), 1), "channels_first"),
+    "stacked": (turned_by(lambda x: ops.stack([x[:, k] for k in range(4)], -1), 4), "channels_first"),
+    "mixed by einsum": (turned_by(lambda x: ops.einsum("nchw,cd->nhwd", x, np.eye(6, 3)), 6), "channels_first"),
+    "thirteen channels of any size": (turned_by(TO_LAST, 13, (None, None)), "channels_first"),
     "channels last": (LAST, "channels_last"),
     # A spectrogram (time, frequency, 1) whose frequencies become channels.
     "a spectrogram": (
@@ -172,6 +186,10 @@ def test_what_does_not_say_it_is_warned_about_and_may_be_told():
     model = patches()
     with pytest.warns(TfvizWarning, match=r"shape \(3, 20, 24\), .*height 3.*say data_format='channels_first'"):
         assert tfviz.trace(model).data_format == "channels_last"
+    for channels in (1, 4):
+        flat = keras.Sequential([keras.Input((channels, HEIGHT, WIDTH)), layers.Flatten(), layers.Dense(2)])
+        with pytest.warns(TfvizWarning, match=f"taken for images of height {channels}"):
+            tfviz.trace(flat)
     seen = tfviz.trace(model, data_format="channels_first")
     variable = tf.Variable(first(IMAGES))
     with tf.GradientTape() as tape:
@@ -402,6 +420,9 @@ def test_the_command_line_is_told(run, folder, tmp_path):
     model = ("--model", "patches.keras", "--preprocess", "0..1", "--method", "saliency", "--output", "out")
     status, _, err = run("explain", folder / "picture.png", *model, "--data-format", "channels_first")
     assert (status, err) == (0, "")
+    assert run("explain", folder / "picture.png", *model)[2].endswith(
+        "but the network takes 24; if its channels come first, say --data-format channels_first\n"
+    )
     status, _, err = run("explain", folder / "picture.png", *model, "--data-format", "first")
     assert status and "data_format is 'first', expected 'channels_last' or 'channels_first'" in err
 

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from tfviz.errors import InvalidImagesError, TfvizError, resembling
 from tfviz.results.colors import LUMINANCE
 
+MOST_CHANNELS = 16  # of images: what has more takes its channels first, or no pictures
+
 Picture = NDArray[np.uint8]
 Input = NDArray[np.float32]
 
@@ -93,7 +95,8 @@ def find_preprocessing(name: str, *, channels: int = 3) -> Preprocessing:
         TfvizError: `name` is none of these, or does not suit `channels`.
     """
     if channels not in (1, 3):
-        raise TfvizError(f"pictures have three channels or, in grey, one, but the network takes {channels}")
+        hint = "; if its channels come first, say --data-format channels_first" if channels > MOST_CHANNELS else ""
+        raise TfvizError(f"pictures have three channels or, in grey, one, but the network takes {channels}{hint}")
     if name in _RANGES:
         return _linear(name, *_RANGES[name], order="rgb" if channels == 3 else "grey")
     if "=" in name:

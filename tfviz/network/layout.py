@@ -20,6 +20,8 @@ from tfviz.network.inputs import Inputs
 from tfviz.network.program import SHAPES, Boundary, Program, Step, Value
 
 IMAGE_CHANNELS = (1, 3, 4)
+MOST_CHANNELS = 16
+"""Of what is no map yet: more on the last axis are hardly the channels of an image that is a few pixels high."""
 TO_LAST, TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 LAST, FIRST = DataFormat.CHANNELS_LAST, DataFormat.CHANNELS_FIRST
 
@@ -29,21 +31,25 @@ def find_data_format(program: Program, image: Value) -> DataFormat:
 
     Channels come first where the image's first axis may be those of an image and its last may not, and what it is used
     for, once its numbers are prepared, wants it so: a transposition to channels last, or an operation whose own format
-    is `NCHW`. Warns where the shape alone speaks for it.
+    is `NCHW`, or whatever makes of it what has its height and width where those stand with channels last. Warns where
+    the shape alone speaks for it.
     """
     _, channels, height, width = image.shape
     if channels is None or width in IMAGE_CHANNELS:
         return LAST
     found = set(_wanted(program, image))
-    is_of_few = channels in IMAGE_CHANNELS or bool(height and width and channels < min(height, width))
+    is_open = height is None and width is None
+    is_of_few = channels in IMAGE_CHANNELS or is_open or bool(height and width and channels < min(height, width))
     if found == {FIRST} and is_of_few:
         return FIRST
-    if channels == 3 and LAST not in found:
+    looks_first = channels in IMAGE_CHANNELS and (width is None or width > MOST_CHANNELS)
+    if LAST not in found and (looks_first or (is_open and channels <= MOST_CHANNELS)):
         warnings.warn(
-            f"the model takes images of the shape {tuple(image.shape[1:])}, which are taken for images of height 3, as "
-            "nothing in it says that channels come first: if they do, say data_format='channels_first' (--data-format)",
+            f"the model takes images of the shape {tuple(image.shape[1:])}, which are taken for images of height "
+            f"{channels}, as nothing in it says that channels come first: if they do, say data_format='channels_first' "
+            "(--data-format)",
             TfvizWarning,
-            stacklevel=3,
+            stacklevel=5,
         )
     return LAST
 
@@ -100,8 +106,10 @@ def _turned(source: Value, order: Sequence[int], result: Value) -> list[Step]:
 
 def _wanted(program: Program, image: Value) -> Iterator[DataFormat]:
     """Yield the format that uses of the image want, as far as they say."""
-    kept = {image}
+    kept, reached = {image}, program.reached_by([image])
     for step in program.steps:
+        if any(value in reached and _is_turned(value, image) for value in step.outputs):
+            yield FIRST
         if kept.isdisjoint(step.inputs) or step.type in SHAPES:
             continue
         own_format = _format_of(step)
@@ -109,6 +117,12 @@ def _wanted(program: Program, image: Value) -> Iterator[DataFormat]:
             yield own_format
         else:
             kept.update(value for value in step.outputs if _keeps_channels(step, value, image))
+
+
+def _is_turned(value: Value, image: Value) -> bool:
+    """Return whether a value has the height and width of an image (N, C, H, W) where channels last has them."""
+    sizes = image.shape[2:].as_list()
+    return None not in sizes and value.shape.rank == 4 and value.shape[1:3].as_list() == sizes
 
 
 def _keeps_channels(step: Step, value: Value, image: Value) -> bool:
@@ -121,7 +135,9 @@ def _keeps_channels(step: Step, value: Value, image: Value) -> bool:
     if step.type == "Transpose":
         order = _order_of(step)
         return order is not None and order[1] == 1
-    return step.type in POINTWISE or value.shape[1] == image.shape[1]
+    sizes = image.shape[2:].as_list()
+    is_whole = None not in sizes and value.shape[2:].as_list() == sizes
+    return step.type in POINTWISE or value.shape[1] == image.shape[1] or is_whole
 
 
 def _format_of(step: Step) -> DataFormat | None:
