@@ -128,6 +128,12 @@ HEADS = {
         lambda z: steps_between(tf.sigmoid(in_order(z)), tf.ones_like(z[:, :1]), tf.zeros_like(z[:, :1]), tf.concat),
         lambda z: steps_between(sigmoid(in_order(z)), np.ones_like(z[:, :1]), np.zeros_like(z[:, :1]), np.concatenate),
     ),
+    "a sigmoid that is written out": (lambda z: 1 / (1 + tf.exp(-z)), sigmoid),
+    "one of two powers": (lambda z: 1 / (tf.exp(z) + 1), lambda z: sigmoid(-z)),
+    "product along two axes": (
+        lambda z: tf.reduce_prod(tf.sigmoid(tf.reshape(z, [-1, 2, 1, 3])), [1, 2]),
+        lambda z: sigmoid(z[:, :3]) * sigmoid(z[:, 3:]),
+    ),
     "noisy or": (
         lambda z: 1 - (1 - tf.sigmoid(z[:, :3])) * (1 - tf.sigmoid(z[:, 3:])),
         lambda z: 1 - sigmoid(-z[:, :3]) * sigmoid(-z[:, 3:]),

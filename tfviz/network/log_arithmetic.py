@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
 from tfviz.network.log_probabilities import (
     NEVER,
+    TINY,
     LogPair,
+    complement,
     difference,
     log_of,
     of_number,
@@ -18,13 +21,12 @@ from tfviz.network.log_probabilities import (
     power,
     product,
     product_along,
-    reduced,
     running_product,
     scaled,
     sum_of,
 )
 from tfviz.network.operations import Tensors, run_operation
-from tfviz.network.program import Step
+from tfviz.network.program import Step, Value
 
 # Operations that leave numbers as they are and only put them elsewhere.
 MOVES = frozenset(
@@ -54,7 +56,6 @@ MOVES = frozenset(
 )
 # How far from 0 and 1 a clip may be that no probability shows.
 MARGIN = 1e-6
-PRODUCTS = frozenset({"MatMul", "BatchMatMulV2"})
 
 Operand: TypeAlias = "LogPair | tf.Tensor"
 
@@ -80,50 +81,6 @@ def moved(step: Step, operands: Sequence[Operand]) -> list[LogPair]:
 def as_float(tensor: tf.Tensor) -> tf.Tensor:
     """Return a tensor as float32."""
     return tf.cast(tensor, tf.float32)
-
-
-class Mixture(NamedTuple):
-    """A sum of products u v along axes: a mean of one factor where the other one is weights that add up to 1.
-
-    factors: u and v as they are multiplied with each other, of ranks that broadcast. made: which of them are
-    probabilities, and no constants.
-    """
-
-    factors: Sequence[LogPair]
-    made: Sequence[bool]
-    axes: Sequence[int] | tf.Tensor
-    keepdims: bool
-
-    def total(self, place: int) -> tf.Tensor:
-        """Return the logarithm of the sum of one factor, which is 0 for weights."""
-        weights, parts = self._weighted_by(place)
-        return self._sum(weights.of + tf.zeros_like(parts.of))
-
-    def holds_probabilities(self, place: int) -> bool:
-        """Return whether one factor is probabilities, or the constants 0 and 1 that choose among such."""
-        chosen = tf.minimum(*self.factors[place]) <= NEVER
-        return self.made[place] or bool(tf.reduce_all(chosen))
-
-    def mean(self, place: int) -> LogPair:
-        """Return the mean of the other factor with that one as its weights."""
-        weights, parts = self._weighted_by(place)
-        return LogPair(self._sum(weights.of + parts.of), self._sum(weights.of + parts.beside))
-
-    def _weighted_by(self, place: int) -> tuple[LogPair, LogPair]:
-        return self.factors[place], self.factors[1 - place]
-
-    def _sum(self, values: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_logsumexp(values, axis=self.axes, keepdims=self.keepdims)
-
-
-def matrix_product(step: Step, factors: Sequence[LogPair], made: Sequence[bool]) -> Mixture | None:
-    """Return a matrix product as a sum of products along an axis; None where a matrix is turned."""
-    turned = ("transpose_a", "transpose_b") if step.type == "MatMul" else ("adj_x", "adj_y")
-    if any(step.operation.get_attr(name) for name in turned):
-        return None
-    rows = reduced(factors[0], lambda values: values[..., tf.newaxis])
-    columns = reduced(factors[1], lambda values: values[..., tf.newaxis, :, :])
-    return Mixture((rows, columns), made, [-2], False)
 
 
 def _add(step: Step, operands: Sequence[Operand]) -> LogPair:
@@ -156,7 +113,25 @@ def _divide(step: Step, operands: Sequence[Operand]) -> LogPair:
         return of_softmax(_probability(one).of)
     if isinstance(one, LogPair) and not isinstance(other, LogPair):
         return scaled(one, 1 / as_float(other))
+    if isinstance(other, LogPair) and _is_part_of(step.inputs[0], divisor):
+        # A sigmoid that is written out: of a sum, the part that one of two is.
+        of = _share(one).of - other.of
+        return LogPair(of, complement(tf.minimum(of, -TINY)))
     raise UnsupportedModelError(f"{step.name} divides by a probability")
+
+
+def _is_part_of(value: Value, addition: Step | None) -> bool:
+    """Return whether a value, or a constant that is alike, is what one adds."""
+    if addition is None or addition.type not in ("Add", "AddV2"):
+        return False
+    number = _static(value)
+    numbers = [each for each in map(_static, addition.inputs) if each is not None]
+    return value in addition.inputs or (number is not None and any(np.array_equal(number, each) for each in numbers))
+
+
+def _static(value: Value) -> np.ndarray | None:
+    made = value.step
+    return None if made is None else tf.get_static_value(made.operation.outputs[made.outputs.index(value)])
 
 
 def _subtract(step: Step, operands: Sequence[Operand]) -> LogPair:
@@ -199,9 +174,11 @@ def _log_mean(values: tf.Tensor, axes: tf.Tensor, *, keepdims: bool) -> tf.Tenso
 
 
 def _multiply_along(step: Step, operands: Sequence[Operand]) -> LogPair:
-    return product_along(
-        _probability(operands[0]), _one_axis(operands[1]), keepdims=step.operation.get_attr("keep_dims")
-    )
+    pair, keepdims = _probability(operands[0]), step.operation.get_attr("keep_dims")
+    # From the last axis on, so that those that are left keep their numbers.
+    for axis in sorted(tf.get_static_value(operands[1]).ravel() % len(pair.of.shape), reverse=True):
+        pair = product_along(pair, int(axis), keepdims=keepdims)
+    return pair
 
 
 def _multiply_up_to(step: Step, operands: Sequence[Operand]) -> LogPair:

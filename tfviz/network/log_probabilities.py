@@ -14,6 +14,8 @@ NEARLY_SURE = -6e-8
 HALF = -0.6931472
 # The smallest difference of log odds that float32 tells from none where these are large.
 SMALLEST = 1e-12
+# Nearly the smallest float32 whose logarithm is exact.
+TINY = 1e-37
 
 
 class LogPair(NamedTuple):

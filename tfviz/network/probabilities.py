@@ -15,11 +15,8 @@ from tfviz.errors import UnsupportedModelError
 from tfviz.network.log_arithmetic import (
     ARITHMETIC,
     MOVES,
-    PRODUCTS,
-    Mixture,
     Operand,
     as_float,
-    matrix_product,
     moved,
     rearranged,
 )
@@ -32,6 +29,7 @@ from tfviz.network.log_probabilities import (
     reduced,
     rounded_complement,
 )
+from tfviz.network.mixtures import PRODUCTS, Mixture, matrix_product
 from tfviz.network.program import Program, Step, Value
 
 # A softmax that is written out divides powers by their sum.

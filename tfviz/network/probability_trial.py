@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from tfviz.network.log_arithmetic import Mixture
 from tfviz.network.log_probabilities import LogPair
+from tfviz.network.mixtures import Mixture
 from tfviz.network.operations import run_operation
 from tfviz.network.probabilities import MAKERS, Choices, LogProbabilities, Making, Reading, Tail
 from tfviz.network.program import Step, Value

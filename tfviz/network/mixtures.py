@@ -1,0 +1,57 @@
+"""Sums of products that are means of probabilities, by their logarithms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tfviz.network.log_probabilities import NEVER, LogPair, reduced
+from tfviz.network.program import Step
+
+PRODUCTS = frozenset({"MatMul", "BatchMatMulV2"})
+
+
+class Mixture(NamedTuple):
+    """A sum of products u v along axes: a mean of one factor where the other one is weights that add up to 1.
+
+    factors: u and v as they are multiplied with each other, of ranks that broadcast. made: which of them are
+    probabilities, and no constants.
+    """
+
+    factors: Sequence[LogPair]
+    made: Sequence[bool]
+    axes: Sequence[int] | tf.Tensor
+    keepdims: bool
+
+    def total(self, place: int) -> tf.Tensor:
+        """Return the logarithm of the sum of one factor, which is 0 for weights."""
+        weights, parts = self._weighted_by(place)
+        return self._sum(weights.of + tf.zeros_like(parts.of))
+
+    def holds_probabilities(self, place: int) -> bool:
+        """Return whether one factor is probabilities, or the constants 0 and 1 that choose among such."""
+        chosen = tf.minimum(*self.factors[place]) <= NEVER
+        return self.made[place] or bool(tf.reduce_all(chosen))
+
+    def mean(self, place: int) -> LogPair:
+        """Return the mean of the other factor with that one as its weights."""
+        weights, parts = self._weighted_by(place)
+        return LogPair(self._sum(weights.of + parts.of), self._sum(weights.of + parts.beside))
+
+    def _weighted_by(self, place: int) -> tuple[LogPair, LogPair]:
+        return self.factors[place], self.factors[1 - place]
+
+    def _sum(self, values: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_logsumexp(values, axis=self.axes, keepdims=self.keepdims)
+
+
+def matrix_product(step: Step, factors: Sequence[LogPair], made: Sequence[bool]) -> Mixture | None:
+    """Return a matrix product as a sum of products along an axis; None where a matrix is turned."""
+    turned = ("transpose_a", "transpose_b") if step.type == "MatMul" else ("adj_x", "adj_y")
+    if any(step.operation.get_attr(name) for name in turned):
+        return None
+    rows = reduced(factors[0], lambda values: values[..., tf.newaxis])
+    columns = reduced(factors[1], lambda values: values[..., tf.newaxis, :, :])
+    return Mixture((rows, columns), made, [-2], False)
