@@ -220,6 +220,22 @@ def test_images_of_the_other_format_are_refused():
         tfviz.saliency(FIRST, IMAGES, 0)
 
 
+def test_what_no_cpu_runs_is_said():
+    """TensorFlow has the kernels of such convolutions on GPUs alone; where it has them here, nothing is to be said."""
+    image = keras.Input((3, HEIGHT, WIDTH))
+    x = layers.Conv2D(4, 1, data_format="channels_first")(image)
+    model = keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D("channels_first")(x)))
+    seen = tfviz.trace(model)
+    assert seen.data_format == "channels_first"
+    try:
+        model(first(IMAGES))
+    except tf.errors.OpError:
+        with pytest.raises(TfvizError, match="NHWC"):
+            tfviz.saliency(seen, first(IMAGES), 0)
+    with pytest.raises(InvalidImagesError, match=r"\(1, 3, 5, 5\), the network takes \(N, 3, 20, 24\)"):
+        tfviz.saliency(seen, np.zeros((1, 3, 5, 5)), 0)
+
+
 def test_a_dictionary_of_inputs():
     """As the models of transformers take their `pixel_values`, beside an input that is held."""
 
@@ -270,6 +286,10 @@ def test_a_baseline_that_is_an_image(of_a_list):
     given = [first(baseline), "black"] if of_a_list else first(baseline)
     found = tfviz.integrated_gradients(FIRST, first(IMAGES), 1, baseline=given, steps=4)
     np.testing.assert_array_equal(found, first(expected))
+    with pytest.raises(
+        InvalidImagesError, match=r"baseline has the shape \(20, 24, 3\), expected an image \(3, 20, 24\)"
+    ):
+        tfviz.integrated_gradients(FIRST, first(IMAGES), 1, baseline=baseline)
     more = {"of": "integrated_gradients", "samples": 2}
     expected = tfviz.smooth_grad(LAST, IMAGES, 1, options={"baseline": baseline, "steps": 2}, **more)
     found = tfviz.smooth_grad(FIRST, first(IMAGES), 1, options={"baseline": first(baseline), "steps": 2}, **more)

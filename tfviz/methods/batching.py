@@ -20,6 +20,7 @@ from tfviz.network.batches import Batch, batches
 from tfviz.network.compiling import reason_of, with_captured
 from tfviz.network.expected_range import expected_range
 from tfviz.network.finite import check_scores, check_weights
+from tfviz.network.layout import in_own_order
 from tfviz.network.precision import FULL
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
@@ -129,12 +130,14 @@ def _refusal(network: TracedNetwork, batch: Batch, error: tf.errors.OpError) -> 
         fails = not np.isfinite(
             network.in_channels_last().logits({network.inputs.name: batch.images, **batch.others})
         ).all()
+    except tf.errors.UnimplementedError as own:
+        # Such as a convolution of channels first on a CPU.
+        return UnsupportedModelError(f"TensorFlow cannot run the network on this machine: {reason_of(own)}")
     except tf.errors.OpError:
         fails = True
     if fails:
-        return InvalidImagesError(
-            f"the network cannot take images of the shape {batch.images.shape[1:]}: {reason_of(error)}"
-        )
+        shape = in_own_order(batch.images.shape[1:], network.data_format)
+        return InvalidImagesError(f"the network cannot take images of the shape {shape}: {reason_of(error)}")
     if network.running.jit_compile:
         return UnsupportedModelError(
             "the network must be traced without jit_compile, as XLA cannot compile it for images of the shape "

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfviz.errors import UnknownLayerError
+from tfviz.data_format import DataFormat
+from tfviz.errors import InvalidImagesError, UnknownLayerError
 from tfviz.methods.loop import Diagnosed, Loop
 from tfviz.methods.registry import INNER, INNER_OPTIONS, LAYER, Method, find_method
+from tfviz.network.layout import in_own_order
 from tfviz.network.passes import Features, Passes
 from tfviz.network.traced import TracedNetwork
 from tfviz.network.zero_gradients import why_zero
@@ -123,14 +125,24 @@ def _in_channels_last(network: TracedNetwork, method: Method, options: dict[str,
     changed = dict(options)
     for name in method.given_images:
         several = options[name] if isinstance(options[name], list | tuple) else None
-        found = [
-            network.data_format.to_last(np.asarray(each)) if np.ndim(each) == 3 else each
-            for each in ([options[name]] if several is None else several)
-        ]
+        given = [options[name]] if several is None else several
+        found = [_image_in_channels_last(network, name, each) if np.ndim(each) == 3 else each for each in given]
         changed[name] = found[0] if several is None else type(several)(found)
     if INNER in options:
         changed[INNER_OPTIONS] = _in_channels_last(network, find_method(options[INNER]), options[INNER_OPTIONS])
     return changed
+
+
+def _image_in_channels_last(network: TracedNetwork, name: str, given: Any) -> np.ndarray:
+    image = np.asarray(given)
+    expected = in_own_order(network.image_shape, network.data_format)
+    # Of channels last, it is checked against the images.
+    if network.data_format == DataFormat.CHANNELS_FIRST and any(
+        own not in (None, size) for own, size in zip(expected, image.shape, strict=True)
+    ):
+        shape = ", ".join(str(size or "any") for size in expected)
+        raise InvalidImagesError(f"the {name} has the shape {image.shape}, expected an image ({shape}) or a colour")
+    return network.data_format.to_last(image)
 
 
 def _with_layers(options: dict[str, Any], name: Callable[[str | None], str]) -> dict[str, Any]:
