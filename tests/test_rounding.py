@@ -29,7 +29,9 @@ def test_gradients_are_as_near_to_float64_as_those_of_a_tape(name, run_script, c
     assert [row[:2] for row in rows] == [[name, "fast"], [name, "not fast"], [name, "own tape"]]
     fast, plain, tape = ([float(cell) for cell in row[2:]] for row in rows)
     for found in (fast, plain):
-        assert found[0] < 1.2 * tape[0] < 1e-6 and found[1] < 1.2 * tape[1] < 1e-6
+        # Sixteen units of rounding. How far from a tape, only the order of sums says, which differs between processors:
+        # the first layer's gradient in one sum of 144 products rounds 2.2 times as far as in nine sums of sixteen.
+        assert found[0] < min(2 * tape[0], 1e-6) and found[1] < min(2 * tape[1], 1e-6)
         # One picture more or less, in which a ReLU tips over, is chance.
         assert found[3] < 0.1 and found[4] < 1e-5
 
