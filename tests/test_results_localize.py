@@ -200,6 +200,18 @@ def test_sparse_and_flat_maps_have_seeds_too():
         np.testing.assert_array_equal(grabcut_mask(picture, one_map, smoothing=0), one_map > 0)
 
 
+@pytest.mark.parametrize("level", [1, 0])
+def test_rounding_chooses_no_seeds(level):
+    """Of what is flat up to rounding, a quantile would take the pixels that happen to be rounded up."""
+    picture, _ = scene()
+    one_map = np.full((40, 60), level, float)
+    one_map[18:22, 30:33] = 1 - level
+    noise = np.random.default_rng(0).uniform(-1e-5, 1e-5, one_map.shape)
+    expected = one_map > 0
+    for rounding in (noise, 0 * noise):
+        np.testing.assert_array_equal(grabcut_mask(picture, one_map + rounding, smoothing=0), expected)
+
+
 @pytest.mark.parametrize("value", [0, 0.1, -3])
 def test_a_constant_map_has_no_seeds(value):
     picture, one_map = scene()
