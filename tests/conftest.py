@@ -52,6 +52,8 @@ def pytest_collection_modifyitems(config, items):
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 TESTS_BETWEEN_FREEZES = 100
+# Tracing makes hundreds of thousands of objects that stay: by default their young ones are walked every 700.
+gc.set_threshold(50_000, 20, 50)
 _finished = itertools.count(1)
 
 
