@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from model_zoo import CLASSES, SHAPE, SIZE, build, distance, model_of, random_images
+from thinning import by_day, every, first_of_each, spread
 
 import tfviz
 from tfviz.errors import TfvizError
@@ -34,17 +35,14 @@ LIVE = ["functional", "sequential", "lazily_built", "nested", "subclassed", "sha
 RELUS = ["relu_argument", "relu_layer", "relu_op"]
 LIVE += [*RELUS, "bfloat16", "vision_transformer"]
 SAVED = ["functional", "lazily_built", "nested", "subclassed", "shared_layer", "bfloat16", "vision_transformer"]
-# The SavedModels that are compared by day, beside the nested one; the others wait for the nightly run.
-MAINLY = ["subclassed", "vision_transformer"]
-# Its passes are those of integrated gradients; the other kinds wait for the nightly run.
-ENOUGH = {"xrai": ["nested", "saved"]}
-# One method of each way to work, for the kinds that are traced much like another: the rest waits for the nightly run.
+# One method of each way to work: by day, other tests take these alone.
 WAYS = ["saliency", "guided_grad_cam", "full_grad", "integrated_gradients", "ablation_cam", "rise"]
-ALIKE = ["sequential", "lazily_built", "shared_layer", "bfloat16"]
+# Another kind than the functional one, which most tests take, for each method; what is compiled for one is shared.
+OTHER_KINDS = spread(METHODS, [*LIVE[1:], "saved"])
 IMAGES = random_images(5)
 TARGETS = np.array([3, 0, 4, 1, 2])
 
-OTHER_FORMS = ["saved by tf_keras", "examples", "whole numbers"]
+FORMS = ["tf_keras", "encoded images", "saved by tf_keras", "examples", "whole numbers"]
 
 # Another value of every option, given the network: one that must change the result.
 ALTERNATIVES = {
@@ -142,26 +140,19 @@ def of_every_method(test):
     return pytest.mark.parametrize("name", METHODS)(test)
 
 
-def of_cases(kinds, is_slow):
-    """Run a test for every method and kind, those that are slow or not `ENOUGH` at night."""
-    cases = [
-        pytest.param(
-            name, kind, marks=[pytest.mark.slow] * (is_slow(name, kind) or kind not in ENOUGH.get(name, kinds))
-        )
-        for name, kind in itertools.product(METHODS, kinds)
-    ]
-    return pytest.mark.parametrize("name, kind", cases)
+def of_cases(kinds, chosen):
+    """Run a test for every method and kind, those that are not chosen at night."""
+    return pytest.mark.parametrize("name, kind", by_day(itertools.product(METHODS, kinds), chosen))
 
 
 def of_every_kind(test):
-    """Run a test for every kind; how a ReLU is written matters to the methods that have a rule for it."""
+    """Run a test for every method and kind, by day for the functional one and another of each method.
 
-    def is_alike(name, kind):
-        if kind in RELUS:
-            return all(gradient.rule is None for gradient in METHODS[name].gradients)
-        return kind in ALIKE and name not in WAYS
-
-    return of_cases([*LIVE, "saved"], is_alike)(test)
+    How a ReLU is written matters to the methods that have a rule for it.
+    """
+    ruled = [name for name in METHODS if any(gradient.rule is not None for gradient in METHODS[name].gradients)]
+    chosen = {*itertools.product(METHODS, LIVE[:1]), *OTHER_KINDS, *spread(ruled, RELUS)}
+    return of_cases([*LIVE, "saved"], chosen)(test)
 
 
 @pytest.fixture
@@ -221,7 +212,7 @@ def test_another_target_gives_another_map(name, model):
             assert not np.array_equal(maps[first], maps[second]) or not maps[first].any()
 
 
-@of_cases(["functional", "subclassed", "saved"], lambda name, kind: kind != "saved")
+@of_cases(["functional", "subclassed", "saved"], spread(METHODS, ["saved"]))
 def test_one_trace_serves_all_batch_sizes(name, model, monkeypatch):
     """Python runs the arithmetic of a method when it is traced, once more for its loop, and never again."""
     method, traces = METHODS[name], []
@@ -243,24 +234,14 @@ def test_one_trace_serves_all_batch_sizes(name, model, monkeypatch):
     assert len(traces) == first
 
 
-@of_cases(SAVED, lambda name, kind: kind != "nested" and (kind not in MAINLY or name not in WAYS))
+@of_cases(SAVED, [(name, kind if kind in SAVED else "functional") for name, kind in OTHER_KINDS])
 def test_a_saved_model_agrees_with_the_live_one(name, kind, loaded):
     images = IMAGES[:2]
     live = run(name, model_of(kind), images)
     assert distance(run(name, loaded(kind), images), live) < tolerance(kind)
 
 
-@pytest.mark.parametrize(
-    "name, form",
-    [
-        *((name, "tf_keras") for name in METHODS),
-        *(
-            pytest.param(name, "encoded images", marks=[pytest.mark.slow] * (name not in WAYS))  # decoded all alike
-            for name in METHODS
-        ),
-        *(("guided_grad_cam", form) for form in OTHER_FORMS),
-    ],
-)
+@pytest.mark.parametrize("name, form", by_day(itertools.product(METHODS, FORMS), spread(METHODS, FORMS)))
 def test_every_form_of_a_network_gives_its_maps(name, form, served):
     """Small whole numbers, which every form can be given."""
     images = np.random.default_rng(5).integers(0, 4, (2, *SHAPE), np.uint8)
@@ -268,7 +249,10 @@ def test_every_form_of_a_network_gives_its_maps(name, form, served):
     assert distance(run(name, *served(form, images), targets=[3, 1]), expected) < 1e-5
 
 
-@pytest.mark.parametrize("name, option", [(name, option) for name in METHODS for option in METHODS[name].options])
+OPTIONS = [(name, option) for name in METHODS for option in METHODS[name].options]
+
+
+@pytest.mark.parametrize("name, option", by_day(OPTIONS, first_of_each(OPTIONS, 2)))
 def test_every_option_changes_the_result(name, option):
     model = model_of("functional")
     value = ALTERNATIVES[option](tfviz.trace(model))
@@ -282,7 +266,7 @@ def test_every_option_changes_the_result(name, option):
 
 @of_every_method
 def test_targets_in_every_form(name):
-    model = model_of("nested")
+    model = model_of("functional")
     predicted = tfviz.trace(model).logits(IMAGES).argmax(axis=1)
     expected = run(name, model, targets=predicted)
     for form in (None, list(map(int, predicted)), tuple(predicted), tf.constant(predicted), np.eye(CLASSES)[predicted]):
@@ -329,13 +313,13 @@ def test_an_explainer_is_the_function(name):
     np.testing.assert_array_equal(explainer(IMAGES, TARGETS), run(name, model, targets=TARGETS))
     np.testing.assert_array_equal(explainer(IMAGES), run(name, model))
     assert distance(explainer(IMAGES, TARGETS, batch_size=2), explainer(IMAGES, TARGETS)) < 1e-5
-    for option in METHODS[name].options:
+    for option in list(METHODS[name].options)[:1]:
         chosen = {**quick(name), **WITH.get((name, option), {}), option: ALTERNATIVES[option](explainer.network)}
         expected = run(name, model, targets=TARGETS, **chosen)
         np.testing.assert_array_equal(tfviz.Explainer(model, name, **chosen)(IMAGES, TARGETS), expected)
 
 
-@pytest.mark.parametrize("kind", ["functional", "nested", pytest.param("shared_layer", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", by_day(["functional", "nested", "shared_layer"], ["nested"]))
 def test_all_methods_at_once(kind):
     """They share their passes, and must not notice."""
     model = model_of(kind)
@@ -434,16 +418,16 @@ def assert_untouched(model, action, image_batch=IMAGES):
     assert model(image_batch, training=False).numpy().tobytes() == outputs
 
 
-@of_cases(LIVE, lambda name, kind: kind != "nested")
+@of_cases(LIVE, spread(every(METHODS, 2), LIVE))
 def test_the_model_and_the_process_stay_untouched(name, kind):
     model = build(kind)
     model(IMAGES, training=False)
     assert_untouched(model, lambda: run(name, model))
 
 
-@pytest.mark.parametrize("kind", ["lazily_built", "subclassed"])
+@pytest.mark.parametrize("kind", by_day(["lazily_built", "subclassed"], ["subclassed"]))
 def test_all_methods_at_once_leave_everything_untouched(kind):
-    """One by one they are run at night."""
+    """One by one most are run at night."""
     model = build(kind)
     model(IMAGES, training=False)
     assert_untouched(model, lambda: run_methods(model, {name: quick(name) for name in METHODS}, IMAGES, TARGETS))
