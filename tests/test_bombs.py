@@ -8,6 +8,7 @@ import json
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 import zlib
@@ -31,6 +32,9 @@ from tfviz.network.opening.links import find_links_in_zip
 PIL = pytest.importorskip("PIL.Image")
 ALLOWED = 200_000_000
 """Bytes above the start that a refused file may take."""
+
+# They run in one process, so that the files are written and opened once.
+of_the_bombs = pytest.mark.xdist_group("bombs")
 
 # Opens each file of the command line and prints what it took at most and what was said, with which limit.
 MEASURE = """
@@ -207,6 +211,7 @@ def refused_images(tmp_path_factory):
     return measured("images", sorted(folder.iterdir()))
 
 
+@of_the_bombs
 @pytest.mark.parametrize("name", image_bombs())
 def test_an_image_that_asks_for_much_is_refused_in_little_memory(refused_images, name):
     taken, said = refused_images[name]
@@ -349,8 +354,17 @@ def test_pnm_of_bytes(mode):
     np.testing.assert_array_equal(found, np.asarray(picture.convert("RGB")))
 
 
+@functools.cache
+def saved_network(suffix):
+    """The bytes of a file of the embedded network."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"model{suffix}")
+        demo.load_network().save(path)
+        return path.read_bytes()
+
+
 def kept_model(path):
-    demo.load_network().save(path)
+    path.write_bytes(saved_network(path.suffix))
     return path
 
 
@@ -393,21 +407,18 @@ def model_bombs(folder):
         folder / "chunks.keras",
         {"model.weights.h5": weights_of((30_000, 30_000), chunks=(100, 100), compression="gzip")},
     )
-    with_a_lie(folder / "lie.keras", "config.json", b'{"a": 1}' + b" " * 600_000_000, 8)
+    with_a_lie(folder / "lie.keras", "config.json", b'{"a": 1}' + b" " * 300_000_000, 8)
     with_a_lie(folder / "less.keras", "model.weights.h5", bytes(300_000_000), 1000)
     with_members(folder / "deep.keras", {"config.json": b"[" * 1_000_000})
     with_members(folder / "list.keras", {"config.json": b"[1, 2]"})
     with_members(folder / "nested.keras", {"config.json": b'{"config":' * 20_000 + b"1" + b"}" * 20_000})
-    demo.load_network().save(folder / "unwritten.h5")
-    with h5py.File(folder / "unwritten.h5", "a") as file:
+    with h5py.File(kept_model(folder / "unwritten.h5"), "a") as file:
         file.create_dataset("model_weights/bomb", (30_000, 30_000), "float32")
-    demo.load_network().save(folder / "often.h5")
-    with h5py.File(folder / "often.h5", "a") as file:
+    with h5py.File(kept_model(folder / "often.h5"), "a") as file:
         one = file.create_dataset("model_weights/one", (2000, 2000), "float32")
         for number in range(1000):
             file[f"model_weights/more{number}"] = one
-    demo.load_network().save(folder / "long.h5")
-    with h5py.File(folder / "long.h5", "a") as file:
+    with h5py.File(kept_model(folder / "long.h5"), "a") as file:
         file.attrs["model_config"] = '{"class_name": "' + "a" * 20_000_000 + '"}'
 
 
@@ -419,6 +430,7 @@ def refused_models(tmp_path_factory):
     return measured("models", paths, kept_model(folder / "ordinary.keras"))
 
 
+@of_the_bombs
 @pytest.mark.parametrize(
     "name, reason",
     [
