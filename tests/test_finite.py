@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from test_contract import WAYS
+from thinning import by_day
 
 import tfviz
 from tfviz.apps.export import export
@@ -64,8 +69,10 @@ REASONS = {
 }
 
 
-@pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize("kind", ["one image", pytest.param("the last layer", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name, kind",
+    by_day(itertools.product(METHODS, ["one image", "the last layer"]), itertools.product(WAYS, ["one image"])),
+)
 def test_every_method_refuses(broken, name, kind):
     with pytest.raises(tfviz.TfvizError, match=REASONS[kind]):
         getattr(tfviz, name)(broken[kind], IMAGES, **FEW.get(name, {}))
@@ -151,14 +158,20 @@ def spoilt(value, shape=(3, 16, 16, 3)):
 
 @pytest.fixture(scope="module")
 def exports(tmp_path_factory):
-    """Exports of every method on a network whose layers swallow NaN, of images as floats, and beside another input."""
+    """Give the signature of a method on a network that swallows NaN, takes whole numbers or has another input."""
     folder = tmp_path_factory.mktemp("exports")
     swallow = keras.layers.Lambda(lambda x: keras.ops.where(keras.ops.isnan(x), 0.0, x))
     model = keras.Sequential([keras.Input((16, 16, 3)), swallow, *network().layers[1:]])
-    export(model, folder / "all", EXPORTED, options={name: FEW[name] for name in FEW.keys() & set(EXPORTED)})
-    export(whole_numbered(), folder / "uint8", "saliency")
-    export(beside(), folder / "beside", "saliency")
-    return {each.name: tf.saved_model.load(str(each)).signatures for each in folder.iterdir()}
+    kept, networks = [], {"floats": model, "uint8": whole_numbered(), "beside": beside()}
+
+    @functools.cache
+    def signature(network, name):
+        place = folder / f"{network} {name}"
+        export(networks[network], place, name, options={name: FEW[name]} if name in FEW else {})
+        kept.append(tf.saved_model.load(str(place)))  # signatures do not keep the model's variables alive
+        return kept[-1].signatures[name]
+
+    return signature
 
 
 def whole_numbered():
@@ -174,11 +187,11 @@ def beside():
 
 @pytest.mark.filterwarnings("ignore:.*is zero everywhere:tfviz.errors.TfvizWarning")
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("name", EXPORTED)
+@pytest.mark.parametrize("name", by_day(EXPORTED, WAYS))
 def test_an_export_answers_an_image_of_no_numbers_with_nan(exports, name, value):
     """As a call refuses it; the others of its batch are as they are without it."""
     images = spoilt(value)
-    call = exports["all"][name]
+    call = exports("floats", name)
     found = {key: each.numpy() for key, each in call(images=images, targets=tf.constant([-1])).items()}
     alone = {key: each.numpy() for key, each in call(images=images[[0, 2]], targets=tf.constant([-1])).items()}
     assert np.isnan(found["maps"][1]).all() and np.isnan(found["scores"][1]) and found["targets"][1] == -1
@@ -188,11 +201,11 @@ def test_an_export_answers_an_image_of_no_numbers_with_nan(exports, name, value)
 
 def test_an_export_answers_numbers_that_the_type_cannot_hold_with_nan(exports):
     for value, is_answered in ((255.4, True), (256, False), (-0.4, True), (-1, False), (np.nan, False)):
-        found = exports["uint8"]["saliency"](images=spoilt(value), targets=tf.constant([1]))
+        found = exports("uint8", "saliency")(images=spoilt(value), targets=tf.constant([1]))
         assert np.isfinite(found["maps"].numpy()).all(axis=(1, 2)).tolist() == [True, is_answered, True], value
 
 
 def test_an_export_answers_what_is_beside_the_image_with_nan(exports):
     numbers = tf.constant([[1.0], [np.nan], [2.0]])
-    found = exports["beside"]["saliency"](images=spoilt(0.5), targets=tf.constant([1]), number=numbers)
+    found = exports("beside", "saliency")(images=spoilt(0.5), targets=tf.constant([1]), number=numbers)
     assert np.isnan(found["maps"].numpy()).all(axis=(1, 2)).tolist() == [False, True, False]
