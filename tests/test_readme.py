@@ -30,7 +30,7 @@ def test_the_table_of_methods_is_the_registry():
 
 
 def test_the_examples_run(tmp_path, monkeypatch):
-    """The weights are random here, since nothing is downloaded in a test; everything else is run as it stands."""
+    """VGG16 is thin and random here, since nothing is downloaded in a test; everything else is run as it stands."""
     monkeypatch.chdir(tmp_path)
     keras.utils.save_img("photo.jpg", np.random.default_rng(0).uniform(0, 255, (90, 120, 3)))
     names = {}
@@ -55,9 +55,19 @@ def test_the_examples_run(tmp_path, monkeypatch):
 
 
 def random_vgg16(build):
+    """The layers of VGG16 with an eighth of its channels each, those of 1000 classes as they are."""
+
+    def thin(layer):
+        return lambda units, *arguments, **options: layer(
+            units if options.get("name") == "predictions" else units // 8, *arguments, **options
+        )
+
     def vgg16(**options):
         keras.utils.set_random_seed(0)
-        return build(**{**options, "weights": None})
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("Conv2D", "Dense"):
+                patch.setattr(keras.src.applications.vgg16.layers, name, thin(getattr(keras.layers, name)))
+            return build(**{**options, "weights": None})
 
     return vgg16
 
