@@ -26,6 +26,8 @@ pytestmark = [
 
 # Two choices of options that differ in numbers and arrays alone; the second needs no other compiled function.
 SAMPLING = {"samples": 3, "noise": 0.1, "seed": 0}, {"samples": 4, "noise": 1, "seed": 2**31 - 1}
+# Other methods that sample as the first one does, and other baselines.
+ALIKE = (1, 2, 3, 5, 6, 11)
 PAIRS = [
     *((name, *SAMPLING) for name in ("smooth_grad", "var_grad", "square_grad", "smooth_full_grad")),
     ("integrated_gradients", {"steps": 3, "seed": 0}, {"steps": np.int64(5), "seed": 9}),
@@ -53,7 +55,10 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize("name, first, second", PAIRS)
+@pytest.mark.parametrize(
+    "name, first, second",
+    [pytest.param(*pair, marks=[pytest.mark.slow] * (place in ALIKE)) for place, pair in enumerate(PAIRS)],
+)
 def test_numbers_and_arrays_compile_nothing_anew(name, first, second):
     network = tfviz.trace(build("functional"))
     method = getattr(tfviz, name)

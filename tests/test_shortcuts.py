@@ -1,5 +1,8 @@
 """The shortcuts of a replay on a CPU: equal to TensorFlow's own gradients, over whatever shapes there are."""
 
+import functools
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ import tensorflow as tf
 import tf_keras
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thinning import by_day, spread
 
 import tfviz
 from tfviz.network import last_layer
@@ -126,41 +130,61 @@ def network(kind):
     return model
 
 
-@pytest.fixture(scope="module", params=["plain", "no bias", "fused", "convolution"])
-def both(request):
-    """Return the same network with its shortcuts and without."""
-    model = network(request.param)
+# What a network has that has only one of them; the plain one has most.
+PARTS = ["plain", "no bias", "fused", "convolution"]
+
+
+@functools.cache
+def traced(kind):
+    """Return a network, traced with its shortcuts and without."""
+    model = network(kind)
     return model, tfviz.trace(model), tfviz.trace(model, fast=False)
+
+
+@pytest.fixture
+def both(kind):
+    return traced(kind)
+
+
+# In one process, so that each is traced once.
+of_both = pytest.mark.xdist_group("shortcuts")
+of_every_network = pytest.mark.parametrize("kind", PARTS)
+METHODS = {
+    "gradient": {},
+    "guided_backprop": {},
+    "full_grad": {},
+    "grad_cam": {"layer": ["joined", "wide", "mixed", "norm", "relu"]},
+}
 
 
 def images(count=3):
     return np.random.default_rng(0).normal(size=(count, 19, 18, 3)).astype(np.float32)
 
 
+@of_both
 @pytest.mark.parametrize(
-    ("method", "options"),
-    [
-        ("gradient", {}),
-        ("guided_backprop", {}),
-        ("full_grad", {}),
-        ("grad_cam", {"layer": ["joined", "wide", "mixed", "norm", "relu"]}),
-    ],
+    "kind, method",
+    by_day(itertools.product(PARTS, METHODS), {*itertools.product(PARTS[:1], METHODS), *spread(PARTS[1:], METHODS)}),
 )
-def test_results_are_the_same_without_shortcuts(both, method, options):
+def test_results_are_the_same_without_shortcuts(both, method):
     _, fast, slow = both
     targets = [7, 2999, 0]
-    found, expected = (getattr(tfviz, method)(each, images(), targets, **options) for each in (fast, slow))
+    found, expected = (getattr(tfviz, method)(each, images(), targets, **METHODS[method]) for each in (fast, slow))
     for layer in expected if isinstance(expected, dict) else ():
         np.testing.assert_allclose(found[layer], expected[layer], rtol=0, atol=2e-6 * expected[layer].max())
     if not isinstance(expected, dict):
         np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
 
 
+@of_both
+@of_every_network
 def test_the_forward_pass_is_the_same_bit_for_bit(both):
     _, fast, slow = both
     np.testing.assert_array_equal(fast.logits(images()), slow.logits(images()))
 
 
+@of_both
+@pytest.mark.parametrize("kind", by_day(PARTS, ["plain"]))
 def test_where_all_targets_are_known_the_scores_of_no_other_class_are_computed(both):
     _, fast, _ = both
     targets = [7, 2999, 0]
@@ -172,6 +196,8 @@ def test_where_all_targets_are_known_the_scores_of_no_other_class_are_computed(b
     assert kept[True] == {"found", "loops", "finite"} < kept[False]
 
 
+@of_both
+@of_every_network
 def test_what_has_a_shortcut_is_found(both):
     _, fast, slow = both
     shortcuts = fast.running.shortcuts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import keras
@@ -11,6 +12,7 @@ import tensorflow as tf
 from keras import layers, ops
 from model_zoo import random_images
 from test_command_line import manifest_in
+from thinning import by_day, spread
 
 import tfviz
 from tfviz.errors import TfvizWarning
@@ -53,8 +55,9 @@ REASONS = {
 }
 
 
-@pytest.mark.parametrize("form", ["live", "saved"])
-@pytest.mark.parametrize("name", REASONS)
+@pytest.mark.parametrize(
+    "name, form", by_day(itertools.product(REASONS, ["live", "saved"]), spread(REASONS, ["live", "saved"]))
+)
 def test_a_zero_map_says_why(name, form, tmp_path):
     build, reason = REASONS[name]
     model = build()
