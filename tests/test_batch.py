@@ -85,7 +85,10 @@ def files_in(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-@pytest.mark.parametrize("mode, shards", [((), 1), (TWO_WORKERS, 2)], ids=["one process", "two workers"])
+@pytest.mark.parametrize(
+    "mode, shards",
+    [pytest.param((), 1, id="one process", marks=pytest.mark.slow), pytest.param(TWO_WORKERS, 2, id="two workers")],
+)
 @pytest.mark.parametrize("model", ["own.keras"])
 def test_results_are_those_of_one_process(run, own, tmp_path, mode, shards, model):
     """And of memory: what `tfviz.explain` finds for the same pictures."""
@@ -236,7 +239,7 @@ def test_where_nothing_can_be_explained(run, own):
     assert status == 1 and out.startswith("1 inputs = 0 results + 1 dead letters")
 
 
-@pytest.mark.parametrize("place", ["out", "linked"])
+@pytest.mark.parametrize("place", [pytest.param("out", marks=pytest.mark.slow), "linked"])
 def test_a_run_takes_the_place_of_the_one_before(run, own, tmp_path, place):
     """In a folder, or where a link points to."""
     if place == "linked":
@@ -486,7 +489,7 @@ class Shelf(FileSystem):
                 del self.kept[name]
 
 
-@pytest.mark.parametrize("model", ["own.keras", "exported"])
+@pytest.mark.parametrize("model", [pytest.param("own.keras", marks=pytest.mark.slow), "exported"])
 def test_an_object_store(run, own, tmp_path, monkeypatch, model):
     """Model, pictures and results on a file system that only Beam knows; a second run replaces the first."""
     monkeypatch.setattr(Shelf, "kept", {})

@@ -47,6 +47,8 @@ def test_every_option_of_every_method_is_a_flag(run, command):
     assert "Height and width of the patch in pixels" in shown  # from the docstring
 
 
+# Another form of a baseline or a list, and methods whose flags are of the kinds of others.
+ALIKE = (0, 4, 5, 7)
 GIVEN = [
     (["--method", "integrated_gradients", "--steps", "7", "--baseline", "0.5"], {"steps": 7, "baseline": 0.5}),
     (
@@ -70,7 +72,10 @@ GIVEN = [
 ]
 
 
-@pytest.mark.parametrize("flags, expected", GIVEN)
+@pytest.mark.parametrize(
+    "flags, expected",
+    [pytest.param(*each, marks=[pytest.mark.slow] * (place in ALIKE)) for place, each in enumerate(GIVEN)],
+)
 @pytest.mark.filterwarnings("ignore:.*misses completeness:tfviz.errors.TfvizWarning")
 @pytest.mark.filterwarnings("ignore:.*is zero everywhere:tfviz.errors.TfvizWarning")
 def test_flags_reach_the_method(run, tmp_path, flags, expected):

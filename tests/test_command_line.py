@@ -67,13 +67,15 @@ def test_the_demo(run, tmp_path):
     saved = manifest_in(tmp_path / "found")
     assert list(saved["methods"]) == ["saliency", "grad_cam", "guided_backprop"]
     network = demo.load_network()
+    traced = tfviz.trace(network)
     for path, result in zip(demo.sample_paths(), saved["results"], strict=True):
         image = picture_of(path).astype(np.float32)
         assert result["class"] == path.stem.replace("-", " ") and result["class"] in out
         assert result["probability"] == pytest.approx(float(network(image[np.newaxis]).numpy().max()), rel=1e-4)
         assert f"{result['score']:.3f}" in out and f"{result['probability']:.4f}" in out
+        direct_maps = tfviz.explain(traced, image[np.newaxis], methods=list(result["maps"])).maps
         for method, file in result["maps"].items():
-            direct = getattr(tfviz, method)(network, image)[0]
+            direct = direct_maps[method][0]
             found = np.load(tmp_path / "found" / file)
             assert np.linalg.norm(found - direct) < 1e-4 * np.linalg.norm(direct)
     picture = picture_of(tmp_path / "found" / "demo.tfviz.png")
@@ -165,12 +167,11 @@ def test_the_best_classes(run, own, tmp_path):
 
 
 def test_chunks_change_nothing(run, own, tmp_path):
-    for size in (1, 2, 8):
+    for size in (1, 8):
         assert run(*quiet(own, own, "--save-maps", "--batch-size", size, "--output", size))[0] == 0
     for file in ("one.grad_cam.npy", "two.saliency.npy", "three.guided_backprop.npy"):
-        first, *others = (np.load(tmp_path / str(size) / file) for size in (1, 2, 8))
-        for other in others:
-            np.testing.assert_allclose(other, first, rtol=1e-3, atol=1e-5)
+        first, other = (np.load(tmp_path / str(size) / file) for size in (1, 8))
+        np.testing.assert_allclose(other, first, rtol=1e-3, atol=1e-5)
 
 
 def test_looks(run, own, tmp_path):
@@ -352,7 +353,10 @@ def test_all_leaves_out_what_the_network_has_no_place_for(run, own, tmp_path, mo
         name for name in tfviz.METHODS if name not in left_out
     ]
     monkeypatch.setitem(sys.modules, "skimage", None)
-    status, _, err = run(*arguments, *few)
+    with monkeypatch.context() as patch:
+        for name in [name for name in tfviz.METHODS if name not in ("saliency", "deconvnet", "xrai")]:
+            patch.delitem(tfviz.METHODS, name)  # which was run above
+        status, _, err = run(*arguments, *few)
     assert status == 0 and "xrai is left out: xrai needs the package scikit-image: pip install scikit-image" in err
     status, _, err = run(*arguments)
     assert status == 0 and len(err.splitlines()) == 1

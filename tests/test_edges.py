@@ -183,7 +183,7 @@ def test_what_cannot_be_written_costs_one_picture(run, tmp_path):
     "arguments, name",
     [
         (["explain", "one.png", "--method", "saliency"], "one.tfviz.png"),
-        (["localize", "one.png"], "one.tfviz.png"),
+        pytest.param(["localize", "one.png"], "one.tfviz.png", marks=pytest.mark.slow),
         (["visualize", "--class", "0", "--iterations", "1"], None),
         (["fool", "one.png", "--target", "1", "--iterations", "1"], "one.fooled.tfviz.png"),
     ],
@@ -231,6 +231,7 @@ def test_masked_arrays_are_refused():
 # Signals and processes
 
 
+@pytest.mark.slow
 def test_a_pipeline_that_is_interrupted_ends_with_130(tmp_path):
     pytest.importorskip("apache_beam")
     for number in range(40):

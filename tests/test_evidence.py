@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import types
 import warnings
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from keras import layers
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from thinning import by_day
 
 import tfviz
 from tfviz.apps.cards import CardMaker
@@ -69,7 +71,12 @@ CASES = [(name, {}) for name in METHODS] + [
 
 
 @pytest.mark.parametrize(
-    "name, more", CASES, ids=lambda each: each if isinstance(each, str) else "-".join(each.values())
+    "name, more",
+    [
+        pytest.param(name, more, marks=[pytest.mark.slow] * (more.get("of") not in (None, "grad_cam")))
+        for name, more in CASES
+    ],
+    ids=lambda each: each if isinstance(each, str) else "-".join(each.values()),
 )
 def test_what_a_sign_means(name, more, network, images):
     """The two logits differ by their sign alone."""
@@ -158,8 +165,13 @@ def place(tmp_path_factory, network):
     return folder
 
 
-@pytest.mark.parametrize("method", ["integrated_gradients", "input_x_gradient", "occlusion"])
-@pytest.mark.parametrize("how", ["grabcut", "threshold"])
+@pytest.mark.parametrize(
+    "how, method",
+    by_day(
+        itertools.product(["grabcut", "threshold"], ["integrated_gradients", "input_x_gradient", "occlusion"]),
+        [("threshold", "integrated_gradients"), ("grabcut", "occlusion")],
+    ),
+)
 def test_the_command(run, place, tmp_path, method, how):
     model = ["--model", place / "model.keras", "--preprocess", "0..1", "--how", how, "--method", method]
     boxes = {}

@@ -309,7 +309,7 @@ def folder(tmp_path_factory):
     [
         ("explain", ("picture.png", "--method", "saliency", "--output", "out")),
         ("batch", ("--input", "picture.png", "--output", "out")),
-        ("export", ("out", "--method", "saliency", "--encoded")),
+        pytest.param("export", ("out", "--method", "saliency", "--encoded"), marks=pytest.mark.slow),
         ("visualize", ("--class", "1", "--iterations", "2", "--output", "out")),
     ],
 )

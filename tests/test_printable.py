@@ -91,7 +91,7 @@ def run(*arguments, folder, **environment):
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.parametrize("encoding", [pytest.param("utf-8", marks=pytest.mark.slow), "ascii"])
 def test_explain_shows_no_name_as_it_is(folder, tmp_path, encoding):
     images = sorted(os.fsencode(each) for each in folder.iterdir() if each.suffix == ".png")
     names = [os.fsdecode(each) for each in images]

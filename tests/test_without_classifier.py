@@ -177,7 +177,7 @@ def on_disk(model, folder, tmp_path):
     return {"live": "own.keras", "saved": folder}
 
 
-@pytest.mark.parametrize("form", ["live", "saved"])
+@pytest.mark.parametrize("form", [pytest.param("live", marks=pytest.mark.slow), "saved"])
 def test_on_the_command_line(run, on_disk, tmp_path, form):
     about = ["--model", on_disk[form], "--preprocess", "0..1"]
     status, out, err = run("explain", "one.png", *about, "--method", "eigen_cam", "--save-maps")
