@@ -21,6 +21,7 @@ import pytest
 import tensorflow as tf
 from model_zoo import CLASSES, SHAPE, SIZE, random_images
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from thinning import by_day, every
 
 import tfviz
 from tfviz.callbacks import ExplainImages
@@ -37,7 +38,10 @@ X, Y = random_images(24), np.arange(24) % CLASSES
 ENLARGED = 14  # 16 pixels become 224
 WIDTH = SIZE * ENLARGED
 
-of_both = pytest.mark.parametrize("library", ["keras", "tf_keras"])
+LIBRARIES = ["keras", "tf_keras"]
+of_both = pytest.mark.parametrize("library", LIBRARIES)
+# What tfviz does there hangs on no call of the library that others do not show to be the same in both.
+of_keras = pytest.mark.parametrize("library", by_day(LIBRARIES, ["keras"]))
 
 
 def network(library, policy="float32"):
@@ -159,7 +163,7 @@ def test_the_caption_of_a_regression_is_its_value(tmp_path):
     np.testing.assert_array_equal(card[:, WIDTH:], np.stack(np.split(row, 3, axis=1))[:, WIDTH:])
 
 
-@of_both
+@of_keras
 def test_the_model_is_traced_and_the_methods_compiled_once(tmp_path, monkeypatch, library):
     counted = {"models": 0, "methods": 0}
     opened, method = trace_module.open_source, METHODS["grad_cam"]
@@ -188,7 +192,7 @@ def test_the_model_is_traced_and_the_methods_compiled_once(tmp_path, monkeypatch
     [
         ("keras", "float32", {"validation_split": 0.25}),
         ("tf_keras", "float32", {"unit": "batch", "every": 2}),
-        ("keras", "mixed_bfloat16", {"shuffle": False}),
+        pytest.param("keras", "mixed_bfloat16", {"shuffle": False}, marks=pytest.mark.slow),
         pytest.param("keras", "float32", {"unit": "batch", "every": 2}, marks=pytest.mark.slow),
         pytest.param("tf_keras", "float32", {"validation_split": 0.25}, marks=pytest.mark.slow),
         pytest.param("tf_keras", "mixed_bfloat16", {"shuffle": False}, marks=pytest.mark.slow),
@@ -221,7 +225,7 @@ def test_mixed_float16(tmp_path):
     assert list(explanations(tmp_path)["grad_cam"]) == [0, 1]
 
 
-@of_both
+@pytest.mark.parametrize("library", by_day(LIBRARIES, ["tf_keras"]))
 @pytest.mark.parametrize("update_freq", [pytest.param("epoch", marks=pytest.mark.slow), 5])
 def test_beside_the_callback_of_keras(tmp_path, library, update_freq):
     """Its runs hold the same, and while it records only some batches, ours are recorded all the same."""
@@ -246,7 +250,7 @@ def test_beside_the_callback_of_keras(tmp_path, library, update_freq):
     assert list(explanations(both)["saliency"]) == [2, 4, 6]
 
 
-@of_both
+@of_keras
 def test_every_so_many_epochs_or_batches(tmp_path, library):
     """Several batches that are run at once are explained once; that they are counted over epochs is tested above."""
     epochs = ExplainImages(tmp_path / "epochs", IMAGES, methods="saliency", every=2)
@@ -276,7 +280,7 @@ def open_event_files(folder):
     return [link for link in links if str(folder) in os.path.realpath(link)]
 
 
-@of_both
+@of_keras
 def test_a_training_that_is_interrupted(tmp_path, library):
     def interrupt(model, epoch):
         if epoch == 1:
@@ -330,7 +334,7 @@ def run_once(model, callback):
     callback.on_train_end()
 
 
-@pytest.mark.parametrize("kind", DATASETS)
+@pytest.mark.parametrize("kind", by_day(DATASETS, every(DATASETS, 2)))
 def test_datasets(tmp_path, trained, kind):
     make, targets = DATASETS[kind]
     run_once(trained, ExplainImages(tmp_path / "dataset", make(), targets, methods="grad_cam"))
@@ -447,7 +451,7 @@ def test_another_model_than_the_one_that_is_trained(tmp_path):
     "by, images",
     [
         (copy.deepcopy, IMAGES),
-        (copy.copy, tf.constant(IMAGES)),
+        pytest.param(copy.copy, tf.constant(IMAGES), marks=pytest.mark.slow),
         (lambda callback: pickle.loads(pickle.dumps(callback)), {"images": IMAGES}),
     ],
     ids=["deepcopy", "copy", "pickle"],
@@ -484,7 +488,7 @@ def test_copies_explain_the_very_model_that_they_are_given(tmp_path, trained):
 @pytest.mark.parametrize(
     "library, kind",
     [
-        ("keras", "subclassed"),
+        pytest.param("keras", "subclassed", marks=pytest.mark.slow),
         ("tf_keras", "subclassed"),
         pytest.param("keras", "sequential", marks=pytest.mark.slow),
         pytest.param("tf_keras", "sequential", marks=pytest.mark.slow),
@@ -521,7 +525,7 @@ def test_models_that_are_built_by_the_training(tmp_path, library, kind):
         np.testing.assert_array_equal(ours, theirs)
 
 
-@of_both
+@of_keras
 def test_gradients_that_overflow_stop_no_training(tmp_path, library):
     def spoil(model, epoch):
         if epoch == 1:

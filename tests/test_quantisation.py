@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 from model_zoo import distance, randomise
+from thinning import by_day, every
 
 import tfviz
 from tfviz.network.biases import find_biases
@@ -67,7 +68,15 @@ def forms(model, folder):
 
 
 @pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method:UserWarning")
-@pytest.mark.parametrize("build, mode", [(network, "int8"), (network, "int4"), (attention, "int8"), (einsum, "int8")])
+@pytest.mark.parametrize(
+    "build, mode",
+    [
+        (network, "int8"),
+        pytest.param(network, "int4", marks=pytest.mark.slow),
+        (attention, "int8"),
+        pytest.param(einsum, "int8", marks=pytest.mark.slow),
+    ],
+)
 def test_keras_own_quantisation(build, mode, tmp_path):
     model = build()
     model.quantize(mode)
@@ -121,7 +130,7 @@ WITH_A_TAPE = {
 }
 
 
-@pytest.mark.parametrize("name", WITH_A_TAPE)
+@pytest.mark.parametrize("name", by_day(WITH_A_TAPE, every(WITH_A_TAPE, 2)))
 def test_what_the_tape_knows_stays_as_it_is(name, tmp_path):
     model = network(WITH_A_TAPE[name])
     expected = tape(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import warnings
@@ -13,6 +14,7 @@ import tensorflow as tf
 import tf_keras
 from keras import layers
 from model_zoo import distance
+from thinning import by_day, every, spread
 
 import tfviz
 from tfviz.network.draws import DRAWS
@@ -203,8 +205,7 @@ def assert_at_rest(network, twin):
     assert network.layers == reference.layers
 
 
-@pytest.mark.parametrize("kind", KERASES)
-@pytest.mark.parametrize("name", REMOVED)
+@pytest.mark.parametrize("name, kind", by_day(itertools.product(REMOVED, KERASES), spread(REMOVED, KERASES)))
 def test_augmentation_of_an_export_goes(kind, name, tmp_path):
     layer = getattr(KERASES[kind].layers, name)
     model = network(kind, layer(*REMOVED[name]))
@@ -217,10 +218,10 @@ def test_augmentation_of_an_export_goes(kind, name, tmp_path):
     "layer",
     [
         lambda own: own.Dropout(0.4, name="uncertain"),
-        lambda own: own.SpatialDropout2D(0.4, name="spatial"),
-        lambda own: own.GaussianDropout(0.4, name="multiplied"),
+        pytest.param(lambda own: own.SpatialDropout2D(0.4, name="spatial"), marks=pytest.mark.slow),
+        pytest.param(lambda own: own.GaussianDropout(0.4, name="multiplied"), marks=pytest.mark.slow),
         lambda own: own.GaussianNoise(0.4, name="added"),
-        lambda own: own.AlphaDropout(0.4),
+        pytest.param(lambda own: own.AlphaDropout(0.4), marks=pytest.mark.slow),
         lambda own: own.RandomFlip(name="turned"),
         lambda own: own.RandomRotation(0.2, name="rotated"),
     ],
@@ -272,7 +273,7 @@ AVERAGING_OUT = {
 }
 
 
-@pytest.mark.parametrize("name", AVERAGING_OUT)
+@pytest.mark.parametrize("name", by_day(AVERAGING_OUT, every(AVERAGING_OUT, 2)))
 def test_chance_that_averages_out_goes(name):
     found, messages = said(plain(AVERAGING_OUT[name]), random="off")
     assert messages == []

@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 from model_zoo import KINDS, SHAPE, build, distance, model_of, random_images, randomise
 from tf_keras_zoo import tf_keras, twin, zoo
+from thinning import by_day
 
 import tfviz
 from tfviz.errors import UnsupportedModelError
@@ -21,8 +22,8 @@ from tfviz.errors import UnsupportedModelError
 pytestmark = pytest.mark.xdist_group("tf_keras")
 
 layers = tf_keras.layers
-QUICK = ["lazily_built", "nested", "subclassed", "relu_op", "relu5", "bfloat16", "depthwise", "vision_transformer"]
-QUICK_AND_SLOW = [pytest.param(kind, marks=() if kind in QUICK else pytest.mark.slow) for kind in KINDS]
+QUICK = ["nested", "relu_op", "depthwise", "vision_transformer"]
+QUICK_AND_SLOW = by_day(KINDS, QUICK)
 
 
 def closed(inputs, x, name="closed"):
@@ -229,7 +230,10 @@ def saved(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("form", ["file.h5", "file.keras", "tf_format", "exported", "saved_model"])
+@pytest.mark.parametrize(
+    "form",
+    by_day(["file.h5", "file.keras", "tf_format", "exported", "saved_model"], ["file.h5", "file.keras", "tf_format"]),
+)
 def test_what_tf_keras_saved(form, saved):
     images, expected = random_images(), model_of("nested")
     network = tfviz.trace(saved / form)
