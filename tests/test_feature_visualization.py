@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from model_zoo import distance
+from thinning import by_day
 
 import tfviz
 from tfviz.methods.visualization import (
@@ -112,9 +113,7 @@ ALONE = (2, 4, 7)
 
 
 # Deep dreams are made as the images of "fourier" are.
-@pytest.mark.parametrize(
-    "preset", [pytest.param(name, marks=[pytest.mark.slow] * (name == "deep-dream")) for name in PRESETS]
-)
+@pytest.mark.parametrize("preset", by_day(PRESETS, ["jitter-blur", "fourier"]))
 def test_an_image_does_not_depend_on_the_others(network, preset):
     mixed = [objective for place, objective in enumerate(ORACLES) if place in ALONE]
     together = run(network, mixed, preset=preset)
@@ -172,7 +171,7 @@ def test_where_fourier_starts(network):
     assert 0.03 < noise.std() / IMAGES.std() < 0.3
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", by_day(PRESETS, ["jitter-blur", "fourier"]))
 def test_an_ascent_starts_from_a_given_image(network, preset):
     result = run(network, Layer("first"), images=IMAGES, preset=preset, snapshots=[0])
     np.testing.assert_allclose(result.snapshots[0], IMAGES, atol=2e-3)
@@ -231,11 +230,21 @@ def test_every_field_is_tested():
     assert {*CHANGES, "redirect"} == {field.name for field in dataclasses.fields(Recipe)}
 
 
+@pytest.fixture(scope="module")
+def unchanged():
+    """The images by the options that a field is changed in."""
+    return {}
+
+
+@pytest.mark.xdist_group("fields")
 @pytest.mark.parametrize("name", sorted(CHANGES))
-def test_every_field_changes_the_image(network, name):
+def test_every_field_changes_the_image(network, unchanged, name):
     options, value = CHANGES[name]
     options = {"preset": "fourier", "objectives": Class(1), **options}
-    before, after = (run(network, **options, **changes).images for changes in ({}, {name: value}))
+    key = repr(options)
+    if key not in unchanged:
+        unchanged[key] = run(network, **options).images
+    before, after = unchanged[key], run(network, **options, **{name: value}).images
     assert np.abs(before - after).max() > 1e-4
 
 
@@ -381,6 +390,7 @@ def test_a_neuron_follows_the_movement_that_is_asked_for():
     assert turned.scores[0] > 10
 
 
+@pytest.mark.slow
 def test_neurons_of_the_embedded_network_reach_what_they_reach_without_movement():
     network = tfviz.trace(tfviz.demo.load_network())
     options = {"pixel_range": (0, 255), "iterations": 40}

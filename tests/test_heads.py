@@ -5,6 +5,8 @@ The oracle is the plain formula in extended precision, whose numbers may be far 
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
 
 import cv2
@@ -14,6 +16,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 from model_zoo import distance
+from thinning import by_day, every, spread
 
 import tfviz
 from tfviz.errors import TfvizWarning
@@ -240,7 +243,7 @@ def test_log_odds_and_probabilities(name, scale, traced):
     )
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", by_day(HEADS, every(HEADS, 3)))
 def test_gradients_of_log_odds(name, traced):
     """The kernel of the logits times slow differences in extended precision, far beyond where float32 saturates."""
     _, logits, network = traced(name)
@@ -466,6 +469,7 @@ def pairs_side_by_side(features):
     return layers.Flatten()(layers.Softmax()(layers.Reshape((2, 2))(dense(4, 0, features))))
 
 
+FORMS = ["live", "exported", "saved"]
 SERVED = {
     "sigmoid": labels_side_by_side,
     "log_odds": mean_of_classifiers,
@@ -476,36 +480,45 @@ PICTURES = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3)).astype(np.f
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """Each model, and its SavedModel by Keras and by TensorFlow."""
-    found = {}
-    for kind, head in SERVED.items():
-        model, folder = photographs_model(head), tmp_path_factory.mktemp(kind)
-        model.export(folder / "exported")
-        tf.saved_model.save(model, folder / "saved")
-        found[kind] = {"live": model, "exported": str(folder / "exported"), "saved": str(folder / "saved")}
-    return found
+    """Give a model, or the folder of its SavedModel by Keras or by TensorFlow."""
+
+    @functools.cache
+    def live(kind):
+        return photographs_model(SERVED[kind])
+
+    @functools.cache
+    def open_form(kind, form):
+        if form == "live":
+            return live(kind)
+        folder = str(tmp_path_factory.mktemp(kind) / form)
+        if form == "exported":
+            live(kind).export(folder)
+        else:
+            tf.saved_model.save(live(kind), folder)
+        return folder
+
+    return open_form
 
 
-@pytest.mark.parametrize("form", ["live", "exported", "saved"])
-@pytest.mark.parametrize("kind", SERVED)
+@pytest.mark.parametrize("kind, form", by_day(itertools.product(SERVED, FORMS), spread(SERVED, FORMS)))
 def test_probabilities_are_what_the_model_says_in_every_form(kind, form, served):
-    found = tfviz.explain(served[kind][form], PICTURES, 1, methods="saliency")
+    found = tfviz.explain(served(kind, form), PICTURES, 1, methods="saliency")
     assert found.head == kind
     assert found.scored_by.startswith("the log odds of" if kind == "log_odds" else f"the logit before the {kind}")
-    np.testing.assert_allclose(found.probabilities, served[kind]["live"](PICTURES), rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(found.probabilities, served(kind, "live")(PICTURES), rtol=1e-4, atol=1e-7)
     assert found.maps["saliency"].any(axis=(1, 2)).all()
 
 
 @pytest.mark.parametrize("kind", SERVED)
 def test_no_softmax_is_applied_to_probabilities(kind, served):
-    model = served[kind]["live"]
+    model = served(kind, "live")
     ours = tfviz.occlusion(model, PICTURES, 1, patch=8)
     assert distance(ours, occluded(lambda images: model(images).numpy()[:, 1], PICTURES, 8, 4)) < 1e-3
 
 
 @pytest.mark.parametrize("name, options", [("rise", {"masks": 3}), ("score_cam", {"layer": "conv"})])
 def test_other_methods_watch_the_probability_itself(name, options, served):
-    model, method = served["log_odds"]["live"], getattr(tfviz, name)
+    model, method = served("log_odds", "live"), getattr(tfviz, name)
     itself = tfviz.trace(model, score=tfviz.scores.class_score(1))
     assert distance(method(model, PICTURES, 1, **options), method(itself, PICTURES, **options)) < 1e-4
 
@@ -525,10 +538,10 @@ def occluded(probability, images, patch, stride):
 
 @pytest.mark.parametrize("kind, name", [("softmax", "saliency"), ("log_odds", "occlusion")])
 def test_an_export_scores_as_its_network(kind, name, served, tmp_path):
-    tfviz.export(served[kind]["live"], tmp_path / "export", [name])
+    tfviz.export(served(kind, "live"), tmp_path / "export", [name])
     loaded = tf.saved_model.load(str(tmp_path / "export"))
     found = loaded.signatures[name](images=tf.constant(PICTURES), targets=tf.constant([-1]))
-    expected = tfviz.explain(served[kind]["live"], PICTURES, methods=name)
+    expected = tfviz.explain(served(kind, "live"), PICTURES, methods=name)
     np.testing.assert_array_equal(found["targets"], expected.targets)
     np.testing.assert_allclose(found["scores"], expected.scores, rtol=1e-5)
     np.testing.assert_allclose(found["maps"], expected.maps[name], rtol=1e-4, atol=1e-6)
@@ -540,9 +553,9 @@ def test_an_export_scores_as_its_network(kind, name, served, tmp_path):
 def test_the_command_line_says_what_the_model_says(kind, served, run, tmp_path):
     cv2.imwrite(str(tmp_path / "picture.png"), PICTURES[0, ..., ::-1])
     arguments = "--preprocess", "0..255", "--method", "saliency", "--target", 1, "--save-maps", "--output", "found"
-    status, printed, _ = run("explain", "picture.png", "--model", served[kind]["exported"], *arguments)
+    status, printed, _ = run("explain", "picture.png", "--model", served(kind, "exported"), *arguments)
     assert status == 0
-    probabilities = served[kind]["live"](PICTURES[:1]).numpy()[0]
+    probabilities = served(kind, "live")(PICTURES[:1]).numpy()[0]
     listed = [line.split() for line in printed.splitlines() if "class " in line and "explained" not in line]
     rows = {
         int(words[words.index("class") + 1]): words for words in listed if words[words.index("class") + 1].isdigit()

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from model_zoo import distance, linear, model_of, random_images
+from thinning import by_day, spread
 
 import tfviz
 from tfviz.errors import RuleError, TfvizError, UnknownLayerError, UnknownMethodError
 
 IMAGES = random_images(3) * np.float32([1, 2, 0.1])[:, np.newaxis, np.newaxis, np.newaxis]
 TARGETS = np.array([3, 0, 4])
+BATCHES = [1, 5, 32]
+LOOPS = {
+    "integrated_gradients": {"steps": 3},
+    "score_cam": {"upsample": False},
+    "rise": {"masks": 5},
+    "smooth_grad": {"samples": 2, "seed": 4},
+}
+INNER = ["gradient", "saliency", "grad_cam", "guided_backprop"]
 FINISH = {
     "smooth_grad": lambda values: values.mean(axis=0),
     "var_grad": lambda values: values.var(axis=0),
@@ -32,8 +43,7 @@ def by_hand(name, inner, samples=7, noise=0.15, seed=0, options=None):
     return FINISH[name](np.array(values, np.float64))
 
 
-@pytest.mark.parametrize("inner", ["gradient", "saliency", "grad_cam", "guided_backprop"])
-@pytest.mark.parametrize("name", FINISH)
+@pytest.mark.parametrize("inner, name", by_day(itertools.product(INNER, FINISH), spread(INNER, FINISH)))
 @pytest.mark.filterwarnings("ignore:.*is zero everywhere:tfviz.errors.TfvizWarning")
 def test_over_any_method(name, inner):
     ours = getattr(tfviz, name)(model_of("functional"), IMAGES, TARGETS, of=inner, samples=7)
@@ -53,18 +63,10 @@ def test_the_options_of_the_inner_method():
     assert distance(ours, by_hand("smooth_grad", "layer_cam", 4, options=options)) < 1e-4
 
 
-@pytest.mark.parametrize(
-    "inner, options",
-    [
-        ("integrated_gradients", {"steps": 3}),
-        ("score_cam", {"upsample": False}),
-        ("rise", {"masks": 5}),
-        ("smooth_grad", {"samples": 2, "seed": 4}),
-    ],
-)
-@pytest.mark.parametrize("batch_size", [1, 5, 32])
+@pytest.mark.parametrize("inner, batch_size", by_day(itertools.product(LOOPS, BATCHES), spread(LOOPS, BATCHES)))
 @pytest.mark.filterwarnings("ignore:.*misses completeness:tfviz.errors.TfvizWarning")
-def test_over_methods_that_are_loops_themselves(inner, options, batch_size):
+def test_over_methods_that_are_loops_themselves(inner, batch_size):
+    options = LOOPS[inner]
     ours = tfviz.smooth_grad(
         model_of("functional"), IMAGES, TARGETS, of=inner, samples=3, options=options, batch_size=batch_size
     )

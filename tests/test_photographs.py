@@ -38,7 +38,7 @@ def test_the_predictions_are_right(network):
     np.testing.assert_allclose(explanation.probabilities.sum(axis=1), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("layer", [None, "fire9_concat"])
+@pytest.mark.parametrize("layer", [None, pytest.param("fire9_concat", marks=pytest.mark.slow)])
 def test_grad_cam_lies_on_what_decides(network, layer):
     """Blanking the tenth of a photograph with the highest values costs more of its score than the lowest tenth."""
     labels = json.loads((SHARED / "images" / "labels.json").read_text())

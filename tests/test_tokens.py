@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 from model_zoo import CLASSES, KINDS, distance, model_of, random_images, randomise
+from thinning import by_day, every
 
 import tfviz
 from tfviz.errors import TfvizError, UnknownLayerError
@@ -175,7 +176,7 @@ def second(x):
 
 # Attention by hand and the mean are halves of two others.
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "mean, by hand")) for name in MODELS]
+    "name", by_day(MODELS, ["class token, by hand", "class token, fused", "mean", "registers", "distilled"])
 )
 def test_grad_cam_of_the_default_layer_is_the_one_by_hand(name, images):
     build, layer, first = MODELS[name]
@@ -200,7 +201,13 @@ def test_the_layers_of_a_transformer():
     assert list(tfviz.trace(class_token(by_hand)).layers.items()) == list(expected.items())
 
 
-@pytest.mark.parametrize("build", [lambda: class_token(fused), subclassed], ids=["functional", "subclassed"])
+@pytest.mark.parametrize(
+    "build",
+    [
+        pytest.param(lambda: class_token(fused), id="functional", marks=pytest.mark.slow),
+        pytest.param(subclassed, id="subclassed"),
+    ],
+)
 def test_a_saved_transformer_has_the_layers_of_the_live_one(build, images, tmp_path):
     model = build()
     model.export(str(tmp_path))
@@ -298,9 +305,9 @@ KEPT = {
 }
 
 
-@pytest.mark.parametrize("change", KEPT.values(), ids=KEPT)
+@pytest.mark.parametrize("change", by_day(KEPT, every(KEPT, 2)))
 def test_a_patch_is_followed_wherever_it_goes(change):
-    network = numbered(change)
+    network = numbered(KEPT[change])
     found = values_at(network, "changed", NUMBERED.astype(np.float32))
     assert network.layers["changed"] == found.shape[1:]
     np.testing.assert_allclose(found, np.broadcast_to(NUMBERED[:, ::6, ::6, :1], found.shape), atol=1e-6)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
+from thinning import by_day, spread
 
 import tfviz
 from tfviz.network.waking import find_activations, waking
@@ -183,8 +186,13 @@ def test_inside_a_condition_and_a_loop():
     assert_woken(tfviz.trace(network_of(loop)), images_of(-8), [np.maximum(WEIGHTS[:, 0], 0)])
 
 
-@pytest.mark.parametrize("precision", [None, "bfloat16"])
-@pytest.mark.parametrize("name", ["maximum of x", "ReLU(threshold=1)", "clip of Keras"])
+SLEEPING = ["maximum of x", "ReLU(threshold=1)", "clip of Keras"]
+
+
+@pytest.mark.parametrize(
+    "name, precision",
+    by_day(itertools.product(SLEEPING, [None, "bfloat16"]), spread(SLEEPING, [None, "bfloat16"])),
+)
 def test_an_ascent_on_a_sleeping_network(name, precision):
     """All of its one unit is below what it lets through; the presets' own ascent finds out."""
     unit = RISING[name]

@@ -73,7 +73,10 @@ def grown_by_hand(attribution, segments, smallest):
     return found
 
 
-@pytest.mark.parametrize("channels, addition", [(1, 0), (3, 0), (5, 0), (3, 1000)])
+@pytest.mark.parametrize(
+    "channels, addition",
+    [pytest.param(1, 0, marks=pytest.mark.slow), (3, 0), pytest.param(5, 0, marks=pytest.mark.slow), (3, 1000)],
+)
 def test_the_growth_of_sets(channels, addition):
     shape = (HEIGHT, WIDTH, channels)
     kernel = np.random.default_rng(1).normal(size=shape)
