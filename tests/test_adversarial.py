@@ -1,10 +1,13 @@
 """Attacks against the same steps written out, image by image, on the pixels of the picture."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from model_zoo import CLASSES, KINDS, SHAPE, model_of, randomise
+from thinning import by_day
 
 import tfviz
 from tfviz.methods.adversarial import fgsm, fooling_image, pgd
@@ -104,9 +107,13 @@ def test_fgsm_is_one_step_of_the_cross_entropy(model, images, others, predicted,
     assert_as_by_hand(result, model, images, others if towards else predicted, towards=towards, **how)
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
-@pytest.mark.parametrize("towards", [True, False])
-@pytest.mark.parametrize("seed", [None, 3])
+@pytest.mark.parametrize(
+    "norm, towards, seed",
+    by_day(
+        itertools.product(["linf", "l2"], [True, False], [None, 3]),
+        [("linf", True, 3), ("linf", False, None), ("l2", True, None), ("l2", False, 3)],
+    ),
+)
 @pytest.mark.filterwarnings("ignore:pgd did not")
 def test_pgd_is_the_projected_loop_by_hand(model, images, others, predicted, norm, towards, seed):
     epsilon = {"linf": 6.0, "l2": 70.0}[norm]
@@ -206,12 +213,10 @@ def attacks_of(network, images, targets, **options):
 
 
 # Attacks run the gradient alone, which is the same for these however their ReLUs are written.
-WRITTEN_OTHERWISE = {"sequential", "relu_argument", "relu_layer", "relu_activation", "relu_op", "relu5"}
+REPRESENTATIVE = ["nested", "subclassed", "with_lambda", "loop", "float16", "depthwise", "vision_transformer", "silu"]
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind in WRITTEN_OTHERWISE)) for kind in KINDS]
-)
+@pytest.mark.parametrize("kind", by_day(KINDS, REPRESENTATIVE))
 @pytest.mark.filterwarnings("ignore:(fooling_image|fgsm|pgd) did not:tfviz.TfvizWarning")
 def test_every_kind_of_model(kind):
     """An image alone gives what it gives in a batch; steps change it, and stay in the range; the model does not."""

@@ -43,8 +43,8 @@ def same_weights(first, second):
     [
         ("mobilenet_v2", "mobilenetv2", "mobilenet_v2", (224, 224)),
         ("MobileNetV3Small", "mobilenetv3small", "mobilenet_v3", (224, 224)),
-        ("resnet50", "resnet50", "resnet", (224, 224)),
-        ("efficientnetb1", "efficientnetb1", "efficientnet", (240, 240)),
+        pytest.param("resnet50", "resnet50", "resnet", (224, 224), marks=pytest.mark.slow),
+        pytest.param("efficientnetb1", "efficientnetb1", "efficientnet", (240, 240), marks=pytest.mark.slow),
     ],
 )
 def test_a_model_of_keras(given, name, module, size):
@@ -63,7 +63,7 @@ def test_every_model_of_keras_has_a_name():
     assert len(names) >= 38 and all(known[name.lower()] is getattr(keras.applications, name) for name in names)
 
 
-@pytest.mark.parametrize("suffix", [".weights.h5", ".keras", ".h5"])
+@pytest.mark.parametrize("suffix", [".weights.h5", ".keras", pytest.param(".h5", marks=pytest.mark.slow)])
 def test_weights_from_a_file(mobilenet, tmp_path, suffix):
     path = str(tmp_path / f"trained{suffix}")
     if suffix == ".weights.h5":

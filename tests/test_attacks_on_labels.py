@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import cv2
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
+from thinning import by_day, spread
 
 import tfviz
 from tfviz.methods.adversarial import fgsm, fooling_image, pgd
@@ -95,8 +98,9 @@ def test_a_label_that_stays_on_is_no_success(labels):
         assert fgsm(labels, images, pixel_range=RANGE).targets == [2]  # the most probable one, which nothing moves
 
 
-@pytest.mark.parametrize("form", ["live", "saved"])
-@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize(
+    "attack, form", by_day(itertools.product(ATTACKS, ["live", "saved"]), spread(ATTACKS, ["live", "saved"]))
+)
 def test_one_raw_logit_is_a_class_above_zero(tmp_path, form, attack):
     """A network that is trained `from_logits` of one output."""
     source = model = linear([[8], [-8], [0]], [0.5])

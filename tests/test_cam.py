@@ -125,7 +125,7 @@ def vgg16_cam(images, target):
     return np.maximum(tf.reduce_sum(weights * x, -1), 0)
 
 
-@pytest.mark.parametrize("form", ["keras", "saved"])
+@pytest.mark.parametrize("form", [pytest.param("keras", marks=pytest.mark.slow), "saved"])
 def test_the_commonest_model(form, loaded):
     model = nested_vgg16() if form == "keras" else loaded("nested_vgg16")
     images = random_images(2, (64, 64, 3))

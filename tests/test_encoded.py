@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 
 import cv2
 import keras
@@ -12,6 +13,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 from model_zoo import SIZE, distance, head, model_of, open_size, randomise
+from thinning import by_day, spread
 
 import tfviz
 from tfviz import demo
@@ -103,8 +105,11 @@ def test_an_orientation_is_read_only_where_there_is_one(picture):
         assert int(read((plain[:2] + segment)[:-20])) in (1, 6)
 
 
-@pytest.mark.parametrize("fit", ["stretch", "crop"])
-@pytest.mark.parametrize("size", [(64, 50), (117, 151), (40, 300), (250, 320)])
+FITS = ["stretch", "crop"]
+SIZES = [(64, 50), (117, 151), (40, 300), (250, 320)]
+
+
+@pytest.mark.parametrize("size, fit", by_day(itertools.product(SIZES, FITS), spread(SIZES, FITS)))
 def test_files_are_fitted_as_opencv_fits_them(picture, fit, size):
     """Shrinking differs by one step in few pixels, enlarging by up to two, since OpenCV's weights are whole numbers."""
     shapes = [picture, picture.transpose(1, 0, 2), np.ascontiguousarray(picture[:, :30])]

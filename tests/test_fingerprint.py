@@ -17,6 +17,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 from model_zoo import KINDS, SHAPE, build, head, model_of, random_images, randomise
+from thinning import by_day
 
 import tfviz
 from tfviz.network.fingerprint import fingerprint
@@ -28,7 +29,11 @@ TWO, THREE = tf.constant([2.0]), tf.constant([3.0])
 WHOLE = {"signature": None, "input": "images", "others": [], "outputs": ["0"], "cut": None, "precision": "float32"}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+# By day; the others are written otherwise, or of parts of these.
+QUICK = ["nested", "subclassed", "depthwise", "bfloat16", "vision_transformer"]
+
+
+@pytest.mark.parametrize("kind", by_day(KINDS, QUICK))
 def test_a_model_built_again_under_other_names_has_the_same_fingerprint(kind):
     first, second = build(kind), build(kind)
     assert fingerprint(tfviz.trace(first)) == fingerprint(tfviz.trace(second))
@@ -41,12 +46,7 @@ def test_kinds_of_models_differ():
     assert len(set(found)) == len(found) and all(len(each) == 64 for each in found)
 
 
-QUICK = ["nested", "subclassed", "depthwise", "bfloat16", "vision_transformer"]
-
-
-@pytest.mark.parametrize(
-    "kind", [*QUICK, *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS if kind not in QUICK)]
-)
+@pytest.mark.parametrize("kind", by_day(KINDS, QUICK))
 def test_a_saved_model_has_that_of_the_model_it_was_saved_from(kind, saved_folder):
     assert fingerprint(tfviz.trace(saved_folder(kind))) == fingerprint(tfviz.trace(model_of(kind)))
 

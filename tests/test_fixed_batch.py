@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 from model_zoo import distance
+from thinning import by_day
 
 import tfviz
 from tfviz.errors import UnsupportedModelError
@@ -95,7 +96,7 @@ def folders(tmp_path_factory):
     return folder_of
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", by_day(NETWORKS, ["counted", "the first", "a token", "its size", "a condition"]))
 def test_n_images_are_n_runs(name, folders):
     function, by_itself = NETWORKS[name]
     network = tfviz.trace(folders(name))

@@ -35,7 +35,7 @@ from tfviz.errors import InvalidImagesError, TfvizError, UnsupportedModelError
 from tfviz.printable import JOINERS, printable
 
 PIL = pytest.importorskip("PIL.Image")
-PICTURES, MODELS = int(os.environ.get("FUZZ_PICTURES", "500")), int(os.environ.get("FUZZ_MODELS", "100"))
+PICTURES, MODELS = int(os.environ.get("FUZZ_PICTURES", "500")), int(os.environ.get("FUZZ_MODELS", "50"))
 SEED = int(os.environ.get("FUZZ_SEED", "0"))
 needs_linux = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the limit is set as Linux has it")
 few = settings(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import cv2
 import keras
 import numpy as np
@@ -10,6 +12,7 @@ import tensorflow as tf
 from keras import layers
 from model_zoo import CLASSES, SHAPE, SIZE, WithSignature, distance, head, model_of, random_images, randomise
 from test_contract import WAYS
+from thinning import by_day
 
 import tfviz
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
@@ -116,15 +119,18 @@ def run(name, network, images, targets=None):
 
 
 # A target that nothing speaks for has a zero map.
+SIGNATURES = ["whole", "resized", "records", "any_format", "examples"]
+
+
 @pytest.mark.filterwarnings("ignore:.*is zero everywhere:tfviz.errors.TfvizWarning")
 @pytest.mark.filterwarnings("ignore:.*misses completeness:tfviz.errors.TfvizWarning")
 @pytest.mark.parametrize(
     "signature, name",
     [
-        *((signature, "guided_backprop") for signature in ("whole", "resized", "records", "any_format", "examples")),
-        ("resized", "rise"),
-        ("records", "rise"),
-        *(pytest.param(signature, "rise", marks=pytest.mark.slow) for signature in ("whole", "any_format", "examples")),
+        *by_day(
+            itertools.product(SIGNATURES, ["guided_backprop", "rise"]),
+            [*((each, "guided_backprop") for each in SIGNATURES[1:]), (SIGNATURES[1], "rise")],
+        ),
     ],
 )
 def test_every_way_of_serving_gives_the_maps_of_float_images(serving, signature, name):
@@ -391,9 +397,7 @@ def held(tmp_path_factory):
 
 @pytest.mark.filterwarnings("ignore:.*is zero everywhere:tfviz.errors.TfvizWarning")
 @pytest.mark.filterwarnings("ignore:.*misses completeness:tfviz.errors.TfvizWarning")
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name not in WAYS)) for name in METHODS]
-)
+@pytest.mark.parametrize("name", by_day(METHODS, WAYS[::2]))
 def test_other_inputs_are_held_fixed(two, held, name):
     images = random_images(3)
     network = tfviz.trace(two, output="probabilities")

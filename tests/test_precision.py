@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 from model_zoo import CLASSES, SHAPE, distance, mixed, model_of, random_images, randomise
+from thinning import by_day
 
 import tfviz
 from tfviz.methods import METHODS
@@ -38,9 +39,9 @@ KINDS = [
     "residual",
 ]
 KINDS += ["silu", "vision_transformer", "open_size", "float16", "bfloat16"]
-SAVED = ["with_signature", "functional", "nested", "loop", pytest.param("depthwise", marks=pytest.mark.slow)]
+SAVED = by_day(["with_signature", "functional", "nested", "loop", "depthwise"], ["with_signature", "loop"])
 # What every run tries; the rest waits for the nightly one.
-MAINLY = {"saliency", "full_grad", "guided_grad_cam", "rise"}
+MAINLY = {"guided_grad_cam", "rise"}
 MAINLY |= {"functional", "subclassed", "depthwise", "bfloat16"}
 SPEC = tf.TensorSpec([None, *SHAPE])
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from apache_beam.internal.cloudpickle import cloudpickle
 from model_zoo import SHAPE, build, model_of, random_images
+from thinning import by_day
 
 import tfviz
 from tfviz.errors import UnsupportedModelError
@@ -36,7 +37,7 @@ def test_copies_are_of_the_same_network(kind):
 
 
 @pytest.mark.parametrize("by", [pickle, cloudpickle], ids=["pickle", "cloudpickle"])
-@pytest.mark.parametrize("kind", ["functional", "nested", "vision_transformer"])
+@pytest.mark.parametrize("kind", by_day(["functional", "nested", "vision_transformer"], ["nested"]))
 def test_a_keras_model_pickles_with_its_weights(kind, by):
     explainer = tfviz.Explainer(model_of(kind), "grad_cam")
     arrived = travelled(explainer, by)

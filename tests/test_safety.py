@@ -38,6 +38,7 @@ from attacks import (
 from model_zoo import SHAPE, random_images
 from tensorflow.core.framework import op_def_pb2
 from tensorflow.python.client import pywrap_tf_session
+from thinning import by_day
 
 import tfviz
 from tfviz.errors import TfvizWarning, UnsafeModelError, UnsupportedModelError
@@ -436,8 +437,7 @@ def test_every_layer_of_keras_is_known(library):
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize(
     "name",
-    ["MobileNetV3Small", "ConvNeXtTiny"]
-    + [pytest.param(name, marks=pytest.mark.slow) for name in ("EfficientNetV2B0", "NASNetMobile")],
+    by_day(["MobileNetV3Small", "ConvNeXtTiny", "EfficientNetV2B0", "NASNetMobile"], ["MobileNetV3Small"]),
 )
 def test_keras_applications_are_clean(library, name, tmp_path, monkeypatch):
     """Their files hold layers, functions and initializers of all kinds."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
 from model_zoo import CLASSES, SHAPE, linear, model_of, random_images, randomise
+from thinning import by_day, spread
 
 import tfviz
 from tfviz.errors import InvalidTargetsError, TfvizError, UnsupportedModelError
@@ -82,8 +85,9 @@ def logits_of(model, images):
     return pooled @ kernel + bias
 
 
-@pytest.mark.parametrize("form", ["keras", "saved"])
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize(
+    "name, form", by_day(itertools.product(HEADS, ["keras", "saved"]), spread(HEADS, ["keras", "saved"]))
+)
 def test_logits(name, form, models):
     opened, model = models(name, form)
     network = tfviz.trace(opened)

@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras import layers
 from model_zoo import CLASSES, SHAPE, build, distance, model_of, random_images, randomise, with_relu
 from tensorflow.python.eager import context
+from thinning import by_day
 
 import tfviz
 from tfviz.errors import InvalidTargetsError, TfvizError, TfvizWarning
@@ -134,9 +135,7 @@ INSIDE = {
 
 
 @ZERO_MAPS
-@pytest.mark.parametrize(
-    "place", [pytest.param(place, marks=[pytest.mark.slow] * (place == "a condition")) for place in INSIDE]
-)
+@pytest.mark.parametrize("place", by_day(INSIDE, list(INSIDE)[:1]))
 def test_every_rule_and_target_gives_what_it_gives_alone(place):
     model = randomise(with_relu("hidden", lambda index: layers.Lambda(INSIDE[place], output_shape=lambda shape: shape)))
     images, names = IMAGES_OF_TWO_SIGNS, ("gradient", "guided_backprop", "deconvnet")
@@ -175,7 +174,7 @@ def best(model, images, top):
 
 
 @ZERO_MAPS
-@pytest.mark.parametrize("top, batch_size", [(1, 32), (5, 4), (2, 1)])
+@pytest.mark.parametrize("top, batch_size", by_day([(1, 32), (5, 4), (2, 1)], [(5, 4)]))
 def test_the_best_classes_one_after_the_other(top, batch_size):
     model, images, names = model_of("functional"), IMAGES_OF_TWO_SIGNS, (*ONE_PASS, "guided_backprop", "eigen_cam")
     found = tfviz.explain(model, images, methods=names, top=top, batch_size=batch_size)

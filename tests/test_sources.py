@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 from model_zoo import CLASSES, SHAPE, WithCall, build, distance, head, linear, model_of, random_images, randomise
+from thinning import by_day
 
 import tfviz
 from tfviz.errors import TfvizWarning, UnsupportedModelError
@@ -44,7 +45,13 @@ def counting():
 FILES = {"functional": [".keras", ".h5"], "sequential": [".keras"], "nested": [".h5"], "lazily_built": [".keras"]}
 
 
-@pytest.mark.parametrize("kind, suffix", [(kind, suffix) for kind, suffixes in FILES.items() for suffix in suffixes])
+@pytest.mark.parametrize(
+    "kind, suffix",
+    by_day(
+        [(kind, suffix) for kind, suffixes in FILES.items() for suffix in suffixes],
+        [("nested", ".h5"), ("lazily_built", ".keras")],
+    ),
+)
 def test_a_keras_file(kind, suffix, tmp_path):
     path = tmp_path / f"my_model{suffix}"
     model_of(kind).save(path)
@@ -184,7 +191,9 @@ def test_an_input_of_half_precision(dtype):
     assert gradient.dtype == np.float32 and gradient.any()
 
 
-@pytest.mark.parametrize("method", [tfviz.saliency, tfviz.guided_backprop, tfviz.rise])
+@pytest.mark.parametrize(
+    "method", [pytest.param(tfviz.saliency, marks=pytest.mark.slow), tfviz.guided_backprop, tfviz.rise]
+)
 def test_a_saved_model_with_functions_that_xla_compiles(method, loaded):
     """Keras compiles a depthwise convolution on CPU, as in ConvNeXt; its numbers differ by float32's rounding."""
     live = method(model_of("depthwise"), random_images(), 1)
