@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Number = TypeVar("Number", bound=np.generic)
+MOST_CHANNELS = 16
+"""Of an image: an array of a few rows with more on its last axis has its channels elsewhere."""
 
 
 class DataFormat(str, Enum):  # noqa: UP042  # StrEnum came with Python 3.11

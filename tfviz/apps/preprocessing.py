@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tfviz.data_format import MOST_CHANNELS
 from tfviz.errors import InvalidImagesError, TfvizError, resembling
 from tfviz.results.colors import LUMINANCE
-
-MOST_CHANNELS = 16  # of images: what has more takes its channels first, or no pictures
 
 Picture = NDArray[np.uint8]
 Input = NDArray[np.float32]

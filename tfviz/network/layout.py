@@ -13,15 +13,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfviz.data_format import DataFormat
+from tfviz.data_format import MOST_CHANNELS, DataFormat
 from tfviz.errors import TfvizWarning
 from tfviz.network.geometry.pointwise import POINTWISE
 from tfviz.network.inputs import Inputs
 from tfviz.network.program import SHAPES, Boundary, Program, Step, Value
 
 IMAGE_CHANNELS = (1, 3, 4)
-MOST_CHANNELS = 16
-"""Of what is no map yet: more on the last axis are hardly the channels of an image that is a few pixels high."""
 TO_LAST, TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 LAST, FIRST = DataFormat.CHANNELS_LAST, DataFormat.CHANNELS_FIRST
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfviz.arrays import refuse_masked
+from tfviz.data_format import MOST_CHANNELS
 from tfviz.errors import InvalidImagesError, TfvizError, resembling
 
 Floats = NDArray[np.float32]
@@ -18,7 +19,6 @@ Value = TypeVar("Value")
 
 # Room for the rounding of a map that was scaled, then resized or stored, before it came here.
 TOLERANCE = 1e-4
-MOST_CHANNELS = 16  # of images that are that high: what has more on its last axis has its channels elsewhere
 PUT_LAST = "np.moveaxis(values, -3, -1) puts them last"
 
 
