@@ -370,7 +370,9 @@ def test_encoded_images_that_are_turned_where_they_are_decoded(cut):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="records")])
     def served(records):
-        decode = lambda record: tf.ensure_shape(tf.io.decode_png(record, 3), [HEIGHT, WIDTH, 3])  # noqa: E731
+        def decode(record):
+            return tf.ensure_shape(tf.io.decode_png(record, 3), [HEIGHT, WIDTH, 3])
+
         pixels = tf.map_fn(decode, records, fn_output_signature=tf.uint8)
         planes = tf.transpose(tf.cast(pixels, tf.float32) / 255, (0, 3, 1, 2), name="transpose")
         return {"scores": module.network(tf.transpose(planes - 0.5, (0, 2, 3, 1)))}

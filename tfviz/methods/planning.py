@@ -122,6 +122,8 @@ def _runs(network: TracedNetwork, name: str, options: Mapping[str, Any]) -> dict
 
 def _in_channels_last(network: TracedNetwork, method: Method, options: dict[str, Any]) -> dict[str, Any]:
     """Return options, those of an inner method included, with the images among them as (H, W, C)."""
+    if network.data_format == DataFormat.CHANNELS_LAST:
+        return options
     changed = dict(options)
     for name in method.given_images:
         several = options[name] if isinstance(options[name], list | tuple) else None
@@ -136,10 +138,7 @@ def _in_channels_last(network: TracedNetwork, method: Method, options: dict[str,
 def _image_in_channels_last(network: TracedNetwork, name: str, given: Any) -> np.ndarray:
     image = np.asarray(given)
     expected = in_own_order(network.image_shape, network.data_format)
-    # Of channels last, it is checked against the images.
-    if network.data_format == DataFormat.CHANNELS_FIRST and any(
-        own not in (None, size) for own, size in zip(expected, image.shape, strict=True)
-    ):
+    if any(own not in (None, size) for own, size in zip(expected, image.shape, strict=True)):
         shape = ", ".join(str(size or "any") for size in expected)
         raise InvalidImagesError(f"the {name} has the shape {image.shape}, expected an image ({shape}) or a colour")
     return network.data_format.to_last(image)

@@ -61,11 +61,11 @@ def with_channels_last(inputs: Inputs, chosen: str | None) -> Inputs:
     if data_format is LAST:
         return inputs
     own, decoding = inputs.image, inputs.decoding
-    image = Value(_in_order(own.shape, TO_LAST), own.dtype)
+    image = Value(tf.TensorShape([own.shape[axis] for axis in TO_LAST]), own.dtype)
     if decoding is not None:
         # There the image's own channels are first still.
-        decoded = replace(decoding.program, outputs=[image])
-        decoding = replace(decoding, program=replace(decoded, steps=[*decoded.steps, *_turned(own, TO_LAST, image)]))
+        turned = [*decoding.program.steps, *_turned(own, TO_LAST, image)]
+        decoding = replace(decoding, program=replace(decoding.program, steps=turned, outputs=[image]))
     steps = _turned(image, TO_FIRST, own)
     own.step = steps[-1]
     given = [image if value is own else value for value in inputs.program.inputs]
@@ -87,10 +87,6 @@ def in_own_order(image_shape: Sequence[Any], data_format: str | None) -> tuple[A
     """Return (height, width, channels) in the order in which a format has them."""
     height, width, channels = image_shape
     return (channels, height, width) if data_format == FIRST else (height, width, channels)
-
-
-def _in_order(shape: tf.TensorShape, order: Sequence[int]) -> tf.TensorShape:
-    return tf.TensorShape([shape[axis] for axis in order])
 
 
 def _turned(source: Value, order: Sequence[int], result: Value) -> list[Step]:
