@@ -146,6 +146,5 @@ def _format_of(step: Step) -> DataFormat | None:
 
 def _order_of(step: Step) -> list[int] | None:
     """Return the order in which a transposition puts axes, None where that is no constant."""
-    made = step.inputs[1].step
-    order = None if made is None else tf.get_static_value(made.operation.outputs[0])
+    order = step.inputs[1].constant()
     return None if order is None else [int(axis) for axis in order]

@@ -124,14 +124,9 @@ def _is_part_of(value: Value, addition: Step | None) -> bool:
     """Return whether a value, or a constant that is alike, is what one adds."""
     if addition is None or addition.type not in ("Add", "AddV2"):
         return False
-    number = _static(value)
-    numbers = [each for each in map(_static, addition.inputs) if each is not None]
+    number = value.constant()
+    numbers = [each for each in map(Value.constant, addition.inputs) if each is not None]
     return value in addition.inputs or (number is not None and any(np.array_equal(number, each) for each in numbers))
-
-
-def _static(value: Value) -> np.ndarray | None:
-    made = value.step
-    return None if made is None else tf.get_static_value(made.operation.outputs[made.outputs.index(value)])
 
 
 def _subtract(step: Step, operands: Sequence[Operand]) -> LogPair:

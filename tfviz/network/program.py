@@ -40,6 +40,11 @@ class Value:
         """Return zeros, or empty texts, of its shape and type: one where a size is open."""
         return tf.zeros([size or 1 for size in self.shape], self.dtype)
 
+    def constant(self) -> Any:
+        """Return the array that a value always is, as far as TensorFlow tells without running it; else None."""
+        made = self.step
+        return None if made is None else tf.get_static_value(made.operation.outputs[made.outputs.index(self)])
+
     def as_traced(self, tensor: tf.Tensor) -> tf.Tensor:
         """Return the tensor of a replay in this value's own type, where a shorter one stands for float32."""
         return _cast(tensor, self, self.dtype)

@@ -74,7 +74,7 @@ def _parts(step: Step, uses: Counter[Value]) -> list[Value]:
     if image.shape[-1] != step.inputs[1].shape[2]:
         return [image]  # groups of channels, which parts may cut through
     *parts, axis = image.step.inputs
-    along = None if axis.step is None else tf.get_static_value(axis.step.operation.outputs[0])
+    along = axis.constant()
     known = all(part.shape[-1] is not None for part in parts)
     return parts if known and along in (3, -1) else [image]
 
