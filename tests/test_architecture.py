@@ -120,8 +120,8 @@ def test_private_keras_stands_nowhere():
         ("PIL", {"tfviz/apps"}),
         ("apache_beam", {"tfviz/apps/beam/"}),
         ("tensorboard", {"tfviz/apps/tensorboard.py"}),
-        ("skimage", {"tfviz/methods/regions.py"}),
-        ("scipy", {"tfviz/methods/regions.py"}),
+        ("skimage", {"tfviz/methods/engine/regions.py"}),
+        ("scipy", {"tfviz/methods/engine/regions.py"}),
         ("tensorflow", {"tfviz/network", "tfviz/methods", "tfviz/results", "tfviz/apps", "tfviz/scores.py"}),
     ],
 )

@@ -13,7 +13,7 @@ from model_zoo import CLASSES, SHAPE, build, random_images
 
 import tfviz
 from tfviz.methods import METHODS
-from tfviz.methods.arguments import split
+from tfviz.methods.engine.arguments import split
 from tfviz.network.compiled_functions import MAXIMUM, CompiledFunctions
 
 IMAGES = random_images(2)

@@ -21,7 +21,7 @@ from tfviz.apps.cards import CardMaker
 from tfviz.apps.examples import Look, MethodChoice
 from tfviz.errors import TfvizWarning
 from tfviz.methods import METHODS
-from tfviz.methods.registry import sign_of
+from tfviz.methods.engine.registry import sign_of
 from tfviz.results import (
     collapse,
     evidence_inside,

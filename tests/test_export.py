@@ -29,7 +29,7 @@ from tfviz.apps.export import export
 from tfviz.apps.folders import whole_folder
 from tfviz.errors import InvalidImagesError, TfvizError, UnknownLayerError, UnsupportedModelError
 from tfviz.methods import METHODS
-from tfviz.methods.serving import _images_at_once
+from tfviz.methods.engine.serving import _images_at_once
 from tfviz.network.fingerprint import fingerprint
 
 pytestmark = [

@@ -10,7 +10,7 @@ from model_zoo import SHAPE, distance, model_of, random_images
 
 import tfviz
 from tfviz.methods import METHODS
-from tfviz.methods.compiled import compile_methods
+from tfviz.methods.engine.compiled import compile_methods
 from tfviz.network.internals import function_graph
 from tfviz.network.program import is_compiled_call
 

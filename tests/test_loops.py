@@ -8,7 +8,7 @@ import pytest
 from model_zoo import model_of, random_images
 
 import tfviz
-from tfviz.methods.compiled import Functions
+from tfviz.methods.engine.compiled import Functions
 from tfviz.network.compiled_functions import CompiledFunctions
 
 IMAGES = random_images(2)

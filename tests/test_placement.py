@@ -13,7 +13,7 @@ from thinning import by_day, spread
 
 import tfviz
 from tfviz.errors import TfvizError, TfvizWarning
-from tfviz.methods.placing import placement_of
+from tfviz.methods.engine.placing import placement_of
 from tfviz.network.biases import find_biases
 from tfviz.network.passes import Passes
 

@@ -10,7 +10,7 @@ import pytest
 import typer.testing
 
 import tfviz
-from tfviz.methods.registry import METHODS
+from tfviz.methods.engine.registry import METHODS
 from tfviz.results import box_iou, largest_box
 
 ROOT = Path(__file__).parents[1]

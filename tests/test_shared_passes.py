@@ -17,9 +17,9 @@ from thinning import by_day
 import tfviz
 from tfviz.errors import InvalidTargetsError, TfvizError, TfvizWarning
 from tfviz.methods import LAYER, Gradient, Loop, method
-from tfviz.methods.columns import MOST, Columns
-from tfviz.methods.explainer import run_methods
-from tfviz.methods.registry import METHODS
+from tfviz.methods.engine.explainer import run_methods
+from tfviz.methods.engine.registry import METHODS
+from tfviz.methods.engine.targets import MOST, Columns
 from tfviz.network.forward import Forward
 from tfviz.network.passes import BIASES, IMAGES
 from tfviz.network.rules import GUIDED_BACKPROP, Rule

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import tfviz
-from tfviz.methods.blur import gaussian_blur
+from tfviz.methods.engine.blur import gaussian_blur
 from tfviz.methods.visualization import Neuron, Recipe, color_statistics
 from tfviz.methods.visualization.colors import find_colors
 from tfviz.methods.visualization.optimizers import OPTIMIZERS

@@ -17,7 +17,7 @@ from tfviz import demo, progress
 from tfviz.apps.examples import ExampleExplainer, MethodChoice
 from tfviz.apps.model_options import ModelOptions
 from tfviz.errors import TfvizError, TfvizWarning
-from tfviz.methods.regions import find_regions, grow
+from tfviz.methods.engine.regions import find_regions, grow
 from tfviz.results import pointing_game
 
 HEIGHT, WIDTH = 36, 28

@@ -25,8 +25,9 @@ from tensorflow.python.eager import context
 
 import tfviz
 from tfviz.callbacks import ExplainImages
-from tfviz.methods import METHODS, batching
-from tfviz.methods.replicas import Replica, on_device, run_parts
+from tfviz.methods import METHODS
+from tfviz.methods.engine import batching
+from tfviz.methods.engine.replicas import Replica, on_device, run_parts
 from tfviz.network.batches import Batch
 
 DEVICES = ["/job:localhost/replica:0/task:0/device:CPU:0", "/job:localhost/replica:0/task:0/device:CPU:1"]

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from tfviz.apps.explanation import Explanation
 from tfviz.apps.shown import channel_step
 from tfviz.errors import InvalidImagesError
-from tfviz.methods.pixels import check_pixel_range
+from tfviz.methods.engine.pixels import check_pixel_range
 from tfviz.results import grey_picture, montage, tiles, to_picture
 from tfviz.results.checks import check_pictures
 

@@ -27,7 +27,7 @@ from tfviz.arrays import refuse_masked
 from tfviz.data_format import DataFormat
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, TfvizWarning, UnknownLayerError, one_line
 from tfviz.methods import LAYER, choose_methods, compile_methods, find_method
-from tfviz.methods.registry import INNER_OPTIONS, is_signed
+from tfviz.methods.engine.registry import INNER_OPTIONS, is_signed
 from tfviz.network.parsing import ExampleFormat
 from tfviz.printable import printable
 from tfviz.results import grey_picture, tiles

@@ -10,8 +10,8 @@ from tfviz.apps.explanation import Explanation
 from tfviz.apps.origin import Origin
 from tfviz.errors import InvalidTargetsError
 from tfviz.methods import Results, choose_methods, run_methods
-from tfviz.methods.columns import NO_COLUMNS, Columns, best_classes
-from tfviz.methods.registry import LAYER
+from tfviz.methods.engine.registry import LAYER
+from tfviz.methods.engine.targets import NO_COLUMNS, Columns, best_classes
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
 

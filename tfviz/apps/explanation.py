@@ -17,7 +17,7 @@ from tfviz.apps.output import PICTURE_SUFFIX, check_folder, file_part, write_arr
 from tfviz.apps.shown import channel_step, shown
 from tfviz.errors import InvalidImagesError, TfvizError
 from tfviz.methods import Results
-from tfviz.methods.registry import is_attribution, is_signed, method_of
+from tfviz.methods.engine.registry import is_attribution, is_signed, method_of
 from tfviz.network.scores import are_of_classes
 from tfviz.network.traced import TracedNetwork
 from tfviz.results import grey_picture, plot, to_picture

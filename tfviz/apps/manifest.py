@@ -47,7 +47,7 @@ def manifest(
     failed
         The reason for each image that could not be explained.
     """
-    from tfviz.methods.registry import sign_of
+    from tfviz.methods.engine.registry import sign_of
 
     methods = {
         name: {

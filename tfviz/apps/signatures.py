@@ -14,11 +14,11 @@ from tfviz.apps import manifest
 from tfviz.apps.encoded import Decoder
 from tfviz.errors import TfvizError
 from tfviz.methods import plan_methods
-from tfviz.methods.checks import whole
-from tfviz.methods.compiled import batch_specs
-from tfviz.methods.planning import Run
-from tfviz.methods.registry import ON_HOST
-from tfviz.methods.serving import Served, serve
+from tfviz.methods.engine.checks import whole
+from tfviz.methods.engine.compiled import batch_specs
+from tfviz.methods.engine.planning import Run
+from tfviz.methods.engine.registry import ON_HOST
+from tfviz.methods.engine.serving import Served, serve
 from tfviz.network.compiling import concrete
 from tfviz.network.fingerprint import fingerprint
 from tfviz.network.inputs import is_batch

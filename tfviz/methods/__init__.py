@@ -28,10 +28,13 @@ outputs.
 
 from tfviz.methods.adversarial import Adversarial, fgsm, fooling_image, pgd
 from tfviz.methods.cam import eigen_cam, grad_cam, grad_cam_plus_plus, hires_cam, layer_cam, xgrad_cam
-from tfviz.methods.choice import choose_methods
-from tfviz.methods.compiled import compile_methods
-from tfviz.methods.decorator import method
-from tfviz.methods.explainer import Explainer, Results, run_methods
+from tfviz.methods.engine.choosing import choose_methods
+from tfviz.methods.engine.compiled import compile_methods
+from tfviz.methods.engine.decorator import method
+from tfviz.methods.engine.explainer import Explainer, Results, run_methods
+from tfviz.methods.engine.loop import Diagnosed, Loop
+from tfviz.methods.engine.planning import plan_methods
+from tfviz.methods.engine.registry import LAYER, METHODS, Method, find_method
 from tfviz.methods.full_grad import (
     Decomposition,
     full_grad,
@@ -43,11 +46,8 @@ from tfviz.methods.gradient_free_cam import ablation_cam, score_cam
 from tfviz.methods.gradients import gradient, input_x_gradient, saliency
 from tfviz.methods.guided import deconvnet, guided_backprop, guided_grad_cam
 from tfviz.methods.integrated_gradients import integrated_gradients
-from tfviz.methods.loop import Diagnosed, Loop
 from tfviz.methods.noise import smooth_grad, square_grad, var_grad
 from tfviz.methods.perturbation import occlusion, rise
-from tfviz.methods.planning import plan_methods
-from tfviz.methods.registry import LAYER, METHODS, Method, find_method
 from tfviz.methods.visualization import (
     Channel,
     Class,

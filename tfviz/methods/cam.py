@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tfviz.methods.decorator import method
-from tfviz.methods.placing import PLACING, Convention, placed_if
-from tfviz.methods.registry import LAYER
+from tfviz.methods.engine.decorator import method
+from tfviz.methods.engine.placing import PLACING, Convention, placed_if
+from tfviz.methods.engine.registry import LAYER
 from tfviz.network.passes import Features, Gradient, Passes
 
 NEEDS_LAYER = "a layer with a map"

@@ -12,12 +12,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import TfvizError, TfvizWarning
-from tfviz.methods.compiled import batch_specs
-from tfviz.methods.decorator import method
+from tfviz.methods.engine.compiled import batch_specs
+from tfviz.methods.engine.decorator import method
+from tfviz.methods.engine.loop import Loop
+from tfviz.methods.engine.placing import at_image_size, placement_of
 from tfviz.methods.gradients import ONE_PASS
-from tfviz.methods.loop import Loop
 from tfviz.methods.noise import SAMPLING, over_noise
-from tfviz.methods.placing import at_image_size, placement_of
 from tfviz.network.batches import batches
 from tfviz.network.compiling import concrete
 from tfviz.network.finite import check_scores, check_weights

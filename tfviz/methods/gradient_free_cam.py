@@ -7,11 +7,11 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tfviz.methods.cam import NEEDS_LAYER
-from tfviz.methods.checks import optional, whole
-from tfviz.methods.decorator import method
-from tfviz.methods.loop import Loop, each_repeated, joined, split
-from tfviz.methods.placing import PLACING, Convention, placed, placed_if
-from tfviz.methods.registry import LAYER
+from tfviz.methods.engine.checks import optional, whole
+from tfviz.methods.engine.decorator import method
+from tfviz.methods.engine.loop import Loop, each_repeated, joined, split
+from tfviz.methods.engine.placing import PLACING, Convention, placed, placed_if
+from tfviz.methods.engine.registry import LAYER
 from tfviz.network.passes import Features, Passes
 
 

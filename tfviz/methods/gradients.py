@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tfviz.methods.decorator import method
+from tfviz.methods.engine.decorator import method
 from tfviz.network.passes import Gradient, Passes
 
 SIMONYAN = "Simonyan 2013, arXiv 1312.6034"

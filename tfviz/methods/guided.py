@@ -5,10 +5,10 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tfviz.methods.cam import cam_of_gradient
-from tfviz.methods.decorator import method
+from tfviz.methods.engine.decorator import method
+from tfviz.methods.engine.placing import PLACING, Convention, placed
+from tfviz.methods.engine.registry import LAYER
 from tfviz.methods.gradients import ONE_PASS
-from tfviz.methods.placing import PLACING, Convention, placed
-from tfviz.methods.registry import LAYER
 from tfviz.network.passes import IMAGES, Gradient, Passes
 from tfviz.network.rules import DECONVNET, GUIDED_BACKPROP
 

@@ -9,9 +9,9 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import TfvizError
-from tfviz.methods.checks import number, optional, whole
-from tfviz.methods.decorator import method
-from tfviz.methods.loop import Loop, each_repeated, joined, split
+from tfviz.methods.engine.checks import number, optional, whole
+from tfviz.methods.engine.decorator import method
+from tfviz.methods.engine.loop import Loop, each_repeated, joined, split
 from tfviz.network.passes import Passes
 
 MEAN = "mean"

@@ -10,11 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import TfvizError
-from tfviz.methods.checks import number, whole
-from tfviz.methods.decorator import method
+from tfviz.methods.engine.checks import number, whole
+from tfviz.methods.engine.decorator import method
+from tfviz.methods.engine.loop import Diagnosed, Loop
+from tfviz.methods.engine.regions import SIDE, find_regions, grow, missing_package
 from tfviz.methods.integrated_gradients import BASELINE, WAY, check_baseline, integrate, judge_completeness
-from tfviz.methods.loop import Diagnosed, Loop
-from tfviz.methods.regions import SIDE, find_regions, grow, missing_package
 from tfviz.network.passes import Passes
 
 SCALES = (50, 100, 150, 250, 500, 1200)

@@ -24,7 +24,7 @@ from tfviz.apps.records import DEAD_LETTERS, ENCODED, OVERLAYS, RESULTS
 from tfviz.apps.setup import Setup, set_up, with_baselines
 from tfviz.errors import TfvizError
 from tfviz.methods import compile_methods
-from tfviz.methods.registry import is_attribution
+from tfviz.methods.engine.registry import is_attribution
 from tfviz.network.layout import in_own_order
 
 

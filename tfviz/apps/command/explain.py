@@ -25,8 +25,8 @@ from tfviz.errors import (
     UnsupportedModelError,
 )
 from tfviz.methods import METHODS, choose_methods, class_visualization, compile_methods, plan_methods
-from tfviz.methods.columns import Columns, best_classes
-from tfviz.methods.registry import LAYER, ON_HOST
+from tfviz.methods.engine.registry import LAYER, ON_HOST
+from tfviz.methods.engine.targets import Columns, best_classes
 from tfviz.network.applicability import check_rules
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import progress

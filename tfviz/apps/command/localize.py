@@ -18,7 +18,7 @@ from tfviz.apps.map_files import write_maps
 from tfviz.apps.output import file_part, write_array
 from tfviz.apps.places import Finder
 from tfviz.apps.setup import Setup
-from tfviz.methods.registry import sign_of
+from tfviz.methods.engine.registry import sign_of
 from tfviz.results import largest_box, normalise, outline
 
 OTHER_WAY = dict.fromkeys(("max_abs", "sum_abs", "l2"), " (--reduce sum looks for what speaks for it)")

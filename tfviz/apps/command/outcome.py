@@ -18,7 +18,7 @@ from tfviz.apps.images import Image
 from tfviz.apps.labels import class_name
 from tfviz.apps.output import MOST_NAMED, PICTURE_SUFFIX, write_figure
 from tfviz.apps.setup import Setup
-from tfviz.methods.registry import method_of
+from tfviz.methods.engine.registry import method_of
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from tfviz.apps.labels import class_name
 from tfviz.apps.output import replacing
 from tfviz.data_format import DataFormat
 from tfviz.methods import METHODS
-from tfviz.methods.precision_error import PRECISION_ERROR
-from tfviz.methods.registry import OF_INNER, SIGNS
+from tfviz.methods.engine.precision_error import PRECISION_ERROR
+from tfviz.methods.engine.registry import OF_INNER, SIGNS
 from tfviz.network.precision import FULL
 from tfviz.network.traced import TracedNetwork
 from tfviz.printable import printable

@@ -13,9 +13,9 @@ import tensorflow as tf
 from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning
 from tfviz.methods.adversarial.ascent import WHITE, Attack, Bounds, compile_attack, start
 from tfviz.methods.adversarial.decision import check_decides, has_labels
-from tfviz.methods.checks import name_images, number, whole
-from tfviz.methods.image_ranges import warn_of_pixel_range
-from tfviz.methods.pixels import check_pixel_range, narrow_images, warn_of_narrow
+from tfviz.methods.engine.checks import name_images, number, whole
+from tfviz.methods.engine.image_ranges import warn_of_pixel_range
+from tfviz.methods.engine.pixels import check_pixel_range, narrow_images, warn_of_narrow
 from tfviz.network.batches import PREDICTED, Batch
 from tfviz.network.finite import check_scores, check_weights
 from tfviz.network.traced import TracedNetwork

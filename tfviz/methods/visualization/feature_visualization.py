@@ -11,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, TfvizWarning, UnsupportedModelError
-from tfviz.methods.checks import whole
-from tfviz.methods.image_ranges import warn_of_pixel_range
-from tfviz.methods.pixels import check_pixel_range, narrow_images, warn_of_narrow
+from tfviz.methods.engine.checks import whole
+from tfviz.methods.engine.image_ranges import warn_of_pixel_range
+from tfviz.methods.engine.pixels import check_pixel_range, narrow_images, warn_of_narrow
 from tfviz.methods.visualization.ascent import Plan, Setting, State, compile_ascent, compile_values, decode, start
 from tfviz.methods.visualization.colors import ColorStatistics, find_colors
 from tfviz.methods.visualization.objectives import Objective

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfviz.errors import UnknownMethodError
-from tfviz.methods.registry import INNER, INNER_OPTIONS, METHODS, find_method
+from tfviz.methods.engine.registry import INNER, INNER_OPTIONS, METHODS, find_method
 
 
 def choose_methods(

@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 import tensorflow as tf
 
-from tfviz.methods.explainer import run_method
-from tfviz.methods.loop import Diagnosed, Loop
-from tfviz.methods.registry import METHODS, Method
+from tfviz.methods.engine.explainer import run_method
+from tfviz.methods.engine.loop import Diagnosed, Loop
+from tfviz.methods.engine.registry import METHODS, Method
 from tfviz.network.passes import Gradient
 
 PublicMethod = Callable[..., Any]

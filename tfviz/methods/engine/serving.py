@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
-from tfviz.methods.loop import Diagnosed, Loop
-from tfviz.methods.planning import Run
+from tfviz.methods.engine.loop import Diagnosed, Loop
+from tfviz.methods.engine.planning import Run
 from tfviz.network.batches import PREDICTED
 from tfviz.network.compiling import checked
 from tfviz.network.given import HALF

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import tensorflow as tf
 
-from tfviz.methods.checks import one_of
+from tfviz.methods.engine.checks import one_of
 from tfviz.network.geometry.placement import Line, Placement
 from tfviz.network.passes import Passes
 from tfviz.network.program import Value

@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import TfvizError
-from tfviz.methods.compiled import Compiled
+from tfviz.methods.engine.compiled import Compiled
 from tfviz.network.batches import Batch
 from tfviz.network.compiling import with_captured
 from tfviz.network.internals import distributed_variable

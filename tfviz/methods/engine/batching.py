@@ -10,12 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError, TfvizError, UnsupportedModelError
-from tfviz.methods.checks import name_images
-from tfviz.methods.columns import NO_COLUMNS, Columns
-from tfviz.methods.compiled import FINITE, Compiled, compile_methods
-from tfviz.methods.image_ranges import ImageRanges
-from tfviz.methods.precision_error import precision_errors
-from tfviz.methods.replicas import Replica, on_replicas, replica_devices, run_parts
+from tfviz.methods.engine.checks import name_images
+from tfviz.methods.engine.compiled import FINITE, Compiled, compile_methods
+from tfviz.methods.engine.image_ranges import ImageRanges
+from tfviz.methods.engine.precision_error import precision_errors
+from tfviz.methods.engine.replicas import Replica, on_replicas, replica_devices, run_parts
+from tfviz.methods.engine.targets import NO_COLUMNS, Columns
 from tfviz.network.batches import Batch, batches
 from tfviz.network.compiling import reason_of, with_captured
 from tfviz.network.expected_range import expected_range

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfviz.methods.arguments import filled, slots, split
-from tfviz.methods.loop import Diagnosed, Loop, items_at_once
-from tfviz.methods.planning import Run, plan_methods
+from tfviz.methods.engine.arguments import filled, slots, split
+from tfviz.methods.engine.loop import Diagnosed, Loop, items_at_once
+from tfviz.methods.engine.planning import Run, plan_methods
 from tfviz.network.compiling import concrete
 from tfviz.network.joined_passes import interleaved, joined
 from tfviz.network.passes import Passes

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfviz.errors import TfvizWarning
-from tfviz.methods.checks import name_images
+from tfviz.methods.engine.checks import name_images
 from tfviz.network.expected_range import ADVICE, ExpectedRange, objection_to
 from tfviz.network.traced import TracedNetwork
 

@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import TfvizError, UnknownMethodError, resembling
-from tfviz.methods.loop import Diagnosed, Loop
-from tfviz.methods.precision_error import judge_precision
+from tfviz.methods.engine.loop import Diagnosed, Loop
+from tfviz.methods.engine.precision_error import judge_precision
 from tfviz.network.passes import Gradient
 
 # Stands, in a method's gradients, for the layer that the user names.

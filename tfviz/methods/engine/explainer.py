@@ -11,10 +11,10 @@ import numpy as np
 
 from tfviz.data_format import DataFormat
 from tfviz.errors import TfvizWarning
-from tfviz.methods.batching import run_batches
-from tfviz.methods.columns import NO_COLUMNS, Columns
-from tfviz.methods.planning import plan_methods
-from tfviz.methods.registry import find_method
+from tfviz.methods.engine.batching import run_batches
+from tfviz.methods.engine.planning import plan_methods
+from tfviz.methods.engine.registry import find_method
+from tfviz.methods.engine.targets import NO_COLUMNS, Columns
 from tfviz.network.applicability import check_rules
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfviz.methods.registry import INNER, INNER_OPTIONS, find_method
+from tfviz.methods.engine.registry import INNER, INNER_OPTIONS, find_method
 
 
 @dataclass(frozen=True)

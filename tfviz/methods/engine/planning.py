@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from tfviz.data_format import DataFormat
 from tfviz.errors import InvalidImagesError, UnknownLayerError
-from tfviz.methods.loop import Diagnosed, Loop
-from tfviz.methods.registry import INNER, INNER_OPTIONS, LAYER, Method, find_method
+from tfviz.methods.engine.loop import Diagnosed, Loop
+from tfviz.methods.engine.registry import INNER, INNER_OPTIONS, LAYER, Method, find_method
 from tfviz.network.layout import in_own_order
 from tfviz.network.passes import Features, Passes
 from tfviz.network.traced import TracedNetwork

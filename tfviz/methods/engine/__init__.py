@@ -1,0 +1,1 @@
+"""What every method shares: registration, compilation, batches, targets, options."""
