@@ -102,7 +102,7 @@ def test_what_everyone_imports_imports_nothing_else_of_tfviz(name):
 
 
 def test_private_tensorflow_stands_in_one_module():
-    assert importers("tensorflow.python") == {"tfviz/network/internals.py"}
+    assert importers("tensorflow.python") == {"tfviz/network/program/internals.py"}
     dotted = {name for name in MODULES if "tf.python" in (ROOT / name).read_text()}
     assert not dotted | importers("tensorflow.core") | importers("tensorflow.compiler")
 

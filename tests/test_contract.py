@@ -22,7 +22,7 @@ from thinning import by_day, every, first_of_each, spread
 import tfviz
 from tfviz.errors import TfvizError
 from tfviz.methods import METHODS, run_methods
-from tfviz.network.compiled_functions import CompiledFunctions
+from tfviz.network.program.compiled_functions import CompiledFunctions
 
 # A target that nothing speaks for has a zero map, which is warned about; that is tested in test_cam.
 # So few steps miss completeness, which is tested in test_integrated_gradients.

@@ -14,7 +14,7 @@ from model_zoo import CLASSES, SHAPE, build, random_images
 import tfviz
 from tfviz.methods import METHODS
 from tfviz.methods.engine.arguments import split
-from tfviz.network.compiled_functions import MAXIMUM, CompiledFunctions
+from tfviz.network.program.compiled_functions import MAXIMUM, CompiledFunctions
 
 IMAGES = random_images(2)
 COLOR = np.array([0.1, -0.2, 0.3], np.float32)
@@ -133,7 +133,7 @@ def test_what_fails_to_compile_is_not_kept():
 
 
 def test_a_network_keeps_a_stated_number_of_functions(monkeypatch):
-    monkeypatch.setattr("tfviz.network.compiled_functions.MAXIMUM", 2)
+    monkeypatch.setattr("tfviz.network.program.compiled_functions.MAXIMUM", 2)
     network = tfviz.trace(build("functional"))
     for method in (tfviz.saliency, tfviz.gradient, tfviz.input_x_gradient, tfviz.saliency):
         method(network, IMAGES, 1)

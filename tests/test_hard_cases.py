@@ -10,7 +10,7 @@ from keras import layers
 from tensorflow.python.framework import ops
 
 import tfviz
-from tfviz.network.compiling import concrete
+from tfviz.network.program.compiling import concrete
 
 SHAPE = (12, 12, 3)
 

@@ -10,9 +10,9 @@ import tensorflow as tf
 from thinning import by_day, every
 
 from tfviz.errors import UnsupportedModelError
-from tfviz.network import internals
-from tfviz.network.operations import _raw_signature
-from tfviz.network.program import CALLS, program_of
+from tfviz.network.program.operations import _raw_signature
+from tfviz.network.program import internals
+from tfviz.network.program.program import CALLS, program_of
 from tfviz.network.replay import replay
 
 RAW_OPERATIONS = sorted(name for name in dir(tf.raw_ops) if not name.startswith("_"))

@@ -11,8 +11,8 @@ from model_zoo import SHAPE, distance, model_of, random_images
 import tfviz
 from tfviz.methods import METHODS
 from tfviz.methods.engine.compiled import compile_methods
-from tfviz.network.internals import function_graph
-from tfviz.network.program import is_compiled_call
+from tfviz.network.program.internals import function_graph
+from tfviz.network.program.program import is_compiled_call
 
 # A few weights make a few maps zero, and few steps miss completeness.
 pytestmark = [

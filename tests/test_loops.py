@@ -9,7 +9,7 @@ from model_zoo import model_of, random_images
 
 import tfviz
 from tfviz.methods.engine.compiled import Functions
-from tfviz.network.compiled_functions import CompiledFunctions
+from tfviz.network.program.compiled_functions import CompiledFunctions
 
 IMAGES = random_images(2)
 INSIDE = {"of": "integrated_gradients", "options": {"steps": 2}}

@@ -12,7 +12,7 @@ from thinning import by_day, every
 
 import tfviz
 from tfviz.network.biases import find_biases
-from tfviz.network.internals import forget_gradients
+from tfviz.network.program.internals import forget_gradients
 
 SHAPE = (8, 8, 3)
 IMAGES = np.random.default_rng(0).normal(size=(2, *SHAPE)).astype(np.float32)

@@ -11,7 +11,7 @@ from thinning import by_day
 
 import tfviz
 from tfviz.errors import UnsupportedModelError
-from tfviz.network.program import is_compiled_call, program_of
+from tfviz.network.program.program import is_compiled_call, program_of
 from tfviz.network.replay import replay
 from tfviz.network.rules import GUIDED_BACKPROP, Rule
 

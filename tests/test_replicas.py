@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from two_devices import CHECKS
 
-from tfviz.network import internals
+from tfviz.network.program import internals
 
 ROOT = Path(__file__).parents[1]
 

@@ -12,8 +12,8 @@ from keras import layers
 from model_zoo import distance, randomise
 
 import tfviz
-from tfviz.network.operations import run_operation
-from tfviz.network.program import program_of
+from tfviz.network.program.operations import run_operation
+from tfviz.network.program.program import program_of
 
 SCRIPTS = str(Path(__file__).parents[1] / "scripts")
 SHAPE = (16, 16, 3)

@@ -11,9 +11,9 @@ import tensorflow as tf
 
 import tfviz
 from tfviz.network.input_gradients import convolution_gradient, own_gradient, paddings, phase_gradient
-from tfviz.network.operations import run_operation
 from tfviz.network.pool_gradients import is_faster_by_masks, max_pool_gradient
-from tfviz.network.program import Step
+from tfviz.network.program.operations import run_operation
+from tfviz.network.program.program import Step
 
 Gradient = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 

@@ -26,7 +26,7 @@ from tfviz.apps.shown import channel_step
 from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.methods import choose_methods, find_method
 from tfviz.methods.engine.registry import LAYER
-from tfviz.network.compiling import reason_of
+from tfviz.network.program.compiling import reason_of
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
 

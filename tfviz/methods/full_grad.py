@@ -19,11 +19,11 @@ from tfviz.methods.engine.placing import at_image_size, placement_of
 from tfviz.methods.gradients import ONE_PASS
 from tfviz.methods.noise import SAMPLING, over_noise
 from tfviz.network.batches import batches
-from tfviz.network.compiling import concrete
 from tfviz.network.finite import check_scores, check_weights
 from tfviz.network.geometry.placement import Placement
 from tfviz.network.passes import BIASES, Gradient, Passes
-from tfviz.network.program import Value
+from tfviz.network.program.compiling import concrete
+from tfviz.network.program.program import Value
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from tfviz.errors import RuleError
-from tfviz.network.program import Step, Value
+from tfviz.network.program.program import Step, Value
 from tfviz.network.rules import Rule
 from tfviz.network.traced import TracedNetwork
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tfviz.arrays import refuse_masked
 from tfviz.errors import InvalidImagesError, InvalidTargetsError
 from tfviz.network.given import Given
-from tfviz.network.inputs import rows_of
+from tfviz.network.program.inputs import rows_of
 
 if TYPE_CHECKING:
     from tfviz.network.traced import TracedNetwork

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfviz.network.layers import short_names
-from tfviz.network.operations import run_operation
-from tfviz.network.program import Step, Value
+from tfviz.network.program.operations import run_operation
+from tfviz.network.program.program import Step, Value
 from tfviz.network.traced import TracedNetwork
 
 Tensors = Mapping[Value, tf.Tensor]

@@ -9,9 +9,9 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import TfvizWarning, one_line
-from tfviz.network.compiling import operation_without_gradient, reason_of
-from tfviz.network.internals import gradient_tag, has_gradient, is_tensorflows_own
-from tfviz.network.program import Step, Value
+from tfviz.network.program.compiling import operation_without_gradient, reason_of
+from tfviz.network.program.internals import gradient_tag, has_gradient, is_tensorflows_own
+from tfviz.network.program.program import Step, Value
 from tfviz.network.traced import TracedNetwork
 
 # The operations of TensorFlow's SiLU, whose custom gradient saves memory and is the gradient of just these. Knowing it

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from tfviz.network.compiling import checked
-from tfviz.network.inputs import Decoding
-from tfviz.network.program import Value
+from tfviz.network.program.compiling import checked
+from tfviz.network.program.inputs import Decoding
+from tfviz.network.program.program import Value
 from tfviz.network.replay import replay
 
 

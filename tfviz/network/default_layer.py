@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tfviz.network.axes import PRODUCTS, row_size
 from tfviz.network.geometry.maps import Maps
 from tfviz.network.layer import NO_FEATURES, Layer
-from tfviz.network.program import SHAPES, Program, Step, Value
+from tfviz.network.program.program import SHAPES, Program, Step, Value
 from tfviz.network.tokens import Tokens
 
 FEW = 4

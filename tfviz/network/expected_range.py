@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import tensorflow as tf
 
-from tfviz.network.compiling import concrete
-from tfviz.network.inputs import COUNTING
-from tfviz.network.program import Program, Step, Value
+from tfviz.network.program.compiling import concrete
+from tfviz.network.program.inputs import COUNTING
+from tfviz.network.program.program import Program, Step, Value
 from tfviz.network.replay import replay
 from tfviz.network.traced import TracedNetwork
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfviz.network.program import Program, Step, Value, program_of
+from tfviz.network.program.program import Program, Step, Value, program_of
 from tfviz.network.traced import TracedNetwork
 
 # They pass on what they are given, gradients too: an export adds them, and no map changes by them.

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import TfvizError
-from tfviz.network.compiling import concrete
-from tfviz.network.program import Value
+from tfviz.network.program.compiling import concrete
+from tfviz.network.program.program import Value
 
 if TYPE_CHECKING:
     from tfviz.network.batches import Batch

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from tfviz.network.input_gradients import is_exact
-from tfviz.network.program import Program, Step, Value
+from tfviz.network.program.program import Program, Step, Value
 
 DEPTHWISE = frozenset({"DepthwiseConv2dNative"})
 CONVOLUTIONS = DEPTHWISE | {"Conv2D"}

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import tensorflow as tf
 
-from tfviz.network.program import Value
+from tfviz.network.program.program import Value
 from tfviz.network.replay import Change
 from tfviz.network.rules import Backward, Rule
 from tfviz.network.traced import TracedNetwork

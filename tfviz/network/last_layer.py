@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfviz.network.folding import SUMS, is_of_channels
 from tfviz.network.input_gradients import is_pointwise
-from tfviz.network.program import Step, Value
+from tfviz.network.program.program import Step, Value
 from tfviz.network.replay import run
 from tfviz.network.rules import RELUS, Rule
 from tfviz.network.scores import Head

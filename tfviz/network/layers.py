@@ -14,7 +14,7 @@ from tfviz.network.geometry.maps import CHANNELS_LAST, OPEN_SIZE, Maps
 from tfviz.network.geometry.placement import Placement
 from tfviz.network.layer import SAME_MAP, Layer, Shape
 from tfviz.network.patches import Arrangement, TokensToMap, transposition
-from tfviz.network.program import Boundary, Program, Step, Value
+from tfviz.network.program.program import Boundary, Program, Step, Value
 from tfviz.network.scopes import Scopes
 from tfviz.network.tokens import Tokens
 

@@ -25,8 +25,8 @@ from tfviz.network.log_probabilities import (
     scaled,
     sum_of,
 )
-from tfviz.network.operations import Tensors, run_operation
-from tfviz.network.program import Step, Value
+from tfviz.network.program.operations import Tensors, run_operation
+from tfviz.network.program.program import Step, Value
 
 # Operations that leave numbers as they are and only put them elsewhere.
 MOVES = frozenset(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from tfviz.network.compiling import concrete
+from tfviz.network.program.compiling import concrete
 
 if TYPE_CHECKING:
     from tfviz.network.traced import TracedNetwork

@@ -14,7 +14,7 @@ from tfviz.network.custom_scores import Bound, CustomScore, find_custom_head, fi
 from tfviz.network.endings import find_ending
 from tfviz.network.geometry.maps import Maps
 from tfviz.network.probabilities import Making
-from tfviz.network.program import Program, Value
+from tfviz.network.program.program import Program, Value
 from tfviz.network.scores import Head, find_head
 
 

@@ -14,8 +14,8 @@ import tensorflow as tf
 from tfviz.network.applicability import check_rules
 from tfviz.network.biases import BiasTerm, find_biases
 from tfviz.network.forward import Forward, shared_by
-from tfviz.network.inputs import is_batch
-from tfviz.network.program import Value
+from tfviz.network.program.inputs import is_batch
+from tfviz.network.program.program import Value
 from tfviz.network.replay import NOTHING, Change
 from tfviz.network.rules import Rule
 from tfviz.network.scores import SOFTMAX_OF_RAW

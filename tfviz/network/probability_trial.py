@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from tfviz.network.log_probabilities import LogPair
 from tfviz.network.mixtures import Mixture
-from tfviz.network.operations import run_operation
 from tfviz.network.probabilities import MAKERS, Choices, LogProbabilities, Making, Reading, Tail
-from tfviz.network.program import Step, Value
+from tfviz.network.program.operations import run_operation
+from tfviz.network.program.program import Step, Value
 
 # How many rows are tried; crops of a picture are rows that a mean joins again.
 ROWS, CROPS = 120, (1, 2, 3, 4, 5, 6, 8, 10, 12)

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator
 
 import tensorflow as tf
 
-from tfviz.network.internals import gradient_tag
-from tfviz.network.program import Program, Step, Value
+from tfviz.network.program.internals import gradient_tag
+from tfviz.network.program.program import Program, Step, Value
 from tfviz.network.straight_through import EXACT, PRODUCTS, StraightThrough, numbers_of
 
 ROUNDINGS = frozenset({"Round", "Rint"})

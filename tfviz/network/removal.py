@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from tfviz.network.draws import AT_REST, FLIPS, NORMALISATIONS, find_batch_statistics, find_draws
 from tfviz.network.expectation import constant_of, expected
-from tfviz.network.inputs import Inputs
 from tfviz.network.outputs import Outputs
-from tfviz.network.program import SHAPES, Program, Step, Value
+from tfviz.network.program.inputs import Inputs
+from tfviz.network.program.program import SHAPES, Program, Step, Value
 
 SELECTIONS = frozenset({"Select", "SelectV2"})
 TRANSFORMATIONS = frozenset({"ImageProjectiveTransformV2", "ImageProjectiveTransformV3"})

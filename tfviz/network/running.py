@@ -12,7 +12,7 @@ from tfviz.errors import TfvizError
 from tfviz.network.choice import KEEP, Choice
 from tfviz.network.last_layer import LastLayer, find_last_layer
 from tfviz.network.precision import FULL, find_precision, in_precision
-from tfviz.network.program import Program, Value
+from tfviz.network.program.program import Program, Value
 from tfviz.network.quantisation import find_straight_through
 from tfviz.network.replay import replay
 from tfviz.network.scores import Head

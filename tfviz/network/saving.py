@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
 from tfviz.network.opening import check_no_python
-from tfviz.network.program import Program, Step
+from tfviz.network.program.program import Program, Step
 from tfviz.network.traced import TracedNetwork
 
 DEFAULT = "serving_default"

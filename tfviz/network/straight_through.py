@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import tensorflow as tf
 
-from tfviz.network.operations import Tensors, run_operation
-from tfviz.network.program import Step, Value, by_argument
+from tfviz.network.program.operations import Tensors, run_operation
+from tfviz.network.program.program import Step, Value, by_argument
 
 PRODUCTS = frozenset({"MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum"})
 

@@ -12,7 +12,7 @@ from math import prod
 
 from tfviz.network.axes import Carried, Flow, carry, constant_of, flows_of, rows_per_image
 from tfviz.network.patches import Arrangement, Given, Grid, TokensToMap
-from tfviz.network.program import Program, Step, Value
+from tfviz.network.program.program import Program, Step, Value
 
 
 class Tokens:

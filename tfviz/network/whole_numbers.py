@@ -5,8 +5,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
-from tfviz.network.compiling import concrete
-from tfviz.network.inputs import is_image
+from tfviz.network.program.compiling import concrete
+from tfviz.network.program.inputs import is_image
 from tfviz.network.traced import TracedNetwork
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfviz.network.compiling import concrete
 from tfviz.network.layer import Layer
-from tfviz.network.program import Step, Value
+from tfviz.network.program.compiling import concrete
+from tfviz.network.program.program import Step, Value
 from tfviz.network.traced import TracedNetwork
 
 # Floating-point operations whose gradient is none, or zero everywhere. What gives whole numbers has none either.

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfviz.errors import TfvizError, resembling
 from tfviz.methods.adversarial.decision import holds
-from tfviz.network.compiling import concrete, on_its_own
+from tfviz.network.program.compiling import concrete, on_its_own
 from tfviz.network.scores import Head
 from tfviz.network.traced import TracedNetwork
 

@@ -12,8 +12,8 @@ import tensorflow as tf
 from tfviz.errors import TfvizError
 from tfviz.methods.engine.compiled import Compiled
 from tfviz.network.batches import Batch
-from tfviz.network.compiling import with_captured
-from tfviz.network.internals import distributed_variable
+from tfviz.network.program.compiling import with_captured
+from tfviz.network.program.internals import distributed_variable
 from tfviz.network.traced import TracedNetwork
 
 RunPart = Callable[[Compiled, Batch], dict[str, Any]]

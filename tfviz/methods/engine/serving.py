@@ -9,10 +9,10 @@ import tensorflow as tf
 from tfviz.methods.engine.loop import Diagnosed, Loop
 from tfviz.methods.engine.planning import Run
 from tfviz.network.batches import PREDICTED
-from tfviz.network.compiling import checked
 from tfviz.network.given import HALF
-from tfviz.network.inputs import is_batch
 from tfviz.network.passes import Passes
+from tfviz.network.program.compiling import checked
+from tfviz.network.program.inputs import is_batch
 from tfviz.network.traced import TracedNetwork
 
 Others = Mapping[str, tf.Tensor]

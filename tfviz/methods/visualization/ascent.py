@@ -14,7 +14,7 @@ from tfviz.methods.visualization.readout import Place, Share, of_one_place, read
 from tfviz.methods.visualization.recipe import Recipe
 from tfviz.methods.visualization.regularizers import constrain, penalty
 from tfviz.methods.visualization.transformations import draw_movement, transform
-from tfviz.network.compiling import concrete, on_its_own
+from tfviz.network.program.compiling import concrete, on_its_own
 from tfviz.network.traced import TracedNetwork
 from tfviz.network.waking import waking
 

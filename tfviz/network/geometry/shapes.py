@@ -9,8 +9,8 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.network.geometry.conditions import decided
-from tfviz.network.inputs import Inputs
-from tfviz.network.program import Program, Value
+from tfviz.network.program.inputs import Inputs
+from tfviz.network.program.program import Program, Value
 from tfviz.network.replay import replay
 
 BATCHES = (2, 3)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from tfviz.network.internals import operation_definition
 from tfviz.network.opening.python_functions import PY_FUNCTIONS
 from tfviz.network.opening.stateful_operations import STAYS_INSIDE
 from tfviz.network.opening.trust import Finding, quoted
+from tfviz.network.program.internals import operation_definition
 
 FILES = "touches files"
 MACHINES = "talks to other machines"

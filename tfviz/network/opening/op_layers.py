@@ -15,9 +15,9 @@ import keras
 import tensorflow as tf
 from google.protobuf import json_format  # type: ignore[import-untyped]  # protobuf ships no types
 
-from tfviz.network.internals import operation_definition
 from tfviz.network.opening.effects import effect_of
 from tfviz.network.opening.trust import quoted
+from tfviz.network.program.internals import operation_definition
 
 OP_LAYERS = frozenset({"TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"})
 OF_KERAS = "keras.activations"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tfviz.errors import UnsupportedModelError
-from tfviz.network.internals import has_python_function
 from tfviz.network.opening.trust import quoted
+from tfviz.network.program.internals import has_python_function
 
 PY_FUNCTIONS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
 

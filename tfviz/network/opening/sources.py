@@ -13,13 +13,13 @@ import tensorflow as tf
 
 from tfviz.errors import TfvizError, UnsupportedModelError, resembling
 from tfviz.limits import MAXIMUM_MODEL_BYTES
-from tfviz.network.inputs import is_encoded, is_image
 from tfviz.network.opening.effects import effects_of_traced
 from tfviz.network.opening.files import KINDS, open_path
 from tfviz.network.opening.keras_models import input_name, is_keras_model, output_names, trace_keras
 from tfviz.network.opening.python_functions import check_python_is_here
 from tfviz.network.opening.trust import refuse, warn
-from tfviz.network.program import Value
+from tfviz.network.program.inputs import is_encoded, is_image
+from tfviz.network.program.program import Value
 
 
 @dataclass(frozen=True)

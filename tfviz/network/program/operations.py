@@ -10,8 +10,8 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
-from tfviz.network.internals import operation_definition, unpublished_operation
-from tfviz.network.program import Step, by_argument
+from tfviz.network.program.internals import operation_definition, unpublished_operation
+from tfviz.network.program.program import Step, by_argument
 
 Tensors = list[tf.Tensor]
 UNCHANGED: Mapping[str, Any] = {}

@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
-from tfviz.network.internals import function_graph
+from tfviz.network.program.internals import function_graph
 
 CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 # Attributes that hold functions to run: the branches of a condition, both halves of a loop.

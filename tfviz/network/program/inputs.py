@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfviz.data_format import DataFormat
 from tfviz.errors import UnsupportedModelError, resembling
-from tfviz.network.program import Program, Value
+from tfviz.network.program.program import Program, Value
 
 EXPECTED = "images (N, height, width, channels) or encoded ones, strings (N,)"
 LISTED = 8

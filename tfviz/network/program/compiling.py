@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
-from tfviz.network.internals import forget_gradients
+from tfviz.network.program.internals import forget_gradients
 
 CODE = re.compile(r"^\(\d+\)\s+[A-Z_]+:\s*")
 # What TensorFlow says after the reason: the operation, or (XLA) where in the code it was made.

@@ -1,0 +1,1 @@
+"""A traced function as a list of steps, what it takes, and how functions are compiled."""
