@@ -2,7 +2,7 @@
 
     python scripts/kernels.py [--model resnet50] [--model FILE] [--batch 1] [--rounds 15]
 
-`tfviz/network/input_gradients.py` and `pool_gradients.py` choose by the shapes for which the ratio (median over
+`tfviz/network/replay/input_gradients.py` and `pool_gradients.py` choose by the shapes for which the ratio (median over
 alternating rounds of the other's time / TensorFlow's own) is below 1; such rows are marked where the choice takes them.
 """
 

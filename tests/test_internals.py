@@ -13,7 +13,7 @@ from tfviz.errors import UnsupportedModelError
 from tfviz.network.program.operations import _raw_signature
 from tfviz.network.program import internals
 from tfviz.network.program.program import CALLS, program_of
-from tfviz.network.replay import replay
+from tfviz.network.replay.replay import replay
 
 RAW_OPERATIONS = sorted(name for name in dir(tf.raw_ops) if not name.startswith("_"))
 SPEC = tf.TensorSpec([None, 3], tf.float32)

@@ -16,7 +16,7 @@ from thinning import by_day
 import tfviz
 from tfviz.methods import METHODS
 from tfviz.methods.engine.precision_error import precision_errors
-from tfviz.network.precision import PRECISIONS
+from tfviz.network.replay.precision import PRECISIONS
 
 # A few weights make a few maps zero, and a rounded score misses completeness.
 pytestmark = [

@@ -12,8 +12,8 @@ from thinning import by_day
 import tfviz
 from tfviz.errors import UnsupportedModelError
 from tfviz.network.program.program import is_compiled_call, program_of
-from tfviz.network.replay import replay
-from tfviz.network.rules import GUIDED_BACKPROP, Rule
+from tfviz.network.replay.replay import replay
+from tfviz.network.replay.rules import GUIDED_BACKPROP, Rule
 
 # XLA and Grappler fuse these differently when every value between the operations is needed.
 FUSED = {"depthwise", "silu", "vision_transformer"}

@@ -22,7 +22,7 @@ from tfviz.methods.engine.registry import METHODS
 from tfviz.methods.engine.targets import MOST, Columns
 from tfviz.network.forward import Forward
 from tfviz.network.passes import BIASES, IMAGES
-from tfviz.network.rules import GUIDED_BACKPROP, Rule
+from tfviz.network.replay.rules import GUIDED_BACKPROP, Rule
 
 IMAGES_OF_TWO_SIGNS = random_images(3)
 # Some of the networks' maps are zero, which is said, and is not what is tested here.

@@ -15,7 +15,7 @@ from tfviz.methods.visualization.optimizers import OPTIMIZERS
 from tfviz.methods.visualization.parametrization import PARAMETRIZATIONS, amplitudes, frequencies
 from tfviz.methods.visualization.regularizers import constrain, penalty
 from tfviz.methods.visualization.transformations import draw_movement, transform, turn_and_scale
-from tfviz.network.rules import REDIRECTED
+from tfviz.network.replay.rules import REDIRECTED
 
 FOURIER = PARAMETRIZATIONS["fourier"]
 SHAPES = [(6, 8, 3), (7, 9, 3), (5, 6, 1), (8, 5, 3)]

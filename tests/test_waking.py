@@ -12,7 +12,7 @@ from keras import layers
 from thinning import by_day, spread
 
 import tfviz
-from tfviz.network.waking import find_activations, waking
+from tfviz.network.replay.waking import find_activations, waking
 
 SHAPE = (3, 3, 2)
 WEIGHTS = np.random.default_rng(0).normal(size=(18, 2)).astype(np.float32)

@@ -10,10 +10,10 @@ from typing import Any
 import tensorflow as tf
 
 import tfviz
-from tfviz.network.input_gradients import convolution_gradient, own_gradient, paddings, phase_gradient
-from tfviz.network.pool_gradients import is_faster_by_masks, max_pool_gradient
 from tfviz.network.program.operations import run_operation
 from tfviz.network.program.program import Step
+from tfviz.network.replay.input_gradients import convolution_gradient, own_gradient, paddings, phase_gradient
+from tfviz.network.replay.pool_gradients import is_faster_by_masks, max_pool_gradient
 
 Gradient = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfviz.network.program.compiling import checked
 from tfviz.network.program.inputs import Decoding
 from tfviz.network.program.program import Value
-from tfviz.network.replay import replay
+from tfviz.network.replay.replay import replay
 
 
 def decoded(decoding: Decoding, image: Value, records: tf.Tensor, given: Mapping[Value, tf.Tensor]) -> tf.Tensor:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tfviz.network.program.compiling import concrete
 from tfviz.network.program.inputs import COUNTING
 from tfviz.network.program.program import Program, Step, Value
-from tfviz.network.replay import replay
+from tfviz.network.replay.replay import replay
 from tfviz.network.traced import TracedNetwork
 
 TOO_SMALL, TOO_LARGE = 1 / 40, 30

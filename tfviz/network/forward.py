@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 import tensorflow as tf
 
 from tfviz.network.program.program import Value
-from tfviz.network.replay import Change
-from tfviz.network.rules import Backward, Rule
+from tfviz.network.replay.replay import Change
+from tfviz.network.replay.rules import Backward, Rule
 from tfviz.network.traced import TracedNetwork
 
 

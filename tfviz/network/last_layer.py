@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from tfviz.network.folding import SUMS, is_of_channels
-from tfviz.network.input_gradients import is_pointwise
 from tfviz.network.program.program import Step, Value
-from tfviz.network.replay import run
-from tfviz.network.rules import RELUS, Rule
+from tfviz.network.replay.folding import SUMS, is_of_channels
+from tfviz.network.replay.input_gradients import is_pointwise
+from tfviz.network.replay.replay import run
+from tfviz.network.replay.rules import RELUS, Rule
 from tfviz.network.scores import Head
 
 WORTH = 100_000

@@ -16,8 +16,8 @@ from tfviz.network.biases import BiasTerm, find_biases
 from tfviz.network.forward import Forward, shared_by
 from tfviz.network.program.inputs import is_batch
 from tfviz.network.program.program import Value
-from tfviz.network.replay import NOTHING, Change
-from tfviz.network.rules import Rule
+from tfviz.network.replay.replay import NOTHING, Change
+from tfviz.network.replay.rules import Rule
 from tfviz.network.scores import SOFTMAX_OF_RAW
 from tfviz.network.traced import TracedNetwork
 

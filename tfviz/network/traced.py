@@ -28,8 +28,8 @@ from tfviz.network.program.inputs import find_inputs
 from tfviz.network.program.program import Value, program_of
 from tfviz.network.removal import at_rest
 from tfviz.network.reopening import Reopened
-from tfviz.network.replay import NOTHING, Change
-from tfviz.network.rules import Rule
+from tfviz.network.replay.replay import NOTHING, Change
+from tfviz.network.replay.rules import Rule
 from tfviz.network.running import find_running
 from tfviz.network.scores import Head
 from tfviz.printable import printable

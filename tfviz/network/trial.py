@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.network.program.program import Program, Step, Value
-from tfviz.network.replay import run
+from tfviz.network.replay.replay import run
 
 ROUNDING = 1e-3  # of the largest value: batches of other sizes are summed in another order
 

@@ -21,7 +21,7 @@ from tfviz.data_format import DataFormat
 from tfviz.methods import METHODS
 from tfviz.methods.engine.precision_error import PRECISION_ERROR
 from tfviz.methods.engine.registry import OF_INNER, SIGNS
-from tfviz.network.precision import FULL
+from tfviz.network.replay.precision import FULL
 from tfviz.network.traced import TracedNetwork
 from tfviz.printable import printable
 

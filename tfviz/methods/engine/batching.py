@@ -20,8 +20,8 @@ from tfviz.network.batches import Batch, batches
 from tfviz.network.expected_range import expected_range
 from tfviz.network.finite import check_scores, check_weights
 from tfviz.network.layout import in_own_order
-from tfviz.network.precision import FULL
 from tfviz.network.program.compiling import reason_of, with_captured
+from tfviz.network.replay.precision import FULL
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
 

@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from tfviz.network.program.operations import Tensors, run_operation
 from tfviz.network.program.program import CALLS, CASES, CONDITIONS, LOOPS, EachImage, Program, Step, Value
-from tfviz.network.rules import Rule
-from tfviz.network.shortcuts import NONE, Shortcuts
-from tfviz.network.straight_through import EXACT, Straightened, StraightThrough
+from tfviz.network.replay.rules import Rule
+from tfviz.network.replay.shortcuts import NONE, Shortcuts
+from tfviz.network.replay.straight_through import EXACT, Straightened, StraightThrough
 
 Change = Callable[[tf.Tensor], tf.Tensor]
 NOTHING: Mapping[Value, Change] = {}

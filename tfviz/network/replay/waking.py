@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tfviz.network.program.operations import run_operation
 from tfviz.network.program.program import LOOPS, Program, Step, Value
-from tfviz.network.rules import REDIRECTED, RELUS, Backward, Rule
+from tfviz.network.replay.rules import REDIRECTED, RELUS, Backward, Rule
 
 CLIPS = RELUS | {"Maximum", "Minimum", "ClipByValue"}
 # Beside them, what makes a clip of a value and itself: x · (x > 1), (x + |x|) / 2.

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from tfviz.network.input_gradients import is_exact
 from tfviz.network.program.program import Program, Step, Value
+from tfviz.network.replay.input_gradients import is_exact
 
 DEPTHWISE = frozenset({"DepthwiseConv2dNative"})
 CONVOLUTIONS = DEPTHWISE | {"Conv2D"}

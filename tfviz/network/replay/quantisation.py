@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfviz.network.program.internals import gradient_tag
 from tfviz.network.program.program import Program, Step, Value
-from tfviz.network.straight_through import EXACT, PRODUCTS, StraightThrough, numbers_of
+from tfviz.network.replay.straight_through import EXACT, PRODUCTS, StraightThrough, numbers_of
 
 ROUNDINGS = frozenset({"Round", "Rint"})
 # Only where the model has a gradient of its own around them: else they are as likely a part of something else.
