@@ -20,7 +20,7 @@ from tfviz import demo
 from tfviz.apps.preprocessing import applications, families
 from tfviz.errors import TfvizWarning
 from tfviz.methods.engine.image_ranges import ImageRanges
-from tfviz.network.expected_range import APPLICATIONS, ExpectedRange, expected_range
+from tfviz.network.diagnosis.expected_range import APPLICATIONS, ExpectedRange, expected_range
 
 SIDE = 16
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])

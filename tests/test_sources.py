@@ -410,7 +410,7 @@ def test_a_straight_through_estimator_of_an_open_size():
 def test_a_straight_through_estimator_in_a_saved_model(kept, tmp_path, monkeypatch):
     """TensorFlow saves custom gradients or not; where it did not, another process has nothing to differ from."""
     if not kept:
-        monkeypatch.setattr("tfviz.network.custom_gradients.has_gradient", lambda tag: False)
+        monkeypatch.setattr("tfviz.network.diagnosis.custom_gradients.has_gradient", lambda tag: False)
     module = tf.Module()
     module.call = tf.function(
         lambda x: {"scores": tf.reduce_mean(straight_through(3 * x), [1, 2])},

@@ -19,7 +19,7 @@ from tfviz.apps.signatures import Exported, prepare
 from tfviz.errors import TfvizError, TfvizWarning, UnsupportedModelError
 from tfviz.methods import choose_methods
 from tfviz.methods.engine.registry import LAYER
-from tfviz.network.expected_range import objection_to
+from tfviz.network.diagnosis.expected_range import objection_to
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
 

@@ -23,7 +23,7 @@ from tfviz.apps.probing import measure_fit, measure_preprocessing
 from tfviz.apps.saved_signatures import read_signatures
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizWarning, UnsupportedModelError
 from tfviz.limits import MAXIMUM_IMAGE_BYTES
-from tfviz.network.expected_range import objection_to
+from tfviz.network.diagnosis.expected_range import objection_to
 from tfviz.network.parsing import ExampleFormat, find_example_format
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork

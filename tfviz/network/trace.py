@@ -13,17 +13,17 @@ from typing import Any
 from tfviz.errors import TfvizError
 from tfviz.limits import MAXIMUM_MODEL_BYTES
 from tfviz.network.choice import Choice
-from tfviz.network.custom_gradients import warn_about_custom_gradients
 from tfviz.network.custom_scores import CustomScore
-from tfviz.network.heads import warn_about_head
+from tfviz.network.diagnosis.custom_gradients import warn_about_custom_gradients
+from tfviz.network.diagnosis.head_checks import warn_about_head
+from tfviz.network.diagnosis.randomness import check_randomness
+from tfviz.network.diagnosis.whole_numbers import check_differentiable
 from tfviz.network.layer import Shape
 from tfviz.network.layout import in_own_order
 from tfviz.network.opening import Opening, Structure, open_source
 from tfviz.network.patches import TokensToMap
-from tfviz.network.randomness import check_randomness
 from tfviz.network.reopening import Reopening
 from tfviz.network.traced import TracedNetwork
-from tfviz.network.whole_numbers import check_differentiable
 
 _LOCK = threading.RLock()
 # The traces of live models, with what each depends on. A model is referred to weakly, and its trace does not hold it.

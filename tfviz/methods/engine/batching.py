@@ -17,8 +17,8 @@ from tfviz.methods.engine.precision_error import precision_errors
 from tfviz.methods.engine.replicas import Replica, on_replicas, replica_devices, run_parts
 from tfviz.methods.engine.targets import NO_COLUMNS, Columns
 from tfviz.network.batches import Batch, batches
-from tfviz.network.expected_range import expected_range
-from tfviz.network.finite import check_scores, check_weights
+from tfviz.network.diagnosis.expected_range import expected_range
+from tfviz.network.diagnosis.finite import check_scores, check_weights
 from tfviz.network.layout import in_own_order
 from tfviz.network.program.compiling import reason_of, with_captured
 from tfviz.network.replay.precision import FULL

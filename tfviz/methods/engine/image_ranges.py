@@ -9,7 +9,7 @@ import numpy as np
 
 from tfviz.errors import TfvizWarning
 from tfviz.methods.engine.checks import name_images
-from tfviz.network.expected_range import ADVICE, ExpectedRange, objection_to
+from tfviz.network.diagnosis.expected_range import ADVICE, ExpectedRange, objection_to
 from tfviz.network.traced import TracedNetwork
 
 ONE, MANY = 1.0, 50.0
