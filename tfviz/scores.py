@@ -20,8 +20,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfviz.errors import TfvizError
-from tfviz.network.custom_scores import NamedOutputs, NamedScore
-from tfviz.network.endings import LOG_ODDS
+from tfviz.network.heads.custom_scores import NamedOutputs, NamedScore
+from tfviz.network.heads.endings import LOG_ODDS
 
 Output = str | int | None
 Score = Callable[[Any], tf.Tensor]

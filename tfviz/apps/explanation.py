@@ -18,7 +18,7 @@ from tfviz.apps.shown import channel_step, shown
 from tfviz.errors import InvalidImagesError, TfvizError
 from tfviz.methods import Results
 from tfviz.methods.engine.registry import is_attribution, is_signed, method_of
-from tfviz.network.scores import are_of_classes
+from tfviz.network.heads.head import are_of_classes
 from tfviz.network.traced import TracedNetwork
 from tfviz.results import grey_picture, plot, to_picture
 from tfviz.results.checks import check_pictures

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tfviz.data_format import DataFormat
 from tfviz.errors import TfvizError
-from tfviz.network.custom_scores import CustomScore
+from tfviz.network.heads.custom_scores import CustomScore
 from tfviz.network.patches import TokensToMap
 
 KEEP, OFF = "keep", "off"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from tfviz.network.axes import PRODUCTS, row_size
+from tfviz.network.geometry.axes import PRODUCTS, row_size
 from tfviz.network.geometry.maps import Maps
 from tfviz.network.layer import NO_FEATURES, Layer
 from tfviz.network.program.program import SHAPES, Program, Step, Value

@@ -14,11 +14,11 @@ import tensorflow as tf
 from tfviz.network.applicability import check_rules
 from tfviz.network.biases import BiasTerm, find_biases
 from tfviz.network.forward import Forward, shared_by
+from tfviz.network.heads.head import SOFTMAX_OF_RAW
 from tfviz.network.program.inputs import is_batch
 from tfviz.network.program.program import Value
 from tfviz.network.replay.replay import NOTHING, Change
 from tfviz.network.replay.rules import Rule
-from tfviz.network.scores import SOFTMAX_OF_RAW
 from tfviz.network.traced import TracedNetwork
 
 NO_OTHERS: Mapping[str, tf.Tensor] = {}

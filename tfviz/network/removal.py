@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfviz.network.draws import AT_REST, FLIPS, NORMALISATIONS, find_batch_statistics, find_draws
 from tfviz.network.expectation import constant_of, expected
-from tfviz.network.outputs import Outputs
+from tfviz.network.heads.outputs import Outputs
 from tfviz.network.program.inputs import Inputs
 from tfviz.network.program.program import SHAPES, Program, Step, Value
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfviz.errors import TfvizError
 from tfviz.network.choice import KEEP, Choice
+from tfviz.network.heads.head import Head
 from tfviz.network.last_layer import LastLayer, find_last_layer
 from tfviz.network.program.program import Program, Value
 from tfviz.network.replay.precision import FULL, find_precision, in_precision
@@ -17,7 +18,6 @@ from tfviz.network.replay.quantisation import find_straight_through
 from tfviz.network.replay.replay import replay
 from tfviz.network.replay.shortcuts import NONE, Shortcuts, find_shortcuts, only_cpus
 from tfviz.network.replay.straight_through import StraightThrough
-from tfviz.network.scores import Head
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from math import prod
 
-from tfviz.network.axes import Carried, Flow, carry, constant_of, flows_of, rows_per_image
+from tfviz.network.geometry.axes import Carried, Flow, carry, constant_of, flows_of, rows_per_image
 from tfviz.network.patches import Arrangement, Given, Grid, TokensToMap
 from tfviz.network.program.program import Program, Step, Value
 

@@ -13,11 +13,11 @@ from typing import Any
 from tfviz.errors import TfvizError
 from tfviz.limits import MAXIMUM_MODEL_BYTES
 from tfviz.network.choice import Choice
-from tfviz.network.custom_scores import CustomScore
 from tfviz.network.diagnosis.custom_gradients import warn_about_custom_gradients
 from tfviz.network.diagnosis.head_checks import warn_about_head
 from tfviz.network.diagnosis.randomness import check_randomness
 from tfviz.network.diagnosis.whole_numbers import check_differentiable
+from tfviz.network.heads.custom_scores import CustomScore
 from tfviz.network.layer import Shape
 from tfviz.network.layout import in_own_order
 from tfviz.network.opening import Opening, Structure, open_source

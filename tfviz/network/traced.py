@@ -16,12 +16,13 @@ from tfviz.network.choice import OFF, Choice
 from tfviz.network.decoding import decoded
 from tfviz.network.fixed_batch import open_batch
 from tfviz.network.geometry.shapes import settled
+from tfviz.network.heads.head import Head
+from tfviz.network.heads.outputs import Outputs
 from tfviz.network.layer import Layer, Shape
 from tfviz.network.layers import Layers
 from tfviz.network.layout import in_format, with_channels_last
 from tfviz.network.memory import affordable
 from tfviz.network.opening import Source, own_tensor
-from tfviz.network.outputs import Outputs
 from tfviz.network.program.compiled_functions import CompiledFunctions
 from tfviz.network.program.compiling import concrete
 from tfviz.network.program.inputs import find_inputs
@@ -31,7 +32,6 @@ from tfviz.network.reopening import Reopened
 from tfviz.network.replay.replay import NOTHING, Change
 from tfviz.network.replay.rules import Rule
 from tfviz.network.running import find_running
-from tfviz.network.scores import Head
 from tfviz.printable import printable
 
 

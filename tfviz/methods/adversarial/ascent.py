@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from tfviz.errors import TfvizError, resembling
 from tfviz.methods.adversarial.decision import holds
+from tfviz.network.heads.head import Head
 from tfviz.network.program.compiling import concrete, on_its_own
-from tfviz.network.scores import Head
 from tfviz.network.traced import TracedNetwork
 
 NORMS = ("linf", "l2")

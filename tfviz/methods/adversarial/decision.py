@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import InvalidTargetsError
-from tfviz.network.scores import Head
+from tfviz.network.heads.head import Head
 from tfviz.network.traced import TracedNetwork
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tfviz.network.axes import PRODUCTS, REDUCTIONS
+from tfviz.network.geometry.axes import PRODUCTS, REDUCTIONS
 from tfviz.network.geometry.constants import Constants
 from tfviz.network.geometry.coordinates import Reading, merged
 from tfviz.network.geometry.moves import MOVES, move

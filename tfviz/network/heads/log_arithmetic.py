@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
-from tfviz.network.log_probabilities import (
+from tfviz.network.heads.log_probabilities import (
     NEVER,
     TINY,
     LogPair,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import tensorflow as tf
 
-from tfviz.network.probabilities import Making, Reading
-from tfviz.network.probability_trial import find_reading
+from tfviz.network.heads.probabilities import Making, Reading
+from tfviz.network.heads.probability_trial import find_reading
 from tfviz.network.program.program import Value
 
 # A Keras export ends in Identity, and mixed precision in Cast: they hide the softmax.

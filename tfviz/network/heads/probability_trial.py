@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from tfviz.network.log_probabilities import LogPair
-from tfviz.network.mixtures import Mixture
-from tfviz.network.probabilities import MAKERS, Choices, LogProbabilities, Making, Reading, Tail
+from tfviz.network.heads.log_probabilities import LogPair
+from tfviz.network.heads.mixtures import Mixture
+from tfviz.network.heads.probabilities import MAKERS, Choices, LogProbabilities, Making, Reading, Tail
 from tfviz.network.program.operations import run_operation
 from tfviz.network.program.program import Step, Value
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfviz.network.log_probabilities import NEVER, LogPair, reduced
+from tfviz.network.heads.log_probabilities import NEVER, LogPair, reduced
 from tfviz.network.program.program import Step
 
 PRODUCTS = frozenset({"MatMul", "BatchMatMulV2"})

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
-from tfviz.network.log_arithmetic import (
+from tfviz.network.heads.log_arithmetic import (
     ARITHMETIC,
     MOVES,
     Operand,
@@ -20,7 +20,7 @@ from tfviz.network.log_arithmetic import (
     moved,
     rearranged,
 )
-from tfviz.network.log_probabilities import (
+from tfviz.network.heads.log_probabilities import (
     LogPair,
     of_number,
     of_power,
@@ -29,7 +29,7 @@ from tfviz.network.log_probabilities import (
     reduced,
     rounded_complement,
 )
-from tfviz.network.mixtures import PRODUCTS, Mixture, matrix_product
+from tfviz.network.heads.mixtures import PRODUCTS, Mixture, matrix_product
 from tfviz.network.program.program import Program, Step, Value
 
 # A softmax that is written out divides powers by their sum.

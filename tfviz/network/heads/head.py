@@ -9,8 +9,8 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import TfvizError, UnsupportedModelError
-from tfviz.network.endings import LOG_ODDS, Ending, find_ending, makes_probabilities_again
-from tfviz.network.probabilities import Making, Reading
+from tfviz.network.heads.endings import LOG_ODDS, Ending, find_ending, makes_probabilities_again
+from tfviz.network.heads.probabilities import Making, Reading
 from tfviz.network.program.program import Value
 
 Tensors = Mapping[Value, tf.Tensor]
