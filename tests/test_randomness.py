@@ -17,7 +17,7 @@ from model_zoo import distance
 from thinning import by_day, every, spread
 
 import tfviz
-from tfviz.network.draws import DRAWS
+from tfviz.network.rewriting.draws import DRAWS
 
 SHAPE = (12, 12, 3)
 IMAGES = np.random.default_rng(0).uniform(size=(3, *SHAPE)).astype(np.float32)

@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from tfviz.arrays import refuse_masked
 from tfviz.errors import InvalidImagesError
-from tfviz.network.layout import in_own_order
 from tfviz.network.program.compiling import concrete, reason_of
 from tfviz.network.program.inputs import is_batch, rows_of
+from tfviz.network.rewriting.channels_first import in_own_order
 
 if TYPE_CHECKING:
     from tfviz.network.traced import TracedNetwork

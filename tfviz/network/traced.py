@@ -13,24 +13,24 @@ import tensorflow as tf
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
 from tfviz.network.batches import batches
 from tfviz.network.choice import OFF, Choice
-from tfviz.network.decoding import decoded
-from tfviz.network.fixed_batch import open_batch
 from tfviz.network.geometry.shapes import settled
 from tfviz.network.heads.head import Head
 from tfviz.network.heads.outputs import Outputs
 from tfviz.network.layer import Layer, Shape
 from tfviz.network.layers import Layers
-from tfviz.network.layout import in_format, with_channels_last
 from tfviz.network.memory import affordable
 from tfviz.network.opening import Source, own_tensor
 from tfviz.network.program.compiled_functions import CompiledFunctions
 from tfviz.network.program.compiling import concrete
 from tfviz.network.program.inputs import find_inputs
 from tfviz.network.program.program import Value, program_of
-from tfviz.network.removal import at_rest
 from tfviz.network.reopening import Reopened
 from tfviz.network.replay.replay import NOTHING, Change
 from tfviz.network.replay.rules import Rule
+from tfviz.network.rewriting.channels_first import in_format, with_channels_last
+from tfviz.network.rewriting.decoding import decoded
+from tfviz.network.rewriting.fixed_batch import open_batch
+from tfviz.network.rewriting.removal import at_rest
 from tfviz.network.running import find_running
 from tfviz.printable import printable
 

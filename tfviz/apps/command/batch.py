@@ -25,7 +25,7 @@ from tfviz.apps.setup import Setup, set_up, with_baselines
 from tfviz.errors import TfvizError
 from tfviz.methods import compile_methods
 from tfviz.methods.engine.registry import is_attribution
-from tfviz.network.layout import in_own_order
+from tfviz.network.rewriting.channels_first import in_own_order
 
 
 @dataclass(frozen=True)

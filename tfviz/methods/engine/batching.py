@@ -19,9 +19,9 @@ from tfviz.methods.engine.targets import NO_COLUMNS, Columns
 from tfviz.network.batches import Batch, batches
 from tfviz.network.diagnosis.expected_range import expected_range
 from tfviz.network.diagnosis.finite import check_scores, check_weights
-from tfviz.network.layout import in_own_order
 from tfviz.network.program.compiling import reason_of, with_captured
 from tfviz.network.replay.precision import FULL
+from tfviz.network.rewriting.channels_first import in_own_order
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 from tfviz.errors import TfvizWarning, UnsupportedModelError
 from tfviz.network.choice import OFF
-from tfviz.network.draws import AT_REST, FLIPS, Found, find_batch_statistics, find_draws
 from tfviz.network.program.program import Step
+from tfviz.network.rewriting.draws import AT_REST, FLIPS, Found, find_batch_statistics, find_draws
 from tfviz.network.traced import TracedNetwork
 
 RANDOM, SHARED = "random numbers, drawn in", "statistics of the whole batch, taken in"

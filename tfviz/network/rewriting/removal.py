@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import tensorflow as tf
 
-from tfviz.network.draws import AT_REST, FLIPS, NORMALISATIONS, find_batch_statistics, find_draws
-from tfviz.network.expectation import constant_of, expected
 from tfviz.network.heads.outputs import Outputs
 from tfviz.network.program.inputs import Inputs
 from tfviz.network.program.program import SHAPES, Program, Step, Value
+from tfviz.network.rewriting.draws import AT_REST, FLIPS, NORMALISATIONS, find_batch_statistics, find_draws
+from tfviz.network.rewriting.expectation import constant_of, expected
 
 SELECTIONS = frozenset({"Select", "SelectV2"})
 TRANSFORMATIONS = frozenset({"ImageProjectiveTransformV2", "ImageProjectiveTransformV3"})

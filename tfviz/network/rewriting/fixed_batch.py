@@ -16,7 +16,7 @@ import tensorflow as tf
 from tfviz.errors import UnsupportedModelError, one_line
 from tfviz.network.program.inputs import COUNTING, Inputs
 from tfviz.network.program.program import EachImage, Program, Step, Value
-from tfviz.network.trial import Tensors, are_equal, forget_sizes, random_input, results_of
+from tfviz.network.rewriting.trial import Tensors, are_equal, forget_sizes, random_input, results_of
 
 # What may be no more than another shape of the same numbers in the same order.
 SHAPING = frozenset({"ExpandDims", "Reshape", "Squeeze", "StridedSlice"})
