@@ -136,7 +136,7 @@ def slow_has_all(program, image, scored, value):
 
 @pytest.mark.parametrize("kind", [*sorted(set(KINDS) - {"loop", "recurrent"}), "masked", "pyramid"])
 def test_all_evidence_flows_through_what_cannot_be_cut_out(kind):
-    from tfviz.network.default_layer import Evidence
+    from tfviz.network.layers.default_layer import Evidence
 
     network = tfviz.trace(EXPECTED[kind][0]() if kind in EXPECTED else model_of(kind))
     scored = network.head.sources

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfviz.network.layers import short_names
+from tfviz.network.layers.layers import short_names
 from tfviz.network.program.operations import run_operation
 from tfviz.network.program.program import Step, Value
 from tfviz.network.traced import TracedNetwork

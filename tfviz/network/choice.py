@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tfviz.data_format import DataFormat
 from tfviz.errors import TfvizError
 from tfviz.network.heads.custom_scores import CustomScore
-from tfviz.network.patches import TokensToMap
+from tfviz.network.layers.arrangement import TokensToMap
 
 KEEP, OFF = "keep", "off"
 

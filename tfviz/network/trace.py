@@ -18,9 +18,9 @@ from tfviz.network.diagnosis.head_checks import warn_about_head
 from tfviz.network.diagnosis.randomness import check_randomness
 from tfviz.network.diagnosis.whole_numbers import check_differentiable
 from tfviz.network.heads.custom_scores import CustomScore
-from tfviz.network.layer import Shape
+from tfviz.network.layers.arrangement import TokensToMap
+from tfviz.network.layers.layer import Shape
 from tfviz.network.opening import Opening, Structure, open_source
-from tfviz.network.patches import TokensToMap
 from tfviz.network.reopening import Reopening
 from tfviz.network.rewriting.channels_first import in_own_order
 from tfviz.network.traced import TracedNetwork

@@ -16,8 +16,8 @@ from tfviz.network.choice import OFF, Choice
 from tfviz.network.geometry.shapes import settled
 from tfviz.network.heads.head import Head
 from tfviz.network.heads.outputs import Outputs
-from tfviz.network.layer import Layer, Shape
-from tfviz.network.layers import Layers
+from tfviz.network.layers.layer import Layer, Shape
+from tfviz.network.layers.layers import Layers
 from tfviz.network.memory import affordable
 from tfviz.network.opening import Source, own_tensor
 from tfviz.network.program.compiled_functions import CompiledFunctions

@@ -21,7 +21,7 @@ from tfviz.methods.visualization.readout import lay_out
 from tfviz.methods.visualization.recipe import MOVEMENTS, find_recipe
 from tfviz.network.batches import batches
 from tfviz.network.diagnosis.finite import broken_weights, why_not_finite
-from tfviz.network.layer import Shape
+from tfviz.network.layers.layer import Shape
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches

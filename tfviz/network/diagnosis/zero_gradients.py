@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfviz.network.layer import Layer
+from tfviz.network.layers.layer import Layer
 from tfviz.network.program.compiling import concrete
 from tfviz.network.program.program import Step, Value
 from tfviz.network.traced import TracedNetwork

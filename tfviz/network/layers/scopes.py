@@ -5,7 +5,7 @@ layer `conv1` stand under `conv1_1`, and those of its second call under `conv1_3
 layer's name. Other writers of graphs, tf_keras among them, open a scope once and add nothing. Which of the two a graph
 is follows from the names of the variables that are read in its scopes, and for each nested call by itself: Keras 3 may
 run a SavedModel of another writer. tf_keras runs every call of a shared layer in the same scope: there the calls are
-told apart by what repeats in it, see `tfviz.network.calls`.
+told apart by what repeats in it, see `tfviz.network.layers.shared_calls`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection
 from itertools import pairwise
 
-from tfviz.network.calls import Around, calls_in
+from tfviz.network.layers.shared_calls import Around, calls_in
 from tfviz.network.program.program import Program, Step, Value
 
 # Scopes that TensorFlow's own functions open inside one layer.

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from tfviz.network.geometry.axes import PRODUCTS, row_size
 from tfviz.network.geometry.maps import Maps
-from tfviz.network.layer import NO_FEATURES, Layer
+from tfviz.network.layers.layer import NO_FEATURES, Layer
+from tfviz.network.layers.tokens import Tokens
 from tfviz.network.program.program import SHAPES, Program, Step, Value
-from tfviz.network.tokens import Tokens
 
 FEW = 4
 """Places of a map: too few to show where something is, if an earlier map has more."""

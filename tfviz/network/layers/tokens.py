@@ -11,7 +11,7 @@ from collections.abc import Collection
 from math import prod
 
 from tfviz.network.geometry.axes import Carried, Flow, carry, constant_of, flows_of, rows_per_image
-from tfviz.network.patches import Arrangement, Given, Grid, TokensToMap
+from tfviz.network.layers.arrangement import Arrangement, Given, Grid, TokensToMap
 from tfviz.network.program.program import Program, Step, Value
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from tfviz.network.patches import Arrangement
+from tfviz.network.layers.arrangement import Arrangement
 from tfviz.network.program.program import Value
 
 Shape = tuple[int | None, ...]
