@@ -10,7 +10,7 @@ import tensorflow as tf
 from model_zoo import SHAPE, model_of, random_images
 
 import tfviz
-from tfviz.network.batches import batches
+from tfviz.network.batches.batches import batches
 
 IMAGES = random_images(7)
 

@@ -28,7 +28,7 @@ from tfviz.callbacks import ExplainImages
 from tfviz.methods import METHODS
 from tfviz.methods.engine import batching
 from tfviz.methods.engine.replicas import Replica, on_device, run_parts
-from tfviz.network.batches import Batch
+from tfviz.network.batches.batches import Batch
 
 DEVICES = ["/job:localhost/replica:0/task:0/device:CPU:0", "/job:localhost/replica:0/task:0/device:CPU:1"]
 IMAGES = random_images(5)

@@ -18,7 +18,7 @@ from tfviz.methods.engine.loop import Loop
 from tfviz.methods.engine.placing import at_image_size, placement_of
 from tfviz.methods.gradients import ONE_PASS
 from tfviz.methods.noise import SAMPLING, over_noise
-from tfviz.network.batches import batches
+from tfviz.network.batches.batches import batches
 from tfviz.network.diagnosis.finite import check_scores, check_weights
 from tfviz.network.geometry.placement import Placement
 from tfviz.network.passes import BIASES, Gradient, Passes

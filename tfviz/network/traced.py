@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
-from tfviz.network.batches import batches
+from tfviz.network.batches.batches import batches
 from tfviz.network.choice import OFF, Choice
 from tfviz.network.geometry.shapes import settled
 from tfviz.network.heads.head import Head

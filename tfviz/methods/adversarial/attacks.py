@@ -8,7 +8,7 @@ from tfviz.errors import InvalidTargetsError
 from tfviz.methods.adversarial.ascent import Attack
 from tfviz.methods.adversarial.decision import deciding
 from tfviz.methods.adversarial.run import Adversarial, Limits, run
-from tfviz.network.batches import batches
+from tfviz.network.batches.batches import batches
 from tfviz.network.trace import trace
 
 

@@ -16,7 +16,7 @@ from tfviz.methods.adversarial.decision import check_decides, has_labels
 from tfviz.methods.engine.checks import name_images, number, whole
 from tfviz.methods.engine.image_ranges import warn_of_pixel_range
 from tfviz.methods.engine.pixels import check_pixel_range, narrow_images, warn_of_narrow
-from tfviz.network.batches import PREDICTED, Batch
+from tfviz.network.batches.batches import PREDICTED, Batch
 from tfviz.network.diagnosis.finite import check_scores, check_weights
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches

@@ -16,7 +16,7 @@ from tfviz.methods.engine.image_ranges import ImageRanges
 from tfviz.methods.engine.precision_error import precision_errors
 from tfviz.methods.engine.replicas import Replica, on_replicas, replica_devices, run_parts
 from tfviz.methods.engine.targets import NO_COLUMNS, Columns
-from tfviz.network.batches import Batch, batches
+from tfviz.network.batches.batches import Batch, batches
 from tfviz.network.diagnosis.expected_range import expected_range
 from tfviz.network.diagnosis.finite import check_scores, check_weights
 from tfviz.network.program.compiling import reason_of, with_captured

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfviz.errors import TfvizError
 from tfviz.methods.engine.compiled import Compiled
-from tfviz.network.batches import Batch
+from tfviz.network.batches.batches import Batch
 from tfviz.network.program.compiling import with_captured
 from tfviz.network.program.internals import distributed_variable
 from tfviz.network.traced import TracedNetwork

@@ -10,7 +10,7 @@ import numpy as np
 from tfviz.errors import InvalidTargetsError
 from tfviz.methods.visualization.feature_visualization import FeatureVisualization, feature_visualization
 from tfviz.methods.visualization.objectives import Class
-from tfviz.network.batches import check_targets
+from tfviz.network.batches.batches import check_targets
 from tfviz.network.trace import trace
 from tfviz.network.traced import TracedNetwork
 

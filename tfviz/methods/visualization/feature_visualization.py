@@ -19,7 +19,7 @@ from tfviz.methods.visualization.colors import ColorStatistics, find_colors
 from tfviz.methods.visualization.objectives import Objective
 from tfviz.methods.visualization.readout import lay_out
 from tfviz.methods.visualization.recipe import MOVEMENTS, find_recipe
-from tfviz.network.batches import batches
+from tfviz.network.batches.batches import batches
 from tfviz.network.diagnosis.finite import broken_weights, why_not_finite
 from tfviz.network.layers.layer import Shape
 from tfviz.network.trace import trace

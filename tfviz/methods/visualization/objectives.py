@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfviz.errors import InvalidTargetsError, TfvizError
 from tfviz.methods.visualization.transformations import Movement
-from tfviz.network.batches import check_targets
+from tfviz.network.batches.batches import check_targets
 from tfviz.network.traced import TracedNetwork
 
 

@@ -13,7 +13,7 @@ from tfviz.network.program.compiling import concrete
 from tfviz.network.program.program import Value
 
 if TYPE_CHECKING:
-    from tfviz.network.batches import Batch
+    from tfviz.network.batches.batches import Batch
     from tfviz.network.traced import TracedNetwork
 
 NO_OTHERS: Mapping[str, tf.Tensor] = {}

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfviz.arrays import refuse_masked
 from tfviz.errors import InvalidImagesError, InvalidTargetsError
-from tfviz.network.given import Given
+from tfviz.network.batches.user_images import Given
 from tfviz.network.program.inputs import rows_of
 
 if TYPE_CHECKING:
