@@ -29,7 +29,7 @@ from tfviz.methods.visualization import (
     color_statistics,
     feature_visualization,
 )
-from tfviz.network.fingerprint import fingerprint
+from tfviz.network.traced.fingerprint import fingerprint
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"

@@ -30,7 +30,7 @@ from tfviz.apps.folders import whole_folder
 from tfviz.errors import InvalidImagesError, TfvizError, UnknownLayerError, UnsupportedModelError
 from tfviz.methods import METHODS
 from tfviz.methods.engine.serving import _images_at_once
-from tfviz.network.fingerprint import fingerprint
+from tfviz.network.traced.fingerprint import fingerprint
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*is zero everywhere:tfviz.errors.TfvizWarning"),

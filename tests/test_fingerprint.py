@@ -20,7 +20,7 @@ from model_zoo import KINDS, SHAPE, build, head, model_of, random_images, random
 from thinning import by_day
 
 import tfviz
-from tfviz.network.fingerprint import fingerprint
+from tfviz.network.traced.fingerprint import fingerprint
 
 ROOT = Path(__file__).parents[1]
 TWO, THREE = tf.constant([2.0]), tf.constant([3.0])
@@ -128,7 +128,7 @@ def test_what_is_explained_of_a_model_does_not_change_it():
 def test_it_is_the_same_in_another_process(saved_folder):
     code = (
         "import sys, tfviz\n"
-        "from tfviz.network.fingerprint import fingerprint\n"
+        "from tfviz.network.traced.fingerprint import fingerprint\n"
         "print(*[fingerprint(tfviz.trace(folder)) for folder in sys.argv[1:]])"
     )
     kinds = ["nested", "subclassed"]

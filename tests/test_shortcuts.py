@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from thinning import by_day, spread
 
 import tfviz
-from tfviz.network import last_layer
 from tfviz.network.program.program import program_of
 from tfviz.network.replay.input_gradients import convolution_gradient, own_gradient, paddings, phase_gradient
 from tfviz.network.replay.pool_gradients import max_pool_gradient
 from tfviz.network.replay.shortcuts import only_cpus
+from tfviz.network.traced import last_layer
 
 TOLERANCE = {"float32": 1e-6, "float64": 1e-14, "bfloat16": 2e-2}
 SIDES = st.tuples(st.integers(1, 13), st.integers(1, 13))

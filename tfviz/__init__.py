@@ -72,7 +72,7 @@ if TYPE_CHECKING:
         xrai,
     )
     from tfviz.network.trace import trace
-    from tfviz.network.traced import TracedNetwork
+    from tfviz.network.traced.traced import TracedNetwork
 
 __version__ = "0.1.0"
 
@@ -131,7 +131,7 @@ _LAZY = {
         "tfviz.methods",
     ),
     "trace": "tfviz.network.trace",
-    "TracedNetwork": "tfviz.network.traced",
+    "TracedNetwork": "tfviz.network.traced.traced",
 }
 
 _FOLDERS = ("callbacks", "demo", "methods", "results", "scores")

@@ -13,7 +13,7 @@ from tfviz.methods import Results, choose_methods, run_methods
 from tfviz.methods.engine.registry import LAYER
 from tfviz.methods.engine.targets import NO_COLUMNS, Columns, best_classes
 from tfviz.network.trace import trace
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 
 
 def explain(

@@ -19,7 +19,7 @@ from tfviz.errors import InvalidImagesError, TfvizError
 from tfviz.methods import Results
 from tfviz.methods.engine.registry import is_attribution, is_signed, method_of
 from tfviz.network.heads.head import are_of_classes
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 from tfviz.results import grey_picture, plot, to_picture
 from tfviz.results.checks import check_pictures
 
@@ -63,7 +63,7 @@ class Explanation(Results):
 
     @property
     def fingerprint(self) -> str | None:
-        """What the network computed; see `tfviz.network.fingerprint`.
+        """What the network computed; see `tfviz.network.traced.fingerprint`.
 
         None, with a warning, where its weights have changed since, or it is gone, before this is asked for or saved.
         """

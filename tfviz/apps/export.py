@@ -21,7 +21,7 @@ from tfviz.methods import choose_methods
 from tfviz.methods.engine.registry import LAYER
 from tfviz.network.diagnosis.expected_range import objection_to
 from tfviz.network.trace import trace
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 
 
 def export(

@@ -17,7 +17,7 @@ from tfviz.printable import printable
 
 if TYPE_CHECKING:
     from tfviz.apps.explanation import Explanation
-    from tfviz.network.traced import TracedNetwork
+    from tfviz.network.traced.traced import TracedNetwork
 
 SCHEMA = 1
 FILE_NAME = "manifest.json"

@@ -8,8 +8,8 @@ from typing import Any
 
 from tfviz.apps.manifest import explained_part
 from tfviz.errors import TfvizWarning
-from tfviz.network.fingerprint import fingerprint_of, stamp
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.fingerprint import fingerprint_of, stamp
+from tfviz.network.traced.traced import TracedNetwork
 
 CHANGED = "its weights have changed since it was explained"
 GONE = "neither its model nor its trace exists any more"
@@ -32,7 +32,7 @@ class Origin:
 
     @property
     def fingerprint(self) -> str | None:
-        """See `tfviz.network.fingerprint`; None, with a warning, where the network is gone or has other weights."""
+        """See `tfviz.network.traced.fingerprint`; None, with a warning, where the network is gone or has other weights."""
         if self._fingerprint is None:
             why = self._why_unknown()
             if why is not None:

@@ -14,7 +14,7 @@ from tfviz.apps.output import encode_picture
 from tfviz.apps.preprocessing import Preprocessing, affine_preprocessing
 from tfviz.errors import TfvizError, UnsupportedModelError
 from tfviz.network.parsing import ExampleFormat
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 from tfviz.results.colors import LUMINANCE
 
 OWN = "the network's own"

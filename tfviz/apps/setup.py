@@ -26,7 +26,7 @@ from tfviz.limits import MAXIMUM_IMAGE_BYTES
 from tfviz.network.diagnosis.expected_range import objection_to
 from tfviz.network.parsing import ExampleFormat, find_example_format
 from tfviz.network.trace import trace
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 
 ASSUMED_PREPROCESSING = "0..255"
 ASSUMED_SIZE = 224

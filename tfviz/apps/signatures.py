@@ -19,12 +19,12 @@ from tfviz.methods.engine.compiled import batch_specs
 from tfviz.methods.engine.planning import Run
 from tfviz.methods.engine.registry import ON_HOST
 from tfviz.methods.engine.serving import Served, serve
-from tfviz.network.fingerprint import fingerprint
 from tfviz.network.program.compiling import concrete
 from tfviz.network.program.inputs import is_batch
 from tfviz.network.rewriting.channels_first import channels_last, in_format, in_own_order
 from tfviz.network.saving import model_signatures, saved_root, with_shared_constants
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.fingerprint import fingerprint
+from tfviz.network.traced.traced import TracedNetwork
 
 IMAGES, ENCODED, TARGETS = "images", "encoded", "targets"
 

@@ -28,7 +28,7 @@ from tfviz.methods import choose_methods, find_method
 from tfviz.methods.engine.registry import LAYER
 from tfviz.network.program.compiling import reason_of
 from tfviz.network.trace import trace
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 
 RUN = "explanations"
 UNITS = ("epoch", "batch")

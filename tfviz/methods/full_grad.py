@@ -25,7 +25,7 @@ from tfviz.network.passes import BIASES, Gradient, Passes
 from tfviz.network.program.compiling import concrete
 from tfviz.network.program.program import Value
 from tfviz.network.trace import trace
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 
 SRINIVAS = "Srinivas 2019, arXiv 1905.00780"
 NEEDS_PIECEWISE_LINEAR = "any differentiable network; complete for piecewise linear ones"

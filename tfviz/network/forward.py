@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfviz.network.program.program import Value
 from tfviz.network.replay.replay import Change
 from tfviz.network.replay.rules import Backward, Rule
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 
 
 class _Choice:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfviz.network.program.compiling import concrete
 
 if TYPE_CHECKING:
-    from tfviz.network.traced import TracedNetwork
+    from tfviz.network.traced.traced import TracedNetwork
 
 AFFORDED = 1_600_000_000
 """The bytes of all values of the images that a loop runs at once, most of which are freed on the way: 9 images on VGG16

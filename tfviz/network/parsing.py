@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
 from tfviz.network.program.program import CASES, CONDITIONS, LOOPS, Program, Step, Value, by_argument
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 
 PARSERS = frozenset({"ParseExample", "ParseExampleV2", "ParseSingleExample"})
 DECODERS = frozenset(

@@ -19,7 +19,7 @@ from tfviz.network.program.inputs import is_batch
 from tfviz.network.program.program import Value
 from tfviz.network.replay.replay import NOTHING, Change
 from tfviz.network.replay.rules import Rule
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 
 NO_OTHERS: Mapping[str, tf.Tensor] = {}
 IMAGES = "images"

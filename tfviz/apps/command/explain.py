@@ -28,7 +28,7 @@ from tfviz.methods import METHODS, choose_methods, class_visualization, compile_
 from tfviz.methods.engine.registry import LAYER, ON_HOST
 from tfviz.methods.engine.targets import Columns, best_classes
 from tfviz.network.applicability import check_rules
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 from tfviz.progress import progress
 
 ALL = "all"

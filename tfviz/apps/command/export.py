@@ -30,7 +30,7 @@ from tfviz.demo import sample_paths
 from tfviz.errors import TfvizWarning
 from tfviz.network.parsing import find_example_format
 from tfviz.network.trace import trace
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 
 
 def export(

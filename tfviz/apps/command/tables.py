@@ -22,7 +22,7 @@ from tfviz.methods import METHODS
 from tfviz.methods.engine.precision_error import PRECISION_ERROR
 from tfviz.methods.engine.registry import OF_INNER, SIGNS
 from tfviz.network.replay.precision import FULL
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 from tfviz.printable import printable
 
 MOST_LINES = 40

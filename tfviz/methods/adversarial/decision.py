@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfviz.errors import InvalidTargetsError
 from tfviz.network.heads.head import Head
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 
 
 def deciding(network: TracedNetwork) -> TracedNetwork:

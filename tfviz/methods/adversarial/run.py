@@ -18,7 +18,7 @@ from tfviz.methods.engine.image_ranges import warn_of_pixel_range
 from tfviz.methods.engine.pixels import check_pixel_range, narrow_images, warn_of_narrow
 from tfviz.network.batches.batches import PREDICTED, Batch
 from tfviz.network.diagnosis.finite import check_scores, check_weights
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 from tfviz.progress import stretches
 
 TOLERANCE = 0.01  # pixel units by which images may leave the pixel range, as the rounding of a preprocessing makes them

@@ -22,7 +22,7 @@ from tfviz.network.diagnosis.finite import check_scores, check_weights
 from tfviz.network.program.compiling import reason_of, with_captured
 from tfviz.network.replay.precision import FULL
 from tfviz.network.rewriting.channels_first import in_own_order
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 from tfviz.progress import stretches
 
 RAW_PROBABILITIES = (

@@ -15,7 +15,7 @@ from tfviz.methods.engine.planning import Run, plan_methods
 from tfviz.network.joined_passes import interleaved, joined
 from tfviz.network.passes import Passes
 from tfviz.network.program.compiling import concrete
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 
 FINITE = "finite"
 """Whether the score of each target, and what it is explained by, is finite: among what a compiled function returns."""

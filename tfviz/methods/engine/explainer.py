@@ -17,7 +17,7 @@ from tfviz.methods.engine.registry import find_method
 from tfviz.methods.engine.targets import NO_COLUMNS, Columns
 from tfviz.network.applicability import check_rules
 from tfviz.network.trace import trace
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from tfviz.methods.engine.registry import INNER, INNER_OPTIONS, LAYER, Method, f
 from tfviz.network.diagnosis.zero_gradients import why_zero
 from tfviz.network.passes import Features, Passes
 from tfviz.network.rewriting.channels_first import in_own_order
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 from tfviz.progress import progress
 
 

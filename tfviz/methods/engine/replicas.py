@@ -14,7 +14,7 @@ from tfviz.methods.engine.compiled import Compiled
 from tfviz.network.batches.batches import Batch
 from tfviz.network.program.compiling import with_captured
 from tfviz.network.program.internals import distributed_variable
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 
 RunPart = Callable[[Compiled, Batch], dict[str, Any]]
 

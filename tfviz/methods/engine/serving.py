@@ -13,7 +13,7 @@ from tfviz.network.batches.user_images import HALF
 from tfviz.network.passes import Passes
 from tfviz.network.program.compiling import checked
 from tfviz.network.program.inputs import is_batch
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 
 Others = Mapping[str, tf.Tensor]
 Served = Callable[[tf.Tensor, tf.Tensor, Others], dict[str, tf.Tensor]]

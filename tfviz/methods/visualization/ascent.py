@@ -16,7 +16,7 @@ from tfviz.methods.visualization.regularizers import constrain, penalty
 from tfviz.methods.visualization.transformations import draw_movement, transform
 from tfviz.network.program.compiling import concrete, on_its_own
 from tfviz.network.replay.waking import waking
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 
 
 class Plan(NamedTuple):

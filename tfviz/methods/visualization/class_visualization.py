@@ -12,7 +12,7 @@ from tfviz.methods.visualization.feature_visualization import FeatureVisualizati
 from tfviz.methods.visualization.objectives import Class
 from tfviz.network.batches.batches import check_targets
 from tfviz.network.trace import trace
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 
 
 @dataclass(frozen=True, repr=False)

@@ -23,7 +23,7 @@ from tfviz.network.batches.batches import batches
 from tfviz.network.diagnosis.finite import broken_weights, why_not_finite
 from tfviz.network.layers.layer import Shape
 from tfviz.network.trace import trace
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 from tfviz.progress import stretches
 
 NOTHING_ANSWERS = (

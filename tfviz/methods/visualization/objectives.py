@@ -12,7 +12,7 @@ import tensorflow as tf
 from tfviz.errors import InvalidTargetsError, TfvizError
 from tfviz.methods.visualization.transformations import Movement
 from tfviz.network.batches.batches import check_targets
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 
 
 class Objective:

@@ -16,7 +16,7 @@ from tfviz.network.batches.user_images import Given
 from tfviz.network.program.inputs import rows_of
 
 if TYPE_CHECKING:
-    from tfviz.network.traced import TracedNetwork
+    from tfviz.network.traced.traced import TracedNetwork
 
 PREDICTED = -1
 

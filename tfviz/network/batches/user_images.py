@@ -15,7 +15,7 @@ from tfviz.network.program.inputs import is_batch, rows_of
 from tfviz.network.rewriting.channels_first import in_own_order
 
 if TYPE_CHECKING:
-    from tfviz.network.traced import TracedNetwork
+    from tfviz.network.traced.traced import TracedNetwork
 
 # TensorFlow cannot raise an error whose message quotes bytes that are no text.
 UNDECODED = (tf.errors.OpError, UnicodeDecodeError)

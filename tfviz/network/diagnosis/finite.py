@@ -14,7 +14,7 @@ from tfviz.network.program.program import Value
 
 if TYPE_CHECKING:
     from tfviz.network.batches.batches import Batch
-    from tfviz.network.traced import TracedNetwork
+    from tfviz.network.traced.traced import TracedNetwork
 
 NO_OTHERS: Mapping[str, tf.Tensor] = {}
 NAMED = 3

@@ -73,7 +73,7 @@ class Reopened:
 def _check_reopened(model: Any, function: Any, reopening: Reopening) -> None:
     """Raise `UnsupportedModelError` where what Keras makes of a pickled model is not what was traced as `function`."""
     # It stands above this module.
-    from tfviz.network.fingerprint import fingerprint_of
+    from tfviz.network.traced.fingerprint import fingerprint_of
 
     try:
         rebuild, arguments = model.__reduce__()[:2]

@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
 from tfviz.network.batches.batches import batches
-from tfviz.network.choice import OFF, Choice
 from tfviz.network.geometry.shapes import settled
 from tfviz.network.heads.head import Head
 from tfviz.network.heads.outputs import Outputs
@@ -24,14 +23,15 @@ from tfviz.network.program.compiled_functions import CompiledFunctions
 from tfviz.network.program.compiling import concrete
 from tfviz.network.program.inputs import find_inputs
 from tfviz.network.program.program import Value, program_of
-from tfviz.network.reopening import Reopened
 from tfviz.network.replay.replay import NOTHING, Change
 from tfviz.network.replay.rules import Rule
 from tfviz.network.rewriting.channels_first import in_format, with_channels_last
 from tfviz.network.rewriting.decoding import decoded
 from tfviz.network.rewriting.fixed_batch import open_batch
 from tfviz.network.rewriting.removal import at_rest
-from tfviz.network.running import find_running
+from tfviz.network.traced.reopening import Reopened
+from tfviz.network.traced.running import find_running
+from tfviz.network.traced.trace_options import OFF, Choice
 from tfviz.printable import printable
 
 

@@ -9,15 +9,15 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import TfvizError
-from tfviz.network.choice import KEEP, Choice
 from tfviz.network.heads.head import Head
-from tfviz.network.last_layer import LastLayer, find_last_layer
 from tfviz.network.program.program import Program, Value
 from tfviz.network.replay.precision import FULL, find_precision, in_precision
 from tfviz.network.replay.quantisation import find_straight_through
 from tfviz.network.replay.replay import replay
 from tfviz.network.replay.shortcuts import NONE, Shortcuts, find_shortcuts, only_cpus
 from tfviz.network.replay.straight_through import StraightThrough
+from tfviz.network.traced.last_layer import LastLayer, find_last_layer
+from tfviz.network.traced.trace_options import KEEP, Choice
 
 
 @dataclass(frozen=True, eq=False)

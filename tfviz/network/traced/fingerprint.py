@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.network.program.program import Program, Step, Value, program_of
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.traced.traced import TracedNetwork
 
 # They pass on what they are given, gradients too: an export adds them, and no map changes by them.
 TRANSPARENT = frozenset({"Identity", "IdentityN"})

@@ -1,0 +1,1 @@
+"""A model as tfviz sees it, and how it is run, copied, pickled and told from another."""
