@@ -10,8 +10,8 @@ from keras import layers
 from model_zoo import model_of, random_images, randomise
 
 import tfviz
-from tfviz.network.biases import find_biases
-from tfviz.network.passes import BIASES, Gradient, Passes
+from tfviz.network.passes.biases import find_biases
+from tfviz.network.passes.passes import BIASES, Gradient, Passes
 
 SHAPE = (4, 5, 3)
 IMAGES = random_images(2, SHAPE)

@@ -228,7 +228,7 @@ def test_several_layers_give_a_map_each(name, model):
 
 
 def test_several_layers_share_one_backward_pass(model, monkeypatch):
-    from tfviz.network.passes import Passes
+    from tfviz.network.passes.passes import Passes
 
     made = []
     original = Passes.__init__

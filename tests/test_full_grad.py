@@ -18,7 +18,7 @@ import tfviz
 from tfviz.errors import InvalidTargetsError, TfvizError, TfvizWarning
 from tfviz.methods import run_methods
 from tfviz.methods.full_grad import Decomposition, full_grad, full_grad_decomposition, simple_full_grad
-from tfviz.network.biases import find_biases
+from tfviz.network.passes.biases import find_biases
 
 IMAGES = random_images(3)
 

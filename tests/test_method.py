@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import tfviz
 from tfviz.methods import METHODS, method
-from tfviz.network.forward import Forward
+from tfviz.network.passes.forward import Forward
 
 ABOUT = {"paper": "none", "needs": "nothing", "cost": "1 forward", "caution": "always"}
 

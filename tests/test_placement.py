@@ -14,8 +14,8 @@ from thinning import by_day, spread
 import tfviz
 from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.methods.engine.placing import placement_of
-from tfviz.network.biases import find_biases
-from tfviz.network.passes import Passes
+from tfviz.network.passes.biases import find_biases
+from tfviz.network.passes.passes import Passes
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*raw outputs are taken for logits:tfviz.errors.TfvizWarning")
 

@@ -11,7 +11,7 @@ from model_zoo import distance, randomise
 from thinning import by_day, every
 
 import tfviz
-from tfviz.network.biases import find_biases
+from tfviz.network.passes.biases import find_biases
 from tfviz.network.program.internals import forget_gradients
 
 SHAPE = (8, 8, 3)

@@ -20,8 +20,8 @@ from tfviz.methods import LAYER, Gradient, Loop, method
 from tfviz.methods.engine.explainer import run_methods
 from tfviz.methods.engine.registry import METHODS
 from tfviz.methods.engine.targets import MOST, Columns
-from tfviz.network.forward import Forward
-from tfviz.network.passes import BIASES, IMAGES
+from tfviz.network.passes.forward import Forward
+from tfviz.network.passes.passes import BIASES, IMAGES
 from tfviz.network.replay.rules import GUIDED_BACKPROP, Rule
 
 IMAGES_OF_TWO_SIGNS = random_images(3)

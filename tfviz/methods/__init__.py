@@ -15,7 +15,7 @@ targets
     with a single sigmoid logit takes 0 or 1, and the logit is negated for 0.
 batch_size
     The number of images that are computed at once; methods that run the network many times for each image take so many
-    runs at once, fewer where they would need more than `tfviz.network.memory.AFFORDED` bytes.
+    runs at once, fewer where they would need more than `tfviz.network.passes.memory.AFFORDED` bytes.
 
 The result is NumPy float32, signed and unnormalised, at the images' size: attributions of the shape of the images, or
 maps (N, H, W).
@@ -64,7 +64,7 @@ from tfviz.methods.visualization import (
     feature_visualization,
 )
 from tfviz.methods.xrai import xrai
-from tfviz.network.passes import Gradient
+from tfviz.network.passes.passes import Gradient
 
 __all__ = [
     "LAYER",

@@ -21,7 +21,7 @@ from tfviz.methods.noise import SAMPLING, over_noise
 from tfviz.network.batches.batches import batches
 from tfviz.network.diagnosis.finite import check_scores, check_weights
 from tfviz.network.geometry.placement import Placement
-from tfviz.network.passes import BIASES, Gradient, Passes
+from tfviz.network.passes.passes import BIASES, Gradient, Passes
 from tfviz.network.program.compiling import concrete
 from tfviz.network.program.program import Value
 from tfviz.network.trace import trace

@@ -12,7 +12,7 @@ from tfviz.methods.engine.decorator import method
 from tfviz.methods.engine.loop import Loop, each_repeated, joined, split
 from tfviz.methods.engine.placing import PLACING, Convention, placed, placed_if
 from tfviz.methods.engine.registry import LAYER
-from tfviz.network.passes import Features, Passes
+from tfviz.network.passes.passes import Features, Passes
 
 
 @method(

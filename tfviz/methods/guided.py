@@ -9,7 +9,7 @@ from tfviz.methods.engine.decorator import method
 from tfviz.methods.engine.placing import PLACING, Convention, placed
 from tfviz.methods.engine.registry import LAYER
 from tfviz.methods.gradients import ONE_PASS
-from tfviz.network.passes import IMAGES, Gradient, Passes
+from tfviz.network.passes.passes import IMAGES, Gradient, Passes
 from tfviz.network.replay.rules import DECONVNET, GUIDED_BACKPROP
 
 NEEDS_RELU = "ReLUs (raises on SiLU, GELU, hard swish, PReLU)"

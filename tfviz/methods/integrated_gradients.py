@@ -16,7 +16,7 @@ from tfviz.methods.engine.checks import name_images, whole
 from tfviz.methods.engine.decorator import method
 from tfviz.methods.engine.loop import Diagnosed, Loop, each_repeated, joined, split
 from tfviz.methods.engine.registry import Convert, Judge
-from tfviz.network.passes import Gradient, Passes
+from tfviz.network.passes.passes import Gradient, Passes
 
 GAP = "completeness_gap"
 BASELINE = "baseline"

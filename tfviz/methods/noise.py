@@ -12,7 +12,7 @@ from tfviz.methods.engine.checks import number, whole
 from tfviz.methods.engine.decorator import method
 from tfviz.methods.engine.loop import Diagnosed, Loop, each_repeated, joined, split
 from tfviz.methods.engine.registry import INNER, INNER_OPTIONS, LAYER, Convert, Method, find_method
-from tfviz.network.passes import Features, Passes
+from tfviz.network.passes.passes import Features, Passes
 
 SMILKOV = "Smilkov 2017, arXiv 1706.03825"
 SAMPLING: dict[str, Convert] = {

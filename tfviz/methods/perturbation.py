@@ -12,7 +12,7 @@ from tfviz.errors import TfvizError
 from tfviz.methods.engine.checks import number, optional, whole
 from tfviz.methods.engine.decorator import method
 from tfviz.methods.engine.loop import Loop, each_repeated, joined, split
-from tfviz.network.passes import Passes
+from tfviz.network.passes.passes import Passes
 
 MEAN = "mean"
 

@@ -27,7 +27,7 @@ from tfviz.errors import (
 from tfviz.methods import METHODS, choose_methods, class_visualization, compile_methods, plan_methods
 from tfviz.methods.engine.registry import LAYER, ON_HOST
 from tfviz.methods.engine.targets import Columns, best_classes
-from tfviz.network.applicability import check_rules
+from tfviz.network.passes.rule_checks import check_rules
 from tfviz.network.traced.traced import TracedNetwork
 from tfviz.progress import progress
 

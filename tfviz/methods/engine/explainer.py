@@ -15,7 +15,7 @@ from tfviz.methods.engine.batching import run_batches
 from tfviz.methods.engine.planning import plan_methods
 from tfviz.methods.engine.registry import find_method
 from tfviz.methods.engine.targets import NO_COLUMNS, Columns
-from tfviz.network.applicability import check_rules
+from tfviz.network.passes.rule_checks import check_rules
 from tfviz.network.trace import trace
 from tfviz.network.traced.traced import TracedNetwork
 

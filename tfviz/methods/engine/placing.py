@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfviz.methods.engine.checks import one_of
 from tfviz.network.geometry.placement import Line, Placement
-from tfviz.network.passes import Passes
+from tfviz.network.passes.passes import Passes
 from tfviz.network.program.program import Value
 
 Convention = Literal["convention", "receptive_field"]

@@ -10,7 +10,7 @@ from tfviz.methods.engine.loop import Diagnosed, Loop
 from tfviz.methods.engine.planning import Run
 from tfviz.network.batches.batches import PREDICTED
 from tfviz.network.batches.user_images import HALF
-from tfviz.network.passes import Passes
+from tfviz.network.passes.passes import Passes
 from tfviz.network.program.compiling import checked
 from tfviz.network.program.inputs import is_batch
 from tfviz.network.traced.traced import TracedNetwork

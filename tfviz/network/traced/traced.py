@@ -17,8 +17,8 @@ from tfviz.network.heads.head import Head
 from tfviz.network.heads.outputs import Outputs
 from tfviz.network.layers.layer import Layer, Shape
 from tfviz.network.layers.layers import Layers
-from tfviz.network.memory import affordable
 from tfviz.network.opening import Source, own_tensor
+from tfviz.network.passes.memory import affordable
 from tfviz.network.program.compiled_functions import CompiledFunctions
 from tfviz.network.program.compiling import concrete
 from tfviz.network.program.inputs import find_inputs

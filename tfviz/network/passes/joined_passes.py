@@ -7,7 +7,7 @@ from copy import copy
 
 import tensorflow as tf
 
-from tfviz.network.passes import BIASES, Gradient, Passes
+from tfviz.network.passes.passes import BIASES, Gradient, Passes
 
 
 def joined(columns: Sequence[Passes]) -> Passes:

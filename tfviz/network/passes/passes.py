@@ -11,10 +11,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfviz.network.applicability import check_rules
-from tfviz.network.biases import BiasTerm, find_biases
-from tfviz.network.forward import Forward, shared_by
 from tfviz.network.heads.head import SOFTMAX_OF_RAW
+from tfviz.network.passes.biases import BiasTerm, find_biases
+from tfviz.network.passes.forward import Forward, shared_by
+from tfviz.network.passes.rule_checks import check_rules
 from tfviz.network.program.inputs import is_batch
 from tfviz.network.program.program import Value
 from tfviz.network.replay.replay import NOTHING, Change
