@@ -19,14 +19,14 @@ import time
 from pathlib import Path
 
 from tfviz import demo
-from tfviz.apps.output import write_picture
+from tfviz.apps.files.output import write_picture
 
 METHOD = "grad_cam"
 LOOP = """
 import sys
 import numpy as np
 import tfviz
-from tfviz.apps.images import read_image
+from tfviz.apps.files.images import read_image
 from tfviz.demo import load_network
 network = tfviz.trace(load_network())
 paths = sys.argv[2:]

@@ -219,7 +219,7 @@ class Opener:
 
 def open_image(path: Path) -> bool:
     """Whether an image came of the file."""
-    from tfviz.apps.images import read_image
+    from tfviz.apps.files.images import read_image
 
     image = read_image(path)
     return image.dtype == "uint8" and image.ndim == 3 and image.shape[2] == 3
@@ -229,7 +229,7 @@ def open_model(path: Path) -> bool:
     """Whether a network, or what a file of JSON says, came of the file or folder."""
     import tfviz
     from tfviz.apps.explanation_metadata import read_explanation_metadata
-    from tfviz.apps.labels import read_labels
+    from tfviz.apps.files.labels import read_labels
 
     if path.suffix == ".json":
         return isinstance(read_labels(path), list)

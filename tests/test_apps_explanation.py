@@ -17,7 +17,8 @@ from keras import layers
 from model_zoo import CLASSES, SHAPE, functional, model_of, random_images, randomise
 
 import tfviz
-from tfviz.apps import manifest, output
+from tfviz.apps import manifest
+from tfviz.apps.files import output
 
 NAMES = ["ant", "bee", "cow", "$dog$", "emu"]
 

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tfviz.apps.image_files import find_images
-from tfviz.apps.images import fit_image, image_size, read_image
+from tfviz.apps.files.image_files import find_images
+from tfviz.apps.files.images import fit_image, image_size, read_image
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "images"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfviz.apps.labels import imagenet_labels, keras_cache, read_labels, resolve_target
+from tfviz.apps.files.labels import imagenet_labels, keras_cache, read_labels, resolve_target
 from tfviz.errors import InvalidTargetsError, TfvizWarning
 
 IMAGENET = Path(__file__).parents[2] / "shared" / "models" / "imagenet_classes.txt"

@@ -187,7 +187,7 @@ def test_these_modules_do_not_import_tensorflow():
     # An empty `tfviz` stands in for the package, whose own import is not the subject here.
     code = (
         "import sys, types; package = sys.modules['tfviz'] = types.ModuleType('tfviz'); package.__path__ = ['tfviz']\n"
-        "import tfviz.apps.images, tfviz.apps.labels, tfviz.apps.models, tfviz.apps.preprocessing\n"
+        "import tfviz.apps.files.images, tfviz.apps.files.labels, tfviz.apps.models, tfviz.apps.preprocessing\n"
         "print(sorted({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)

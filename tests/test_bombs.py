@@ -22,9 +22,9 @@ import pytest
 import tfviz
 from tfviz import demo
 from tfviz.apps.command.app import app
-from tfviz.apps.image_headers import needed_of, read_header
-from tfviz.apps.images import decode_image, read_image
-from tfviz.apps.map_files import read_maps
+from tfviz.apps.files.image_headers import needed_of, read_header
+from tfviz.apps.files.images import decode_image, read_image
+from tfviz.apps.files.map_files import read_maps
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
 from tfviz.limits import MAXIMUM_IMAGE_BYTES, MAXIMUM_MODEL_BYTES
 from tfviz.network.opening.links import find_links_in_zip
@@ -42,7 +42,7 @@ import json, sys
 from pathlib import Path
 from tfviz.errors import TfvizError
 if sys.argv[1] == "images":
-    from tfviz.apps.images import read_image as open_it
+    from tfviz.apps.files.images import read_image as open_it
     from tfviz import demo
     open_it(demo.sample_paths()[0])
 else:

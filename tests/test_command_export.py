@@ -16,7 +16,7 @@ from model_zoo import SIZE, distance, head, model_of, randomise
 
 import tfviz
 from tfviz import demo
-from tfviz.apps.images import fit_image, read_image
+from tfviz.apps.files.images import fit_image, read_image
 
 
 @pytest.fixture

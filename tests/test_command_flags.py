@@ -11,7 +11,7 @@ import pytest
 from model_zoo import SIZE, model_of
 
 import tfviz
-from tfviz.apps.images import read_image
+from tfviz.apps.files.images import read_image
 from tfviz.methods import METHODS
 
 

@@ -12,7 +12,7 @@ from test_command_line import blind, manifest_in, picture_of
 
 import tfviz
 from tfviz import demo
-from tfviz.apps.map_files import read_maps
+from tfviz.apps.files.map_files import read_maps
 from tfviz.results import collapse, grabcut_mask, largest_box, largest_component, normalise, outline, threshold_mask
 
 

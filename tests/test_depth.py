@@ -13,9 +13,9 @@ from keras import layers
 import tfviz
 from tfviz.apps.beam import AttributionHandler
 from tfviz.apps.cards import CardMaker
-from tfviz.apps.depth import picture_of
 from tfviz.apps.examples import Look, MethodChoice
-from tfviz.apps.images import decode_image
+from tfviz.apps.files.depth import picture_of
+from tfviz.apps.files.images import decode_image
 from tfviz.apps.model_options import ModelOptions
 from tfviz.apps.setup import set_up
 from tfviz.errors import TfvizError, TfvizWarning

@@ -20,7 +20,7 @@ from tfviz import demo
 from tfviz.apps.decoding import decode, orientation
 from tfviz.apps.encoded import Decoder
 from tfviz.apps.export import export
-from tfviz.apps.images import fit_image, read_image
+from tfviz.apps.files.images import fit_image, read_image
 from tfviz.apps.preprocessing import find_preprocessing
 
 

@@ -29,8 +29,8 @@ from hypothesis import strategies as st
 from mutation import Opener, mutated, mutated_json, mutated_message, mutated_zip
 
 from tfviz import trace
-from tfviz.apps.images import decode_image
-from tfviz.apps.labels import read_labels
+from tfviz.apps.files.images import decode_image
+from tfviz.apps.files.labels import read_labels
 from tfviz.errors import InvalidImagesError, TfvizError, UnsupportedModelError
 from tfviz.printable import JOINERS, printable
 

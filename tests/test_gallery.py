@@ -9,7 +9,7 @@ import pytest
 
 import tfviz
 from tfviz import demo
-from tfviz.apps.images import read_image
+from tfviz.apps.files.images import read_image
 from tfviz.apps.preprocessing import find_preprocessing
 from tfviz.results import tiles
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tfviz.apps.map_files import read_maps, write_maps
+from tfviz.apps.files.map_files import read_maps, write_maps
 from tfviz.errors import TfvizError
 
 MAPS = np.random.default_rng(0).random((2, 3, 4))

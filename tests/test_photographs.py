@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tfviz
-from tfviz.apps.images import fit_image, read_image
+from tfviz.apps.files.images import fit_image, read_image
 from tfviz.apps.preprocessing import find_preprocessing
 
 SHARED = Path(__file__).parents[2] / "shared"

@@ -9,9 +9,9 @@ import threading
 
 import pytest
 
-from tfviz.apps import replacing
 from tfviz.apps.beam.files import check_replaceable
-from tfviz.apps.replacing import replace_folder
+from tfviz.apps.files import replacing
+from tfviz.apps.files.replacing import replace_folder
 from tfviz.errors import TfvizError, TfvizWarning
 
 

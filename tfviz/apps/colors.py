@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfviz.apps.images import fit_image, read_image
+from tfviz.apps.files.images import fit_image, read_image
 from tfviz.apps.preprocessing import Preprocessing
 from tfviz.demo import generate
 from tfviz.limits import MAXIMUM_IMAGE_BYTES

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.apps.decoding import decode
-from tfviz.apps.images import CROP_FRACTION, WAYS_TO_FIT
+from tfviz.apps.files.images import CROP_FRACTION, WAYS_TO_FIT
 from tfviz.apps.preprocessing import Preprocessing
 from tfviz.errors import InvalidImagesError
 from tfviz.results.colors import LUMINANCE
@@ -18,7 +18,7 @@ from tfviz.results.colors import LUMINANCE
 class Decoder:
     """How encoded files become images.
 
-    size: height and width of the network's images. fit: one of `tfviz.apps.images.WAYS_TO_FIT`.
+    size: height and width of the network's images. fit: one of `tfviz.apps.files.images.WAYS_TO_FIT`.
     """
 
     preprocessing: Preprocessing

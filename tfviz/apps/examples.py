@@ -14,11 +14,11 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfviz.apps.depth import FULL, picture_of
 from tfviz.apps.explain import explain
 from tfviz.apps.explanation import Explanation
 from tfviz.apps.features import picture_in
-from tfviz.apps.images import Image, decode_image, fit_image
+from tfviz.apps.files.depth import FULL, picture_of
+from tfviz.apps.files.images import Image, decode_image, fit_image
 from tfviz.apps.model_options import ModelOptions
 from tfviz.apps.records import DIAGNOSTICS
 from tfviz.apps.setup import Setup, set_up, with_baselines

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfviz.apps import manifest
-from tfviz.apps.labels import class_name
+from tfviz.apps.files.labels import class_name
+from tfviz.apps.files.output import PICTURE_SUFFIX, check_folder, file_part, write_array, write_figure
 from tfviz.apps.origin import Origin
-from tfviz.apps.output import PICTURE_SUFFIX, check_folder, file_part, write_array, write_figure
 from tfviz.apps.shown import channel_step, shown
 from tfviz.errors import InvalidImagesError, TfvizError
 from tfviz.methods import Results

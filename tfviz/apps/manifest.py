@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfviz.apps.output import write_file
+from tfviz.apps.files.output import write_file
 from tfviz.data_format import DataFormat
 from tfviz.printable import printable
 

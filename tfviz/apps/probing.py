@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.apps.features import trial_record
-from tfviz.apps.images import WAYS_TO_FIT, fit_image
-from tfviz.apps.output import encode_picture
+from tfviz.apps.files.images import WAYS_TO_FIT, fit_image
+from tfviz.apps.files.output import encode_picture
 from tfviz.apps.preprocessing import Preprocessing, affine_preprocessing
 from tfviz.errors import TfvizError, UnsupportedModelError
 from tfviz.network.parsing import ExampleFormat

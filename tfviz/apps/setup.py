@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.apps.depth import FULL, check_depth, check_not_chosen, picture_of
 from tfviz.apps.explanation_metadata import ExplanationMetadata, read_explanation_metadata
 from tfviz.apps.features import picture_in, wrap
-from tfviz.apps.images import Image, check_fit, decode_image, fit_image, image_size, read_bytes
-from tfviz.apps.labels import read_labels, resolve_target
+from tfviz.apps.files.depth import FULL, check_depth, check_not_chosen, picture_of
+from tfviz.apps.files.images import Image, check_fit, decode_image, fit_image, image_size, read_bytes
+from tfviz.apps.files.labels import read_labels, resolve_target
 from tfviz.apps.model_options import ModelOptions
 from tfviz.apps.models import OpenedModel, open_model
 from tfviz.apps.preprocessing import Preprocessing, find_preprocessing

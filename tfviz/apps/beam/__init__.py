@@ -3,7 +3,7 @@
 import contextlib
 import os
 
-from tfviz.apps.quiet import silent_stderr
+from tfviz.apps.files.quiet import silent_stderr
 from tfviz.errors import TfvizError
 
 try:

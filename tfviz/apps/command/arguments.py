@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from tfviz.apps.output import ANIMATION_SUFFIX, PICTURE_SUFFIX
+from tfviz.apps.files.output import ANIMATION_SUFFIX, PICTURE_SUFFIX
 from tfviz.errors import InvalidImagesError, TfvizWarning
 
 DEFAULT_OUTPUT = Path("tfviz-output")
@@ -15,7 +15,7 @@ DEFAULT_OUTPUT = Path("tfviz-output")
 
 def find_pictures(arguments: list[str]) -> list[Path]:
     """Return the image files that are named, without the pictures that tfviz made of others."""
-    from tfviz.apps.image_files import find_images
+    from tfviz.apps.files.image_files import find_images
 
     found = find_images(arguments)
     paths = [path for path in found if not path.name.endswith((PICTURE_SUFFIX, ANIMATION_SUFFIX))]

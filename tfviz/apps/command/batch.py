@@ -18,7 +18,7 @@ from tfviz.apps.beam.pipeline import INPUTS, Batch, build, open_pipeline, run
 from tfviz.apps.command.batching import LABEL
 from tfviz.apps.examples import Look, MethodChoice
 from tfviz.apps.explanation import Explanation
-from tfviz.apps.images import WAYS_TO_FIT
+from tfviz.apps.files.images import WAYS_TO_FIT
 from tfviz.apps.model_options import ModelOptions
 from tfviz.apps.records import DEAD_LETTERS, ENCODED, OVERLAYS, RESULTS
 from tfviz.apps.setup import Setup, set_up, with_baselines

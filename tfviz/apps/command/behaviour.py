@@ -13,7 +13,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from tfviz.apps.quiet import silent_stderr
+from tfviz.apps.files.quiet import silent_stderr
 from tfviz.errors import TfvizError, TfvizWarning, UnsupportedModelError
 from tfviz.printable import printable
 

@@ -14,7 +14,7 @@ from tfviz.apps.colors import find_color_statistics
 from tfviz.apps.command.outcome import File, Outcome, Request
 from tfviz.apps.explain import explain_columns
 from tfviz.apps.explanation import Explanation
-from tfviz.apps.output import file_names
+from tfviz.apps.files.output import file_names
 from tfviz.apps.setup import Sample, Setup, with_baselines
 from tfviz.errors import (
     InvalidImagesError,

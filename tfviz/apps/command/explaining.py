@@ -12,7 +12,7 @@ from tfviz.apps.command import options
 from tfviz.apps.command.arguments import DEFAULT_OUTPUT, check_looks, find_pictures
 from tfviz.apps.command.behaviour import say, start_tensorflow
 from tfviz.apps.command.flags import chosen, model_options
-from tfviz.apps.output import check_folder
+from tfviz.apps.files.output import check_folder
 
 if TYPE_CHECKING:
     from tfviz.apps.command.outcome import Outcome

@@ -19,8 +19,8 @@ from tfviz.apps.command.tables import print_rows
 from tfviz.apps.encoded import Decoder
 from tfviz.apps.export import check_encoded, write
 from tfviz.apps.features import trial_record
+from tfviz.apps.files.images import fit_image, read_image
 from tfviz.apps.folders import EXTRA
-from tfviz.apps.images import fit_image, read_image
 from tfviz.apps.model_options import ModelOptions
 from tfviz.apps.models import OpenedModel, open_model
 from tfviz.apps.preprocessing import find_preprocessing

@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from tfviz.apps.command.outcome import File, Outcome, Request
 from tfviz.apps.explanation import Explanation
-from tfviz.apps.images import Image
-from tfviz.apps.map_files import write_maps
-from tfviz.apps.output import file_part, write_array
+from tfviz.apps.files.images import Image
+from tfviz.apps.files.map_files import write_maps
+from tfviz.apps.files.output import file_part, write_array
 from tfviz.apps.places import Finder
 from tfviz.apps.setup import Setup
 from tfviz.methods.engine.registry import sign_of

@@ -10,7 +10,7 @@ from tfviz.apps.command import options
 from tfviz.apps.command.arguments import DEFAULT_OUTPUT, find_pictures, read_numbers
 from tfviz.apps.command.behaviour import start_tensorflow
 from tfviz.apps.command.flags import chosen, model_options
-from tfviz.apps.output import check_folder
+from tfviz.apps.files.output import check_folder
 
 
 def visualize(

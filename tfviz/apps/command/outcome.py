@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfviz.apps import manifest
-from tfviz.apps.depth import FULL
 from tfviz.apps.explanation import Explanation
-from tfviz.apps.images import Image
-from tfviz.apps.labels import class_name
-from tfviz.apps.output import MOST_NAMED, PICTURE_SUFFIX, write_figure
+from tfviz.apps.files.depth import FULL
+from tfviz.apps.files.images import Image
+from tfviz.apps.files.labels import class_name
+from tfviz.apps.files.output import MOST_NAMED, PICTURE_SUFFIX, write_figure
 from tfviz.apps.setup import Setup
 from tfviz.methods.engine.registry import method_of
 

@@ -15,8 +15,8 @@ from rich.text import Text
 from tfviz.apps.command.behaviour import tell
 from tfviz.apps.command.outcome import Outcome, Scored
 from tfviz.apps.explanation import Explanation
-from tfviz.apps.labels import class_name
-from tfviz.apps.output import replacing
+from tfviz.apps.files.labels import class_name
+from tfviz.apps.files.output import replacing
 from tfviz.data_format import DataFormat
 from tfviz.methods import METHODS
 from tfviz.methods.engine.precision_error import PRECISION_ERROR

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tfviz.apps.image_headers.header import CUT_OFF, DamagedError, Header, limited
+from tfviz.apps.files.image_headers.header import CUT_OFF, DamagedError, Header, limited
 
 SIGNATURE = b"\xff\xd8\xff"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}

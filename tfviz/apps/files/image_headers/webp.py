@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 
-from tfviz.apps.image_headers.header import Header, limited
+from tfviz.apps.files.image_headers.header import Header, limited
 
 
 def read_webp(data: bytes) -> Header:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfviz.apps.output import write_array
+from tfviz.apps.files.output import write_array
 from tfviz.errors import InvalidImagesError, TfvizError
 from tfviz.results.checks import check_scaled
 

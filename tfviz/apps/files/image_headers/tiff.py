@@ -6,7 +6,7 @@ import contextlib
 import struct
 from collections.abc import Container
 
-from tfviz.apps.image_headers.header import DamagedError, Header, damaged
+from tfviz.apps.files.image_headers.header import DamagedError, Header, damaged
 
 BIG = (b"II+\0", b"MM\0+")
 SIGNATURES = (b"II*\0", b"MM\0*", *BIG)

@@ -10,13 +10,13 @@ import re
 import struct
 from collections.abc import Callable
 
-from tfviz.apps.image_headers import jpeg, plain, png, tiff
-from tfviz.apps.image_headers.header import CUT_OFF, NO_IMAGE, DamagedError, Header, damaged
-from tfviz.apps.image_headers.jpeg import read_jpeg
-from tfviz.apps.image_headers.plain import read_bmp, read_gif, read_pnm
-from tfviz.apps.image_headers.png import read_png
-from tfviz.apps.image_headers.tiff import read_orientation, read_tiff
-from tfviz.apps.image_headers.webp import read_webp
+from tfviz.apps.files.image_headers import jpeg, plain, png, tiff
+from tfviz.apps.files.image_headers.header import CUT_OFF, NO_IMAGE, DamagedError, Header, damaged
+from tfviz.apps.files.image_headers.jpeg import read_jpeg
+from tfviz.apps.files.image_headers.plain import read_bmp, read_gif, read_pnm
+from tfviz.apps.files.image_headers.png import read_png
+from tfviz.apps.files.image_headers.tiff import read_orientation, read_tiff
+from tfviz.apps.files.image_headers.webp import read_webp
 from tfviz.errors import InvalidImagesError
 
 __all__ = ["NO_IMAGE", "Header", "is_jpeg", "needed_of", "read_header", "read_orientation"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import struct
 
-from tfviz.apps.image_headers.header import Header, damaged
+from tfviz.apps.files.image_headers.header import Header, damaged
 
 GIF, BMP, PNM = b"GIF8", b"BM", re.compile(rb"P[1-6]\s")
 _GIF_BYTES = 12  # of a pixel, whose frames OpenCV lays over each other

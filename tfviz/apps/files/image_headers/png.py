@@ -6,7 +6,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from tfviz.apps.image_headers.header import CUT_OFF, DamagedError, Header, damaged, limited
+from tfviz.apps.files.image_headers.header import CUT_OFF, DamagedError, Header, damaged, limited
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LENGTH = 13  # of a header

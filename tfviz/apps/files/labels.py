@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tfviz.apps.json_texts import read_json
+from tfviz.apps.files.json_texts import read_json
 from tfviz.errors import InvalidTargetsError, TfvizWarning, one_line, resembling
 from tfviz.paths import special_kind
 from tfviz.printable import printable

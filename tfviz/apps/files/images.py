@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.apps.depth import FULL, RAW, in_eight_bits, warn_of_depth, white_of
-from tfviz.apps.image_headers import NO_IMAGE, Header, is_jpeg, needed_of, read_header, read_orientation
-from tfviz.apps.quiet import silent_stderr
+from tfviz.apps.files.depth import FULL, RAW, in_eight_bits, warn_of_depth, white_of
+from tfviz.apps.files.image_headers import NO_IMAGE, Header, is_jpeg, needed_of, read_header, read_orientation
+from tfviz.apps.files.quiet import silent_stderr
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
 from tfviz.limits import MAXIMUM_IMAGE_BYTES
 from tfviz.paths import special_kind
@@ -47,7 +47,7 @@ def decode_image(
     orientation of JPEG, PNG and WebP files is honoured. Of several pages or frames the first is read.
 
     Args:
-        data: A file in one of the formats of `tfviz.apps.image_headers`.
+        data: A file in one of the formats of `tfviz.apps.files.image_headers`.
         name: What errors call it.
         maximum_bytes: What its pixels may take while they are decoded, by its header. With the result, and what a
             decoder holds beside, the peak is at most three times as much (measured: progressive JPEG in full colour).
