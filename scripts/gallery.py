@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from tfviz.apps.command.explain import ALL, find_methods
-from tfviz.apps.explain import explain
-from tfviz.apps.explanation import Explanation, class_name
+from tfviz.apps.explanation.explain import explain
+from tfviz.apps.explanation.explanation import Explanation, class_name
 from tfviz.apps.files.output import write_picture
 from tfviz.apps.setup import ModelOptions, Setup, set_up
 from tfviz.demo import sample_paths

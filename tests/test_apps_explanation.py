@@ -17,7 +17,7 @@ from keras import layers
 from model_zoo import CLASSES, SHAPE, functional, model_of, random_images, randomise
 
 import tfviz
-from tfviz.apps import manifest
+from tfviz.apps.explanation import manifest
 from tfviz.apps.files import output
 
 NAMES = ["ant", "bee", "cow", "$dog$", "emu"]

@@ -147,7 +147,7 @@ def test_only_the_functions_for_it_print():
 
 
 def test_arrays_in_a_manifest_stay_numbers(tmp_path):
-    from tfviz.apps.manifest import write
+    from tfviz.apps.explanation.manifest import write
 
     write(tmp_path, {"a": np.arange(2), EVIL: [EVIL, None, True]})
     assert json.loads((tmp_path / "manifest.json").read_text()) == {"a": [0, 1], SHOWN: [SHOWN, None, True]}

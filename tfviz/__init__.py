@@ -21,8 +21,8 @@ from tfviz.errors import (
 )
 
 if TYPE_CHECKING:
-    from tfviz.apps.explain import explain
-    from tfviz.apps.explanation import Explanation
+    from tfviz.apps.explanation.explain import explain
+    from tfviz.apps.explanation.explanation import Explanation
     from tfviz.apps.export import export
     from tfviz.methods import (
         METHODS,
@@ -77,8 +77,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _LAZY = {
-    "Explanation": "tfviz.apps.explanation",
-    "explain": "tfviz.apps.explain",
+    "Explanation": "tfviz.apps.explanation.explanation",
+    "explain": "tfviz.apps.explanation.explain",
     "export": "tfviz.apps.export",
     **dict.fromkeys(
         (

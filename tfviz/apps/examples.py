@@ -14,15 +14,15 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfviz.apps.explain import explain
-from tfviz.apps.explanation import Explanation
+from tfviz.apps.explanation.explain import explain
+from tfviz.apps.explanation.explanation import Explanation
+from tfviz.apps.explanation.shown import shown
 from tfviz.apps.features import picture_in
 from tfviz.apps.files.depth import FULL, picture_of
 from tfviz.apps.files.images import Image, decode_image, fit_image
 from tfviz.apps.model_options import ModelOptions
 from tfviz.apps.records import DIAGNOSTICS
 from tfviz.apps.setup import Setup, set_up, with_baselines
-from tfviz.apps.shown import shown
 from tfviz.arrays import refuse_masked
 from tfviz.data_format import DataFormat
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, TfvizWarning, UnknownLayerError, one_line

@@ -10,8 +10,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfviz.apps import manifest
 from tfviz.apps.encoded import Decoder
+from tfviz.apps.explanation import manifest
 from tfviz.apps.files.images import image_size
 from tfviz.apps.folders import EXTRA, SAVED_MODEL, carry_over, check_place, whole_folder
 from tfviz.apps.preprocessing import find_preprocessing

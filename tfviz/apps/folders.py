@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tfviz.apps.explanation.manifest import FILE_NAME
 from tfviz.apps.files.output import check_folder
 from tfviz.apps.files.replacing import replace_folder
-from tfviz.apps.manifest import FILE_NAME
 from tfviz.errors import TfvizError
 
 SAVED_MODEL = "saved_model.pb"

@@ -10,8 +10,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfviz.apps import manifest
 from tfviz.apps.encoded import Decoder
+from tfviz.apps.explanation import manifest
 from tfviz.errors import TfvizError
 from tfviz.methods import plan_methods
 from tfviz.methods.engine.checks import whole

@@ -14,9 +14,9 @@ from pathlib import Path
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+from tfviz.apps.explanation.manifest import FILE_NAME
 from tfviz.apps.files.output import PICTURE_SUFFIX, check_folder
 from tfviz.apps.files.replacing import replace_folder
-from tfviz.apps.manifest import FILE_NAME
 from tfviz.apps.records import DEAD_LETTERS, OVERLAYS, RESULTS
 from tfviz.errors import InvalidImagesError, TfvizError
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from tfviz.apps import manifest
 from tfviz.apps.beam import AttributionHandler, files
 from tfviz.apps.beam.handler import DOUBTFUL, ZERO_MAPS
 from tfviz.apps.beam.pipeline import INPUTS, Batch, build, open_pipeline, run
 from tfviz.apps.command.batching import LABEL
 from tfviz.apps.examples import Look, MethodChoice
-from tfviz.apps.explanation import Explanation
+from tfviz.apps.explanation import manifest
+from tfviz.apps.explanation.explanation import Explanation
 from tfviz.apps.files.images import WAYS_TO_FIT
 from tfviz.apps.model_options import ModelOptions
 from tfviz.apps.records import DEAD_LETTERS, ENCODED, OVERLAYS, RESULTS

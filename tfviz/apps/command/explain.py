@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from tfviz.apps.colors import find_color_statistics
 from tfviz.apps.command.outcome import File, Outcome, Request
-from tfviz.apps.explain import explain_columns
-from tfviz.apps.explanation import Explanation
+from tfviz.apps.explanation.explain import explain_columns
+from tfviz.apps.explanation.explanation import Explanation
 from tfviz.apps.files.output import file_names
 from tfviz.apps.setup import Sample, Setup, with_baselines
 from tfviz.errors import (

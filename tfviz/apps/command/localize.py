@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfviz.apps.command.outcome import File, Outcome, Request
-from tfviz.apps.explanation import Explanation
+from tfviz.apps.explanation.explanation import Explanation
 from tfviz.apps.files.images import Image
 from tfviz.apps.files.map_files import write_maps
 from tfviz.apps.files.output import file_part, write_array

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfviz.apps import manifest
-from tfviz.apps.explanation import Explanation
+from tfviz.apps.explanation import manifest
+from tfviz.apps.explanation.explanation import Explanation
 from tfviz.apps.files.depth import FULL
 from tfviz.apps.files.images import Image
 from tfviz.apps.files.labels import class_name

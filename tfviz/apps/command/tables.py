@@ -14,7 +14,7 @@ from rich.text import Text
 
 from tfviz.apps.command.behaviour import tell
 from tfviz.apps.command.outcome import Outcome, Scored
-from tfviz.apps.explanation import Explanation
+from tfviz.apps.explanation.explanation import Explanation
 from tfviz.apps.files.labels import class_name
 from tfviz.apps.files.output import replacing
 from tfviz.data_format import DataFormat

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfviz.apps import manifest
+from tfviz.apps.explanation import manifest
+from tfviz.apps.explanation.origin import Origin
+from tfviz.apps.explanation.shown import channel_step, shown
 from tfviz.apps.files.labels import class_name
 from tfviz.apps.files.output import PICTURE_SUFFIX, check_folder, file_part, write_array, write_figure
-from tfviz.apps.origin import Origin
-from tfviz.apps.shown import channel_step, shown
 from tfviz.errors import InvalidImagesError, TfvizError
 from tfviz.methods import Results
 from tfviz.methods.engine.registry import is_attribution, is_signed, method_of

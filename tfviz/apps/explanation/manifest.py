@@ -16,7 +16,7 @@ from tfviz.data_format import DataFormat
 from tfviz.printable import printable
 
 if TYPE_CHECKING:
-    from tfviz.apps.explanation import Explanation
+    from tfviz.apps.explanation.explanation import Explanation
     from tfviz.network.traced.traced import TracedNetwork
 
 SCHEMA = 1

@@ -6,7 +6,7 @@ import warnings
 import weakref
 from typing import Any
 
-from tfviz.apps.manifest import explained_part
+from tfviz.apps.explanation.manifest import explained_part
 from tfviz.errors import TfvizWarning
 from tfviz.network.traced.fingerprint import fingerprint_of, stamp
 from tfviz.network.traced.traced import TracedNetwork

@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tfviz.apps.explanation import Explanation
-from tfviz.apps.origin import Origin
+from tfviz.apps.explanation.explanation import Explanation
+from tfviz.apps.explanation.origin import Origin
 from tfviz.errors import InvalidTargetsError
 from tfviz.methods import Results, choose_methods, run_methods
 from tfviz.methods.engine.registry import LAYER
