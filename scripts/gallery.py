@@ -20,7 +20,7 @@ from tfviz.apps.command.explain import ALL, find_methods
 from tfviz.apps.explanation.explain import explain
 from tfviz.apps.explanation.explanation import Explanation, class_name
 from tfviz.apps.files.output import write_picture
-from tfviz.apps.setup import ModelOptions, Setup, set_up
+from tfviz.apps.model.setup import ModelOptions, Setup, set_up
 from tfviz.demo import sample_paths
 from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.results import montage, tiles

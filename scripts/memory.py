@@ -31,7 +31,7 @@ def measure(name: str, method: str) -> None:
     import numpy as np
 
     import tfviz
-    from tfviz.apps.models import open_model
+    from tfviz.apps.model.models import open_model
 
     warnings.simplefilter("ignore")
     opened = open_model(name, weights="random")

@@ -228,8 +228,8 @@ def open_image(path: Path) -> bool:
 def open_model(path: Path) -> bool:
     """Whether a network, or what a file of JSON says, came of the file or folder."""
     import tfviz
-    from tfviz.apps.explanation_metadata import read_explanation_metadata
     from tfviz.apps.files.labels import read_labels
+    from tfviz.apps.model.explanation_metadata import read_explanation_metadata
 
     if path.suffix == ".json":
         return isinstance(read_labels(path), list)

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import pytest
 
-from tfviz.apps.models import open_model
-from tfviz.apps.preprocessing import applications
+from tfviz.apps.model.models import open_model
+from tfviz.apps.model.preprocessing import applications
 from tfviz.errors import UnsupportedModelError
 
 # TensorFlow 2.21's own variables still lack the `copy` argument that NumPy 2 asks for; saving weights meets it.
@@ -113,7 +113,7 @@ def test_weights_that_do_not_exist(tmp_path):
 def test_a_download_that_fails_says_which_file_goes_where(tmp_path, name, file):
     """In a process of its own: Keras reads KERAS_HOME once, and a proxy that nothing answers cuts the network."""
     code = (
-        "import sys; from tfviz.apps.models import open_model\n"
+        "import sys; from tfviz.apps.model.models import open_model\n"
         "try: open_model(sys.argv[1])\n"
         "except Exception as error: print(type(error).__name__, error)"
     )
@@ -187,7 +187,7 @@ def test_these_modules_do_not_import_tensorflow():
     # An empty `tfviz` stands in for the package, whose own import is not the subject here.
     code = (
         "import sys, types; package = sys.modules['tfviz'] = types.ModuleType('tfviz'); package.__path__ = ['tfviz']\n"
-        "import tfviz.apps.files.images, tfviz.apps.files.labels, tfviz.apps.models, tfviz.apps.preprocessing\n"
+        "import tfviz.apps.files.images, tfviz.apps.files.labels, tfviz.apps.model.models, tfviz.apps.model.preprocessing\n"
         "print(sorted({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)

@@ -7,7 +7,7 @@ import importlib
 import numpy as np
 import pytest
 
-from tfviz.apps.preprocessing import families, find_preprocessing
+from tfviz.apps.model.preprocessing import families, find_preprocessing
 from tfviz.errors import InvalidImagesError, TfvizError
 
 FAMILIES = [

@@ -468,7 +468,7 @@ def test_interrupted(run, own, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tfviz.apps.setup.open_model", interrupt)
+    monkeypatch.setattr("tfviz.apps.model.setup.open_model", interrupt)
     assert run(*quiet(own, own / "one.png")) == (130, "", "")
 
 

@@ -15,7 +15,7 @@ from model_zoo import CLASSES
 
 import tfviz
 from tfviz.apps.beam import AttributionHandler
-from tfviz.apps.explanation_metadata import FILE
+from tfviz.apps.model.explanation_metadata import FILE
 from tfviz.errors import UnsupportedModelError
 
 SIDE = 12

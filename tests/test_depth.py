@@ -16,8 +16,8 @@ from tfviz.apps.cards import CardMaker
 from tfviz.apps.examples import Look, MethodChoice
 from tfviz.apps.files.depth import picture_of
 from tfviz.apps.files.images import decode_image
-from tfviz.apps.model_options import ModelOptions
-from tfviz.apps.setup import set_up
+from tfviz.apps.model.model_options import ModelOptions
+from tfviz.apps.model.setup import set_up
 from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.results import grey_picture
 

@@ -21,12 +21,12 @@ import pytest
 import tfviz
 from tfviz import demo
 from tfviz.apps.command.app import app
-from tfviz.apps.explanation_metadata import read_explanation_metadata
 from tfviz.apps.files.image_files import find_images
 from tfviz.apps.files.images import read_image
 from tfviz.apps.files.labels import read_labels
 from tfviz.apps.files.output import LONGEST_PART, LONGEST_STEM, file_names, file_part, short_name
-from tfviz.apps.preprocessing import find_preprocessing
+from tfviz.apps.model.explanation_metadata import read_explanation_metadata
+from tfviz.apps.model.preprocessing import find_preprocessing
 from tfviz.errors import InvalidImagesError, TfvizError, UnsupportedModelError
 
 SAMPLES = demo.sample_paths()

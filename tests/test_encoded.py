@@ -21,7 +21,7 @@ from tfviz.apps.decoding import decode, orientation
 from tfviz.apps.encoded import Decoder
 from tfviz.apps.export import export
 from tfviz.apps.files.images import fit_image, read_image
-from tfviz.apps.preprocessing import find_preprocessing
+from tfviz.apps.model.preprocessing import find_preprocessing
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ import tfviz
 from tfviz.__main__ import main
 from tfviz.apps.beam import AttributionHandler
 from tfviz.apps.command.export import _record
+from tfviz.apps.model.example_format import find_example_format
 from tfviz.apps.records import read_results
-from tfviz.network.parsing import find_example_format
 
 # In one process, so that the SavedModel is written once.
 pytestmark = pytest.mark.xdist_group("examples")

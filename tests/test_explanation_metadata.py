@@ -16,12 +16,12 @@ from typer.testing import CliRunner
 import tfviz
 from tfviz.apps.beam import AttributionHandler
 from tfviz.apps.command.app import app
-from tfviz.apps.explanation_metadata import FILE, read_explanation_metadata
 from tfviz.apps.files.output import write_figure
-from tfviz.apps.model_options import ModelOptions
+from tfviz.apps.model.explanation_metadata import FILE, read_explanation_metadata
+from tfviz.apps.model.model_options import ModelOptions
+from tfviz.apps.model.saved_signatures import read_signatures
+from tfviz.apps.model.setup import set_up
 from tfviz.apps.records import read_results
-from tfviz.apps.saved_signatures import read_signatures
-from tfviz.apps.setup import set_up
 from tfviz.errors import InvalidTargetsError, TfvizError, TfvizWarning, UnsupportedModelError
 from tfviz.results import Highlight
 

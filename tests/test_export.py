@@ -24,9 +24,9 @@ from test_contract import WAYS, quick
 from thinning import by_day
 
 import tfviz
-from tfviz.apps import folders
 from tfviz.apps.export import export
-from tfviz.apps.folders import whole_folder
+from tfviz.apps.model import saved_model_folder as folders
+from tfviz.apps.model.saved_model_folder import whole_folder
 from tfviz.errors import InvalidImagesError, TfvizError, UnknownLayerError, UnsupportedModelError
 from tfviz.methods import METHODS
 from tfviz.methods.engine.serving import _images_at_once

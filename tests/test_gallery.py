@@ -10,7 +10,7 @@ import pytest
 import tfviz
 from tfviz import demo
 from tfviz.apps.files.images import read_image
-from tfviz.apps.preprocessing import find_preprocessing
+from tfviz.apps.model.preprocessing import find_preprocessing
 from tfviz.results import tiles
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "gallery.py"

@@ -17,7 +17,7 @@ from model_zoo import KINDS, model_of, randomise
 
 import tfviz
 from tfviz import demo
-from tfviz.apps.preprocessing import applications, families
+from tfviz.apps.model.preprocessing import applications, families
 from tfviz.errors import TfvizWarning
 from tfviz.methods.engine.image_ranges import ImageRanges
 from tfviz.network.diagnosis.expected_range import APPLICATIONS, ExpectedRange, expected_range

@@ -9,7 +9,7 @@ import pytest
 
 import tfviz
 from tfviz.apps.files.images import fit_image, read_image
-from tfviz.apps.preprocessing import find_preprocessing
+from tfviz.apps.model.preprocessing import find_preprocessing
 
 SHARED = Path(__file__).parents[2] / "shared"
 pytestmark = pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared")

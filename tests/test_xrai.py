@@ -15,7 +15,7 @@ from skimage.segmentation import felzenszwalb
 import tfviz
 from tfviz import demo, progress
 from tfviz.apps.examples import ExampleExplainer, MethodChoice
-from tfviz.apps.model_options import ModelOptions
+from tfviz.apps.model.model_options import ModelOptions
 from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.methods.engine.regions import find_regions, grow
 from tfviz.results import pointing_game

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfviz.apps.decoding import decode
 from tfviz.apps.files.images import CROP_FRACTION, WAYS_TO_FIT
-from tfviz.apps.preprocessing import Preprocessing
+from tfviz.apps.model.preprocessing import Preprocessing
 from tfviz.errors import InvalidImagesError
 from tfviz.results.colors import LUMINANCE
 

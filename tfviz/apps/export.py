@@ -13,8 +13,8 @@ import tensorflow as tf
 from tfviz.apps.encoded import Decoder
 from tfviz.apps.explanation import manifest
 from tfviz.apps.files.images import image_size
-from tfviz.apps.folders import EXTRA, SAVED_MODEL, carry_over, check_place, whole_folder
-from tfviz.apps.preprocessing import find_preprocessing
+from tfviz.apps.model.preprocessing import find_preprocessing
+from tfviz.apps.model.saved_model_folder import EXTRA, SAVED_MODEL, carry_over, check_place, whole_folder
 from tfviz.apps.signatures import Exported, prepare
 from tfviz.errors import TfvizError, TfvizWarning, UnsupportedModelError
 from tfviz.methods import choose_methods

@@ -19,9 +19,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfviz.apps.features import find_picture, read_features, serialise
 from tfviz.apps.files.image_files import SUFFIXES
 from tfviz.apps.files.output import PICTURE_SUFFIX
+from tfviz.apps.model.examples import find_picture, read_features, serialise
 from tfviz.errors import InvalidImagesError, TfvizError
 from tfviz.printable import printable
 

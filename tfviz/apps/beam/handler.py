@@ -15,7 +15,7 @@ from tfviz.apps.beam.files import local_copy
 from tfviz.apps.examples import ERROR, Example, ExampleExplainer, MethodChoice
 from tfviz.apps.files.depth import FULL, check_depth
 from tfviz.apps.files.images import check_fit
-from tfviz.apps.model_options import ModelOptions
+from tfviz.apps.model.model_options import ModelOptions
 from tfviz.errors import TfvizError
 from tfviz.limits import MAXIMUM_IMAGE_BYTES, MAXIMUM_MODEL_BYTES
 

@@ -52,9 +52,9 @@ def layers(
     """List the layers that grad_cam can look at."""
     start_tensorflow()
     from tfviz.apps.command.tables import print_layers
-    from tfviz.apps.model_options import trace_options
-    from tfviz.apps.models import open_architecture
-    from tfviz.apps.setup import complete_choice
+    from tfviz.apps.model.model_options import trace_options
+    from tfviz.apps.model.models import open_architecture
+    from tfviz.apps.model.setup import complete_choice
     from tfviz.network.trace import trace
 
     opened = open_architecture(model)

@@ -67,7 +67,7 @@ def batch(
         root.addHandler(logging.NullHandler())
     start_tensorflow()
     from tfviz.apps.command.batch import BatchOptions, run_batch
-    from tfviz.apps.model_options import ModelOptions
+    from tfviz.apps.model.model_options import ModelOptions
 
     methods = {**({} if layer is None else {"layer": layer}), **chosen(context)}
     request = BatchOptions(input, output, method, methods, target, overlays, batch_size, runner, context.args)

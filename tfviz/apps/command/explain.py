@@ -15,7 +15,7 @@ from tfviz.apps.command.outcome import File, Outcome, Request
 from tfviz.apps.explanation.explain import explain_columns
 from tfviz.apps.explanation.explanation import Explanation
 from tfviz.apps.files.output import file_names
-from tfviz.apps.setup import Sample, Setup, with_baselines
+from tfviz.apps.model.setup import Sample, Setup, with_baselines
 from tfviz.errors import (
     InvalidImagesError,
     RuleError,

@@ -111,8 +111,8 @@ def _run(
     from tfviz.apps.command.explain import Run
     from tfviz.apps.command.localize import Localized
     from tfviz.apps.command.outcome import Outcome, Request
-    from tfviz.apps.model_options import ModelOptions
-    from tfviz.apps.setup import set_up
+    from tfviz.apps.model.model_options import ModelOptions
+    from tfviz.apps.model.setup import set_up
     from tfviz.demo import sample_paths
 
     kind = Outcome if finder is None else Localized.by(finder)

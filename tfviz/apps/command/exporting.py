@@ -10,7 +10,7 @@ import typer
 from tfviz.apps.command import options
 from tfviz.apps.command.behaviour import start_tensorflow
 from tfviz.apps.command.flags import chosen, model_options
-from tfviz.apps.folders import check_place
+from tfviz.apps.model.saved_model_folder import check_place
 
 Methods = Annotated[
     list[str] | None,
@@ -40,7 +40,7 @@ def export(
         raise typer.BadParameter("--preprocess and --fit are for --encoded; images are given as the network takes them")
     start_tensorflow()
     from tfviz.apps.command.export import export as write
-    from tfviz.apps.model_options import ModelOptions
+    from tfviz.apps.model.model_options import ModelOptions
 
     named = {} if not layer else {"layer": layer[0] if len(layer) == 1 else layer}
     write(

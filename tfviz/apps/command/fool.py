@@ -14,7 +14,7 @@ from tfviz.apps.command.behaviour import say, tell
 from tfviz.apps.command.tables import print_rows
 from tfviz.apps.files.labels import class_name
 from tfviz.apps.files.output import LONGEST_STEM, PICTURE_SUFFIX, replacing, short_name, write_array, write_picture
-from tfviz.apps.setup import Setup
+from tfviz.apps.model.setup import Setup
 from tfviz.errors import UnknownMethodError
 from tfviz.methods.adversarial import ATTACKS, Adversarial, defaults
 from tfviz.methods.adversarial.decision import has_labels

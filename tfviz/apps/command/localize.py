@@ -16,8 +16,8 @@ from tfviz.apps.explanation.explanation import Explanation
 from tfviz.apps.files.images import Image
 from tfviz.apps.files.map_files import write_maps
 from tfviz.apps.files.output import file_part, write_array
+from tfviz.apps.model.setup import Setup
 from tfviz.apps.places import Finder
-from tfviz.apps.setup import Setup
 from tfviz.methods.engine.registry import sign_of
 from tfviz.results import largest_box, normalise, outline
 

@@ -37,8 +37,8 @@ def visualize(
     start_tensorflow()
     from tfviz.apps.command.visualize import VisualizeOptions
     from tfviz.apps.command.visualize import visualize as show
-    from tfviz.apps.model_options import ModelOptions
-    from tfviz.apps.setup import set_up
+    from tfviz.apps.model.model_options import ModelOptions
+    from tfviz.apps.model.setup import set_up
 
     setup = set_up(ModelOptions(**model_options(context)))
     show(setup, wanted, VisualizeOptions(recipe, iterations, seed, steps, gif, image, color_paths), output)
@@ -66,8 +66,8 @@ def fool(
     start_tensorflow()
     from tfviz.apps.command.fool import FoolOptions
     from tfviz.apps.command.fool import fool as change
-    from tfviz.apps.model_options import ModelOptions
-    from tfviz.apps.setup import set_up
+    from tfviz.apps.model.model_options import ModelOptions
+    from tfviz.apps.model.setup import set_up
     from tfviz.methods.adversarial.decision import deciding
 
     setup = set_up(ModelOptions(**model_options(context)), seen_as=deciding)

@@ -17,7 +17,7 @@ from tfviz.apps.files.depth import FULL
 from tfviz.apps.files.images import Image
 from tfviz.apps.files.labels import class_name
 from tfviz.apps.files.output import MOST_NAMED, PICTURE_SUFFIX, write_figure
-from tfviz.apps.setup import Setup
+from tfviz.apps.model.setup import Setup
 from tfviz.methods.engine.registry import method_of
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import tensorflow as tf
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf ships no types
 
+from tfviz.apps.model.example_format import ExampleFormat
 from tfviz.errors import InvalidImagesError
-from tfviz.network.parsing import ExampleFormat
 
 _ZEROS: dict[tf.DType, Any] = {tf.string: b"", tf.float32: 0.0, tf.int64: 0}
 """Of the types that Examples are parsed to."""

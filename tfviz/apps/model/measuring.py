@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from tfviz.apps.features import trial_record
 from tfviz.apps.files.images import WAYS_TO_FIT, fit_image
 from tfviz.apps.files.output import encode_picture
-from tfviz.apps.preprocessing import Preprocessing, affine_preprocessing
+from tfviz.apps.model.example_format import ExampleFormat
+from tfviz.apps.model.examples import trial_record
+from tfviz.apps.model.preprocessing import Preprocessing, affine_preprocessing
 from tfviz.errors import TfvizError, UnsupportedModelError
-from tfviz.network.parsing import ExampleFormat
 from tfviz.network.traced.traced import TracedNetwork
 from tfviz.results.colors import LUMINANCE
 

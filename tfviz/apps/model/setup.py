@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.apps.explanation_metadata import ExplanationMetadata, read_explanation_metadata
-from tfviz.apps.features import picture_in, wrap
 from tfviz.apps.files.depth import FULL, check_depth, check_not_chosen, picture_of
 from tfviz.apps.files.images import Image, check_fit, decode_image, fit_image, image_size, read_bytes
 from tfviz.apps.files.labels import read_labels, resolve_target
-from tfviz.apps.model_options import ModelOptions
-from tfviz.apps.models import OpenedModel, open_model
-from tfviz.apps.preprocessing import Preprocessing, find_preprocessing
-from tfviz.apps.probing import measure_fit, measure_preprocessing
-from tfviz.apps.saved_signatures import read_signatures
+from tfviz.apps.model.example_format import ExampleFormat, find_example_format
+from tfviz.apps.model.examples import picture_in, wrap
+from tfviz.apps.model.explanation_metadata import ExplanationMetadata, read_explanation_metadata
+from tfviz.apps.model.measuring import measure_fit, measure_preprocessing
+from tfviz.apps.model.model_options import ModelOptions
+from tfviz.apps.model.models import OpenedModel, open_model
+from tfviz.apps.model.preprocessing import Preprocessing, find_preprocessing
+from tfviz.apps.model.saved_signatures import read_signatures
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizWarning, UnsupportedModelError
 from tfviz.limits import MAXIMUM_IMAGE_BYTES
 from tfviz.network.diagnosis.expected_range import objection_to
-from tfviz.network.parsing import ExampleFormat, find_example_format
 from tfviz.network.trace import trace
 from tfviz.network.traced.traced import TracedNetwork
 

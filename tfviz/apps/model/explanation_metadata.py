@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfviz.apps.files.json_texts import read_json
-from tfviz.apps.folders import METADATA as FILE
-from tfviz.apps.saved_signatures import Signature
+from tfviz.apps.model.saved_model_folder import METADATA as FILE
+from tfviz.apps.model.saved_signatures import Signature
 from tfviz.errors import TfvizError, UnsupportedModelError, one_line
 from tfviz.paths import special_kind
 from tfviz.results import Highlight

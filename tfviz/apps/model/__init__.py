@@ -1,0 +1,1 @@
+"""What the options about a model come to: an opened network, its images, its class names."""
