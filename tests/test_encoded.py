@@ -17,9 +17,9 @@ from thinning import by_day, spread
 
 import tfviz
 from tfviz import demo
-from tfviz.apps.decoding import decode, orientation
-from tfviz.apps.encoded import Decoder
-from tfviz.apps.export import export
+from tfviz.apps.export.decoding import decode, orientation
+from tfviz.apps.export.encoded import Decoder
+from tfviz.apps.export.export import export
 from tfviz.apps.files.images import fit_image, read_image
 from tfviz.apps.model.preprocessing import find_preprocessing
 

@@ -24,7 +24,7 @@ from test_contract import WAYS, quick
 from thinning import by_day
 
 import tfviz
-from tfviz.apps.export import export
+from tfviz.apps.export.export import export
 from tfviz.apps.model import saved_model_folder as folders
 from tfviz.apps.model.saved_model_folder import whole_folder
 from tfviz.errors import InvalidImagesError, TfvizError, UnknownLayerError, UnsupportedModelError

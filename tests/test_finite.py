@@ -13,7 +13,7 @@ from test_contract import WAYS
 from thinning import by_day
 
 import tfviz
-from tfviz.apps.export import export
+from tfviz.apps.export.export import export
 from tfviz.methods import METHODS
 
 IMAGES = np.random.default_rng(0).uniform(0.1, 1, (3, 16, 16, 3)).astype(np.float32)

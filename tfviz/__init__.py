@@ -23,7 +23,7 @@ from tfviz.errors import (
 if TYPE_CHECKING:
     from tfviz.apps.explanation.explain import explain
     from tfviz.apps.explanation.explanation import Explanation
-    from tfviz.apps.export import export
+    from tfviz.apps.export.export import export
     from tfviz.methods import (
         METHODS,
         Adversarial,
@@ -79,7 +79,7 @@ __version__ = "0.1.0"
 _LAZY = {
     "Explanation": "tfviz.apps.explanation.explanation",
     "explain": "tfviz.apps.explanation.explain",
-    "export": "tfviz.apps.export",
+    "export": "tfviz.apps.export.export",
     **dict.fromkeys(
         (
             "METHODS",

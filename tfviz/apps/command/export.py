@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from tfviz.apps.command.behaviour import tell
 from tfviz.apps.command.explain import find_methods
 from tfviz.apps.command.tables import print_rows
-from tfviz.apps.encoded import Decoder
-from tfviz.apps.export import check_encoded, write
+from tfviz.apps.export.encoded import Decoder
+from tfviz.apps.export.export import check_encoded, write
+from tfviz.apps.export.signatures import ENCODED, Exported, image_input, prepare
 from tfviz.apps.files.images import fit_image, read_image
 from tfviz.apps.model.example_format import find_example_format
 from tfviz.apps.model.examples import trial_record
@@ -26,7 +27,6 @@ from tfviz.apps.model.models import OpenedModel, open_model
 from tfviz.apps.model.preprocessing import find_preprocessing
 from tfviz.apps.model.saved_model_folder import EXTRA
 from tfviz.apps.model.setup import ASSUMED_PREPROCESSING, complete_choice, network_size, set_up_opened, with_baselines
-from tfviz.apps.signatures import ENCODED, Exported, image_input, prepare
 from tfviz.demo import sample_paths
 from tfviz.errors import TfvizWarning
 from tfviz.network.trace import trace

@@ -10,12 +10,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfviz.apps.encoded import Decoder
 from tfviz.apps.explanation import manifest
+from tfviz.apps.export.encoded import Decoder
+from tfviz.apps.export.signatures import Exported, prepare
 from tfviz.apps.files.images import image_size
 from tfviz.apps.model.preprocessing import find_preprocessing
 from tfviz.apps.model.saved_model_folder import EXTRA, SAVED_MODEL, carry_over, check_place, whole_folder
-from tfviz.apps.signatures import Exported, prepare
 from tfviz.errors import TfvizError, TfvizWarning, UnsupportedModelError
 from tfviz.methods import choose_methods
 from tfviz.methods.engine.registry import LAYER

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from tfviz.apps.decoding import decode
+from tfviz.apps.export.decoding import decode
 from tfviz.apps.files.images import CROP_FRACTION, WAYS_TO_FIT
 from tfviz.apps.model.preprocessing import Preprocessing
 from tfviz.errors import InvalidImagesError

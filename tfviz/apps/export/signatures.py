@@ -10,8 +10,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfviz.apps.encoded import Decoder
 from tfviz.apps.explanation import manifest
+from tfviz.apps.export.encoded import Decoder
+from tfviz.apps.export.saving import model_signatures, saved_root, with_shared_constants
 from tfviz.errors import TfvizError
 from tfviz.methods import plan_methods
 from tfviz.methods.engine.checks import whole
@@ -22,7 +23,6 @@ from tfviz.methods.engine.serving import Served, serve
 from tfviz.network.program.compiling import concrete
 from tfviz.network.program.inputs import is_batch
 from tfviz.network.rewriting.channels_first import channels_last, in_format, in_own_order
-from tfviz.network.saving import model_signatures, saved_root, with_shared_constants
 from tfviz.network.traced.fingerprint import fingerprint
 from tfviz.network.traced.traced import TracedNetwork
 

@@ -1,0 +1,1 @@
+"""SavedModels that explain themselves, with one signature a method."""
