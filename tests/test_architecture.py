@@ -119,7 +119,7 @@ def test_private_keras_stands_nowhere():
         ("cv2", {"tfviz/results", "tfviz/apps"}),
         ("PIL", {"tfviz/apps"}),
         ("apache_beam", {"tfviz/apps/beam/"}),
-        ("tensorboard", {"tfviz/apps/tensorboard.py"}),
+        ("tensorboard", {"tfviz/apps/training/tensorboard.py"}),
         ("skimage", {"tfviz/methods/engine/regions.py"}),
         ("scipy", {"tfviz/methods/engine/regions.py"}),
         ("tensorflow", {"tfviz/network", "tfviz/methods", "tfviz/results", "tfviz/apps", "tfviz/scores.py"}),

@@ -468,7 +468,7 @@ def test_beam(run, folder, tmp_path):
 
 def test_the_callback(tmp_path):
     """The cards of TensorBoard show the picture."""
-    from tfviz.apps.cards import CardMaker
+    from tfviz.apps.training.cards import CardMaker
 
     found = tfviz.explain(FIRST, first(IMAGES), 1, methods="gradient")
     expected = tfviz.explain(LAST, IMAGES, 1, methods="gradient")

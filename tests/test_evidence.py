@@ -17,8 +17,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from thinning import by_day
 
 import tfviz
-from tfviz.apps.cards import CardMaker
 from tfviz.apps.examples import Look, MethodChoice
+from tfviz.apps.training.cards import CardMaker
 from tfviz.errors import TfvizWarning
 from tfviz.methods import METHODS
 from tfviz.methods.engine.registry import sign_of

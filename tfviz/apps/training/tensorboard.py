@@ -17,12 +17,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
-from tfviz.apps.cards import CardMaker, enlarged
 from tfviz.apps.explanation.explain import explain
 from tfviz.apps.explanation.explanation import Explanation
 from tfviz.apps.explanation.shown import channel_step
 from tfviz.apps.files.output import check_folder
-from tfviz.apps.fixed_images import read_fixed_images
+from tfviz.apps.training.cards import CardMaker, enlarged
+from tfviz.apps.training.fixed_images import read_fixed_images
 from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.methods import choose_methods, find_method
 from tfviz.methods.engine.registry import LAYER

@@ -1,0 +1,1 @@
+"""Explanations on TensorBoard while a network is trained."""
