@@ -27,8 +27,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from model_zoo import SHAPE, SIZE, model_of, open_size, randomise
 
 import tfviz
-from tfviz.apps import examples
 from tfviz.apps.beam import AttributionHandler
+from tfviz.apps.records import example_explainer as examples
 
 OPTIONS = {"layer": "conv1"}
 

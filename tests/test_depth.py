@@ -12,11 +12,11 @@ from keras import layers
 
 import tfviz
 from tfviz.apps.beam import AttributionHandler
-from tfviz.apps.examples import Look, MethodChoice
 from tfviz.apps.files.depth import picture_of
 from tfviz.apps.files.images import decode_image
 from tfviz.apps.model.model_options import ModelOptions
 from tfviz.apps.model.setup import set_up
+from tfviz.apps.records.example_explainer import Look, MethodChoice
 from tfviz.apps.training.cards import CardMaker
 from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.results import grey_picture

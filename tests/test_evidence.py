@@ -17,7 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from thinning import by_day
 
 import tfviz
-from tfviz.apps.examples import Look, MethodChoice
+from tfviz.apps.records.example_explainer import Look, MethodChoice
 from tfviz.apps.training.cards import CardMaker
 from tfviz.errors import TfvizWarning
 from tfviz.methods import METHODS

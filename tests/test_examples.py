@@ -17,7 +17,7 @@ from tfviz.__main__ import main
 from tfviz.apps.beam import AttributionHandler
 from tfviz.apps.command.export import _record
 from tfviz.apps.model.example_format import find_example_format
-from tfviz.apps.records import read_results
+from tfviz.apps.records.records import read_results
 
 # In one process, so that the SavedModel is written once.
 pytestmark = pytest.mark.xdist_group("examples")

@@ -21,7 +21,7 @@ from tfviz.apps.model.explanation_metadata import FILE, read_explanation_metadat
 from tfviz.apps.model.model_options import ModelOptions
 from tfviz.apps.model.saved_signatures import read_signatures
 from tfviz.apps.model.setup import set_up
-from tfviz.apps.records import read_results
+from tfviz.apps.records.records import read_results
 from tfviz.errors import InvalidTargetsError, TfvizError, TfvizWarning, UnsupportedModelError
 from tfviz.results import Highlight
 

@@ -18,7 +18,7 @@ import pytest
 import tfviz
 from tfviz import demo
 from tfviz.apps.command.app import app
-from tfviz.apps.records import DeadLetter, Origin
+from tfviz.apps.records.records import DeadLetter, Origin
 from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.printable import printable
 

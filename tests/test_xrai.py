@@ -14,8 +14,8 @@ from skimage.segmentation import felzenszwalb
 
 import tfviz
 from tfviz import demo, progress
-from tfviz.apps.examples import ExampleExplainer, MethodChoice
 from tfviz.apps.model.model_options import ModelOptions
+from tfviz.apps.records.example_explainer import ExampleExplainer, MethodChoice
 from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.methods.engine.regions import find_regions, grow
 from tfviz.results import pointing_game

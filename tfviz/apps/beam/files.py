@@ -17,7 +17,7 @@ from apache_beam.io.filesystems import FileSystems
 from tfviz.apps.explanation.manifest import FILE_NAME
 from tfviz.apps.files.output import PICTURE_SUFFIX, check_folder
 from tfviz.apps.files.replacing import replace_folder
-from tfviz.apps.records import DEAD_LETTERS, OVERLAYS, RESULTS
+from tfviz.apps.records.records import DEAD_LETTERS, OVERLAYS, RESULTS
 from tfviz.errors import InvalidImagesError, TfvizError
 
 GLOB = re.compile(r"[*?[]")

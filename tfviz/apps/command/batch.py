@@ -15,13 +15,13 @@ from tfviz.apps.beam import AttributionHandler, files
 from tfviz.apps.beam.handler import DOUBTFUL, ZERO_MAPS
 from tfviz.apps.beam.pipeline import INPUTS, Batch, build, open_pipeline, run
 from tfviz.apps.command.batching import LABEL
-from tfviz.apps.examples import Look, MethodChoice
 from tfviz.apps.explanation import manifest
 from tfviz.apps.explanation.explanation import Explanation
 from tfviz.apps.files.images import WAYS_TO_FIT
 from tfviz.apps.model.model_options import ModelOptions
 from tfviz.apps.model.setup import Setup, set_up, with_baselines
-from tfviz.apps.records import DEAD_LETTERS, ENCODED, OVERLAYS, RESULTS
+from tfviz.apps.records.example_explainer import Look, MethodChoice
+from tfviz.apps.records.records import DEAD_LETTERS, ENCODED, OVERLAYS, RESULTS
 from tfviz.errors import TfvizError
 from tfviz.methods import compile_methods
 from tfviz.methods.engine.registry import is_attribution

@@ -23,7 +23,7 @@ from tfviz.apps.model.example_format import ExampleFormat
 from tfviz.apps.model.examples import picture_in
 from tfviz.apps.model.model_options import ModelOptions
 from tfviz.apps.model.setup import Setup, set_up, with_baselines
-from tfviz.apps.records import DIAGNOSTICS
+from tfviz.apps.records.records import DIAGNOSTICS
 from tfviz.arrays import refuse_masked
 from tfviz.data_format import DataFormat
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, TfvizWarning, UnknownLayerError, one_line
