@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tfviz.apps.command.explain import ALL, find_methods
 from tfviz.apps.explanation.explain import explain
 from tfviz.apps.explanation.explanation import Explanation, class_name
 from tfviz.apps.files.output import write_picture
 from tfviz.apps.model.setup import ModelOptions, Setup, set_up
+from tfviz.apps.runs.explain import ALL, find_methods
 from tfviz.demo import sample_paths
 from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.results import montage, tiles

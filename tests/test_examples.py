@@ -15,9 +15,9 @@ from test_records import example
 import tfviz
 from tfviz.__main__ import main
 from tfviz.apps.beam import AttributionHandler
-from tfviz.apps.command.export import _record
 from tfviz.apps.model.example_format import find_example_format
 from tfviz.apps.records.records import read_results
+from tfviz.apps.runs.export import _record
 
 # In one process, so that the SavedModel is written once.
 pytestmark = pytest.mark.xdist_group("examples")

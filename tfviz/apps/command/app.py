@@ -51,10 +51,10 @@ def layers(
 ) -> None:
     """List the layers that grad_cam can look at."""
     start_tensorflow()
-    from tfviz.apps.command.tables import print_layers
     from tfviz.apps.model.model_options import trace_options
     from tfviz.apps.model.models import open_architecture
     from tfviz.apps.model.setup import complete_choice
+    from tfviz.apps.runs.tables import print_layers
     from tfviz.network.trace import trace
 
     opened = open_architecture(model)
@@ -66,7 +66,7 @@ def layers(
 def methods() -> None:
     """List the methods: what they need and cost, and when not to trust them."""
     start_tensorflow()
-    from tfviz.apps.command.tables import print_methods
+    from tfviz.apps.runs.tables import print_methods
 
     print_methods()
 

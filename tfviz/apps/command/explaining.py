@@ -15,8 +15,8 @@ from tfviz.apps.command.flags import chosen, model_options
 from tfviz.apps.files.output import check_folder
 
 if TYPE_CHECKING:
-    from tfviz.apps.command.outcome import Outcome
-    from tfviz.apps.places import Finder
+    from tfviz.apps.runs.outcome import Outcome
+    from tfviz.apps.runs.places import Finder
 
 CLIP_PERCENTILE = 99.0
 """A few pixels of a saliency map outshine the rest; pictures stop there, the written maps do not."""
@@ -48,7 +48,7 @@ def explain(
         with_class_pictures=about_model["model"] == "demo" and not method,
         with_highlights=not _typed(context, "colormap", "blend"),
     )
-    from tfviz.apps.command.tables import print_outcome
+    from tfviz.apps.runs.tables import print_outcome
 
     print_outcome(outcome, outcome.write_manifest() if save_maps else None)
     _complain(outcome)
@@ -72,7 +72,7 @@ def localize(
     batch_size: options.BatchSize = 8,
 ) -> None:
     """Find the place in images that a model's maps mark: a mask and a box."""
-    from tfviz.apps.places import Finder
+    from tfviz.apps.runs.places import Finder
 
     quantiles = {"foreground": foreground, "background": background, "smoothing": smoothing}
     finder = Finder(how, {**quantiles, "threshold": threshold}, reduce)
@@ -80,7 +80,7 @@ def localize(
     methods, look = method or ["saliency"], {"clip_percentile": CLIP_PERCENTILE}
     request = (methods, _shared(context, layer), target or [], top, batch_size, output, save_maps, look)
     outcome = _run(paths, model_options(context), request, finder)
-    from tfviz.apps.command.tables import print_places
+    from tfviz.apps.runs.tables import print_places
 
     print_places(outcome, outcome.write_manifest())
     _complain(outcome)
@@ -108,11 +108,11 @@ def _run(
     with_highlights: show maps as the explanation metadata beside the model says.
     """
     start_tensorflow()
-    from tfviz.apps.command.explain import Run
-    from tfviz.apps.command.localize import Localized
-    from tfviz.apps.command.outcome import Outcome, Request
     from tfviz.apps.model.model_options import ModelOptions
     from tfviz.apps.model.setup import set_up
+    from tfviz.apps.runs.explain import Run
+    from tfviz.apps.runs.localize import Localized
+    from tfviz.apps.runs.outcome import Outcome, Request
     from tfviz.demo import sample_paths
 
     kind = Outcome if finder is None else Localized.by(finder)

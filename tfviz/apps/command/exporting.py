@@ -39,8 +39,8 @@ def export(
     if not encoded and (about_model["preprocess"] or about_model["fit"]):
         raise typer.BadParameter("--preprocess and --fit are for --encoded; images are given as the network takes them")
     start_tensorflow()
-    from tfviz.apps.command.export import export as write
     from tfviz.apps.model.model_options import ModelOptions
+    from tfviz.apps.runs.export import export as write
 
     named = {} if not layer else {"layer": layer[0] if len(layer) == 1 else layer}
     write(

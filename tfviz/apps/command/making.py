@@ -35,10 +35,10 @@ def visualize(
     check_folder(output)
     color_paths = find_pictures(colors or [])
     start_tensorflow()
-    from tfviz.apps.command.visualize import VisualizeOptions
-    from tfviz.apps.command.visualize import visualize as show
     from tfviz.apps.model.model_options import ModelOptions
     from tfviz.apps.model.setup import set_up
+    from tfviz.apps.runs.visualize import VisualizeOptions
+    from tfviz.apps.runs.visualize import visualize as show
 
     setup = set_up(ModelOptions(**model_options(context)))
     show(setup, wanted, VisualizeOptions(recipe, iterations, seed, steps, gif, image, color_paths), output)
@@ -64,10 +64,10 @@ def fool(
     if len(paths) > 1:
         raise typer.BadParameter(f"{image} holds {len(paths)} images; give one of them")
     start_tensorflow()
-    from tfviz.apps.command.fool import FoolOptions
-    from tfviz.apps.command.fool import fool as change
     from tfviz.apps.model.model_options import ModelOptions
     from tfviz.apps.model.setup import set_up
+    from tfviz.apps.runs.fool import FoolOptions
+    from tfviz.apps.runs.fool import fool as change
     from tfviz.methods.adversarial.decision import deciding
 
     setup = set_up(ModelOptions(**model_options(context)), seen_as=deciding)

@@ -13,10 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from tfviz.apps.command.behaviour import tell
-from tfviz.apps.command.outcome import Outcome, Scored
 from tfviz.apps.explanation.explanation import Explanation
 from tfviz.apps.files.labels import class_name
 from tfviz.apps.files.output import replacing
+from tfviz.apps.runs.outcome import Outcome, Scored
 from tfviz.data_format import DataFormat
 from tfviz.methods import METHODS
 from tfviz.methods.engine.precision_error import PRECISION_ERROR

@@ -14,8 +14,6 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfviz.apps.command.behaviour import tell
-from tfviz.apps.command.explain import find_methods
-from tfviz.apps.command.tables import print_rows
 from tfviz.apps.export.encoded import Decoder
 from tfviz.apps.export.export import check_encoded, write
 from tfviz.apps.export.signatures import ENCODED, Exported, image_input, prepare
@@ -27,6 +25,8 @@ from tfviz.apps.model.models import OpenedModel, open_model
 from tfviz.apps.model.preprocessing import find_preprocessing
 from tfviz.apps.model.saved_model_folder import EXTRA
 from tfviz.apps.model.setup import ASSUMED_PREPROCESSING, complete_choice, network_size, set_up_opened, with_baselines
+from tfviz.apps.runs.explain import find_methods
+from tfviz.apps.runs.tables import print_rows
 from tfviz.demo import sample_paths
 from tfviz.errors import TfvizWarning
 from tfviz.network.trace import trace

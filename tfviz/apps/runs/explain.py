@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.apps.colors import find_color_statistics
-from tfviz.apps.command.outcome import File, Outcome, Request
 from tfviz.apps.explanation.explain import explain_columns
 from tfviz.apps.explanation.explanation import Explanation
 from tfviz.apps.files.output import file_names
 from tfviz.apps.model.setup import Sample, Setup, with_baselines
+from tfviz.apps.runs.colors import find_color_statistics
+from tfviz.apps.runs.outcome import File, Outcome, Request
 from tfviz.errors import (
     InvalidImagesError,
     RuleError,

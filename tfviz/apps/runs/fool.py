@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfviz.apps.command.behaviour import say, tell
-from tfviz.apps.command.tables import print_rows
 from tfviz.apps.files.labels import class_name
 from tfviz.apps.files.output import LONGEST_STEM, PICTURE_SUFFIX, replacing, short_name, write_array, write_picture
 from tfviz.apps.model.setup import Setup
+from tfviz.apps.runs.tables import print_rows
 from tfviz.errors import UnknownMethodError
 from tfviz.methods.adversarial import ATTACKS, Adversarial, defaults
 from tfviz.methods.adversarial.decision import has_labels

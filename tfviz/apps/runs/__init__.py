@@ -1,0 +1,1 @@
+"""The work behind each command: what is explained, printed and written."""
