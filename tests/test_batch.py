@@ -26,7 +26,7 @@ from test_records import example
 import tfviz
 from tfviz import demo
 from tfviz.apps.beam.pipeline import open_pipeline
-from tfviz.apps.command.batching import batch
+from tfviz.apps.command.batch import batch
 from tfviz.apps.records.records import MapRecord, read_results
 from tfviz.apps.runs.batch import _checked
 from tfviz.errors import TfvizError

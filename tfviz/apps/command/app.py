@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 import tfviz
-from tfviz.apps.command.batching import BatchCommand, batch
+from tfviz.apps.command.batch import BatchCommand, batch
 from tfviz.apps.command.behaviour import Group, start_tensorflow
-from tfviz.apps.command.explaining import explain, localize
-from tfviz.apps.command.exporting import export
+from tfviz.apps.command.explain import explain, localize
+from tfviz.apps.command.export import export
 from tfviz.apps.command.flags import (
     AttackCommand,
     ExportCommand,
@@ -19,7 +19,7 @@ from tfviz.apps.command.flags import (
     ModelCommand,
     model_options,
 )
-from tfviz.apps.command.making import fool, visualize
+from tfviz.apps.command.visualize import fool, visualize
 
 app = typer.Typer(
     cls=Group,

@@ -14,7 +14,7 @@ import numpy as np
 from tfviz.apps.beam import AttributionHandler, files
 from tfviz.apps.beam.handler import DOUBTFUL, ZERO_MAPS
 from tfviz.apps.beam.pipeline import INPUTS, Batch, build, open_pipeline, run
-from tfviz.apps.command.batching import LABEL
+from tfviz.apps.command.batch import LABEL
 from tfviz.apps.explanation import manifest
 from tfviz.apps.explanation.explanation import Explanation
 from tfviz.apps.files.images import WAYS_TO_FIT
