@@ -17,9 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from tfviz.apps.explanation.explain import explain
-from tfviz.apps.explanation.explanation import Explanation, class_name
+from tfviz.apps.explanation.explanation import Explanation
+from tfviz.apps.files import class_name
 from tfviz.apps.files.output import write_picture
-from tfviz.apps.model.setup import ModelOptions, Setup, set_up
+from tfviz.apps.model import ModelOptions
+from tfviz.apps.model.setup import Setup, set_up
 from tfviz.apps.runs.explain import ALL, find_methods
 from tfviz.demo import sample_paths
 from tfviz.errors import TfvizError, TfvizWarning

@@ -15,8 +15,8 @@ from benchmark import arguments
 from benchmark.workers.networks import file_of, open_model
 
 import tfviz
-from tfviz.apps.command.behaviour import start_tensorflow
 from tfviz.errors import TfvizError
+from tfviz.quiet import start_tensorflow
 
 HEAD = """\
 | network | layer | images | kernel or window | stride | own | other | ratio | taken |

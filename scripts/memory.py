@@ -17,6 +17,8 @@ import time
 import warnings
 from pathlib import Path
 
+from tfviz.network.passes import affordable
+
 METHODS = {"integrated_gradients": {"steps": 300}, "rise": {"masks": 4000}, "score_cam": {"max_channels": 512}}
 INTERVAL = 0.02  # seconds between two looks at the memory
 PAGE = resource.getpagesize()
@@ -52,7 +54,7 @@ def measure(name: str, method: str) -> None:
     seconds = time.perf_counter() - started
     stop.set()
     watcher.join()
-    at_once = min(32, network.affordable(images.shape[1:]))
+    at_once = min(32, affordable(network, images.shape[1:]))
     options = ", ".join(f"{option}={value}" for option, value in METHODS[method].items())
     above = (peak[0] - loaded) / 1e9
     print(f"{name}: {method}({options}): {above:.2f} GB above the loaded network, {seconds:.0f} s, {at_once} at once")

@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmark import arguments
 
-from tfviz.apps.command.behaviour import start_tensorflow
+from tfviz.quiet import start_tensorflow
 
 HEAD = """\
 | network | gradient | median | 90 % | 99 % | largest | score |

@@ -17,7 +17,7 @@ from keras import layers
 from model_zoo import CLASSES, SHAPE, functional, model_of, random_images, randomise
 
 import tfviz
-from tfviz.apps.explanation import manifest
+from tfviz.apps.explanation.manifest import write_manifest
 from tfviz.apps.files import output
 
 NAMES = ["ant", "bee", "cow", "$dog$", "emu"]
@@ -341,7 +341,7 @@ def test_the_manifest_names_maps_that_say_nothing(tmp_path):
 
 def test_a_manifest_is_strict_json(tmp_path):
     odd = {"options": {"a": np.float32(1.5), "b": (np.int64(2), np.nan), "c": np.array([1, 2]), "d": {3: Path("x")}}}
-    assert read_json(manifest.write(tmp_path, odd)) == {
+    assert read_json(write_manifest(tmp_path, odd)) == {
         "options": {"a": 1.5, "b": [2, None], "c": [1, 2], "d": {"3": "x"}}
     }
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,15 +15,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tfviz"
 MODULES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
 FOLDERS = ["network", "methods", "results", "apps"]  # data flows from left to right
-OF_ALL = {
-    "tfviz.arrays",
-    "tfviz.data_format",
-    "tfviz.errors",
-    "tfviz.limits",
-    "tfviz.paths",
-    "tfviz.printable",
-    "tfviz.progress",
-}
+GROUND = ("arrays", "data_format", "errors", "limits", "paths", "printable", "progress", "quiet", "terminal", "version")
+OF_ALL = {f"tfviz.{name}" for name in GROUND}
+PUBLIC = ("tfviz", "tfviz/methods", "tfviz/results", "tfviz/apps/beam", "tfviz/apps/records")
 
 
 def imports(name):
@@ -44,6 +40,30 @@ def imports_for_types(name):
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             for inner in node.body:
                 yield from imported_by(inner, name)
+
+
+def files_imported(name, nodes=None):
+    """The files of tfviz that a module imports, or that some of its statements do: a module, or a folder's face."""
+    for node in nodes or ast.walk(MODULES[name]):
+        for full in imported_by(node, name):
+            package, _, last = full.rpartition(".")
+            inner, face = f"{full.replace('.', '/')}.py", f"{package.replace('.', '/')}/__init__.py"
+            if inner in MODULES and (name == face or last not in names_in(face)):
+                yield inner  # of `from tfviz.apps.command import options`
+            else:
+                places = (f"{full.replace('.', '/')}/__init__.py", face, f"{package.replace('.', '/')}.py")
+                yield from [path for path in places if path in MODULES][:1]
+
+
+def names_in(face):
+    """The names that the `__init__` of a folder imports from its files."""
+    nodes = [node for node in ast.walk(MODULES[face]) if isinstance(node, ast.ImportFrom)]
+    return {alias.asname or alias.name for node in nodes for alias in node.names}
+
+
+def above(name):
+    """The folder of a file."""
+    return name.rpartition("/")[0]
 
 
 def importers(package):
@@ -76,6 +96,55 @@ def test_imports_go_one_way(name):
             assert ".".join(full.split(".")[1:2]) in allowed, f"{name} imports {full}"
 
 
+def test_no_two_files_import_each_other_even_for_types():
+    graph = {name: {*files_imported(name)} - {name} for name in MODULES}
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_other_folders_are_entered_by_their_face(name):
+    """A file imports from the files beside it, from those on the ground floor, and from the `__init__` of a folder."""
+    for module in files_imported(name):
+        assert module.endswith("__init__.py") or above(module) in (above(name), "tfviz"), f"{name} imports {module}"
+
+
+FACES = [
+    name
+    for name in MODULES
+    if name.endswith("__init__.py") and above(name) not in (*PUBLIC, "tfviz/apps", "tfviz/apps/command", "tfviz/demo")
+]
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_face_shows_nothing_that_nobody_looks_at(face):
+    shown = {full.rpartition(".")[2] for full in imports(face)}
+    folder = above(face).replace("/", ".")
+    looked_at = {full for name in MODULES if above(name) != above(face) for full in imports(name)}
+    tests = "\n".join(path.read_text() for place in ("tests", "scripts") for path in (ROOT / place).rglob("*.py"))
+    unused = {name for name in shown if f"{folder}.{name}" not in looked_at and not re.search(rf"\b{name}\b", tests)}
+    assert shown and not unused
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_no_name_of_a_face_is_hidden_by_a_file(face):
+    """Python sets a folder's attribute to the file of that name once anything imports it."""
+    for node in ast.walk(MODULES[face]):
+        for alias in node.names if isinstance(node, ast.ImportFrom) else ():
+            hiding = f"{above(face)}/{alias.asname or alias.name}.py"
+            assert hiding not in MODULES or hiding == f"{node.module.replace('.', '/')}.py", hiding
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("tfviz/apps/command/")])
+def test_flags_know_no_tensorflow(name):
+    """What the commands do is in apps/runs/, imported once a command runs."""
+    assert not {full for full in imports(name) if full.split(".")[0] in ("tensorflow", "keras", "cv2")}
+    at_once = files_imported(name, MODULES[name].body)
+    assert {above(module) for module in at_once} <= {"tfviz", "tfviz/apps/command"}
+
+
 @pytest.mark.parametrize("name", [name for name in MODULES if folder_of(name) == "demo"])
 def test_the_demo_knows_only_numpy_and_keras(name):
     known = {*sys.stdlib_module_names, "numpy", "keras"}
@@ -83,22 +152,10 @@ def test_the_demo_knows_only_numpy_and_keras(name):
         assert full.split(".")[0] in known or full.startswith("tfviz.demo"), f"{name} imports {full}"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "tfviz/arrays.py",
-        "tfviz/data_format.py",
-        "tfviz/errors.py",
-        "tfviz/limits.py",
-        "tfviz/paths.py",
-        "tfviz/printable.py",
-        "tfviz/progress.py",
-    ],
-)
+@pytest.mark.parametrize("name", [f"tfviz/{name}.py" for name in GROUND])
 def test_what_everyone_imports_imports_nothing_else_of_tfviz(name):
-    if name in MODULES:
-        found = [full for full in imports(name) if full.startswith("tfviz.")]
-        assert all(any(full.startswith(common) for common in OF_ALL) for full in found), found
+    found = [full for full in imports(name) if full.startswith("tfviz.")]
+    assert all(any(full.startswith(common) for common in OF_ALL) for full in found), found
 
 
 def test_private_tensorflow_stands_in_one_module():
@@ -122,7 +179,10 @@ def test_private_keras_stands_nowhere():
         ("tensorboard", {"tfviz/apps/training/tensorboard.py"}),
         ("skimage", {"tfviz/methods/engine/regions.py"}),
         ("scipy", {"tfviz/methods/engine/regions.py"}),
-        ("tensorflow", {"tfviz/network", "tfviz/methods", "tfviz/results", "tfviz/apps", "tfviz/scores.py"}),
+        (
+            "tensorflow",
+            {"tfviz/network", "tfviz/methods", "tfviz/results", "tfviz/apps", "tfviz/scores.py", "tfviz/quiet.py"},
+        ),
     ],
 )
 def test_where_heavy_packages_are_imported(package, allowed):

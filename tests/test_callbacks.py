@@ -24,7 +24,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from thinning import by_day, every
 
 import tfviz
-from tfviz.callbacks import ExplainImages
+from tfviz.apps.training import ExplainImages
 from tfviz.methods import METHODS
 from tfviz.network import trace as trace_module
 from tfviz.results import montage, normalise, overlay, tiles, to_picture

@@ -15,7 +15,7 @@ from model_zoo import CLASSES
 
 import tfviz
 from tfviz.apps.beam import AttributionHandler
-from tfviz.apps.model.explanation_metadata import FILE
+from tfviz.apps.files import METADATA
 from tfviz.errors import UnsupportedModelError
 
 SIDE = 12
@@ -181,7 +181,7 @@ def described(served, tmp_path):
     model = shutil.copytree(served / "model", tmp_path / "described")
 
     def write(**outputs):
-        (model / FILE).write_text(json.dumps({"inputs": {"records": {}}, "outputs": outputs}))
+        (model / METADATA).write_text(json.dumps({"inputs": {"records": {}}, "outputs": outputs}))
         return model
 
     return write

@@ -14,6 +14,7 @@ from model_zoo import CLASSES, SHAPE, build, random_images
 import tfviz
 from tfviz.methods import METHODS
 from tfviz.methods.engine.arguments import split
+from tfviz.network.passes import affordable
 from tfviz.network.program.compiled_functions import MAXIMUM, CompiledFunctions
 
 IMAGES = random_images(2)
@@ -151,20 +152,20 @@ def open_network(least=1):
 def test_few_sizes_are_measured_of_a_network_that_takes_any():
     network = open_network()
     sizes = [(height, width) for height in range(2, 60, 3) for width in (5, 17, 33)]
-    found = {size: network.affordable((*size, 3)) for size in sizes}
-    assert set(network._needed) == {(side, side, 3) for side in (8, 16, 32, 64)}
+    found = {size: affordable(network, (*size, 3)) for size in sizes}
+    assert set(network.needed_bytes) == {(side, side, 3) for side in (8, 16, 32, 64)}
     for (height, width), images in found.items():
         # A value of the image, four of the layer and of its activation, each of four bytes, for each pixel and some.
         exact = 1_600_000_000 / (4 * height * width * (3 + 3 * 4))
         assert 0.5 * exact < images < 1.5 * exact
-    assert found == {size: open_network().affordable((*size, 3)) for size in sizes}
+    assert found == {size: affordable(open_network(), (*size, 3)) for size in sizes}
 
 
 def test_a_size_that_the_network_does_not_take_is_not_measured():
     layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(4, 3), keras.layers.Reshape((-1, 4 * 22))]
     network = tfviz.trace(keras.Sequential([*layers, keras.layers.GlobalAveragePooling1D(), keras.layers.Dense(2)]))
-    assert network.affordable((24, 24, 3)) > 1000
-    assert set(network._needed) == {(24, 24, 3)}
+    assert affordable(network, (24, 24, 3)) > 1000
+    assert set(network.needed_bytes) == {(24, 24, 3)}
 
 
 GROW = """

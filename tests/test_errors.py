@@ -26,8 +26,8 @@ from tfviz.errors import (
     UnsafeModelError,
     UnsupportedModelError,
 )
-from tfviz.network.program.operations import _raw_signature
 from tfviz.network.program import operations
+from tfviz.network.program.operations import _raw_signature
 
 ROOT = Path(__file__).parents[1]
 IMAGES = random_images(3)

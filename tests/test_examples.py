@@ -16,7 +16,7 @@ import tfviz
 from tfviz.__main__ import main
 from tfviz.apps.beam import AttributionHandler
 from tfviz.apps.model.example_format import find_example_format
-from tfviz.apps.records.records import read_results
+from tfviz.apps.records import read_results
 from tfviz.apps.runs.export import _record
 
 # In one process, so that the SavedModel is written once.

@@ -16,12 +16,13 @@ from typer.testing import CliRunner
 import tfviz
 from tfviz.apps.beam import AttributionHandler
 from tfviz.apps.command.app import app
+from tfviz.apps.files import METADATA
 from tfviz.apps.files.output import write_figure
-from tfviz.apps.model.explanation_metadata import FILE, read_explanation_metadata
+from tfviz.apps.model.explanation_metadata import read_explanation_metadata
 from tfviz.apps.model.model_options import ModelOptions
 from tfviz.apps.model.saved_signatures import read_signatures
 from tfviz.apps.model.setup import set_up
-from tfviz.apps.records.records import read_results
+from tfviz.apps.records import read_results
 from tfviz.errors import InvalidTargetsError, TfvizError, TfvizWarning, UnsupportedModelError
 from tfviz.results import Highlight
 
@@ -31,14 +32,14 @@ OUTPUT = {"output_tensor_name": "StatefulPartitionedCall:0"}
 
 def read(tmp_path, image=None, output=None, **content):
     full = {"inputs": {"photo": {**IMAGE, **(image or {})}}, "outputs": {"scores": {**OUTPUT, **(output or {})}}}
-    (tmp_path / FILE).write_text(json.dumps({**full, **content}))
+    (tmp_path / METADATA).write_text(json.dumps({**full, **content}))
     return read_explanation_metadata(tmp_path)
 
 
 def refused(tmp_path, said, **content):
     with pytest.raises(TfvizError, match=said) as caught:
         read(tmp_path, **content)
-    assert FILE in str(caught.value) and "\n" not in str(caught.value)
+    assert METADATA in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_no_file(tmp_path):
@@ -195,17 +196,17 @@ def test_what_is_wrong_is_said(tmp_path):
     refused(tmp_path, "polarity", image={"visualization": {"polarity": "UPWARDS"}})
     refused(tmp_path, "0 <= lower < upper", image={"visualization": {"clip_percent_lowerbound": 99.95}})
     refused(tmp_path, "clip percentile .* is True", image={"visualization": {"clip_percent_lowerbound": True}})
-    (tmp_path / FILE).write_text("{")
+    (tmp_path / METADATA).write_text("{")
     with pytest.raises(TfvizError, match="cannot be read"):
         read_explanation_metadata(tmp_path)
-    (tmp_path / FILE).write_text("[1]")
+    (tmp_path / METADATA).write_text("[1]")
     with pytest.raises(TfvizError, match="it has no inputs"):
         read_explanation_metadata(tmp_path)
 
 
 def test_settings_that_are_not_followed(tmp_path):
     found = read(tmp_path, {"visualization": {"type": "pixels", "blur_sigma": 2}})
-    assert found.warnings == (f"{FILE}: the visualization's blur_sigma is not followed",)
+    assert found.warnings == (f"{METADATA}: the visualization's blur_sigma is not followed",)
 
 
 def test_what_the_user_has_chosen_is_read_alone(tmp_path):
@@ -214,13 +215,13 @@ def test_what_the_user_has_chosen_is_read_alone(tmp_path):
     outputs = {"scores": {"index_name_mapping": ["x", "y"]}, "other": {}}
     refused(tmp_path, "which of its inputs", inputs=inputs)
     refused(tmp_path, "2 outputs", outputs=outputs)
-    (tmp_path / FILE).write_text(json.dumps({"inputs": inputs, "outputs": outputs}))
+    (tmp_path / METADATA).write_text(json.dumps({"inputs": inputs, "outputs": outputs}))
     for name in ("a", "images"):
         found = read_explanation_metadata(tmp_path, name, "scores")
         assert found.baselines == [1] and found.class_names == ["x", "y"]
     found = read_explanation_metadata(tmp_path, "b", "none")
     assert found.baselines is None and found.class_names is None
-    (tmp_path / FILE).write_text(json.dumps({"inputs": []}))
+    (tmp_path / METADATA).write_text(json.dumps({"inputs": []}))
     assert read_explanation_metadata(tmp_path, "a", "b").class_names is None
 
 
@@ -308,7 +309,7 @@ def test_the_file_is_read_once(arguments, folder, monkeypatch):
     monkeypatch.setattr(Path, "read_text", lambda path, **how: found.append(path.name) or read_text(path, **how))
     done = CliRunner().invoke(app, [*arguments, "--preprocess", "0..1", "--method", "saliency"])
     assert done.exit_code == 0, done.output
-    assert found.count(FILE) == 1
+    assert found.count(METADATA) == 1
 
 
 def test_signatures_are_read_from_the_file(folder, tmp_path):
@@ -331,7 +332,7 @@ def test_an_input_that_does_not_exist_is_one_line(command, folder, monkeypatch):
     done = CliRunner().invoke(app, [*command, str(folder), *(["out"] if command == ["export"] else [])])
     ((key, *_), _) = read_signatures(folder)["serving_default"]
     assert done.exit_code == 1
-    assert done.output == f"tfviz: {FILE} names the tensor 'pixels:0', but the model has {key}\n"
+    assert done.output == f"tfviz: {METADATA} names the tensor 'pixels:0', but the model has {key}\n"
     assert sorted(each.name for each in folder.parent.iterdir()) == ["model", "photo.png"]
 
 

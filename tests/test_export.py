@@ -25,11 +25,12 @@ from thinning import by_day
 
 import tfviz
 from tfviz.apps.export.export import export
-from tfviz.apps.model import saved_model_folder as folders
-from tfviz.apps.model.saved_model_folder import whole_folder
+from tfviz.apps.files import saved_model_folder as folders
+from tfviz.apps.files.saved_model_folder import whole_folder
 from tfviz.errors import InvalidImagesError, TfvizError, UnknownLayerError, UnsupportedModelError
 from tfviz.methods import METHODS
 from tfviz.methods.engine.serving import _images_at_once
+from tfviz.network.passes import affordable
 from tfviz.network.traced.fingerprint import fingerprint
 
 pytestmark = [
@@ -234,10 +235,10 @@ def test_a_network_without_a_size_of_its_own(tmp_path):
 def test_as_many_images_at_once_as_fit_into_memory():
     network = tfviz.trace(model_of("functional"))
     assert _images_at_once(network, tf.zeros((2, *SHAPE)), 32) == 32
-    assert _images_at_once(network, tf.zeros((2, *SHAPE)), 10**9) == network.affordable(SHAPE) < 10**9
+    assert _images_at_once(network, tf.zeros((2, *SHAPE)), 10**9) == affordable(network, SHAPE) < 10**9
     network = tfviz.trace(model_of("open_size"))
     found = int(_images_at_once(network, tf.zeros((1, 700, 333, 3)), 10**9))
-    assert found == pytest.approx(network.affordable((700, 333, 3)), rel=0.1)
+    assert found == pytest.approx(affordable(network, (700, 333, 3)), rel=0.1)
     assert int(_images_at_once(network, tf.zeros((1, 64, 64, 3)), 7)) == 7
     assert int(_images_at_once(network, tf.zeros((1, 30000, 30000, 1)), 7)) == 1
 

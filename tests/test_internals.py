@@ -10,8 +10,8 @@ import tensorflow as tf
 from thinning import by_day, every
 
 from tfviz.errors import UnsupportedModelError
-from tfviz.network.program.operations import _raw_signature
 from tfviz.network.program import internals
+from tfviz.network.program.operations import _raw_signature
 from tfviz.network.program.program import CALLS, program_of
 from tfviz.network.replay.replay import replay
 

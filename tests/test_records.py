@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfviz.apps.records.records import (
+from tfviz.apps.records import (
     DeadLetter,
     MapRecord,
     Origin,

@@ -11,7 +11,7 @@ import pytest
 
 from tfviz.apps.beam.files import check_replaceable
 from tfviz.apps.files import replacing
-from tfviz.apps.files.replacing import replace_folder
+from tfviz.apps.files.folders import replace_folder
 from tfviz.errors import TfvizError, TfvizWarning
 
 

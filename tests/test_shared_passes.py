@@ -16,10 +16,11 @@ from thinning import by_day
 
 import tfviz
 from tfviz.errors import InvalidTargetsError, TfvizError, TfvizWarning
-from tfviz.methods import LAYER, Gradient, Loop, method
+from tfviz.methods import LAYER, Loop, method
 from tfviz.methods.engine.explainer import run_methods
 from tfviz.methods.engine.registry import METHODS
 from tfviz.methods.engine.targets import MOST, Columns
+from tfviz.network.passes import Gradient
 from tfviz.network.passes.forward import Forward
 from tfviz.network.passes.passes import BIASES, IMAGES
 from tfviz.network.replay.rules import GUIDED_BACKPROP, Rule

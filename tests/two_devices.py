@@ -24,7 +24,7 @@ from model_zoo import CLASSES, SHAPE, build, distance, random_images, randomise
 from tensorflow.python.eager import context
 
 import tfviz
-from tfviz.callbacks import ExplainImages
+from tfviz.apps.training import ExplainImages
 from tfviz.methods import METHODS
 from tfviz.methods.engine import batching
 from tfviz.methods.engine.replicas import Replica, on_device, run_parts

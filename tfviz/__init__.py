@@ -19,34 +19,16 @@ from tfviz.errors import (
     UnsafeModelError,
     UnsupportedModelError,
 )
+from tfviz.version import __version__
 
 if TYPE_CHECKING:
-    from tfviz.apps.explanation.explain import explain
-    from tfviz.apps.explanation.explanation import Explanation
-    from tfviz.apps.export.export import export
+    from tfviz.apps.explanation import Explanation, explain
+    from tfviz.apps.export import export
     from tfviz.methods import (
-        METHODS,
-        Adversarial,
-        Channel,
-        Class,
-        ClassVisualization,
-        ColorStatistics,
         Decomposition,
-        Direction,
-        Explainer,
-        FeatureVisualization,
-        Layer,
-        Neuron,
-        Objective,
-        Recipe,
         ablation_cam,
-        class_visualization,
-        color_statistics,
         deconvnet,
         eigen_cam,
-        feature_visualization,
-        fgsm,
-        fooling_image,
         full_grad,
         full_grad_decomposition,
         grad_cam,
@@ -59,7 +41,6 @@ if TYPE_CHECKING:
         integrated_gradients,
         layer_cam,
         occlusion,
-        pgd,
         rise,
         saliency,
         score_cam,
@@ -71,10 +52,25 @@ if TYPE_CHECKING:
         xgrad_cam,
         xrai,
     )
-    from tfviz.network.trace import trace
-    from tfviz.network.traced.traced import TracedNetwork
-
-__version__ = "0.1.0"
+    from tfviz.methods.adversarial import Adversarial, fgsm, fooling_image, pgd
+    from tfviz.methods.engine import METHODS, Explainer
+    from tfviz.methods.visualization import (
+        Channel,
+        Class,
+        ClassVisualization,
+        ColorStatistics,
+        Direction,
+        FeatureVisualization,
+        Layer,
+        Neuron,
+        Objective,
+        Recipe,
+        class_visualization,
+        color_statistics,
+        feature_visualization,
+    )
+    from tfviz.network import trace
+    from tfviz.network.traced import TracedNetwork
 
 _LAZY = {
     "Explanation": "tfviz.apps.explanation.explanation",
@@ -146,6 +142,7 @@ __all__ = [  # noqa: PLE0604  # the names of the lazy part are said once, in the
     "UnknownMethodError",
     "UnsafeModelError",
     "UnsupportedModelError",
+    "__version__",
     *_LAZY,
 ]
 

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from tfviz.apps.command.app import app
+from tfviz.apps.command import app
 
 OPENCV_LIMIT = "OPENCV_IO_MAX_IMAGE_PIXELS"
 

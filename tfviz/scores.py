@@ -20,8 +20,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfviz.errors import TfvizError
-from tfviz.network.heads.custom_scores import NamedOutputs, NamedScore
-from tfviz.network.heads.endings import LOG_ODDS
+from tfviz.network.heads import LOG_ODDS, NamedOutputs, NamedScore
 
 Output = str | int | None
 Score = Callable[[Any], tf.Tensor]

@@ -28,13 +28,21 @@ outputs.
 
 from tfviz.methods.adversarial import Adversarial, fgsm, fooling_image, pgd
 from tfviz.methods.cam import eigen_cam, grad_cam, grad_cam_plus_plus, hires_cam, layer_cam, xgrad_cam
-from tfviz.methods.engine.choosing import choose_methods
-from tfviz.methods.engine.compiled import compile_methods
-from tfviz.methods.engine.decorator import method
-from tfviz.methods.engine.explainer import Explainer, Results, run_methods
-from tfviz.methods.engine.loop import Diagnosed, Loop
-from tfviz.methods.engine.planning import plan_methods
-from tfviz.methods.engine.registry import LAYER, METHODS, Method, find_method
+from tfviz.methods.engine import (
+    LAYER,
+    METHODS,
+    Diagnosed,
+    Explainer,
+    Loop,
+    Method,
+    Results,
+    choose_methods,
+    compile_methods,
+    find_method,
+    method,
+    plan_methods,
+    run_methods,
+)
 from tfviz.methods.full_grad import (
     Decomposition,
     full_grad,
@@ -64,7 +72,7 @@ from tfviz.methods.visualization import (
     feature_visualization,
 )
 from tfviz.methods.xrai import xrai
-from tfviz.network.passes.passes import Gradient
+from tfviz.network.passes import Gradient
 
 __all__ = [
     "LAYER",

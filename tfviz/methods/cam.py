@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tfviz.methods.engine.decorator import method
-from tfviz.methods.engine.placing import PLACING, Convention, placed_if
-from tfviz.methods.engine.registry import LAYER
-from tfviz.network.passes.passes import Features, Gradient, Passes
+from tfviz.methods.engine import LAYER, PLACING, Convention, method, placed_if
+from tfviz.network.passes import Features, Gradient, Passes
 
 NEEDS_LAYER = "a layer with a map"
 ONE_PASS_TO_LAYER = "1 forward, 1 backward from the score to the layer"

@@ -12,20 +12,15 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import TfvizError, TfvizWarning
-from tfviz.methods.engine.compiled import batch_specs
-from tfviz.methods.engine.decorator import method
-from tfviz.methods.engine.loop import Loop
-from tfviz.methods.engine.placing import at_image_size, placement_of
+from tfviz.methods.engine import Loop, at_image_size, batch_specs, method, placement_of
 from tfviz.methods.gradients import ONE_PASS
 from tfviz.methods.noise import SAMPLING, over_noise
-from tfviz.network.batches.batches import batches
-from tfviz.network.diagnosis.finite import check_scores, check_weights
-from tfviz.network.geometry.placement import Placement
-from tfviz.network.passes.passes import BIASES, Gradient, Passes
-from tfviz.network.program.compiling import concrete
-from tfviz.network.program.program import Value
-from tfviz.network.trace import trace
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network import trace
+from tfviz.network.diagnosis import check_scores, check_weights
+from tfviz.network.geometry import Placement
+from tfviz.network.passes import BIASES, Gradient, Passes
+from tfviz.network.program import Value, concrete
+from tfviz.network.traced import TracedNetwork
 
 SRINIVAS = "Srinivas 2019, arXiv 1905.00780"
 NEEDS_PIECEWISE_LINEAR = "any differentiable network; complete for piecewise linear ones"
@@ -86,7 +81,7 @@ def full_grad_decomposition(model: Any, images: Any, targets: Any = None, *, bat
     decompose = network.remember("full_grad_decomposition", _compile)
     found: list[Any] = []
     done = 0
-    for batch in batches(network, images, targets, batch_size):
+    for batch in network.batches(images, targets, batch_size):
         terms = decompose(tf.constant(batch.images), tf.constant(batch.targets), batch.others)
         found.append(tf.nest.map_structure(lambda tensor: tensor.numpy(), terms))
         check_scores(network, batch, np.isfinite(found[-1]["scores"]), done)

@@ -7,12 +7,21 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tfviz.methods.cam import NEEDS_LAYER
-from tfviz.methods.engine.checks import optional, whole
-from tfviz.methods.engine.decorator import method
-from tfviz.methods.engine.loop import Loop, each_repeated, joined, split
-from tfviz.methods.engine.placing import PLACING, Convention, placed, placed_if
-from tfviz.methods.engine.registry import LAYER
-from tfviz.network.passes.passes import Features, Passes
+from tfviz.methods.engine import (
+    LAYER,
+    PLACING,
+    Convention,
+    Loop,
+    each_repeated,
+    joined,
+    method,
+    optional,
+    placed,
+    placed_if,
+    split,
+    whole,
+)
+from tfviz.network.passes import Features, Passes
 
 
 @method(

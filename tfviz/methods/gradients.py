@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tfviz.methods.engine.decorator import method
-from tfviz.network.passes.passes import Gradient, Passes
+from tfviz.methods.engine import method
+from tfviz.network.passes import Gradient, Passes
 
 SIMONYAN = "Simonyan 2013, arXiv 1312.6034"
 ONE_PASS = "1 forward, 1 backward"

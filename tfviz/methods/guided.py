@@ -5,12 +5,10 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tfviz.methods.cam import cam_of_gradient
-from tfviz.methods.engine.decorator import method
-from tfviz.methods.engine.placing import PLACING, Convention, placed
-from tfviz.methods.engine.registry import LAYER
+from tfviz.methods.engine import LAYER, PLACING, Convention, method, placed
 from tfviz.methods.gradients import ONE_PASS
-from tfviz.network.passes.passes import IMAGES, Gradient, Passes
-from tfviz.network.replay.rules import DECONVNET, GUIDED_BACKPROP
+from tfviz.network.passes import IMAGES, Gradient, Passes
+from tfviz.network.replay import DECONVNET, GUIDED_BACKPROP
 
 NEEDS_RELU = "ReLUs (raises on SiLU, GELU, hard swish, PReLU)"
 

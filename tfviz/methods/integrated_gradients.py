@@ -11,12 +11,20 @@ import tensorflow as tf
 
 from tfviz.arrays import refuse_masked
 from tfviz.errors import InvalidImagesError, TfvizError, resembling
-from tfviz.methods.engine.blur import gaussian_blur
-from tfviz.methods.engine.checks import name_images, whole
-from tfviz.methods.engine.decorator import method
-from tfviz.methods.engine.loop import Diagnosed, Loop, each_repeated, joined, split
-from tfviz.methods.engine.registry import Convert, Judge
-from tfviz.network.passes.passes import Gradient, Passes
+from tfviz.methods.engine import (
+    Convert,
+    Diagnosed,
+    Judge,
+    Loop,
+    each_repeated,
+    gaussian_blur,
+    joined,
+    method,
+    name_images,
+    split,
+    whole,
+)
+from tfviz.network.passes import Gradient, Passes
 
 GAP = "completeness_gap"
 BASELINE = "baseline"

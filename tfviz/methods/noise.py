@@ -8,11 +8,23 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tfviz.methods.engine.checks import number, whole
-from tfviz.methods.engine.decorator import method
-from tfviz.methods.engine.loop import Diagnosed, Loop, each_repeated, joined, split
-from tfviz.methods.engine.registry import INNER, INNER_OPTIONS, LAYER, Convert, Method, find_method
-from tfviz.network.passes.passes import Features, Passes
+from tfviz.methods.engine import (
+    INNER,
+    INNER_OPTIONS,
+    LAYER,
+    Convert,
+    Diagnosed,
+    Loop,
+    Method,
+    each_repeated,
+    find_method,
+    joined,
+    method,
+    number,
+    split,
+    whole,
+)
+from tfviz.network.passes import Features, Passes
 
 SMILKOV = "Smilkov 2017, arXiv 1706.03825"
 SAMPLING: dict[str, Convert] = {

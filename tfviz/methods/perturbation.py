@@ -9,10 +9,8 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import TfvizError
-from tfviz.methods.engine.checks import number, optional, whole
-from tfviz.methods.engine.decorator import method
-from tfviz.methods.engine.loop import Loop, each_repeated, joined, split
-from tfviz.network.passes.passes import Passes
+from tfviz.methods.engine import Loop, each_repeated, joined, method, number, optional, split, whole
+from tfviz.network.passes import Passes
 
 MEAN = "mean"
 

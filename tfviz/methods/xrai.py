@@ -10,12 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import TfvizError
-from tfviz.methods.engine.checks import number, whole
-from tfviz.methods.engine.decorator import method
-from tfviz.methods.engine.loop import Diagnosed, Loop
-from tfviz.methods.engine.regions import SIDE, find_regions, grow, missing_package
+from tfviz.methods.engine import SIDE, Diagnosed, Loop, find_regions, grow, method, missing_package, number, whole
 from tfviz.methods.integrated_gradients import BASELINE, WAY, check_baseline, integrate, judge_completeness
-from tfviz.network.passes.passes import Passes
+from tfviz.network.passes import Passes
 
 SCALES = (50, 100, 150, 250, 500, 1200)
 

@@ -12,18 +12,12 @@ from typing import Any
 
 from tfviz.errors import TfvizError
 from tfviz.limits import MAXIMUM_MODEL_BYTES
-from tfviz.network.diagnosis.custom_gradients import warn_about_custom_gradients
-from tfviz.network.diagnosis.head_checks import warn_about_head
-from tfviz.network.diagnosis.randomness import check_randomness
-from tfviz.network.diagnosis.whole_numbers import check_differentiable
-from tfviz.network.heads.custom_scores import CustomScore
-from tfviz.network.layers.arrangement import TokensToMap
-from tfviz.network.layers.layer import Shape
+from tfviz.network.diagnosis import check_differentiable, check_randomness, warn_about_custom_gradients, warn_about_head
+from tfviz.network.heads import CustomScore
+from tfviz.network.layers import Shape, TokensToMap
 from tfviz.network.opening import Opening, Structure, open_source
-from tfviz.network.rewriting.channels_first import in_own_order
-from tfviz.network.traced.reopening import Reopening
-from tfviz.network.traced.trace_options import Choice
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.rewriting import in_own_order
+from tfviz.network.traced import Choice, Reopening, TracedNetwork
 
 _LOCK = threading.RLock()
 # The traces of live models, with what each depends on. A model is referred to weakly, and its trace does not hold it.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tfviz.results.colors import COLORMAPS
+from tfviz.results.checks import check_pictures, check_scaled, pick
+from tfviz.results.colors import COLORMAPS, LUMINANCE
 from tfviz.results.evidence import evidence_inside, supported_mask
 from tfviz.results.grid import montage
 from tfviz.results.highlight import Highlight, highlight
@@ -20,7 +21,7 @@ from tfviz.results.metrics import BoxAccuracy, box_iou, energy_inside, mask_iou,
 from tfviz.results.outline import outline
 from tfviz.results.pictures import difference_picture, gradient_picture, grey_picture, to_picture
 from tfviz.results.render import heatmap, mask, overlay
-from tfviz.results.scale import collapse, fuse, normalise, normalise_gradient, resize
+from tfviz.results.scale import COLLAPSES, collapse, fuse, normalise, normalise_gradient, resize
 from tfviz.results.tiles import tiles
 
 if TYPE_CHECKING:

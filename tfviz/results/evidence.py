@@ -21,7 +21,7 @@ def evidence_inside(found: ArrayLike, masks: ArrayLike) -> Numbers:
     Parameters
     ----------
     found : maps (N, H, W) or (H, W), or attributions (N, H, W, C) or (H, W, C)
-        Of a method whose sign means evidence, see `tfviz.methods.engine.registry.SIGNS`: the sum of a gradient says nothing.
+        Of a method whose sign means evidence, see `tfviz.methods.engine.SIGNS`: the sum of a gradient says nothing.
     masks : bool (N, H, W) or (H, W)
 
     Returns

@@ -3,18 +3,20 @@
 import contextlib
 import os
 
-from tfviz.apps.files.quiet import silent_stderr
 from tfviz.errors import TfvizError
+from tfviz.quiet import silent_stderr
 
 try:
-    import apache_beam  # noqa: F401  # imported to be missed here, in words
+    import apache_beam  # imported to be missed here, in words
 except ModuleNotFoundError as error:
     raise TfvizError("Apache Beam is not installed: pip install apache-beam") from error
 
 # TensorFlow's start does not heed this variable, which the workers of `tfviz batch` inherit from it.
 with silent_stderr() if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "3" else contextlib.nullcontext():
-    import tensorflow  # noqa: F401  # imported for its noise, which is made once
+    import tensorflow  # imported for its noise, which is made once
 
-from tfviz.apps.beam.handler import AttributionHandler
+from tfviz.apps.beam import files
+from tfviz.apps.beam.handler import DOUBTFUL, ZERO_MAPS, AttributionHandler
+from tfviz.apps.beam.pipeline import INPUTS, Batch, build, open_pipeline, run
 
 __all__ = ["AttributionHandler"]

@@ -14,17 +14,15 @@ from pathlib import Path
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from tfviz.apps.explanation.manifest import FILE_NAME
-from tfviz.apps.files.output import PICTURE_SUFFIX, check_folder
-from tfviz.apps.files.replacing import replace_folder
-from tfviz.apps.records.records import DEAD_LETTERS, OVERLAYS, RESULTS
+from tfviz.apps.files import MANIFEST_NAME, PICTURE_SUFFIX, check_folder, replace_folder
+from tfviz.apps.records import DEAD_LETTERS, OVERLAYS, RESULTS
 from tfviz.errors import InvalidImagesError, TfvizError
 
 GLOB = re.compile(r"[*?[]")
 _AS_IT_IS = CompressionTypes.UNCOMPRESSED
 _SHARD = r"-\d+-of-\d+"
 OURS = re.compile(
-    rf"{re.escape(FILE_NAME)}|{RESULTS}{_SHARD}\.tfrecord|{DEAD_LETTERS}{_SHARD}\.jsonl"
+    rf"{re.escape(MANIFEST_NAME)}|{RESULTS}{_SHARD}\.tfrecord|{DEAD_LETTERS}{_SHARD}\.jsonl"
     rf"|{OVERLAYS}/[^/]*{re.escape(PICTURE_SUFFIX)}"
 )
 
@@ -153,7 +151,7 @@ def publish(folder: str, output: str) -> None:
     if is_local(output):
         replace_folder(Path(folder), Path(output))
         return
-    old, new = (sorted(names_in(each), key=lambda name: name == FILE_NAME) for each in (output, folder))
+    old, new = (sorted(names_in(each), key=lambda name: name == MANIFEST_NAME) for each in (output, folder))
     FileSystems.delete([join(output, name) for name in reversed(old)])
     FileSystems.rename([join(folder, name) for name in new], [join(output, name) for name in new])
 
@@ -162,7 +160,7 @@ def check_replaceable(output: str, names: Iterable[str]) -> None:
     """Raise `TfvizError` where a folder holds anything but a run of `tfviz batch`, by the names of its files in it."""
     names = sorted(names)
     others = [name for name in names if not OURS.fullmatch(name)]
-    if others or (names and FILE_NAME not in names):
+    if others or (names and MANIFEST_NAME not in names):
         found = ", ".join((others or names)[:3])
         raise TfvizError(
             f"{output} would be replaced, but holds other files than a run of tfviz batch ({found}); choose another"

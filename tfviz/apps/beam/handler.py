@@ -12,10 +12,9 @@ from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
 from tfviz.apps.beam.files import local_copy
-from tfviz.apps.files.depth import FULL, check_depth
-from tfviz.apps.files.images import check_fit
-from tfviz.apps.model.model_options import ModelOptions
-from tfviz.apps.records.example_explainer import ERROR, Example, ExampleExplainer, MethodChoice
+from tfviz.apps.files import FULL, check_depth, check_fit
+from tfviz.apps.model import ModelOptions
+from tfviz.apps.records import ERROR, Example, ExampleExplainer, MethodChoice
 from tfviz.errors import TfvizError
 from tfviz.limits import MAXIMUM_IMAGE_BYTES, MAXIMUM_MODEL_BYTES
 

@@ -26,9 +26,8 @@ from apache_beam.runners.runner import PipelineState
 
 from tfviz.apps.beam.files import copy_file, is_local, is_text, join, local_copy, readable, write_file
 from tfviz.apps.beam.handler import NAMESPACE, AttributionHandler
-from tfviz.apps.files.output import encode_picture
-from tfviz.apps.records.example_explainer import ERROR, Look
-from tfviz.apps.records.records import DEAD_LETTERS, RESULTS, DeadLetter, MapRecord, Origin, read_pictures
+from tfviz.apps.files import encode_picture
+from tfviz.apps.records import DEAD_LETTERS, ERROR, RESULTS, DeadLetter, Look, MapRecord, Origin, read_pictures
 from tfviz.errors import TfvizError, TfvizWarning
 
 INPUTS = "inputs"

@@ -1,1 +1,3 @@
 """The command `tfviz`."""
+
+from tfviz.apps.command.app import app

@@ -8,7 +8,7 @@ import typer
 
 import tfviz
 from tfviz.apps.command.batch import BatchCommand, batch
-from tfviz.apps.command.behaviour import Group, start_tensorflow
+from tfviz.apps.command.behaviour import Group
 from tfviz.apps.command.explain import explain, localize
 from tfviz.apps.command.export import export
 from tfviz.apps.command.flags import (
@@ -20,6 +20,7 @@ from tfviz.apps.command.flags import (
     model_options,
 )
 from tfviz.apps.command.visualize import fool, visualize
+from tfviz.quiet import start_tensorflow
 
 app = typer.Typer(
     cls=Group,
@@ -51,11 +52,9 @@ def layers(
 ) -> None:
     """List the layers that grad_cam can look at."""
     start_tensorflow()
-    from tfviz.apps.model.model_options import trace_options
-    from tfviz.apps.model.models import open_architecture
-    from tfviz.apps.model.setup import complete_choice
-    from tfviz.apps.runs.tables import print_layers
-    from tfviz.network.trace import trace
+    from tfviz.apps.model import complete_choice, open_architecture, trace_options
+    from tfviz.apps.runs import print_layers
+    from tfviz.network import trace
 
     opened = open_architecture(model)
     choice, _ = complete_choice(trace_options(model_options(context)), opened)
@@ -66,7 +65,7 @@ def layers(
 def methods() -> None:
     """List the methods: what they need and cost, and when not to trust them."""
     start_tensorflow()
-    from tfviz.apps.runs.tables import print_methods
+    from tfviz.apps.runs import print_methods
 
     print_methods()
 

@@ -7,16 +7,19 @@ from pathlib import Path
 
 import typer
 
-from tfviz.apps.files.output import ANIMATION_SUFFIX, PICTURE_SUFFIX
 from tfviz.errors import InvalidImagesError, TfvizWarning
 
 DEFAULT_OUTPUT = Path("tfviz-output")
 
 
-def find_pictures(arguments: list[str]) -> list[Path]:
-    """Return the image files that are named, without the pictures that tfviz made of others."""
-    from tfviz.apps.files.image_files import find_images
+def find_pictures(arguments: list[str], output: Path) -> list[Path]:
+    """Return the image files that are named, without the pictures that tfviz made of others.
 
+    Raises where one does not exist, or the folder `output` cannot be written.
+    """
+    from tfviz.apps.files import ANIMATION_SUFFIX, PICTURE_SUFFIX, check_folder, find_images
+
+    check_folder(output)
     found = find_images(arguments)
     paths = [path for path in found if not path.name.endswith((PICTURE_SUFFIX, ANIMATION_SUFFIX))]
     if len(paths) < len(found):

@@ -10,11 +10,11 @@ import typer
 from typer.core import TyperCommand
 
 from tfviz.apps.command import options
-from tfviz.apps.command.behaviour import say, start_tensorflow, tell
 from tfviz.apps.command.flags import MethodCommand, chosen, model_options
+from tfviz.quiet import start_tensorflow
+from tfviz.terminal import say, tell
 
 LOCAL_RUNNER = "DirectRunner"
-LABEL = "label"
 
 
 class BatchCommand(MethodCommand):
@@ -66,8 +66,8 @@ def batch(
         # And how a worker failed, at length; what is said of that here is one line.
         root.addHandler(logging.NullHandler())
     start_tensorflow()
-    from tfviz.apps.model.model_options import ModelOptions
-    from tfviz.apps.runs.batch import BatchOptions, run_batch
+    from tfviz.apps.model import ModelOptions
+    from tfviz.apps.runs import BatchOptions, run_batch
 
     methods = {**({} if layer is None else {"layer": layer}), **chosen(context)}
     request = BatchOptions(input, output, method, methods, target, overlays, batch_size, runner, context.args)

@@ -1,9 +1,8 @@
-"""How the command behaves: one line for an error or a warning, and a quiet TensorFlow."""
+"""How the command behaves: one line for an error or a warning."""
 
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import sys
 import warnings
@@ -13,9 +12,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from tfviz.apps.files.quiet import silent_stderr
-from tfviz.errors import TfvizError, TfvizWarning, UnsupportedModelError
-from tfviz.printable import printable
+from tfviz.errors import TfvizError, TfvizWarning
+from tfviz.terminal import say
 
 INTERRUPTED = 130
 
@@ -51,31 +49,6 @@ class Group(TyperGroup):
                 raise typer.Exit(1) from error
             except KeyboardInterrupt:
                 raise typer.Exit(INTERRUPTED) from None
-
-
-def say(message: str) -> None:
-    """Write one line about what went wrong to the standard error."""
-    print(f"tfviz: {' '.join(printable(message).split())}", file=sys.stderr)
-
-
-def tell(*lines: object) -> None:
-    """Write lines about what was done to the standard output."""
-    print(*map(printable, lines), sep="\n")
-
-
-def start_tensorflow() -> None:
-    """Import TensorFlow without its noise; raise `UnsupportedModelError` where Keras is set to another backend."""
-    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    if backend != "tensorflow":
-        raise UnsupportedModelError(
-            f"Keras is set to the {backend} backend, expected tensorflow: unset KERAS_BACKEND or set it to tensorflow"
-        )
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    for name in ("tensorflow", "absl", "matplotlib"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    if "tensorflow" not in sys.modules:
-        with silent_stderr():
-            import tensorflow  # noqa: F401  # imported for its noise, which is made once
 
 
 def _show_once(said: set[str]) -> Callable[..., None]:

@@ -10,13 +10,12 @@ import typer
 
 from tfviz.apps.command import options
 from tfviz.apps.command.arguments import DEFAULT_OUTPUT, check_looks, find_pictures
-from tfviz.apps.command.behaviour import say, start_tensorflow
 from tfviz.apps.command.flags import chosen, model_options
-from tfviz.apps.files.output import check_folder
+from tfviz.quiet import start_tensorflow
+from tfviz.terminal import say
 
 if TYPE_CHECKING:
-    from tfviz.apps.runs.outcome import Outcome
-    from tfviz.apps.runs.places import Finder
+    from tfviz.apps.runs import Finder, Outcome
 
 CLIP_PERCENTILE = 99.0
 """A few pixels of a saliency map outshine the rest; pictures stop there, the written maps do not."""
@@ -48,7 +47,7 @@ def explain(
         with_class_pictures=about_model["model"] == "demo" and not method,
         with_highlights=not _typed(context, "colormap", "blend"),
     )
-    from tfviz.apps.runs.tables import print_outcome
+    from tfviz.apps.runs import print_outcome
 
     print_outcome(outcome, outcome.write_manifest() if save_maps else None)
     _complain(outcome)
@@ -72,7 +71,7 @@ def localize(
     batch_size: options.BatchSize = 8,
 ) -> None:
     """Find the place in images that a model's maps mark: a mask and a box."""
-    from tfviz.apps.runs.places import Finder
+    from tfviz.apps.runs import Finder
 
     quantiles = {"foreground": foreground, "background": background, "smoothing": smoothing}
     finder = Finder(how, {**quantiles, "threshold": threshold}, reduce)
@@ -80,7 +79,7 @@ def localize(
     methods, look = method or ["saliency"], {"clip_percentile": CLIP_PERCENTILE}
     request = (methods, _shared(context, layer), target or [], top, batch_size, output, save_maps, look)
     outcome = _run(paths, model_options(context), request, finder)
-    from tfviz.apps.runs.tables import print_places
+    from tfviz.apps.runs import print_places
 
     print_places(outcome, outcome.write_manifest())
     _complain(outcome)
@@ -90,8 +89,7 @@ def _check(images: list[str] | None, target: list[str] | None, top: int, output:
     """Return the image files; raise for what can be known to be wrong before TensorFlow is imported."""
     if target and top > 1:
         raise typer.BadParameter("--target and --top both say what to explain; give one of them")
-    check_folder(output)
-    return find_pictures(images or [])
+    return find_pictures(images or [], output)
 
 
 def _run(
@@ -108,11 +106,8 @@ def _run(
     with_highlights: show maps as the explanation metadata beside the model says.
     """
     start_tensorflow()
-    from tfviz.apps.model.model_options import ModelOptions
-    from tfviz.apps.model.setup import set_up
-    from tfviz.apps.runs.explain import Run
-    from tfviz.apps.runs.localize import Localized
-    from tfviz.apps.runs.outcome import Outcome, Request
+    from tfviz.apps.model import ModelOptions, set_up
+    from tfviz.apps.runs import Localized, Outcome, Request, Run
     from tfviz.demo import sample_paths
 
     kind = Outcome if finder is None else Localized.by(finder)

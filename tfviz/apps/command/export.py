@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from tfviz.apps.command import options
-from tfviz.apps.command.behaviour import start_tensorflow
 from tfviz.apps.command.flags import chosen, model_options
-from tfviz.apps.model.saved_model_folder import check_place
+from tfviz.quiet import start_tensorflow
 
 Methods = Annotated[
     list[str] | None,
@@ -34,13 +33,15 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a SavedModel that is there.")] = False,
 ) -> None:
     """Write a SavedModel that has a signature for each method, beside its own."""
+    from tfviz.apps.files import check_place
+
     check_place(output, overwrite=overwrite)
     about_model = model_options(context)
     if not encoded and (about_model["preprocess"] or about_model["fit"]):
         raise typer.BadParameter("--preprocess and --fit are for --encoded; images are given as the network takes them")
     start_tensorflow()
-    from tfviz.apps.model.model_options import ModelOptions
-    from tfviz.apps.runs.export import export as write
+    from tfviz.apps.model import ModelOptions
+    from tfviz.apps.runs import export as write
 
     named = {} if not layer else {"layer": layer[0] if len(layer) == 1 else layer}
     write(

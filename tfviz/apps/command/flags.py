@@ -13,8 +13,8 @@ import typer
 from typer.core import TyperCommand
 
 from tfviz.apps.command import options
-from tfviz.apps.command.behaviour import start_tensorflow
 from tfviz.limits import MAXIMUM_IMAGE_BYTES, MAXIMUM_MODEL_BYTES
+from tfviz.quiet import start_tensorflow
 
 CHOSEN, MODEL = "tfviz.chosen", "tfviz.model"
 DOCUMENTED = re.compile(r"^(\w+)\n((?: {4}.*\n|\n)+)", re.MULTILINE)

@@ -8,9 +8,8 @@ import typer
 
 from tfviz.apps.command import options
 from tfviz.apps.command.arguments import DEFAULT_OUTPUT, find_pictures, read_numbers
-from tfviz.apps.command.behaviour import start_tensorflow
 from tfviz.apps.command.flags import chosen, model_options
-from tfviz.apps.files.output import check_folder
+from tfviz.quiet import start_tensorflow
 
 
 def visualize(
@@ -32,13 +31,11 @@ def visualize(
         raise typer.BadParameter("say what to show: --class, or --objective such as channel:LAYER:7")
     recipe = preset or ("fourier" if image is None else "deep-dream")
     steps = read_numbers(snapshots)
-    check_folder(output)
-    color_paths = find_pictures(colors or [])
+    color_paths = find_pictures(colors or [], output)
     start_tensorflow()
-    from tfviz.apps.model.model_options import ModelOptions
-    from tfviz.apps.model.setup import set_up
-    from tfviz.apps.runs.visualize import VisualizeOptions
-    from tfviz.apps.runs.visualize import visualize as show
+    from tfviz.apps.model import ModelOptions, set_up
+    from tfviz.apps.runs import VisualizeOptions
+    from tfviz.apps.runs import visualize as show
 
     setup = set_up(ModelOptions(**model_options(context)))
     show(setup, wanted, VisualizeOptions(recipe, iterations, seed, steps, gif, image, color_paths), output)
@@ -59,16 +56,14 @@ def fool(
     save_array: Annotated[bool, typer.Option("--save-array", help="Write the float32 input (.npy), too.")] = False,
 ) -> None:
     """Change an image a little, so that a model takes it for another class."""
-    check_folder(output)
-    paths = find_pictures([image])
+    paths = find_pictures([image], output)
     if len(paths) > 1:
         raise typer.BadParameter(f"{image} holds {len(paths)} images; give one of them")
     start_tensorflow()
-    from tfviz.apps.model.model_options import ModelOptions
-    from tfviz.apps.model.setup import set_up
-    from tfviz.apps.runs.fool import FoolOptions
-    from tfviz.apps.runs.fool import fool as change
-    from tfviz.methods.adversarial.decision import deciding
+    from tfviz.apps.model import ModelOptions, set_up
+    from tfviz.apps.runs import FoolOptions
+    from tfviz.apps.runs import fool as change
+    from tfviz.methods.adversarial import deciding
 
     setup = set_up(ModelOptions(**model_options(context)), seen_as=deciding)
     if not change(setup, paths[0], FoolOptions(method, target, away_from, chosen(context), save_array), output):

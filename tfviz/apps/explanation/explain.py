@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfviz.apps.explanation.explanation import Explanation
-from tfviz.apps.explanation.origin import Origin
 from tfviz.errors import InvalidTargetsError
-from tfviz.methods import Results, choose_methods, run_methods
-from tfviz.methods.engine.registry import LAYER
-from tfviz.methods.engine.targets import NO_COLUMNS, Columns, best_classes
-from tfviz.network.trace import trace
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.methods import choose_methods, run_methods
+from tfviz.methods.engine import LAYER, NO_COLUMNS, Columns, best_classes
+from tfviz.network import trace
+from tfviz.network.traced import TracedNetwork
 
 
 def explain(
@@ -57,20 +55,15 @@ def explain(
         raise InvalidTargetsError("targets and top both say what to explain; give one of them")
     columns = NO_COLUMNS if top is None else best_classes(network, top)
     chosen = choose_methods(methods, None if layer is None else {LAYER: layer}, options)
-    results = run_methods(network, chosen, images, targets, columns=columns, batch_size=batch_size)
-    # Of a model that was opened here, nothing is left for later.
-    origin = Origin(network, now=isinstance(model, str | os.PathLike))
-    return Explanation(**_described(results, network), origin=origin)
+    found = run_methods(network, chosen, images, targets, columns=columns, batch_size=batch_size, kind=Explanation)
+    if found.origin is not None and isinstance(model, str | os.PathLike):
+        # Of a model that was opened here, nothing is left for later.
+        found.origin.remember()
+    return found
 
 
 def explain_columns(
     network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]], images: Any, columns: Columns, batch_size: int
 ) -> Explanation:
     """Return what `explain` does, of the `chosen` methods and `columns` of targets as `run_methods` takes them."""
-    results = run_methods(network, chosen, images, columns=columns, batch_size=batch_size)
-    return Explanation(**_described(results, network), network=network)
-
-
-def _described(results: Results, network: TracedNetwork) -> dict[str, Any]:
-    """Return the results with what they are of."""
-    return {**vars(results), "model": network.name, "head": network.head.kind, "scored_by": network.head.scored_by}
+    return run_methods(network, chosen, images, columns=columns, batch_size=batch_size, kind=Explanation)

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import InitVar, dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfviz.apps.explanation import manifest
-from tfviz.apps.explanation.origin import Origin
+from tfviz.apps.explanation.manifest import manifest_entry, manifest_of, write_manifest
 from tfviz.apps.explanation.shown import channel_step, shown
-from tfviz.apps.files.labels import class_name
-from tfviz.apps.files.output import PICTURE_SUFFIX, check_folder, file_part, write_array, write_figure
+from tfviz.apps.files import PICTURE_SUFFIX, check_folder, class_name, file_part, write_array, write_figure
 from tfviz.errors import InvalidImagesError, TfvizError
 from tfviz.methods import Results
-from tfviz.methods.engine.registry import is_attribution, is_signed, method_of
-from tfviz.network.heads.head import are_of_classes
-from tfviz.network.traced.traced import TracedNetwork
-from tfviz.results import grey_picture, plot, to_picture
-from tfviz.results.checks import check_pictures
+from tfviz.methods.engine import is_attribution, is_signed, method_of
+from tfviz.results import check_pictures, grey_picture, plot, to_picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,61 +26,13 @@ SMALL = "<\N{NO-BREAK SPACE}0.001"
 
 @dataclass(frozen=True, repr=False)
 class Explanation(Results):
-    """What methods found for N images, and what is needed to read it.
-
-    Besides the attributes of `Results`:
-
-    model: the model's name. head: what the scores come from, `softmax`, `sigmoid`, `log_odds` (of what is made of
-    several of these), `none` (the raw output is explained; its probabilities take several for logits) or `custom`.
-    scored_by: what the scores are, in words. origin: what made it, of `network`.
-    """
-
-    model: str
-    head: str
-    scored_by: str
-    network: InitVar[TracedNetwork | None] = None
-    origin: Origin | None = field(default=None, compare=False)
-
-    def __post_init__(self, network: TracedNetwork | None) -> None:
-        if network is not None:
-            object.__setattr__(self, "origin", Origin(network))
+    """What methods found for N images, shown and kept; its attributes are those of `Results`."""
 
     def __repr__(self) -> str:
         """Return what was found, without the numbers."""
         found = ", ".join(f"{name} {values.shape}" for name, values in self.maps.items())
         each = f", {self.targets_per_image} targets each," if self.targets_per_image > 1 else ""
         return f"Explanation of {self._image_count} images{each} by {self.model!r}: {found}; {self.scored_by}"
-
-    @property
-    def has_classes(self) -> bool:
-        """Whether the scores are those of classes, not a custom score or one raw output, as of a regression."""
-        return are_of_classes(self.head, self.logits.shape[1])
-
-    @property
-    def fingerprint(self) -> str | None:
-        """What the network computed; see `tfviz.network.traced.fingerprint`.
-
-        None, with a warning, where its weights have changed since, or it is gone, before this is asked for or saved.
-        """
-        return self.origin.fingerprint if self.origin is not None else None
-
-    def select(self, rows: Sequence[int]) -> Explanation:
-        """Return the explanation of some of the rows, by their indices."""
-        index = np.asarray(rows, np.intp)
-        per_image = self.targets_per_image
-        of_images = [index[start : start + per_image] // per_image for start in range(0, len(index), per_image)]
-        are_whole = all(len(each) == per_image and len(set(each)) == 1 for each in of_images)
-        parts = {
-            name: getattr(self, name)[index] for name in ("images", "targets", "scores", "logits", "probabilities")
-        }
-        diagnostics = {
-            method: {name: numbers[index] for name, numbers in found.items()}
-            for method, found in self.diagnostics.items()
-        }
-        maps = {name: values[index] for name, values in self.maps.items()}
-        return replace(
-            self, maps=maps, diagnostics=diagnostics, targets_per_image=per_image if are_whole else 1, **parts
-        )
 
     def by_row(self, pictures: ArrayLike) -> NDArray[np.uint8]:
         """Return the picture of each row (N, H, W, 3), of pictures of the rows or of the images.
@@ -209,8 +156,8 @@ class Explanation(Results):
             picture = folder / f"{name}{PICTURE_SUFFIX}"
             write_figure(picture, self.select([row]).plot(shown, class_names, **look))
             files = {"picture": picture.name, "maps": self.save_maps(row, folder / name)}
-            entries.append(manifest.entry(self, row, image=name, class_names=class_names, files=files))
-        return manifest.write(folder, manifest.manifest(self, entries, warnings=self.warnings))
+            entries.append(manifest_entry(self, row, image=name, class_names=class_names, files=files))
+        return write_manifest(folder, manifest_of(self, entries, warnings=self.warnings))
 
     def save_maps(self, row: int, stem: Path) -> dict[str, str]:
         """Write what each method found for image `row` to `stem.METHOD.npy`; return the files' names by the method."""

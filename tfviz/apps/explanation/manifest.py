@@ -7,24 +7,23 @@ import math
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import keras
 import numpy as np
+import tensorflow as tf
 
-from tfviz.apps.files.output import write_file
-from tfviz.data_format import DataFormat
+from tfviz.apps.files import MANIFEST_NAME, write_file
+from tfviz.methods import Results
+from tfviz.methods.engine import sign_of
 from tfviz.printable import printable
+from tfviz.version import __version__
 
-if TYPE_CHECKING:
-    from tfviz.apps.explanation.explanation import Explanation
-    from tfviz.network.traced.traced import TracedNetwork
-
-SCHEMA = 1
-FILE_NAME = "manifest.json"
+MANIFEST_SCHEMA = 1
 
 
-def manifest(
-    explanation: Explanation,
+def manifest_of(
+    explanation: Results,
     results: Sequence[Mapping[str, Any]],
     *,
     warnings: Sequence[str] = (),
@@ -39,7 +38,7 @@ def manifest(
     explanation
         Whose model, score and methods are described; its rows are not.
     results
-        What `entry` returns, one for each image and target.
+        What `manifest_entry` returns, one for each image and target.
     warnings
         What must be said of all results.
     model_path, preprocessing
@@ -47,8 +46,6 @@ def manifest(
     failed
         The reason for each image that could not be explained.
     """
-    from tfviz.methods.engine.registry import sign_of
-
     methods = {
         name: {
             "result": "attribution" if values.ndim == 4 else "map",
@@ -59,7 +56,7 @@ def manifest(
         for name, values in explanation.maps.items()
     }
     return {
-        "schema": SCHEMA,
+        "schema": MANIFEST_SCHEMA,
         "versions": versions(),
         "model": {
             "name": explanation.model,
@@ -76,36 +73,15 @@ def manifest(
     }
 
 
-def explained_part(network: TracedNetwork) -> dict[str, Any]:
-    """Return what of a model is explained: its image, what stands beside it, its outputs, its cut, how it runs."""
-    inputs, outputs = network.inputs, network.outputs
-    changed = {} if network.running.random == "keep" else {"random": network.running.random}
-    if network.inputs.data_format != DataFormat.CHANNELS_LAST:
-        changed["data_format"] = str(network.inputs.data_format)
-    return {
-        "signature": network.signature,
-        "input": inputs.name,
-        "others": list(inputs.others),
-        "outputs": outputs.names,
-        "cut": network.cut,
-        "precision": network.precision,
-        **changed,
-    }
-
-
 def versions() -> dict[str, str]:
     """Return the releases that results depend on."""
-    import keras
-    import tensorflow
-
-    import tfviz
-
-    modules = {"tfviz": tfviz, "tensorflow": tensorflow, "keras": keras, "numpy": np}
-    return {name: module.__version__ for name, module in modules.items()} | {"python": platform.python_version()}
+    modules = {"tensorflow": tf, "keras": keras, "numpy": np}
+    releases = {name: module.__version__ for name, module in modules.items()}
+    return {"tfviz": __version__, **releases, "python": platform.python_version()}
 
 
-def entry(
-    explanation: Explanation, row: int, *, image: str, class_names: Sequence[str] | None, files: Mapping[str, Any]
+def manifest_entry(
+    explanation: Results, row: int, *, image: str, class_names: Sequence[str] | None, files: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return what the manifest says of one image and target: row `row` of an explanation.
 
@@ -129,9 +105,9 @@ def entry(
     }
 
 
-def write(folder: Path, content: Mapping[str, Any]) -> Path:
+def write_manifest(folder: Path, content: Mapping[str, Any]) -> Path:
     """Write a manifest into a folder as strict JSON, and return its path; a number that is not finite becomes null."""
-    path = folder / FILE_NAME
+    path = folder / MANIFEST_NAME
     text = json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False)
     write_file(path, f"{text}\n".encode())
     return path

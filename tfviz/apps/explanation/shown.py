@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tfviz.errors import TfvizError
-from tfviz.methods.engine.registry import method_of
+from tfviz.methods.engine import method_of
 from tfviz.results import normalise
 
 ORDERS = ("rgb", "bgr", "grey")

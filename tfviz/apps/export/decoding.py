@@ -1,4 +1,4 @@
-"""Encoded image files become pictures inside of a TensorFlow graph, as `tfviz.apps.files.images` reads them outside of it."""
+"""Encoded image files become pictures inside of a TensorFlow graph, as `tfviz.apps.files` reads them outside."""
 
 from __future__ import annotations
 

@@ -8,17 +8,17 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.apps.export.decoding import decode
-from tfviz.apps.files.images import CROP_FRACTION, WAYS_TO_FIT
-from tfviz.apps.model.preprocessing import Preprocessing
+from tfviz.apps.files import CROP_FRACTION, WAYS_TO_FIT
+from tfviz.apps.model import Preprocessing
 from tfviz.errors import InvalidImagesError
-from tfviz.results.colors import LUMINANCE
+from tfviz.results import LUMINANCE
 
 
 @dataclass(frozen=True)
 class Decoder:
     """How encoded files become images.
 
-    size: height and width of the network's images. fit: one of `tfviz.apps.files.images.WAYS_TO_FIT`.
+    size: height and width of the network's images. fit: one of `tfviz.apps.files.WAYS_TO_FIT`.
     """
 
     preprocessing: Preprocessing

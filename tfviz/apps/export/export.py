@@ -10,18 +10,17 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfviz.apps.explanation import manifest
+from tfviz.apps.explanation import write_manifest
 from tfviz.apps.export.encoded import Decoder
 from tfviz.apps.export.signatures import Exported, prepare
-from tfviz.apps.files.images import image_size
-from tfviz.apps.model.preprocessing import find_preprocessing
-from tfviz.apps.model.saved_model_folder import EXTRA, SAVED_MODEL, carry_over, check_place, whole_folder
+from tfviz.apps.files import EXTRA, SAVED_MODEL, carry_over, check_place, image_size, whole_folder
+from tfviz.apps.model import find_preprocessing
 from tfviz.errors import TfvizError, TfvizWarning, UnsupportedModelError
 from tfviz.methods import choose_methods
-from tfviz.methods.engine.registry import LAYER
-from tfviz.network.diagnosis.expected_range import objection_to
-from tfviz.network.trace import trace
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.methods.engine import LAYER
+from tfviz.network import trace
+from tfviz.network.diagnosis import objection_to
+from tfviz.network.traced import TracedNetwork
 
 
 def export(
@@ -129,7 +128,7 @@ def write(
     try:
         with whole_folder(folder, overwrite=overwrite) as unfinished:
             tf.saved_model.save(exported.root, str(unfinished), signatures=signatures, options=options)
-            manifest.write(unfinished / EXTRA, exported.manifest)
+            write_manifest(unfinished / EXTRA, exported.manifest)
             for name, content in (extra or {}).items():
                 (unfinished / EXTRA / name).write_bytes(content)
             if exported.path is not None and (exported.path / SAVED_MODEL).is_file():

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
 from tfviz.network.opening import check_no_python
-from tfviz.network.program.program import Program, Step
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.program import Program, Step
+from tfviz.network.traced import TracedNetwork
 
 DEFAULT = "serving_default"
 LARGE = 4096  # bytes of a constant that is worth a reference

@@ -10,21 +10,15 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfviz.apps.explanation import manifest
+from tfviz.apps.explanation import MANIFEST_SCHEMA, versions
 from tfviz.apps.export.encoded import Decoder
 from tfviz.apps.export.saving import model_signatures, saved_root, with_shared_constants
 from tfviz.errors import TfvizError
 from tfviz.methods import plan_methods
-from tfviz.methods.engine.checks import whole
-from tfviz.methods.engine.compiled import batch_specs
-from tfviz.methods.engine.planning import Run
-from tfviz.methods.engine.registry import ON_HOST
-from tfviz.methods.engine.serving import Served, serve
-from tfviz.network.program.compiling import concrete
-from tfviz.network.program.inputs import is_batch
-from tfviz.network.rewriting.channels_first import channels_last, in_format, in_own_order
-from tfviz.network.traced.fingerprint import fingerprint
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.methods.engine import ON_HOST, Run, Served, batch_specs, serve, whole
+from tfviz.network.program import concrete, is_batch
+from tfviz.network.rewriting import channels_last, in_format, in_own_order
+from tfviz.network.traced import TracedNetwork, explained_part, fingerprint
 
 IMAGES, ENCODED, TARGETS = "images", "encoded", "targets"
 
@@ -137,13 +131,13 @@ def _about(network: TracedNetwork, path: Path | None, decoder: Decoder | None) -
         "fit": decoder.fit,
     }
     return {
-        "schema": manifest.SCHEMA,
-        "versions": manifest.versions(),
+        "schema": MANIFEST_SCHEMA,
+        "versions": versions(),
         "model": {
             "name": network.name,
             "path": path and str(path),
-            "fingerprint": fingerprint(network),
-            **manifest.explained_part(network),
+            "fingerprint": fingerprint(network.function),
+            **explained_part(network),
         },
         "score": {"head": network.head.kind, "meaning": network.head.scored_by},
         "preprocessing": how,

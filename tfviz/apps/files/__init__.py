@@ -1,1 +1,38 @@
 """Files in and out: pictures, labels, animations, folders that are whole or not there."""
+
+from tfviz.apps.files.animation import encode_gif
+from tfviz.apps.files.depth import FULL, check_depth, check_not_chosen, picture_of
+from tfviz.apps.files.folders import replace_folder
+from tfviz.apps.files.image_files import SUFFIXES, find_images
+from tfviz.apps.files.images import (
+    CROP_FRACTION,
+    WAYS_TO_FIT,
+    Image,
+    check_fit,
+    decode_image,
+    fit_image,
+    image_size,
+    read_bytes,
+    read_image,
+)
+from tfviz.apps.files.json_texts import read_json
+from tfviz.apps.files.labels import class_name, imagenet_labels, keras_cache, read_labels, resolve_target
+from tfviz.apps.files.map_files import write_maps
+from tfviz.apps.files.output import (
+    ANIMATION_SUFFIX,
+    LONGEST_STEM,
+    MANIFEST_NAME,
+    MOST_NAMED,
+    PICTURE_SUFFIX,
+    check_folder,
+    encode_picture,
+    file_names,
+    file_part,
+    replacing,
+    short_name,
+    write_array,
+    write_figure,
+    write_file,
+    write_picture,
+)
+from tfviz.apps.files.saved_model_folder import EXTRA, METADATA, SAVED_MODEL, carry_over, check_place, whole_folder

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from tfviz.apps.files.depth import FULL, RAW, in_eight_bits, warn_of_depth, white_of
 from tfviz.apps.files.image_headers import NO_IMAGE, Header, is_jpeg, needed_of, read_header, read_orientation
-from tfviz.apps.files.quiet import silent_stderr
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
 from tfviz.limits import MAXIMUM_IMAGE_BYTES
 from tfviz.paths import special_kind
+from tfviz.quiet import silent_stderr
 
 Image = NDArray[np.uint8]
 

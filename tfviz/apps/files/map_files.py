@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tfviz.apps.files.output import write_array
 from tfviz.errors import InvalidImagesError, TfvizError
-from tfviz.results.checks import check_scaled
+from tfviz.results import check_scaled
 
 SUFFIX = ".npy"
 

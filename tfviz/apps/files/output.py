@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PICTURE_SUFFIX = ".tfviz.png"
 """How every picture that tfviz writes ends, so that none replaces a photograph or is taken for one in the next run."""
 ANIMATION_SUFFIX = ".tfviz.gif"
+MANIFEST_NAME = "manifest.json"
 DOTS_PER_INCH = 150
 LONGEST_STEM, LONGEST_PART = 120, 80
 """Bytes in the name of a file that come from an image's, and from a result's."""

@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
-from tfviz.network.program.program import CASES, CONDITIONS, LOOPS, Program, Step, Value, by_argument
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.program import CASES, CONDITIONS, LOOPS, Program, Step, Value, by_argument
+from tfviz.network.traced import TracedNetwork
 
 PARSERS = frozenset({"ParseExample", "ParseExampleV2", "ParseSingleExample"})
 DECODERS = frozenset(

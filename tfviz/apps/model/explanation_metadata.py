@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.apps.files.json_texts import read_json
-from tfviz.apps.model.saved_model_folder import METADATA as FILE
+from tfviz.apps.files import METADATA, read_json
 from tfviz.apps.model.saved_signatures import Signature
 from tfviz.errors import TfvizError, UnsupportedModelError, one_line
 from tfviz.paths import special_kind
@@ -71,7 +70,9 @@ class ExplanationMetadata:
             others = [each[place] for each in signatures.values()] if len(keys) == 1 else []
             key = _key(tensor, keys)
             if key is None and not any(_key(tensor, each) for each in others):
-                raise UnsupportedModelError(f"{FILE} names the tensor {tensor!r}, but the model has {', '.join(keys)}")
+                raise UnsupportedModelError(
+                    f"{METADATA} names the tensor {tensor!r}, but the model has {', '.join(keys)}"
+                )
             if len(keys) > 1:
                 found[kind] = key
         return found
@@ -87,7 +88,7 @@ def read_explanation_metadata(
 
     Raises `TfvizError` where it is not as the format has it.
     """
-    path = folder / FILE
+    path = folder / METADATA
     if kind := special_kind(path):
         raise TfvizError(f"{str(path)!r} {kind}")
     if not path.exists():
@@ -184,7 +185,7 @@ def _highlight(settings: Any) -> tuple[Highlight, tuple[str, ...]]:
     said = []
     for key, value in settings.items():
         if key not in VISUALIZATION:
-            said.append(f"{FILE}: the visualization's {key} is not followed")
+            said.append(f"{METADATA}: the visualization's {key} is not followed")
         elif isinstance(value, str) and not value.lower().endswith("_unspecified"):
             found[VISUALIZATION[key]] = BACKGROUNDS.get(value.lower(), value.lower())
         elif not isinstance(value, str):

@@ -8,14 +8,13 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from tfviz.apps.files.images import WAYS_TO_FIT, fit_image
-from tfviz.apps.files.output import encode_picture
+from tfviz.apps.files import WAYS_TO_FIT, encode_picture, fit_image
 from tfviz.apps.model.example_format import ExampleFormat
 from tfviz.apps.model.examples import trial_record
 from tfviz.apps.model.preprocessing import Preprocessing, affine_preprocessing
 from tfviz.errors import TfvizError, UnsupportedModelError
-from tfviz.network.traced.traced import TracedNetwork
-from tfviz.results.colors import LUMINANCE
+from tfviz.network.traced import TracedNetwork
+from tfviz.results import LUMINANCE
 
 OWN = "the network's own"
 SIDE = 32

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfviz.apps.files.labels import imagenet_labels, keras_cache
+from tfviz.apps.files import imagenet_labels, keras_cache
 from tfviz.apps.model.preprocessing import Preprocessing, applications, find_preprocessing, plain_name
 from tfviz.errors import UnsupportedModelError, one_line, resembling
 from tfviz.limits import MAXIMUM_MODEL_BYTES

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tfviz.data_format import MOST_CHANNELS
 from tfviz.errors import InvalidImagesError, TfvizError, resembling
-from tfviz.results.colors import LUMINANCE
+from tfviz.results import LUMINANCE
 
 Picture = NDArray[np.uint8]
 Input = NDArray[np.float32]

@@ -11,9 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.apps.files.depth import FULL, check_depth, check_not_chosen, picture_of
-from tfviz.apps.files.images import Image, check_fit, decode_image, fit_image, image_size, read_bytes
-from tfviz.apps.files.labels import read_labels, resolve_target
+from tfviz.apps.files import (
+    FULL,
+    Image,
+    check_depth,
+    check_fit,
+    check_not_chosen,
+    decode_image,
+    fit_image,
+    image_size,
+    picture_of,
+    read_bytes,
+    read_labels,
+    resolve_target,
+)
 from tfviz.apps.model.example_format import ExampleFormat, find_example_format
 from tfviz.apps.model.examples import picture_in, wrap
 from tfviz.apps.model.explanation_metadata import ExplanationMetadata, read_explanation_metadata
@@ -24,9 +35,9 @@ from tfviz.apps.model.preprocessing import Preprocessing, find_preprocessing
 from tfviz.apps.model.saved_signatures import read_signatures
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizWarning, UnsupportedModelError
 from tfviz.limits import MAXIMUM_IMAGE_BYTES
-from tfviz.network.diagnosis.expected_range import objection_to
-from tfviz.network.trace import trace
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network import trace
+from tfviz.network.diagnosis import objection_to
+from tfviz.network.traced import TracedNetwork
 
 ASSUMED_PREPROCESSING = "0..255"
 ASSUMED_SIZE = 224

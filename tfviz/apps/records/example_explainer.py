@@ -14,21 +14,15 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfviz.apps.explanation.explain import explain
-from tfviz.apps.explanation.explanation import Explanation
-from tfviz.apps.explanation.shown import shown
-from tfviz.apps.files.depth import FULL, picture_of
-from tfviz.apps.files.images import Image, decode_image, fit_image
-from tfviz.apps.model.example_format import ExampleFormat
-from tfviz.apps.model.examples import picture_in
-from tfviz.apps.model.model_options import ModelOptions
-from tfviz.apps.model.setup import Setup, set_up, with_baselines
+from tfviz.apps.explanation import Explanation, explain, shown
+from tfviz.apps.files import FULL, Image, decode_image, fit_image, picture_of
+from tfviz.apps.model import ExampleFormat, ModelOptions, Setup, picture_in, set_up, with_baselines
 from tfviz.apps.records.records import DIAGNOSTICS
 from tfviz.arrays import refuse_masked
 from tfviz.data_format import DataFormat
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, TfvizWarning, UnknownLayerError, one_line
 from tfviz.methods import LAYER, choose_methods, compile_methods, find_method
-from tfviz.methods.engine.registry import INNER_OPTIONS, is_signed
+from tfviz.methods.engine import INNER_OPTIONS, is_signed
 from tfviz.printable import printable
 from tfviz.results import grey_picture, tiles
 

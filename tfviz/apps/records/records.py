@@ -19,9 +19,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfviz.apps.files.image_files import SUFFIXES
-from tfviz.apps.files.output import PICTURE_SUFFIX
-from tfviz.apps.model.examples import find_picture, read_features, serialise
+from tfviz.apps.files import PICTURE_SUFFIX, SUFFIXES
+from tfviz.apps.model import find_picture, read_features, serialise
 from tfviz.errors import InvalidImagesError, TfvizError
 from tfviz.printable import printable
 

@@ -11,21 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from tfviz.apps.beam import AttributionHandler, files
-from tfviz.apps.beam.handler import DOUBTFUL, ZERO_MAPS
-from tfviz.apps.beam.pipeline import INPUTS, Batch, build, open_pipeline, run
-from tfviz.apps.command.batch import LABEL
-from tfviz.apps.explanation import manifest
-from tfviz.apps.explanation.explanation import Explanation
-from tfviz.apps.files.images import WAYS_TO_FIT
-from tfviz.apps.model.model_options import ModelOptions
-from tfviz.apps.model.setup import Setup, set_up, with_baselines
-from tfviz.apps.records.example_explainer import Look, MethodChoice
-from tfviz.apps.records.records import DEAD_LETTERS, ENCODED, OVERLAYS, RESULTS
+from tfviz.apps.beam import DOUBTFUL, INPUTS, ZERO_MAPS, AttributionHandler, Batch, build, files, open_pipeline, run
+from tfviz.apps.explanation import Explanation, manifest_of, write_manifest
+from tfviz.apps.files import MANIFEST_NAME, WAYS_TO_FIT
+from tfviz.apps.model import ModelOptions, Setup, set_up, with_baselines
+from tfviz.apps.records import DEAD_LETTERS, ENCODED, OVERLAYS, RESULTS, Look, MethodChoice
 from tfviz.errors import TfvizError
 from tfviz.methods import compile_methods
-from tfviz.methods.engine.registry import is_attribution
-from tfviz.network.rewriting.channels_first import in_own_order
+from tfviz.methods.engine import is_attribution
+from tfviz.network.rewriting import in_own_order
+from tfviz.network.traced import Origin
+
+LABEL = "label"
+"""The target that stands for the one in each record."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ def run_batch(model: ModelOptions, request: BatchOptions) -> dict[str, int]:
         raise
     try:
         counts = _checked(found)
-        _write_manifest(unfinished, {**content, "run": name, "counts": counts})
+        _keep_manifest(unfinished, {**content, "run": name, "counts": counts})
         files.publish(unfinished, output)
     except (TfvizError, OSError) as error:
         # Hours of work, perhaps.
@@ -132,7 +130,7 @@ def _look(setup: Setup, request: BatchOptions) -> Look | None:
 def _content(setup: Setup, model: ModelOptions, request: BatchOptions) -> dict[str, Any]:
     """Return what the manifest says before the pipeline has run; raise for a method that does not suit the network."""
     how = setup.preprocessing
-    return manifest.manifest(
+    return manifest_of(
         _explanation(setup, MethodChoice(request.method, request.options)),
         [],
         warnings=setup.warnings,
@@ -165,7 +163,7 @@ def _explanation(setup: Setup, choice: MethodChoice) -> Explanation:
         model=network.name,
         head=network.head.kind,
         scored_by=network.head.scored_by,
-        network=network,
+        origin=Origin(network),
         data_format=network.data_format,
     )
 
@@ -181,6 +179,6 @@ def _checked(found: Mapping[str, int]) -> dict[str, int]:
     return counts
 
 
-def _write_manifest(folder: str, content: Mapping[str, Any]) -> None:
+def _keep_manifest(folder: str, content: Mapping[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as place:
-        files.copy_file(str(manifest.write(Path(place), content)), files.join(folder, manifest.FILE_NAME))
+        files.copy_file(str(write_manifest(Path(place), content)), files.join(folder, MANIFEST_NAME))

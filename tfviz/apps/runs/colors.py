@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tfviz.apps.files.images import fit_image, read_image
-from tfviz.apps.model.preprocessing import Preprocessing
+from tfviz.apps.files import fit_image, read_image
+from tfviz.apps.model import Preprocessing
 from tfviz.demo import generate
 from tfviz.limits import MAXIMUM_IMAGE_BYTES
 from tfviz.methods.visualization import ColorStatistics, color_statistics

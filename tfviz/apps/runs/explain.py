@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.apps.explanation.explain import explain_columns
-from tfviz.apps.explanation.explanation import Explanation
-from tfviz.apps.files.output import file_names
-from tfviz.apps.model.setup import Sample, Setup, with_baselines
+from tfviz.apps.explanation import Explanation, explain_columns
+from tfviz.apps.files import file_names
+from tfviz.apps.model import Sample, Setup, with_baselines
 from tfviz.apps.runs.colors import find_color_statistics
 from tfviz.apps.runs.outcome import File, Outcome, Request
 from tfviz.errors import (
@@ -25,10 +24,9 @@ from tfviz.errors import (
     UnsupportedModelError,
 )
 from tfviz.methods import METHODS, choose_methods, class_visualization, compile_methods, plan_methods
-from tfviz.methods.engine.registry import LAYER, ON_HOST
-from tfviz.methods.engine.targets import Columns, best_classes
-from tfviz.network.passes.rule_checks import check_rules
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.methods.engine import LAYER, ON_HOST, Columns, best_classes
+from tfviz.network.passes import check_rules
+from tfviz.network.traced import TracedNetwork
 from tfviz.progress import progress
 
 ALL = "all"

@@ -13,24 +13,28 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfviz.apps.command.behaviour import tell
-from tfviz.apps.export.encoded import Decoder
-from tfviz.apps.export.export import check_encoded, write
-from tfviz.apps.export.signatures import ENCODED, Exported, image_input, prepare
-from tfviz.apps.files.images import fit_image, read_image
-from tfviz.apps.model.example_format import find_example_format
-from tfviz.apps.model.examples import trial_record
-from tfviz.apps.model.model_options import ModelOptions
-from tfviz.apps.model.models import OpenedModel, open_model
-from tfviz.apps.model.preprocessing import find_preprocessing
-from tfviz.apps.model.saved_model_folder import EXTRA
-from tfviz.apps.model.setup import ASSUMED_PREPROCESSING, complete_choice, network_size, set_up_opened, with_baselines
+from tfviz.apps.export import ENCODED, Decoder, Exported, check_encoded, image_input, prepare, write
+from tfviz.apps.files import EXTRA, fit_image, read_image
+from tfviz.apps.model import (
+    ASSUMED_PREPROCESSING,
+    ModelOptions,
+    OpenedModel,
+    complete_choice,
+    find_example_format,
+    find_preprocessing,
+    network_size,
+    open_model,
+    set_up_opened,
+    trial_record,
+    with_baselines,
+)
 from tfviz.apps.runs.explain import find_methods
 from tfviz.apps.runs.tables import print_rows
 from tfviz.demo import sample_paths
 from tfviz.errors import TfvizWarning
-from tfviz.network.trace import trace
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network import trace
+from tfviz.network.traced import TracedNetwork
+from tfviz.terminal import tell
 
 
 def export(

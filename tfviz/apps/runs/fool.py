@@ -10,16 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.apps.command.behaviour import say, tell
-from tfviz.apps.files.labels import class_name
-from tfviz.apps.files.output import LONGEST_STEM, PICTURE_SUFFIX, replacing, short_name, write_array, write_picture
-from tfviz.apps.model.setup import Setup
+from tfviz.apps.files import LONGEST_STEM, PICTURE_SUFFIX, class_name, replacing, short_name, write_array, write_picture
+from tfviz.apps.model import Setup
 from tfviz.apps.runs.tables import print_rows
 from tfviz.errors import UnknownMethodError
-from tfviz.methods.adversarial import ATTACKS, Adversarial, defaults
-from tfviz.methods.adversarial.decision import has_labels
-from tfviz.results import difference_picture, montage
-from tfviz.results.checks import pick
+from tfviz.methods.adversarial import ATTACKS, Adversarial, defaults, has_labels
+from tfviz.results import difference_picture, montage, pick
+from tfviz.terminal import say, tell
 
 MAGNIFICATION = 10
 MOST_LABELS = 3

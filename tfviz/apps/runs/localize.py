@@ -11,14 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfviz.apps.explanation.explanation import Explanation
-from tfviz.apps.files.images import Image
-from tfviz.apps.files.map_files import write_maps
-from tfviz.apps.files.output import file_part, write_array
-from tfviz.apps.model.setup import Setup
+from tfviz.apps.explanation import Explanation
+from tfviz.apps.files import Image, file_part, write_array, write_maps
+from tfviz.apps.model import Setup
 from tfviz.apps.runs.outcome import File, Outcome, Request
 from tfviz.apps.runs.places import Finder
-from tfviz.methods.engine.registry import sign_of
+from tfviz.methods.engine import sign_of
 from tfviz.results import largest_box, normalise, outline
 
 OTHER_WAY = dict.fromkeys(("max_abs", "sum_abs", "l2"), " (--reduce sum looks for what speaks for it)")

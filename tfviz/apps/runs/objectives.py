@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from tfviz.apps.files.labels import class_name
-from tfviz.apps.model.setup import Setup
+from tfviz.apps.files import class_name
+from tfviz.apps.model import Setup
 from tfviz.errors import InvalidTargetsError
 from tfviz.methods.visualization import Channel, Class, Direction, Layer, Neuron, Objective
 

@@ -11,14 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfviz.apps.explanation import manifest
-from tfviz.apps.explanation.explanation import Explanation
-from tfviz.apps.files.depth import FULL
-from tfviz.apps.files.images import Image
-from tfviz.apps.files.labels import class_name
-from tfviz.apps.files.output import MOST_NAMED, PICTURE_SUFFIX, write_figure
-from tfviz.apps.model.setup import Setup
-from tfviz.methods.engine.registry import method_of
+from tfviz.apps.explanation import Explanation, manifest_entry, manifest_of, write_manifest
+from tfviz.apps.files import FULL, MOST_NAMED, PICTURE_SUFFIX, Image, class_name, write_figure
+from tfviz.apps.model import Setup
+from tfviz.methods.engine import method_of
 
 
 @dataclass(frozen=True)
@@ -95,7 +91,7 @@ class Outcome:
             maps = self.save_maps(explanation, row, stem) if self.request.save_maps else {}
             written = {"picture": path.name, "maps": maps}
             self.entries.append(
-                manifest.entry(explanation, row, image=str(file.path), class_names=names, files=written)
+                manifest_entry(explanation, row, image=str(file.path), class_names=names, files=written)
             )
 
     def save_maps(self, explanation: Explanation, row: int, stem: Path) -> dict[str, str]:
@@ -145,12 +141,12 @@ class Outcome:
 
     def write_manifest(self) -> Path | None:
         """Write the manifest; None where there is nothing to put into it."""
-        return None if self.explanation is None else manifest.write(self.request.output, self.content(self.explanation))
+        return None if self.explanation is None else write_manifest(self.request.output, self.content(self.explanation))
 
     def content(self, explanation: Explanation) -> dict[str, Any]:
         """Return what the manifest says of the run, whose model and methods are those of `explanation`."""
         setup, how = self.setup, self.setup.preprocessing
-        return manifest.manifest(
+        return manifest_of(
             explanation,
             self.entries,
             warnings=[*self.warnings, *self.judgements()],

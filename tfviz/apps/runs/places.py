@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfviz.errors import TfvizError, TfvizWarning, resembling
-from tfviz.results import collapse, evidence_inside, grabcut_mask, largest_component, threshold_mask
-from tfviz.results.checks import pick
-from tfviz.results.scale import COLLAPSES
+from tfviz.results import COLLAPSES, collapse, evidence_inside, grabcut_mask, largest_component, pick, threshold_mask
 
 WAYS: dict[str, Callable[..., NDArray[np.bool_]]] = {"grabcut": grabcut_mask, "threshold": threshold_mask}
 

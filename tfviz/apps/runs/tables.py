@@ -12,18 +12,16 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from tfviz.apps.command.behaviour import tell
-from tfviz.apps.explanation.explanation import Explanation
-from tfviz.apps.files.labels import class_name
-from tfviz.apps.files.output import replacing
+from tfviz.apps.explanation import Explanation
+from tfviz.apps.files import class_name, replacing
 from tfviz.apps.runs.outcome import Outcome, Scored
 from tfviz.data_format import DataFormat
 from tfviz.methods import METHODS
-from tfviz.methods.engine.precision_error import PRECISION_ERROR
-from tfviz.methods.engine.registry import OF_INNER, SIGNS
-from tfviz.network.replay.precision import FULL
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.methods.engine import OF_INNER, PRECISION_ERROR, SIGNS
+from tfviz.network.replay import FULL
+from tfviz.network.traced import TracedNetwork
 from tfviz.printable import printable
+from tfviz.terminal import tell
 
 MOST_LINES = 40
 MOST_FILES = 10

@@ -12,16 +12,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.apps.command.behaviour import tell
-from tfviz.apps.files.animation import encode_gif
-from tfviz.apps.files.images import Image
-from tfviz.apps.files.output import ANIMATION_SUFFIX, PICTURE_SUFFIX, file_names, replacing, write_file, write_picture
-from tfviz.apps.model.setup import Setup
+from tfviz.apps.files import (
+    ANIMATION_SUFFIX,
+    PICTURE_SUFFIX,
+    Image,
+    encode_gif,
+    file_names,
+    replacing,
+    write_file,
+    write_picture,
+)
+from tfviz.apps.model import Setup
 from tfviz.apps.runs.colors import find_color_statistics
 from tfviz.apps.runs.objectives import read_objective
-from tfviz.methods.visualization import Recipe, feature_visualization
-from tfviz.methods.visualization.recipe import find_recipe
+from tfviz.methods.visualization import Recipe, feature_visualization, find_recipe
 from tfviz.results import gradient_picture, montage
+from tfviz.terminal import tell
 
 TILE = 384
 """Pixels: a picture with a shorter side is enlarged, by a whole number, to at least so many."""

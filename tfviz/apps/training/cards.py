@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfviz.apps.explanation.explanation import Explanation
-from tfviz.apps.explanation.shown import channel_step
+from tfviz.apps.explanation import Explanation, channel_step
 from tfviz.errors import InvalidImagesError
-from tfviz.methods.engine.pixels import check_pixel_range
-from tfviz.results import grey_picture, montage, tiles, to_picture
-from tfviz.results.checks import check_pictures
+from tfviz.methods.engine import check_pixel_range
+from tfviz.results import check_pictures, grey_picture, montage, tiles, to_picture
 
 Cards = NDArray[np.uint8]
 

@@ -17,18 +17,16 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
-from tfviz.apps.explanation.explain import explain
-from tfviz.apps.explanation.explanation import Explanation
-from tfviz.apps.explanation.shown import channel_step
-from tfviz.apps.files.output import check_folder
+from tfviz.apps.explanation import Explanation, channel_step, explain
+from tfviz.apps.files import check_folder
 from tfviz.apps.training.cards import CardMaker, enlarged
 from tfviz.apps.training.fixed_images import read_fixed_images
 from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.methods import choose_methods, find_method
-from tfviz.methods.engine.registry import LAYER
-from tfviz.network.program.compiling import reason_of
-from tfviz.network.trace import trace
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.methods.engine import LAYER
+from tfviz.network import trace
+from tfviz.network.program import reason_of
+from tfviz.network.traced import TracedNetwork
 
 RUN = "explanations"
 UNITS = ("epoch", "batch")

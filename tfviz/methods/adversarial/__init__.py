@@ -9,6 +9,7 @@ import inspect
 from typing import Any
 
 from tfviz.methods.adversarial.attacks import fgsm, fooling_image, pgd
+from tfviz.methods.adversarial.decision import deciding, has_labels
 from tfviz.methods.adversarial.run import Adversarial
 
 ATTACKS = {attack.__name__: attack for attack in (fooling_image, fgsm, pgd)}

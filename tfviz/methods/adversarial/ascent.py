@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from tfviz.errors import TfvizError, resembling
 from tfviz.methods.adversarial.decision import holds
-from tfviz.network.heads.head import Head
-from tfviz.network.program.compiling import concrete, on_its_own
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.heads import Head
+from tfviz.network.program import concrete, on_its_own
+from tfviz.network.traced import TracedNetwork
 
 NORMS = ("linf", "l2")
 WHITE = 255.0  # distances are in units of a picture, where black is 0 and white is this

@@ -8,8 +8,7 @@ from tfviz.errors import InvalidTargetsError
 from tfviz.methods.adversarial.ascent import Attack
 from tfviz.methods.adversarial.decision import deciding
 from tfviz.methods.adversarial.run import Adversarial, Limits, run
-from tfviz.network.batches.batches import batches
-from tfviz.network.trace import trace
+from tfviz.network import trace
 
 
 def fooling_image(
@@ -49,7 +48,7 @@ def fooling_image(
         raise InvalidTargetsError("say which class to reach: targets is None, expected class indices (N,), or one")
     attack = Attack("fooling_image", objective, norm="l2", towards=True)
     network, limits = deciding(trace(model)), Limits(iterations, rate=rate)
-    return run(network, attack, limits, batches(network, images, targets, batch_size), pixel_range)
+    return run(network, attack, limits, network.batches(images, targets, batch_size), pixel_range)
 
 
 def fgsm(
@@ -85,7 +84,7 @@ def fgsm(
     """
     attack, classes = _aim("fgsm", norm, targets, away_from)
     network, limits = deciding(trace(model)), Limits(1, epsilon, rate=epsilon)
-    return run(network, attack, limits, batches(network, images, classes, batch_size), pixel_range)
+    return run(network, attack, limits, network.batches(images, classes, batch_size), pixel_range)
 
 
 def pgd(
@@ -124,7 +123,7 @@ def pgd(
     """
     attack, classes = _aim("pgd", norm, targets, away_from)
     network, limits = deciding(trace(model)), Limits(iterations, epsilon, rate, seed)
-    return run(network, attack, limits, batches(network, images, classes, batch_size), pixel_range)
+    return run(network, attack, limits, network.batches(images, classes, batch_size), pixel_range)
 
 
 def _aim(name: str, norm: str, targets: Any, away_from: Any) -> tuple[Attack, Any]:

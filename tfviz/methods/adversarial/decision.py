@@ -9,8 +9,8 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import InvalidTargetsError
-from tfviz.network.heads.head import Head
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.heads import Head
+from tfviz.network.traced import TracedNetwork
 
 
 def deciding(network: TracedNetwork) -> TracedNetwork:

@@ -13,12 +13,18 @@ import tensorflow as tf
 from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning
 from tfviz.methods.adversarial.ascent import WHITE, Attack, Bounds, compile_attack, start
 from tfviz.methods.adversarial.decision import check_decides, has_labels
-from tfviz.methods.engine.checks import name_images, number, whole
-from tfviz.methods.engine.image_ranges import warn_of_pixel_range
-from tfviz.methods.engine.pixels import check_pixel_range, narrow_images, warn_of_narrow
-from tfviz.network.batches.batches import PREDICTED, Batch
-from tfviz.network.diagnosis.finite import check_scores, check_weights
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.methods.engine import (
+    check_pixel_range,
+    name_images,
+    narrow_images,
+    number,
+    warn_of_narrow,
+    warn_of_pixel_range,
+    whole,
+)
+from tfviz.network.batches import PREDICTED, Batch
+from tfviz.network.diagnosis import check_scores, check_weights
+from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
 
 TOLERANCE = 0.01  # pixel units by which images may leave the pixel range, as the rounding of a preprocessing makes them

@@ -16,13 +16,13 @@ from tfviz.methods.engine.image_ranges import ImageRanges
 from tfviz.methods.engine.precision_error import precision_errors
 from tfviz.methods.engine.replicas import Replica, on_replicas, replica_devices, run_parts
 from tfviz.methods.engine.targets import NO_COLUMNS, Columns
-from tfviz.network.batches.batches import Batch, batches
-from tfviz.network.diagnosis.expected_range import expected_range
-from tfviz.network.diagnosis.finite import check_scores, check_weights
-from tfviz.network.program.compiling import reason_of, with_captured
-from tfviz.network.replay.precision import FULL
-from tfviz.network.rewriting.channels_first import in_own_order
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.batches import Batch
+from tfviz.network.diagnosis import check_scores, check_weights, expected_range
+from tfviz.network.passes import affordable
+from tfviz.network.program import reason_of, with_captured
+from tfviz.network.replay import FULL
+from tfviz.network.rewriting import in_own_order
+from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
 
 RAW_PROBABILITIES = (
@@ -62,7 +62,7 @@ def run_batches(
     exact: dict[str, np.ndarray] = {}
     done = 0
     ranges = ImageRanges(expected_range(network))
-    for batch in batches(network, images, targets, columns.images_at_once(batch_size)):
+    for batch in network.batches(images, targets, columns.images_at_once(batch_size)):
         ranges.look(batch.images)
         for run in compiled.runs.values():
             run.check(batch.images.shape[1:])
@@ -95,7 +95,9 @@ def _run_columns(
     def run_part(compiled: Compiled, part: Batch) -> dict[str, Any]:
         return _run_batch(network, compiled, part, -(-batch_size // len(replicas)))
 
-    parts = [run_parts(replicas, run_part, each.split(network, len(replicas))) for each in columns.batches(batch)]
+    parts = [
+        run_parts(replicas, run_part, each.split(network.others, len(replicas))) for each in columns.batches(batch)
+    ]
     rows: dict[str, Any] = columns.rows([_joined(each) for each in parts])
     return rows
 
@@ -106,7 +108,7 @@ def _run_batch(network: TracedNetwork, compiled: Compiled, batch: Batch, batch_s
     arguments = map(tf.convert_to_tensor, (images, batch.targets))
     outputs = dict(compiled.function(*arguments, batch.others, *map(tf.convert_to_tensor, compiled.arguments)))
     found, loops = dict(outputs.pop("found")), outputs.pop("loops")
-    at_once = min(int(batch_size), network.affordable(images.shape[1:])) if loops else 0
+    at_once = min(int(batch_size), affordable(network, images.shape[1:])) if loops else 0
     # Whole chunks in each stretch, so that how fast the machine is does not change the order of the sums.
     chunk = max(1, at_once // len(batch.targets))
     for name, (items, state, captured) in loops.items():
@@ -160,7 +162,7 @@ def _exact_maps(
     full = network.in_full_precision()
     if full is network:
         return {}
-    first = replace(batch.split(network, len(batch.images))[0], targets=found["targets"][:1])
+    first = replace(batch.split(network.others, len(batch.images))[0], targets=found["targets"][:1])
     exact: dict[str, np.ndarray] = _run_batch(full, compile_methods(full, chosen), first, batch_size)["maps"]
     return exact
 

@@ -12,10 +12,9 @@ import tensorflow as tf
 from tfviz.methods.engine.arguments import filled, slots, split
 from tfviz.methods.engine.loop import Diagnosed, Loop, items_at_once
 from tfviz.methods.engine.planning import Run, plan_methods
-from tfviz.network.passes.joined_passes import interleaved, joined
-from tfviz.network.passes.passes import Passes
-from tfviz.network.program.compiling import concrete
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.passes import Passes, interleaved, joined
+from tfviz.network.program import concrete
+from tfviz.network.traced import TracedNetwork
 
 FINITE = "finite"
 """Whether the score of each target, and what it is explained by, is finite: among what a compiled function returns."""

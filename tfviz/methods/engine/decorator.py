@@ -12,7 +12,7 @@ import tensorflow as tf
 from tfviz.methods.engine.explainer import run_method
 from tfviz.methods.engine.loop import Diagnosed, Loop
 from tfviz.methods.engine.registry import METHODS, Method
-from tfviz.network.passes.passes import Gradient
+from tfviz.network.passes import Gradient
 
 PublicMethod = Callable[..., Any]
 SHARED = "For model, images, targets and batch_size see `help(tfviz.methods)`."

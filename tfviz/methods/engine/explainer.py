@@ -4,48 +4,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from tfviz.data_format import DataFormat
 from tfviz.errors import TfvizWarning
 from tfviz.methods.engine.batching import run_batches
 from tfviz.methods.engine.planning import plan_methods
 from tfviz.methods.engine.registry import find_method
+from tfviz.methods.engine.results import Results
 from tfviz.methods.engine.targets import NO_COLUMNS, Columns
-from tfviz.network.passes.rule_checks import check_rules
-from tfviz.network.trace import trace
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network import trace
+from tfviz.network.passes import check_rules
+from tfviz.network.traced import Origin, TracedNetwork
 
-
-@dataclass(frozen=True)
-class Results:
-    """What methods found for N images.
-
-    images: float32 (N, H, W, C) or, as data_format says, (N, C, H, W). maps: the result of every method by its name or,
-    where it was given several layers, by `name@layer`. targets: (N,). scores: (N,), the logit of each target. logits,
-    probabilities: (N, K), the latter NaN where the scores are of no classes; without a classifier all three are NaN,
-    with K = 1. options: all of each method's. layers: the layer each method looked at. diagnostics: numbers (N,) by
-    name that say how far the results of a method can be trusted. warnings: what was warned about. targets_per_image:
-    how many rows in turn are of one image, all else being N rows. zero_maps: of the methods whose map of a row is zero
-    everywhere, why, by the row. data_format: of images and attributions, that of the model.
-    """
-
-    images: np.ndarray
-    maps: dict[str, np.ndarray]
-    targets: np.ndarray
-    scores: np.ndarray
-    logits: np.ndarray
-    probabilities: np.ndarray
-    options: dict[str, dict[str, Any]]
-    layers: dict[str, str]
-    diagnostics: dict[str, dict[str, np.ndarray]]
-    warnings: tuple[str, ...]
-    targets_per_image: int
-    zero_maps: dict[str, dict[int, str]]
-    data_format: DataFormat
+Kind = TypeVar("Kind", bound=Results)
 
 
 class Explainer:
@@ -102,7 +75,8 @@ def run_methods(
     *,
     columns: Columns = NO_COLUMNS,
     batch_size: int = 32,
-) -> Results:
+    kind: type[Kind] = Results,  # type: ignore[assignment]  # a default is of one kind
+) -> Kind:
     """Run the `chosen` methods over all images in batches; with `columns`, for several targets of each, in turn.
 
     Of a network in a reduced precision, they run on the first image in float32, too, and the difference is among the
@@ -113,13 +87,17 @@ def run_methods(
     _warn(found.warnings)
     arrays = {**found.arrays, "maps": _in_format(network, found.arrays["maps"])}
     arrays["images"] = network.data_format.from_last(arrays["images"])
-    return Results(
+    return kind(
         **arrays,
         options={name: dict(each) for name, each in found.compiled.options.items()},
         layers=found.compiled.layers,
         warnings=found.warnings,
         targets_per_image=columns.count,
         data_format=network.data_format,
+        model=network.name,
+        head=network.head.kind,
+        scored_by=network.head.scored_by,
+        origin=Origin(network),
     )
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from tfviz.errors import TfvizWarning
 from tfviz.methods.engine.checks import name_images
-from tfviz.network.diagnosis.expected_range import ADVICE, ExpectedRange, objection_to
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.diagnosis import ADVICE, ExpectedRange, objection_to
+from tfviz.network.traced import TracedNetwork
 
 ONE, MANY = 1.0, 50.0
 """What pictures of 0..1 keep within, and pictures of 0..255 go beyond."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfviz.network.program.compiling import on_its_own
+from tfviz.network.program import on_its_own
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import tensorflow as tf
 
 from tfviz.methods.engine.checks import one_of
-from tfviz.network.geometry.placement import Line, Placement
-from tfviz.network.passes.passes import Passes
-from tfviz.network.program.program import Value
+from tfviz.network.geometry import Line, Placement
+from tfviz.network.passes import Passes
+from tfviz.network.program import Value
 
 Convention = Literal["convention", "receptive_field"]
 PLACING: Mapping[str, Any] = {"placement": one_of("convention", "receptive_field")}

@@ -13,10 +13,10 @@ from tfviz.data_format import DataFormat
 from tfviz.errors import InvalidImagesError, UnknownLayerError
 from tfviz.methods.engine.loop import Diagnosed, Loop
 from tfviz.methods.engine.registry import INNER, INNER_OPTIONS, LAYER, Method, find_method
-from tfviz.network.diagnosis.zero_gradients import why_zero
-from tfviz.network.passes.passes import Features, Passes
-from tfviz.network.rewriting.channels_first import in_own_order
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.diagnosis import why_zero
+from tfviz.network.passes import Features, Passes
+from tfviz.network.rewriting import in_own_order
+from tfviz.network.traced import TracedNetwork
 from tfviz.progress import progress
 
 

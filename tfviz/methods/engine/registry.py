@@ -14,7 +14,7 @@ import tensorflow as tf
 from tfviz.errors import TfvizError, UnknownMethodError, resembling
 from tfviz.methods.engine.loop import Diagnosed, Loop
 from tfviz.methods.engine.precision_error import judge_precision
-from tfviz.network.passes.passes import Gradient
+from tfviz.network.passes import Gradient
 
 # Stands, in a method's gradients, for the layer that the user names.
 LAYER = "layer"

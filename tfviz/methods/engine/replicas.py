@@ -11,10 +11,9 @@ import tensorflow as tf
 
 from tfviz.errors import TfvizError
 from tfviz.methods.engine.compiled import Compiled
-from tfviz.network.batches.batches import Batch
-from tfviz.network.program.compiling import with_captured
-from tfviz.network.program.internals import distributed_variable
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.batches import Batch
+from tfviz.network.program import distributed_variable, with_captured
+from tfviz.network.traced import TracedNetwork
 
 RunPart = Callable[[Compiled, Batch], dict[str, Any]]
 

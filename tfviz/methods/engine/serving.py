@@ -8,12 +8,10 @@ import tensorflow as tf
 
 from tfviz.methods.engine.loop import Diagnosed, Loop
 from tfviz.methods.engine.planning import Run
-from tfviz.network.batches.batches import PREDICTED
-from tfviz.network.batches.user_images import HALF
-from tfviz.network.passes.passes import Passes
-from tfviz.network.program.compiling import checked
-from tfviz.network.program.inputs import is_batch
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.batches import HALF, PREDICTED
+from tfviz.network.passes import Passes, affordable
+from tfviz.network.program import checked, is_batch
+from tfviz.network.traced import TracedNetwork
 
 Others = Mapping[str, tf.Tensor]
 Served = Callable[[tf.Tensor, tf.Tensor, Others], dict[str, tf.Tensor]]
@@ -85,11 +83,11 @@ def _images_at_once(network: TracedNetwork, images: tf.Tensor, batch_size: int) 
     """Return how many images a method may run at once; a network without a size of its own says so when it runs."""
     shape = network.image_shape
     if None not in shape:
-        return min(batch_size, network.affordable([size or 0 for size in shape]))
+        return min(batch_size, affordable(network, [size or 0 for size in shape]))
     height, width, channels = (
         size or assumed for size, assumed in zip(shape, (TRIAL_SIZE, TRIAL_SIZE, 3), strict=True)
     )
     # What the values of a network take grows with the area of its images.
     pixels = tf.cast(tf.reduce_prod(tf.shape(images)[1:3]), tf.float32)
-    affordable = network.affordable((height, width, channels)) * float(height * width) / pixels
-    return tf.cast(tf.clip_by_value(affordable, 1.0, float(batch_size)), tf.int32)
+    count = affordable(network, (height, width, channels)) * float(height * width) / pixels
+    return tf.cast(tf.clip_by_value(count, 1.0, float(batch_size)), tf.int32)

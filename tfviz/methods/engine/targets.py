@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import InvalidTargetsError
-from tfviz.network.batches.batches import Batch
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.batches import Batch
+from tfviz.network.traced import TracedNetwork
 
 # Columns in one compiled function, which makes a backward pass of its own for each. A loop over them in the graph would
 # take any number, but TensorFlow has no fast gradient of max-pooling where the pooling stands outside of the loop: for

@@ -4,7 +4,7 @@ from tfviz.methods.visualization.class_visualization import ClassVisualization, 
 from tfviz.methods.visualization.colors import ColorStatistics, color_statistics
 from tfviz.methods.visualization.feature_visualization import FeatureVisualization, feature_visualization
 from tfviz.methods.visualization.objectives import Channel, Class, Direction, Layer, Neuron, Objective
-from tfviz.methods.visualization.recipe import PRESETS, Recipe
+from tfviz.methods.visualization.recipe import PRESETS, Recipe, find_recipe
 
 __all__ = [
     "PRESETS",

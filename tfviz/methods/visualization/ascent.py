@@ -14,9 +14,9 @@ from tfviz.methods.visualization.readout import Place, Share, of_one_place, read
 from tfviz.methods.visualization.recipe import Recipe
 from tfviz.methods.visualization.regularizers import constrain, penalty
 from tfviz.methods.visualization.transformations import draw_movement, transform
-from tfviz.network.program.compiling import concrete, on_its_own
-from tfviz.network.replay.waking import waking
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.program import concrete, on_its_own
+from tfviz.network.replay import waking
+from tfviz.network.traced import TracedNetwork
 
 
 class Plan(NamedTuple):

@@ -10,9 +10,9 @@ import numpy as np
 from tfviz.errors import InvalidTargetsError
 from tfviz.methods.visualization.feature_visualization import FeatureVisualization, feature_visualization
 from tfviz.methods.visualization.objectives import Class
-from tfviz.network.batches.batches import check_targets
-from tfviz.network.trace import trace
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network import trace
+from tfviz.network.batches import check_targets
+from tfviz.network.traced import TracedNetwork
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,4 +57,4 @@ def _classes(network: TracedNetwork, targets: Any) -> np.ndarray:
         return np.zeros(1, np.int32)
     if np.size(targets) == 0:
         raise InvalidTargetsError("there are no targets, expected one class index or more")
-    return np.atleast_1d(check_targets(network, targets, None)).astype(np.int32)
+    return np.atleast_1d(check_targets(network.head, targets, None)).astype(np.int32)

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError
-from tfviz.methods.engine.pixels import check_pixel_range
+from tfviz.methods.engine import check_pixel_range
 
 SMALLEST_SHARE = 1e-3
 """Of the largest variance: colours that pictures (grey ones) lack get so much, or the root had no inverse."""

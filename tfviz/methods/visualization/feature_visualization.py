@@ -11,19 +11,16 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, TfvizWarning, UnsupportedModelError
-from tfviz.methods.engine.checks import whole
-from tfviz.methods.engine.image_ranges import warn_of_pixel_range
-from tfviz.methods.engine.pixels import check_pixel_range, narrow_images, warn_of_narrow
+from tfviz.methods.engine import check_pixel_range, narrow_images, warn_of_narrow, warn_of_pixel_range, whole
 from tfviz.methods.visualization.ascent import Plan, Setting, State, compile_ascent, compile_values, decode, start
 from tfviz.methods.visualization.colors import ColorStatistics, find_colors
 from tfviz.methods.visualization.objectives import Objective
 from tfviz.methods.visualization.readout import lay_out
 from tfviz.methods.visualization.recipe import MOVEMENTS, find_recipe
-from tfviz.network.batches.batches import batches
-from tfviz.network.diagnosis.finite import broken_weights, why_not_finite
-from tfviz.network.layers.layer import Shape
-from tfviz.network.trace import trace
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network import trace
+from tfviz.network.diagnosis import broken_weights, why_not_finite
+from tfviz.network.layers import Shape
+from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
 
 NOTHING_ANSWERS = (
@@ -109,7 +106,7 @@ def feature_visualization(
     network, seed = trace(model), whole("seed", seed, 0)
     recipe = find_recipe(preset, changes)
     wanted = _check_objectives(objectives)
-    given = None if images is None else np.concatenate([batch.images for batch in batches(network, images, None, 32)])
+    given = None if images is None else np.concatenate([batch.images for batch in network.batches(images, None, 32)])
     shape = _complete_shape(network, image_shape if given is None else given.shape[1:])
     wrong = [step for step in snapshots if not (isinstance(step, int | np.integer) and 0 <= step <= recipe.iterations)]
     if wrong:

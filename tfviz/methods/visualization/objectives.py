@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from tfviz.errors import InvalidTargetsError, TfvizError
 from tfviz.methods.visualization.transformations import Movement
-from tfviz.network.batches.batches import check_targets
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.batches import check_targets
+from tfviz.network.traced import TracedNetwork
 
 
 class Objective:
@@ -102,7 +102,7 @@ class Class(Term):
             raise InvalidTargetsError(
                 f"the target of an objective is {self.target!r}, expected 0 to {(network.num_classes or 1) - 1}"
             )
-        return np.reshape(check_targets(network, self.target, None), 1)
+        return np.reshape(check_targets(network.head, self.target, None), 1)
 
     @staticmethod
     def read(

@@ -15,9 +15,8 @@ import tensorflow as tf
 
 from tfviz.methods.visualization.objectives import Objective, Term
 from tfviz.methods.visualization.transformations import Movement
-from tfviz.network.program.compiling import concrete
-from tfviz.network.program.program import Value
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.program import Value, concrete
+from tfviz.network.traced import TracedNetwork
 
 
 class Place(NamedTuple):

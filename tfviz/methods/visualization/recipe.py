@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from tfviz.errors import TfvizError, UnknownMethodError
-from tfviz.methods.engine.checks import number, whole
+from tfviz.methods.engine import number, whole
 
 Start = Literal["zeros", "noise"]
 ParametrizationName = Literal["pixels", "fourier"]

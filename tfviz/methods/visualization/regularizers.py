@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tfviz.methods.engine.blur import gaussian_blur
+from tfviz.methods.engine import gaussian_blur
 from tfviz.methods.visualization.colors import Colors
 from tfviz.methods.visualization.recipe import Recipe
 

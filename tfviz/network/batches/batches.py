@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfviz.arrays import refuse_masked
 from tfviz.errors import InvalidImagesError, InvalidTargetsError
-from tfviz.network.batches.user_images import Given
-from tfviz.network.program.inputs import rows_of
-
-if TYPE_CHECKING:
-    from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.batches.user_images import Expected, Given
+from tfviz.network.heads import Head
+from tfviz.network.program import rows_of
 
 PREDICTED = -1
 
@@ -32,9 +30,12 @@ class Batch:
     targets: np.ndarray
     others: dict[str, tf.Tensor]
 
-    def split(self, network: TracedNetwork, count: int) -> list[Batch]:
-        """Return at most `count` batches of nearly the same size that hold the images of this one, in order."""
-        count, total, specs = min(count, len(self.images)), len(self.images), network.others
+    def split(self, specs: Mapping[str, tf.TensorSpec], count: int) -> list[Batch]:
+        """Return at most `count` batches of nearly the same size that hold the images of this one, in order.
+
+        `specs` say which of the inputs beside the images has something for each image.
+        """
+        count, total = min(count, len(self.images)), len(self.images)
         each = len(self.targets) // total
         parts = []
         for first, last in pairwise([total * index // count for index in range(count + 1)]):
@@ -43,7 +44,7 @@ class Batch:
         return parts
 
 
-def batches(network: TracedNetwork, images: Any, targets: Any, batch_size: int) -> Iterator[Batch]:
+def batches(expected: Expected, head: Head, images: Any, targets: Any, batch_size: int) -> Iterator[Batch]:
     """Yield checked batches of at most `batch_size` images.
 
     `images` may be an array, a tensor, a sequence of encoded images, a dictionary of these and the network's other
@@ -52,9 +53,9 @@ def batches(network: TracedNetwork, images: Any, targets: Any, batch_size: int) 
     if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
         raise InvalidImagesError(f"batch_size is {batch_size!r}, expected a whole number of at least 1")
     start, shape = 0, ()
-    given = None if isinstance(images, tf.data.Dataset) else Given(network, images)
-    wanted = check_targets(network, targets, None if given is None else given.count)
-    for block in [given] if given is not None else _dataset_blocks(network, images):
+    given = None if isinstance(images, tf.data.Dataset) else Given(expected, images)
+    wanted = check_targets(head, targets, None if given is None else given.count)
+    for block in [given] if given is not None else _dataset_blocks(expected, images):
         for offset in range(0, block.count, batch_size):
             chunk, others = block.part(offset, offset + batch_size, start)
             shape = shape or chunk.shape[1:]
@@ -73,7 +74,7 @@ def batches(network: TracedNetwork, images: Any, targets: Any, batch_size: int) 
         raise InvalidTargetsError(f"there are {len(wanted)} targets for {start} images")
 
 
-def check_targets(network: TracedNetwork, targets: Any, count: int | None) -> Any:
+def check_targets(head: Head, targets: Any, count: int | None) -> Any:
     """Return targets as a whole number, or as int32 (N,) with N = `count` where that is known."""
     if targets is None:
         return PREDICTED
@@ -83,36 +84,36 @@ def check_targets(network: TracedNetwork, targets: Any, count: int | None) -> An
     except ValueError as error:
         raise InvalidTargetsError("targets are rows of different lengths, expected class indices (N,)") from error
     if array.ndim == 2:
-        array = _from_one_hot(network, array)
+        array = _from_one_hot(head, array)
     if array.dtype.kind not in "iu":
         raise InvalidTargetsError(f"targets are of type {array.dtype}, expected class indices (whole numbers)")
     if array.ndim > 1 or (array.ndim == 1 and count is not None and len(array) != count):
         raise InvalidTargetsError(
             f"targets have the shape {array.shape}, expected one number or one for each of {count}"
         )
-    if network.head.lacking:
+    if head.lacking:
         raise InvalidTargetsError("this network has no classifier, and so no targets; pass None")
-    if network.num_classes is None:
+    if head.num_classes is None:
         # Evaluations that know of classes alone call the one number class 0.
         if array.any():
             raise InvalidTargetsError(
                 "this network was traced with a score of your own, which has no targets; pass None, or 0"
             )
         return array.astype(np.int32)
-    wrong = array[(array < 0) | (array >= network.num_classes)]
+    wrong = array[(array < 0) | (array >= head.num_classes)]
     if wrong.size:
         raise InvalidTargetsError(
-            f"target {wrong.flat[0]} is out of range: the network has {network.num_classes} classes, "
-            f"0 to {network.num_classes - 1}"
+            f"target {wrong.flat[0]} is out of range: the network has {head.num_classes} classes, "
+            f"0 to {head.num_classes - 1}"
         )
     return array.astype(np.int32)
 
 
-def _from_one_hot(network: TracedNetwork, array: np.ndarray) -> Any:
+def _from_one_hot(head: Head, array: np.ndarray) -> Any:
     is_one_hot = np.isin(array, (0, 1)).all() and (array.sum(axis=1) == 1).all()
-    if array.shape[1] != network.num_classes or not is_one_hot:
+    if array.shape[1] != head.num_classes or not is_one_hot:
         raise InvalidTargetsError(
-            f"targets have the shape {array.shape}; expected indices (N,) or one-hot rows (N, {network.num_classes})"
+            f"targets have the shape {array.shape}; expected indices (N,) or one-hot rows (N, {head.num_classes})"
         )
     return np.argmax(array, axis=1)
 
@@ -125,7 +126,7 @@ def _targets_of(targets: Any, start: int, count: int) -> np.ndarray:
     return np.asarray(targets[start : start + count])
 
 
-def _dataset_blocks(network: TracedNetwork, dataset: tf.data.Dataset) -> Iterator[Given]:
+def _dataset_blocks(expected: Expected, dataset: tf.data.Dataset) -> Iterator[Given]:
     # The next batch is made while this one is explained.
     for element in dataset.prefetch(1):
-        yield Given(network, element[0] if isinstance(element, tuple) else element)
+        yield Given(expected, element[0] if isinstance(element, tuple) else element)

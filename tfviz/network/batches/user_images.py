@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfviz.arrays import refuse_masked
+from tfviz.data_format import DataFormat
 from tfviz.errors import InvalidImagesError
-from tfviz.network.program.compiling import concrete, reason_of
-from tfviz.network.program.inputs import is_batch, rows_of
-from tfviz.network.rewriting.channels_first import in_own_order
-
-if TYPE_CHECKING:
-    from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.program import Inputs, is_batch, reason_of, rows_of
+from tfviz.network.rewriting import in_own_order
 
 # TensorFlow cannot raise an error whose message quotes bytes that are no text.
 UNDECODED = (tf.errors.OpError, UnicodeDecodeError)
 # Numbers between whole ones are explained, too, and interpolation may end a hair beyond the last.
 HALF = 0.5
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a network expects to be given.
+
+    data_format: of the images. decode: makes images, float32 (n, H, W, C), of records (n,) and the other inputs, by
+    name; a compiled function.
+    """
+
+    inputs: Inputs
+    data_format: DataFormat
+    decode: Callable[[tf.Tensor, Mapping[str, Any]], tf.Tensor]
 
 
 class Given:
@@ -29,27 +40,26 @@ class Given:
     count: of images. Encoded ones are decoded a part at a time.
     """
 
-    def __init__(self, network: TracedNetwork, given: Any) -> None:
-        self._network = network
-        images, others = _split(network, given)
-        self._records = _as_records(network, images)
-        self._images = None if self._records is not None else check_images(network, images)
+    def __init__(self, expected: Expected, given: Any) -> None:
+        self._expected, self._specs = expected, expected.inputs.specs
+        images, others = _split(expected.inputs, given)
+        self._records = _as_records(expected.inputs, images)
+        self._images = None if self._records is not None else _check_images(expected, images)
         self.count = len(self._records if self._images is None else self._images)  # type: ignore[arg-type]  # one is given
-        self._others = {name: self._check(name, spec, others[name]) for name, spec in network.others.items()}
+        self._others = {name: self._check(name, spec, others[name]) for name, spec in self._specs.items()}
 
     def part(self, first: int, last: int, number: int) -> tuple[np.ndarray, dict[str, tf.Tensor]]:
         """Return the images from `first` up to `last`, float32 (n, H, W, C), and the other inputs.
 
         `number` is what the first of them is called where one is wrong.
         """
-        specs = self._network.others
-        rows = rows_of(self._others, specs, first, last)
-        others = {name: tf.constant(values, specs[name].dtype) for name, values in rows.items()}
+        rows = rows_of(self._others, self._specs, first, last)
+        others = {name: tf.constant(values, self._specs[name].dtype) for name, values in rows.items()}
         if self._images is None:
-            images = _decode(self._network, self._records[first:last], others, number)  # type: ignore[index]  # given
+            images = _decode(self._expected, self._records[first:last], others, number)  # type: ignore[index]  # given
         else:
             images = self._images[first:last]
-        _check_values(images, self._network.image.dtype, number)
+        _check_values(images, self._expected.inputs.image.dtype, number)
         return images, others
 
     def _check(self, name: str, spec: tf.TensorSpec, value: Any) -> np.ndarray:
@@ -75,13 +85,13 @@ class Given:
         return array
 
 
-def _split(network: TracedNetwork, given: Any) -> tuple[Any, Mapping[str, Any]]:
+def _split(inputs: Inputs, given: Any) -> tuple[Any, Mapping[str, Any]]:
     """Return the images, and the other inputs by name."""
-    name = network.inputs.name
-    expected = [name, *network.others]
+    name = inputs.name
+    expected = [name, *inputs.others]
     if isinstance(given, Mapping):
-        if network.inputs.alias in given and name not in given:
-            given = {**given, name: given[network.inputs.alias]}
+        if inputs.alias in given and name not in given:
+            given = {**given, name: given[inputs.alias]}
         missing = [name for name in expected if name not in given]
         if missing:
             raise InvalidImagesError(
@@ -90,14 +100,14 @@ def _split(network: TracedNetwork, given: Any) -> tuple[Any, Mapping[str, Any]]:
             )
         # A dictionary may hold inputs that the explained output does not need.
         return given[name], given
-    if network.others:
+    if inputs.others:
         raise InvalidImagesError(
             f"the network takes {', '.join(map(repr, expected))}: give a dictionary of all, not the images alone"
         )
     return given, {}
 
 
-def _as_records(network: TracedNetwork, images: Any) -> np.ndarray | None:
+def _as_records(inputs: Inputs, images: Any) -> np.ndarray | None:
     """Return encoded images as an array (N,) of bytes; None for images as numbers."""
     if isinstance(images, bytes | str):
         images = [images]
@@ -111,12 +121,12 @@ def _as_records(network: TracedNetwork, images: Any) -> np.ndarray | None:
     records = np.empty(len(images), object)
     records[:] = list(images)
     wrong = next((each for each in records if not isinstance(each, bytes)), None)
-    if isinstance(wrong, str) and network.cut:
+    if isinstance(wrong, str) and inputs.decoding:
         _refuse(f"{wrong[:60]!r} is a text, expected the bytes of a file")
     if wrong is not None:
         return None
-    if network.inputs.decoding is None:
-        _refuse(f"images are encoded, expected numbers: the network takes {network.inputs.image.dtype.name} images")
+    if inputs.decoding is None:
+        _refuse(f"images are encoded, expected numbers: the network takes {inputs.image.dtype.name} images")
     return records
 
 
@@ -124,13 +134,13 @@ def _refuse(message: str) -> Any:
     raise InvalidImagesError(message)
 
 
-def _decode(network: TracedNetwork, records: np.ndarray, others: dict[str, tf.Tensor], number: int) -> np.ndarray:
+def _decode(expected: Expected, records: np.ndarray, others: dict[str, tf.Tensor], number: int) -> np.ndarray:
     """Return the images that the network makes of records."""
-    decode = network.remember("decode", _compile_decoding)
+    specs = expected.inputs.specs
 
     def attempt(first: int, last: int) -> Any:
-        beside = rows_of(others, network.others, first, last)
-        return decode(tf.constant(records[first:last], tf.string), beside).numpy()
+        beside = rows_of(others, specs, first, last)
+        return expected.decode(tf.constant(records[first:last], tf.string), beside).numpy()
 
     try:
         return np.asarray(attempt(0, len(records)))
@@ -150,12 +160,7 @@ def _reason(error: Exception) -> str:
     return reason_of(error) if isinstance(error, tf.errors.OpError) else "its bytes are of another kind"
 
 
-def _compile_decoding(network: TracedNetwork) -> Any:
-    specs = [tf.TensorSpec([None], tf.string), network.others]
-    return concrete(tf.function(network.decoded, input_signature=specs, autograph=False))
-
-
-def check_images(network: TracedNetwork, images: Any) -> np.ndarray:
+def _check_images(expected: Expected, images: Any) -> np.ndarray:
     """Return images of the network's data format as float32 (N, H, W, C), one image as a batch of one.
 
     Raises `InvalidImagesError`.
@@ -173,14 +178,12 @@ def check_images(network: TracedNetwork, images: Any) -> np.ndarray:
         raise InvalidImagesError(f"images are of type {array.dtype}, expected numbers")
     if array.ndim == 3:
         array = array[np.newaxis]
-    expected = in_own_order(network.image_shape, network.data_format)
-    fits = array.ndim == 4 and all(
-        wanted in (None, size) for wanted, size in zip(expected, array.shape[1:], strict=True)
-    )
+    wanted = in_own_order(tuple(expected.inputs.image.shape[1:]), expected.data_format)
+    fits = array.ndim == 4 and all(each in (None, size) for each, size in zip(wanted, array.shape[1:], strict=True))
     if not fits:
-        shape = ", ".join(str(size or "any") for size in expected)
+        shape = ", ".join(str(size or "any") for size in wanted)
         raise InvalidImagesError(f"images have the shape {array.shape}, the network takes (N, {shape})")
-    return network.data_format.to_last(array.astype(np.float32, copy=False))
+    return expected.data_format.to_last(array.astype(np.float32, copy=False))
 
 
 def _check_values(images: np.ndarray, dtype: tf.DType, start: int) -> None:

@@ -9,10 +9,16 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import TfvizWarning, one_line
-from tfviz.network.program.compiling import operation_without_gradient, reason_of
-from tfviz.network.program.internals import gradient_tag, has_gradient, is_tensorflows_own
-from tfviz.network.program.program import Step, Value
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.program import (
+    Step,
+    Value,
+    gradient_tag,
+    has_gradient,
+    is_tensorflows_own,
+    operation_without_gradient,
+    reason_of,
+)
+from tfviz.network.traced import TracedNetwork
 
 # The operations of TensorFlow's SiLU, whose custom gradient saves memory and is the gradient of just these. Knowing it
 # saves building a whole second backward pass (8 s for EfficientNetB0).

@@ -9,11 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import tensorflow as tf
 
-from tfviz.network.program.compiling import concrete
-from tfviz.network.program.inputs import COUNTING
-from tfviz.network.program.program import Program, Step, Value
-from tfviz.network.replay.replay import replay
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.program import COUNTING, Program, Step, Value, concrete
+from tfviz.network.replay import replay
+from tfviz.network.traced import TracedNetwork
 
 TOO_SMALL, TOO_LARGE = 1 / 40, 30
 """Parts of the largest expected number. A dark picture is above the one, and no outlier beyond the other."""

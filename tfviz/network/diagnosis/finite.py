@@ -9,12 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import TfvizError
-from tfviz.network.program.compiling import concrete
-from tfviz.network.program.program import Value
+from tfviz.network.program import Value, concrete
 
 if TYPE_CHECKING:
-    from tfviz.network.batches.batches import Batch
-    from tfviz.network.traced.traced import TracedNetwork
+    from tfviz.network.batches import Batch
+    from tfviz.network.traced import TracedNetwork
 
 NO_OTHERS: Mapping[str, tf.Tensor] = {}
 NAMED = 3
@@ -26,7 +25,7 @@ def check_scores(network: TracedNetwork, batch: Batch, finite: np.ndarray, start
     if finite.all():
         return
     row = int(np.argmin(finite))
-    one = batch.split(network, len(batch.images))[row]
+    one = batch.split(network.others, len(batch.images))[row]
     raise TfvizError(
         f"image {start + row} has no score that could be explained, it is NaN or infinite: "
         + why_not_finite(network, one.images, one.others)

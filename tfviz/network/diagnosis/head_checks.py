@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 from tfviz.errors import TfvizWarning
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.traced import TracedNetwork
 
 
 def warn_about_head(network: TracedNetwork) -> None:

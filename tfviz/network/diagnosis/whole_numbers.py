@@ -5,9 +5,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
-from tfviz.network.program.compiling import concrete
-from tfviz.network.program.inputs import is_image
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.program import concrete, is_image
+from tfviz.network.traced import TracedNetwork
 
 
 def check_differentiable(network: TracedNetwork) -> None:

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfviz.network.layers.layer import Layer
-from tfviz.network.program.compiling import concrete
-from tfviz.network.program.program import Step, Value
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.layers import Layer
+from tfviz.network.program import Step, Value, concrete
+from tfviz.network.traced import TracedNetwork
 
 # Floating-point operations whose gradient is none, or zero everywhere. What gives whole numbers has none either.
 FLAT = frozenset({"Ceil", "Floor", "OnesLike", "Rint", "Round", "Sign", "StopGradient", "ZerosLike"})

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfviz.network.program.operations import run_operation
-from tfviz.network.program.program import Program, Step, Value
+from tfviz.network.program import Program, Step, Value, run_operation
 
 # Operations that move numbers about without changing them.
 MOVES = frozenset(

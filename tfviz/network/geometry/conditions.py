@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tfviz.network.geometry.constants import Constants
-from tfviz.network.program.program import CASES, CONDITIONS, Program, Step, Value
+from tfviz.network.program import CASES, CONDITIONS, Program, Step, Value
 
 
 def decided(program: Program, image: Value) -> Program:

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfviz.network.program.operations import run_operation
-from tfviz.network.program.program import SHAPES, Program, Step, Value
+from tfviz.network.program import SHAPES, Program, Step, Value, run_operation
 
 # A constant does not depend on the size of the batch: what is equal for both of these does not.
 BATCHES = (1, 1_000_003)

@@ -9,7 +9,7 @@ import numpy as np
 
 from tfviz.network.geometry.coordinates import Reading
 from tfviz.network.geometry.moving import Moved, Moving
-from tfviz.network.program.program import Step, Value
+from tfviz.network.program import Step, Value
 
 
 def _sliced(moving: Moving) -> Sequence[Moved] | None:

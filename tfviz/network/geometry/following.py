@@ -16,7 +16,7 @@ from tfviz.network.geometry.moving import whole
 from tfviz.network.geometry.places import HEIGHT, WIDTH, Places
 from tfviz.network.geometry.pointwise import POINTWISE
 from tfviz.network.geometry.windows import BLOCKS_OF_BATCH, WINDOWS, readings
-from tfviz.network.program.program import CALLS, LOOPS, SHAPES, EachImage, Program, Step, Value
+from tfviz.network.program import CALLS, LOOPS, SHAPES, EachImage, Program, Step, Value
 
 
 def follow(program: Program, given: Mapping[Value, Places], constants: Mapping[Value, Any] | None = None) -> Any:

@@ -13,7 +13,7 @@ from tfviz.network.geometry.following import follow
 from tfviz.network.geometry.placement import MapAxes, Placement, common, map_axes
 from tfviz.network.geometry.places import HEIGHT, WIDTH, Places, of_image
 from tfviz.network.geometry.shapes import sizes_for
-from tfviz.network.program.program import Program, Step, Value
+from tfviz.network.program import Program, Step, Value
 
 # The heights and widths of images in which is looked where the maps of a network of open image size lie. No square, nor
 # multiples of a power of two alone: what brings pictures to a square, or to such a multiple, leaves those as they are.

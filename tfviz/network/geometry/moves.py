@@ -10,7 +10,7 @@ from tfviz.network.geometry.constants import Constants
 from tfviz.network.geometry.coordinates import Reading
 from tfviz.network.geometry.cuts import CUTS
 from tfviz.network.geometry.moving import Moved, Moving
-from tfviz.network.program.program import Step
+from tfviz.network.program import Step
 
 
 def move(step: Step, constants: Constants, rows: int, batch: int) -> Sequence[Moved] | None:

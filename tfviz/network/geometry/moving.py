@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfviz.network.geometry.constants import Constants
 from tfviz.network.geometry.coordinates import Reading
-from tfviz.network.program.program import Step, Value
+from tfviz.network.program import Step, Value
 
 # Of one result: each value that it is made of, and how it reads that value's axes.
 Moved = Sequence[tuple[Value, dict[int, Reading]]]

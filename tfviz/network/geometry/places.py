@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfviz.network.geometry.coordinates import Coordinates
-from tfviz.network.program.program import Step
+from tfviz.network.program import Step
 
 HEIGHT, WIDTH = 0, 1
 

@@ -9,9 +9,8 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.network.geometry.conditions import decided
-from tfviz.network.program.inputs import Inputs
-from tfviz.network.program.program import Program, Value
-from tfviz.network.replay.replay import replay
+from tfviz.network.program import Inputs, Program, Value
+from tfviz.network.replay import replay
 
 BATCHES = (2, 3)
 """What both of these give the same size does not depend on the batch."""

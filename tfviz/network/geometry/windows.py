@@ -9,7 +9,7 @@ import numpy as np
 
 from tfviz.network.geometry.constants import Constants
 from tfviz.network.geometry.coordinates import Reading
-from tfviz.network.program.program import Step
+from tfviz.network.program import Step
 
 # Where the kernel's own size stands: behind which input, or in which attribute.
 CONVOLUTIONS = frozenset({"Conv", "Conv2D", "Conv3D", "DepthwiseConv2dNative", "Dilation2D"})

@@ -11,11 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import TfvizError, one_line
-from tfviz.network.geometry.maps import CHANNELS_LAST, Maps
+from tfviz.network.geometry import CHANNELS_LAST, Maps
 from tfviz.network.heads.endings import BEHIND, DESCRIBED, LOG_ODDS, Ending, find_ending
 from tfviz.network.heads.head import Head
 from tfviz.network.heads.probabilities import Making
-from tfviz.network.program.program import Value
+from tfviz.network.program import Value
 
 CustomScore = Callable[[Any], tf.Tensor]
 NOT_TENSORFLOW = (

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfviz.network.heads.probabilities import Making, Reading
 from tfviz.network.heads.probability_trial import find_reading
-from tfviz.network.program.program import Value
+from tfviz.network.program import Value
 
 # A Keras export ends in Identity, and mixed precision in Cast: they hide the softmax.
 TRANSPARENT = frozenset({"Identity", "IdentityN", "Cast", "Reshape", "Squeeze"})

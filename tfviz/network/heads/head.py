@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfviz.errors import TfvizError, UnsupportedModelError
 from tfviz.network.heads.endings import LOG_ODDS, Ending, find_ending, makes_probabilities_again
 from tfviz.network.heads.probabilities import Making, Reading
-from tfviz.network.program.program import Value
+from tfviz.network.program import Value
 
 Tensors = Mapping[Value, tf.Tensor]
 

@@ -25,8 +25,7 @@ from tfviz.network.heads.log_probabilities import (
     scaled,
     sum_of,
 )
-from tfviz.network.program.operations import Tensors, run_operation
-from tfviz.network.program.program import Step, Value
+from tfviz.network.program import Step, Tensors, Value, run_operation
 
 # Operations that leave numbers as they are and only put them elsewhere.
 MOVES = frozenset(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfviz.network.heads.log_probabilities import NEVER, LogPair, reduced
-from tfviz.network.program.program import Step
+from tfviz.network.program import Step
 
 PRODUCTS = frozenset({"MatMul", "BatchMatMulV2"})
 

@@ -10,12 +10,12 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError, resembling
-from tfviz.network.geometry.maps import Maps
+from tfviz.network.geometry import Maps
 from tfviz.network.heads.custom_scores import Bound, CustomScore, find_custom_head, find_output
 from tfviz.network.heads.endings import find_ending
 from tfviz.network.heads.head import Head, find_head
 from tfviz.network.heads.probabilities import Making
-from tfviz.network.program.program import Program, Value
+from tfviz.network.program import Program, Value
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,7 +30,7 @@ from tfviz.network.heads.log_probabilities import (
     rounded_complement,
 )
 from tfviz.network.heads.mixtures import PRODUCTS, Mixture, matrix_product
-from tfviz.network.program.program import Program, Step, Value
+from tfviz.network.program import Program, Step, Value
 
 # A softmax that is written out divides powers by their sum.
 MAKERS: dict[str, Callable[[tf.Tensor], LogPair]] = {"Softmax": of_softmax, "Sigmoid": of_sigmoid, "Exp": of_power}

@@ -8,8 +8,7 @@ import tensorflow as tf
 from tfviz.network.heads.log_probabilities import LogPair
 from tfviz.network.heads.mixtures import Mixture
 from tfviz.network.heads.probabilities import MAKERS, Choices, LogProbabilities, Making, Reading, Tail
-from tfviz.network.program.operations import run_operation
-from tfviz.network.program.program import Step, Value
+from tfviz.network.program import Step, Value, run_operation
 
 # How many rows are tried; crops of a picture are rows that a mean joins again.
 ROWS, CROPS = 120, (1, 2, 3, 4, 5, 6, 8, 10, 12)

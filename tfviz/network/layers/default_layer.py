@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from tfviz.network.geometry.axes import PRODUCTS, row_size
-from tfviz.network.geometry.maps import Maps
+from tfviz.network.geometry import PRODUCTS, Maps, row_size
 from tfviz.network.layers.layer import NO_FEATURES, Layer
 from tfviz.network.layers.tokens import Tokens
-from tfviz.network.program.program import SHAPES, Program, Step, Value
+from tfviz.network.program import SHAPES, Program, Step, Value
 
 FEW = 4
 """Places of a map: too few to show where something is, if an earlier map has more."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from tfviz.network.layers.arrangement import Arrangement
-from tfviz.network.program.program import Value
+from tfviz.network.program import Value
 
 Shape = tuple[int | None, ...]
 

@@ -9,14 +9,13 @@ from collections.abc import Collection
 import tensorflow as tf
 
 from tfviz.errors import UnknownLayerError, resembling
-from tfviz.network.geometry.maps import CHANNELS_LAST, OPEN_SIZE, Maps
-from tfviz.network.geometry.placement import Placement
+from tfviz.network.geometry import CHANNELS_LAST, OPEN_SIZE, Maps, Placement
 from tfviz.network.layers.arrangement import Arrangement, TokensToMap, transposition
 from tfviz.network.layers.default_layer import Evidence, find_default
 from tfviz.network.layers.layer import SAME_MAP, Layer, Shape
 from tfviz.network.layers.scopes import Scopes
 from tfviz.network.layers.tokens import Tokens
-from tfviz.network.program.program import Boundary, Program, Step, Value
+from tfviz.network.program import Boundary, Program, Step, Value
 
 UNLESS = "unless trace(model, tokens_to_map=...) says how its tokens become one"
 # What Keras 2 calls an operation between layers.

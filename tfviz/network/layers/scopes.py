@@ -16,7 +16,7 @@ from collections.abc import Collection
 from itertools import pairwise
 
 from tfviz.network.layers.shared_calls import Around, calls_in
-from tfviz.network.program.program import Program, Step, Value
+from tfviz.network.program import Program, Step, Value
 
 # Scopes that TensorFlow's own functions open inside one layer.
 INTERNAL_SCOPES = frozenset(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
-from tfviz.network.program.program import Program, Step, Value
+from tfviz.network.program import Program, Step, Value
 
 Around = dict[str, tuple[str, ...]]
 Placed = list[tuple[int, Step]]

@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Collection
 from math import prod
 
-from tfviz.network.geometry.axes import Carried, Flow, carry, constant_of, flows_of, rows_per_image
+from tfviz.network.geometry import Carried, Flow, carry, constant_of, flows_of, rows_per_image
 from tfviz.network.layers.arrangement import Arrangement, Given, Grid, TokensToMap
-from tfviz.network.program.program import Program, Step, Value
+from tfviz.network.program import Program, Step, Value
 
 
 class Tokens:

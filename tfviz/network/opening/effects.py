@@ -9,7 +9,7 @@ from typing import Any
 from tfviz.network.opening.python_functions import PY_FUNCTIONS
 from tfviz.network.opening.stateful_operations import STAYS_INSIDE
 from tfviz.network.opening.trust import Finding, quoted
-from tfviz.network.program.internals import operation_definition
+from tfviz.network.program import operation_definition
 
 FILES = "touches files"
 MACHINES = "talks to other machines"

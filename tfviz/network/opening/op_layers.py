@@ -17,7 +17,7 @@ from google.protobuf import json_format  # type: ignore[import-untyped]  # proto
 
 from tfviz.network.opening.effects import effect_of
 from tfviz.network.opening.trust import quoted
-from tfviz.network.program.internals import operation_definition
+from tfviz.network.program import operation_definition
 
 OP_LAYERS = frozenset({"TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"})
 OF_KERAS = "keras.activations"

@@ -6,7 +6,7 @@ from typing import Any
 
 from tfviz.errors import UnsupportedModelError
 from tfviz.network.opening.trust import quoted
-from tfviz.network.program.internals import has_python_function
+from tfviz.network.program import has_python_function
 
 PY_FUNCTIONS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
 

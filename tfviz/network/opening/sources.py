@@ -18,8 +18,7 @@ from tfviz.network.opening.files import KINDS, open_path
 from tfviz.network.opening.keras_models import input_name, is_keras_model, output_names, trace_keras
 from tfviz.network.opening.python_functions import check_python_is_here
 from tfviz.network.opening.trust import refuse, warn
-from tfviz.network.program.inputs import is_encoded, is_image
-from tfviz.network.program.program import Value
+from tfviz.network.program import Value, is_encoded, is_image
 
 
 @dataclass(frozen=True)

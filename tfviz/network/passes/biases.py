@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfviz.network.layers.layers import short_names
-from tfviz.network.program.operations import run_operation
-from tfviz.network.program.program import Step, Value
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.layers import short_names
+from tfviz.network.program import Step, Value, run_operation
+from tfviz.network.traced import TracedNetwork
 
 Tensors = Mapping[Value, tf.Tensor]
 Zeros = Callable[[Step, tf.Tensor, Tensors], tf.Tensor]

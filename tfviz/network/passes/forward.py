@@ -6,10 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 import tensorflow as tf
 
-from tfviz.network.program.program import Value
-from tfviz.network.replay.replay import Change
-from tfviz.network.replay.rules import Backward, Rule
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.program import Value
+from tfviz.network.replay import Backward, Change, Rule
+from tfviz.network.traced import TracedNetwork
 
 
 class _Choice:

@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tfviz.network.program.compiling import concrete
-
-if TYPE_CHECKING:
-    from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.program import concrete
+from tfviz.network.traced import TracedNetwork
 
 AFFORDED = 1_600_000_000
 """The bytes of all values of the images that a loop runs at once, most of which are freed on the way: 9 images on VGG16
 peak at 0.2 GB, 14 on MobileNetV2 at 0.5 GB, and twice as many are 4 % faster."""
 
 
-def affordable(network: TracedNetwork, known: dict[tuple[int, ...], int], shape: tuple[int, ...]) -> int:
+def affordable(network: TracedNetwork, shape: Sequence[int]) -> int:
     """Return how many images (H, W, C) of a shape can be run at once, forward and backward, in `AFFORDED` bytes.
 
-    What was measured is added to what is `known`. A network that leaves the size open is measured at a square of the
+    The network remembers what was measured. A network that leaves the size open is measured at a square of the
     next power of two, since each measurement stays in TensorFlow's memory; what is needed grows with the area or, of
     attention, faster: then it is overestimated.
     """
+    shape = tuple(shape)
     side = 1 << (max(shape[:2]) - 1).bit_length()
     rounded = tuple(side if size is None else size for size in network.image_shape[:2]) + shape[2:]
-    try:
-        needed = _needed(network, known, rounded) * math.prod(shape[:2]) / math.prod(rounded[:2])
-    except (tf.errors.OpError, ValueError):  # it takes no images of that size
-        needed = _needed(network, known, shape)
+    with network.lock:
+        try:
+            needed = _needed(network, rounded) * math.prod(shape[:2]) / math.prod(rounded[:2])
+        except (tf.errors.OpError, ValueError):  # it takes no images of that size
+            needed = _needed(network, shape)
     return max(1, int(AFFORDED // max(1, needed)))
 
 
-def _needed(network: TracedNetwork, known: dict[tuple[int, ...], int], shape: tuple[int, ...]) -> int:
+def _needed(network: TracedNetwork, shape: tuple[int, ...]) -> int:
     """Return the bytes of all values of an image."""
+    known = network.needed_bytes
     if shape not in known:
         known[shape] = _measured(network, shape)
     return known[shape]

@@ -11,15 +11,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfviz.network.heads.head import SOFTMAX_OF_RAW
+from tfviz.network.heads import SOFTMAX_OF_RAW
 from tfviz.network.passes.biases import BiasTerm, find_biases
 from tfviz.network.passes.forward import Forward, shared_by
 from tfviz.network.passes.rule_checks import check_rules
-from tfviz.network.program.inputs import is_batch
-from tfviz.network.program.program import Value
-from tfviz.network.replay.replay import NOTHING, Change
-from tfviz.network.replay.rules import Rule
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.program import Value, is_batch
+from tfviz.network.replay import NOTHING, Change, Rule
+from tfviz.network.traced import TracedNetwork
 
 NO_OTHERS: Mapping[str, tf.Tensor] = {}
 IMAGES = "images"

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from tfviz.errors import RuleError
-from tfviz.network.program.program import Step, Value
-from tfviz.network.replay.rules import Rule
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.program import Step, Value
+from tfviz.network.replay import Rule
+from tfviz.network.traced import TracedNetwork
 
 # The operations of nonlinearities that are no ReLU, and what a reader calls them.
 OTHER_ACTIVATIONS = {

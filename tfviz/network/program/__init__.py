@@ -1,1 +1,46 @@
 """A traced function as a list of steps, what it takes, and how functions are compiled."""
+
+from tfviz.network.program.compiled_functions import CompiledFunctions
+from tfviz.network.program.compiling import (
+    checked,
+    concrete,
+    on_its_own,
+    operation_without_gradient,
+    reason_of,
+    with_captured,
+)
+from tfviz.network.program.inputs import (
+    COUNTING,
+    Decoding,
+    Inputs,
+    find_inputs,
+    is_batch,
+    is_encoded,
+    is_image,
+    rows_of,
+)
+from tfviz.network.program.internals import (
+    distributed_variable,
+    gradient_tag,
+    has_gradient,
+    has_kernel,
+    has_python_function,
+    is_tensorflows_own,
+    operation_definition,
+)
+from tfviz.network.program.operations import Tensors, run_operation
+from tfviz.network.program.program import (
+    CALLS,
+    CASES,
+    CONDITIONS,
+    LOOPS,
+    SHAPES,
+    Boundary,
+    EachImage,
+    Program,
+    Step,
+    Value,
+    by_argument,
+    is_compiled_call,
+    program_of,
+)

@@ -52,6 +52,11 @@ class Inputs:
     alias: str | None = None
     data_format: DataFormat = DataFormat.CHANNELS_LAST
 
+    @property
+    def specs(self) -> dict[str, tf.TensorSpec]:
+        """What the inputs beside the image are, by name."""
+        return {name: tf.TensorSpec(value.shape, value.dtype) for name, value in self.others.items()}
+
     def arguments(self, images: tf.Tensor, others: Mapping[str, tf.Tensor]) -> dict[Value, tf.Tensor]:
         """Return the arguments of `program`, without the variables, for float32 images (N, H, W, C).
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from tfviz.network.program.program import Program, Step, Value
+from tfviz.network.program import Program, Step, Value
 from tfviz.network.replay.input_gradients import is_exact
 
 DEPTHWISE = frozenset({"DepthwiseConv2dNative"})

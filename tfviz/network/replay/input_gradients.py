@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tfviz.network.program.program import Step
+from tfviz.network.program import Step
 
 ATTRIBUTES = ("strides", "padding", "explicit_paddings", "data_format", "dilations")
 Backward = Callable[[tf.Tensor], tf.Tensor]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tfviz.network.program.program import Step
+from tfviz.network.program import Step
 
 Backward = Callable[[tf.Tensor], tf.Tensor]
 

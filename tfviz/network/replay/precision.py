@@ -9,9 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import TfvizError, resembling
-from tfviz.network.program.internals import has_kernel
-from tfviz.network.program.operations import run_operation
-from tfviz.network.program.program import LOOPS, Program, Step, Value, by_argument, is_compiled_call
+from tfviz.network.program import LOOPS, Program, Step, Value, by_argument, has_kernel, is_compiled_call, run_operation
 
 FULL = "float32"
 PRECISIONS: dict[str, tf.DType] = {FULL: tf.float32, "bfloat16": tf.bfloat16, "float16": tf.float16}

@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterator
 
 import tensorflow as tf
 
-from tfviz.network.program.internals import gradient_tag
-from tfviz.network.program.program import Program, Step, Value
+from tfviz.network.program import Program, Step, Value, gradient_tag
 from tfviz.network.replay.straight_through import EXACT, PRODUCTS, StraightThrough, numbers_of
 
 ROUNDINGS = frozenset({"Round", "Rint"})

@@ -6,8 +6,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import tensorflow as tf
 
-from tfviz.network.program.operations import Tensors, run_operation
-from tfviz.network.program.program import CALLS, CASES, CONDITIONS, LOOPS, EachImage, Program, Step, Value
+from tfviz.network.program import (
+    CALLS,
+    CASES,
+    CONDITIONS,
+    LOOPS,
+    EachImage,
+    Program,
+    Step,
+    Tensors,
+    Value,
+    run_operation,
+)
 from tfviz.network.replay.rules import Rule
 from tfviz.network.replay.shortcuts import NONE, Shortcuts
 from tfviz.network.replay.straight_through import EXACT, Straightened, StraightThrough

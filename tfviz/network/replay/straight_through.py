@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 
 import tensorflow as tf
 
-from tfviz.network.program.operations import Tensors, run_operation
-from tfviz.network.program.program import Step, Value, by_argument
+from tfviz.network.program import Step, Tensors, Value, by_argument, run_operation
 
 PRODUCTS = frozenset({"MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum"})
 

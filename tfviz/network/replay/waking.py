@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 
 import tensorflow as tf
 
-from tfviz.network.program.operations import run_operation
-from tfviz.network.program.program import LOOPS, Program, Step, Value
+from tfviz.network.program import LOOPS, Program, Step, Value, run_operation
 from tfviz.network.replay.rules import REDIRECTED, RELUS, Backward, Rule
 
 CLIPS = RELUS | {"Maximum", "Minimum", "ClipByValue"}

@@ -15,9 +15,8 @@ import tensorflow as tf
 
 from tfviz.data_format import MOST_CHANNELS, DataFormat
 from tfviz.errors import TfvizWarning
-from tfviz.network.geometry.pointwise import POINTWISE
-from tfviz.network.program.inputs import Inputs
-from tfviz.network.program.program import SHAPES, Boundary, Program, Step, Value
+from tfviz.network.geometry import POINTWISE
+from tfviz.network.program import SHAPES, Boundary, Inputs, Program, Step, Value
 
 IMAGE_CHANNELS = (1, 3, 4)
 TO_LAST, TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from tfviz.network.program.compiling import checked
-from tfviz.network.program.inputs import Decoding
-from tfviz.network.program.program import Value
-from tfviz.network.replay.replay import replay
+from tfviz.network.program import Decoding, Value, checked
+from tfviz.network.replay import replay
 
 
 def decoded(decoding: Decoding, image: Value, records: tf.Tensor, given: Mapping[Value, tf.Tensor]) -> tf.Tensor:

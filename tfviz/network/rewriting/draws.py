@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfviz.network.program.program import CASES, CONDITIONS, LOOPS, SHAPES, EachImage, Program, Step, Value
+from tfviz.network.program import CASES, CONDITIONS, LOOPS, SHAPES, EachImage, Program, Step, Value
 
 _DRAWS = """
 RandomUniform RandomUniformInt RandomStandardNormal TruncatedNormal ParameterizedTruncatedNormal RandomGamma

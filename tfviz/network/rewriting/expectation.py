@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfviz.network.program.program import Step, Value
+from tfviz.network.program import Step, Value
 
 UNIFORM = frozenset({"RandomUniform", "StatelessRandomUniform", "StatelessRandomUniformV2", "StatefulUniform"})
 NORMAL = frozenset(

@@ -14,8 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError, one_line
-from tfviz.network.program.inputs import COUNTING, Inputs
-from tfviz.network.program.program import EachImage, Program, Step, Value
+from tfviz.network.program import COUNTING, EachImage, Inputs, Program, Step, Value
 from tfviz.network.rewriting.trial import Tensors, are_equal, forget_sizes, random_input, results_of
 
 # What may be no more than another shape of the same numbers in the same order.

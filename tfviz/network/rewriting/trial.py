@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from tfviz.network.program.program import Program, Step, Value
-from tfviz.network.replay.replay import run
+from tfviz.network.program import Program, Step, Value
+from tfviz.network.replay import run
 
 ROUNDING = 1e-3  # of the largest value: batches of other sizes are summed in another order
 

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfviz.network.program.program import Program, Step, Value, program_of
-from tfviz.network.traced.traced import TracedNetwork
+from tfviz.network.program import Program, Step, Value, program_of
 
 # They pass on what they are given, gradients too: an export adds them, and no map changes by them.
 TRANSPARENT = frozenset({"Identity", "IdentityN"})
@@ -23,22 +22,18 @@ SAMPLE = 1024  # words at most
 Digests = dict[Value, bytes]
 
 
-def fingerprint(network: TracedNetwork) -> str:
-    """Return what a network computes as 64 hexadecimal digits; 0.8 s for VGG16, so only when it is written down.
+def fingerprint(function: Any) -> str:
+    """Return what a network's traced function computes as 64 hexadecimal digits.
 
-    It is a SHA-256, in the manner of a Merkle tree. The digest of a value is that of the type and the attributes of the
-    operation that makes it and the digests of its operands; that of an argument, its place among the arguments; that of
-    a variable or captured constant, its type, shape and content. The fingerprint is the digest of the outputs' digests,
-    sorted. So it is the same in every process, and for a Keras model and a SavedModel of it, as long as their
-    operations are the same ones; it is another when any weight that the outputs depend on changes, and where gradients
-    are stopped. Left out are the names of operations and layers, the order of the outputs (a SavedModel sorts them by
-    their names), operations that change neither numbers nor gradients (`Identity`), and the contents of lookup tables.
+    That takes 0.8 s for VGG16, so it is done only when it is written down. It is a SHA-256, in the manner of a
+    Merkle tree. The digest of a value is that of the type and the attributes of the operation that makes it and the
+    digests of its operands; that of an argument, its place among the arguments; that of a variable or captured
+    constant, its type, shape and content. The fingerprint is the digest of the outputs' digests, sorted. So it is
+    the same in every process, and for a Keras model and a SavedModel of it, as long as their operations are the
+    same ones; it is another when any weight that the outputs depend on changes, and where gradients are stopped.
+    Left out are the names of operations and layers, the order of the outputs (a SavedModel sorts them by their
+    names), operations that change neither numbers nor gradients (`Identity`), and the contents of lookup tables.
     """
-    return fingerprint_of(network.function)
-
-
-def fingerprint_of(function: Any) -> str:
-    """Return what `fingerprint` does, of the function that a model was traced as."""
     variables = {id(variable.handle): variable for variable in _variables(function)}
     # All of the model's function, whatever of it is explained.
     program, captured = program_of(function.graph), function.captured_inputs

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from tfviz.network.heads.head import Head
-from tfviz.network.program.program import Step, Value
-from tfviz.network.replay.folding import SUMS, is_of_channels
-from tfviz.network.replay.input_gradients import is_pointwise
-from tfviz.network.replay.replay import run
-from tfviz.network.replay.rules import RELUS, Rule
+from tfviz.network.heads import Head
+from tfviz.network.program import Step, Value
+from tfviz.network.replay import RELUS, SUMS, Rule, is_of_channels, is_pointwise, run
 
 WORTH = 100_000
 """The number of weights from which on the last layer is run again for one class."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfviz.data_format import DataFormat
 from tfviz.errors import UnsupportedModelError, one_line
+from tfviz.network.traced.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from typing import Self
@@ -72,9 +73,6 @@ class Reopened:
 
 def _check_reopened(model: Any, function: Any, reopening: Reopening) -> None:
     """Raise `UnsupportedModelError` where what Keras makes of a pickled model is not what was traced as `function`."""
-    # It stands above this module.
-    from tfviz.network.traced.fingerprint import fingerprint_of
-
     try:
         rebuild, arguments = model.__reduce__()[:2]
         again = reopening.open(rebuild(*arguments))
@@ -83,7 +81,7 @@ def _check_reopened(model: Any, function: Any, reopening: Reopening) -> None:
             "this network cannot be pickled, as Keras cannot open what it saves of the model: "
             f"{one_line(error)}; {ADVICE}"
         ) from error
-    if fingerprint_of(again.function) != fingerprint_of(function):
+    if fingerprint(again.function) != fingerprint(function):
         raise UnsupportedModelError(
             f"this network cannot be pickled: what Keras opens of the saved model computes something else; {ADVICE}"
         )

@@ -9,13 +9,20 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import TfvizError
-from tfviz.network.heads.head import Head
-from tfviz.network.program.program import Program, Value
-from tfviz.network.replay.precision import FULL, find_precision, in_precision
-from tfviz.network.replay.quantisation import find_straight_through
-from tfviz.network.replay.replay import replay
-from tfviz.network.replay.shortcuts import NONE, Shortcuts, find_shortcuts, only_cpus
-from tfviz.network.replay.straight_through import StraightThrough
+from tfviz.network.heads import Head
+from tfviz.network.program import Program, Value
+from tfviz.network.replay import (
+    FULL,
+    NONE,
+    Shortcuts,
+    StraightThrough,
+    find_precision,
+    find_shortcuts,
+    find_straight_through,
+    in_precision,
+    only_cpus,
+    replay,
+)
 from tfviz.network.traced.last_layer import LastLayer, find_last_layer
 from tfviz.network.traced.trace_options import KEEP, Choice
 

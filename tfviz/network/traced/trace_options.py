@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from tfviz.data_format import DataFormat
 from tfviz.errors import TfvizError
-from tfviz.network.heads.custom_scores import CustomScore
-from tfviz.network.layers.arrangement import TokensToMap
+from tfviz.network.heads import CustomScore
+from tfviz.network.layers import TokensToMap
 
 KEEP, OFF = "keep", "off"
 

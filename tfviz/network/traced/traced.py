@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,24 +11,14 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
-from tfviz.network.batches.batches import batches
-from tfviz.network.geometry.shapes import settled
-from tfviz.network.heads.head import Head
-from tfviz.network.heads.outputs import Outputs
-from tfviz.network.layers.layer import Layer, Shape
-from tfviz.network.layers.layers import Layers
+from tfviz.network.batches import Batch, Expected, batches
+from tfviz.network.geometry import settled
+from tfviz.network.heads import Head, Outputs
+from tfviz.network.layers import Layer, Layers, Shape
 from tfviz.network.opening import Source, own_tensor
-from tfviz.network.passes.memory import affordable
-from tfviz.network.program.compiled_functions import CompiledFunctions
-from tfviz.network.program.compiling import concrete
-from tfviz.network.program.inputs import find_inputs
-from tfviz.network.program.program import Value, program_of
-from tfviz.network.replay.replay import NOTHING, Change
-from tfviz.network.replay.rules import Rule
-from tfviz.network.rewriting.channels_first import in_format, with_channels_last
-from tfviz.network.rewriting.decoding import decoded
-from tfviz.network.rewriting.fixed_batch import open_batch
-from tfviz.network.rewriting.removal import at_rest
+from tfviz.network.program import CompiledFunctions, Value, concrete, find_inputs, program_of
+from tfviz.network.replay import NOTHING, Change, Rule
+from tfviz.network.rewriting import at_rest, decoded, in_format, open_batch, with_channels_last
 from tfviz.network.traced.reopening import Reopened
 from tfviz.network.traced.running import find_running
 from tfviz.network.traced.trace_options import OFF, Choice
@@ -42,7 +32,7 @@ class TracedNetwork(Reopened):
     where the model leaves it open. data_format: how the model takes its images, and how images and attributions are
     given back, `channels_last`, (N, H, W, C), or `channels_first`, (N, C, H, W). head: what the scores come from, see
     `Head.kind`. inputs, outputs: what it takes and gives. running: how it is run, see `trace`. compiled: the functions
-    used last; lock: held while one is compiled.
+    used last; lock: held while one is compiled. needed_bytes: what an image of a shape takes, where it was measured.
     """
 
     def __init__(self, source: Source, choice: Choice) -> None:
@@ -69,7 +59,7 @@ class TracedNetwork(Reopened):
         self.layer_index = Layers(self.program, self.image, scored, variables, choice.tokens_to_map)
         self.running = find_running(self.program, self.image, self.head, choice)
         self.compiled = CompiledFunctions()
-        self._needed: dict[tuple[int, ...], int] = {}
+        self.needed_bytes: dict[tuple[int, ...], int] = {}
         self.lock = threading.RLock()
         self._model = source.model
 
@@ -102,7 +92,7 @@ class TracedNetwork(Reopened):
     @property
     def others(self) -> dict[str, tf.TensorSpec]:
         """What the inputs beside the image are, by name: those that are held fixed."""
-        return {name: tf.TensorSpec(value.shape, value.dtype) for name, value in self.inputs.others.items()}
+        return self.inputs.specs
 
     @property
     def cut(self) -> str | None:
@@ -136,12 +126,16 @@ class TracedNetwork(Reopened):
     def logits(self, images: Any, *, batch_size: int = 32) -> np.ndarray:
         """Return the scores of images before softmax or sigmoid, float32 (N, K)."""
         compiled = self.remember("logits", _compile_logits)
-        return np.concatenate(
-            [
-                compiled(tf.constant(batch.images), batch.others).numpy()
-                for batch in batches(self, images, None, batch_size)
-            ]
-        )
+        parts = self.batches(images, None, batch_size)
+        return np.concatenate([compiled(tf.constant(batch.images), batch.others).numpy() for batch in parts])
+
+    def batches(self, images: Any, targets: Any, batch_size: int) -> Iterator[Batch]:
+        """Yield checked batches of at most `batch_size` images and their targets; see `batches` for what they may be.
+
+        Raises `InvalidImagesError` and `InvalidTargetsError`.
+        """
+        expected = Expected(self.inputs, self.data_format, self._decode)
+        return batches(expected, self.head, images, targets, batch_size)
 
     def decode(self, records: Any) -> np.ndarray:
         """Return the images, float32, that the network makes of encoded ones: a sequence of N bytes.
@@ -151,7 +145,7 @@ class TracedNetwork(Reopened):
         """
         if self.inputs.decoding is None:
             raise InvalidImagesError(f"the network takes {self.image.dtype.name} images, not encoded ones")
-        images = np.concatenate([batch.images for batch in batches(self, records, None, 32)])
+        images = np.concatenate([batch.images for batch in self.batches(records, None, 32)])
         return self.data_format.from_last(images)
 
     def remember(self, key: Hashable, compile_for: Callable[[TracedNetwork], Any]) -> Any:
@@ -202,11 +196,6 @@ class TracedNetwork(Reopened):
         """Return the logits (N, K), or a custom score (N, 1), from the tensors of a replay."""
         return self.head.read(tensors, self.outputs.pack(tensors))
 
-    def affordable(self, shape: Sequence[int]) -> int:
-        """Return how many images (H, W, C) of a shape can be run at once, forward and backward."""
-        with self.lock:
-            return affordable(self, self._needed, tuple(shape))
-
     def trial_others(self) -> dict[str, tf.Tensor]:
         """Return zeros, or empty texts, for the inputs beside one image."""
         return {name: value.zeros() for name, value in self.inputs.others.items()}
@@ -229,6 +218,10 @@ class TracedNetwork(Reopened):
         full: TracedNetwork = self.remember("float32", _in_full_precision)
         return full
 
+    def _decode(self, records: tf.Tensor, others: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        decoded: tf.Tensor = self.remember("decode", _compile_decoding)(records, others)
+        return decoded
+
     def _variable_names(self) -> dict[Value, str]:
         variables = [getattr(variable, "values", (variable,))[0] for variable in self.function.variables]
         names = {id(variable.handle): str(variable.name) for variable in variables}
@@ -237,7 +230,7 @@ class TracedNetwork(Reopened):
 
 def _in_full_precision(network: TracedNetwork) -> TracedNetwork:
     network.running, network.reopening = network.running.full or network.running, None
-    network.compiled, network._needed = CompiledFunctions(), {}
+    network.compiled, network.needed_bytes = CompiledFunctions(), {}
     return network
 
 
@@ -247,3 +240,8 @@ def _compile_logits(network: TracedNetwork) -> Any:
 
     images = tf.TensorSpec([None, *network.image_shape], tf.float32)
     return concrete(tf.function(logits, input_signature=[images, network.others], autograph=False))
+
+
+def _compile_decoding(network: TracedNetwork) -> Any:
+    specs = [tf.TensorSpec([None], tf.string), network.others]
+    return concrete(tf.function(network.decoded, input_signature=specs, autograph=False))

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tfviz.apps.explanation.manifest import FILE_NAME
-from tfviz.apps.files.output import check_folder
-from tfviz.apps.files.replacing import replace_folder
+from tfviz.apps.files.folders import replace_folder
+from tfviz.apps.files.output import MANIFEST_NAME, check_folder
 from tfviz.errors import TfvizError
 
 SAVED_MODEL = "saved_model.pb"
@@ -71,7 +70,7 @@ def whole_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
 
 def carry_over(source: Path, folder: Path) -> None:
     """Copy what a person put into a SavedModel, `source`, to another that has none of that name: see `EXTRA`."""
-    kept = [source / METADATA, *(each for each in sorted(source.glob(f"{EXTRA}/*")) if each.name != FILE_NAME)]
+    kept = [source / METADATA, *(each for each in sorted(source.glob(f"{EXTRA}/*")) if each.name != MANIFEST_NAME)]
     for path in kept:
         new = folder / path.relative_to(source)
         if path.is_dir() and not new.exists():

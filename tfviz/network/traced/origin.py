@@ -6,9 +6,9 @@ import warnings
 import weakref
 from typing import Any
 
-from tfviz.apps.explanation.manifest import explained_part
+from tfviz.data_format import DataFormat
 from tfviz.errors import TfvizWarning
-from tfviz.network.traced.fingerprint import fingerprint_of, stamp
+from tfviz.network.traced.fingerprint import fingerprint, stamp
 from tfviz.network.traced.traced import TracedNetwork
 
 CHANGED = "its weights have changed since it was explained"
@@ -18,13 +18,13 @@ GONE = "neither its model nor its trace exists any more"
 class Origin:
     """The network that made a result, as it was when this was made.
 
-    part: what of its model is explained. The fingerprint takes long, so it is found when it is first asked for; `now`
-    where nobody else will hold the network then.
+    part: what of its model is explained. The fingerprint takes long, so it is found when it is first asked for, and
+    kept.
     """
 
-    def __init__(self, network: TracedNetwork, *, now: bool = False) -> None:
+    def __init__(self, network: TracedNetwork) -> None:
         self.part = explained_part(network)
-        self._fingerprint = fingerprint_of(network.function) if now else None
+        self._fingerprint: str | None = None
         self._unknown: str | None = None
         # Not of the network: each that `trace` returns is a copy of its own.
         self._function: Any = weakref.ref(network.function)
@@ -32,15 +32,19 @@ class Origin:
 
     @property
     def fingerprint(self) -> str | None:
-        """See `tfviz.network.traced.fingerprint`; None, with a warning, where the network is gone or has other weights."""
+        """See `tfviz.network.traced.fingerprint`; None, with a warning, if the network is gone or has other weights."""
         if self._fingerprint is None:
             why = self._why_unknown()
             if why is not None:
                 message = f"the fingerprint of the network that made this is not known: {why}"
                 warnings.warn(message, TfvizWarning, stacklevel=3)
                 return None
-            self._fingerprint = fingerprint_of(self._function())
+            self.remember()
         return self._fingerprint
+
+    def remember(self) -> None:
+        """Find the fingerprint while the network is there."""
+        self._fingerprint = fingerprint(self._function())
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what goes to another process: all but the network, whose fingerprint goes in its place."""
@@ -60,3 +64,20 @@ class Origin:
         except AssertionError:
             # A variable of the function exists no more.
             return GONE
+
+
+def explained_part(network: TracedNetwork) -> dict[str, Any]:
+    """Return what of a model is explained: its image, what stands beside it, its outputs, its cut, how it runs."""
+    inputs, outputs = network.inputs, network.outputs
+    changed = {} if network.running.random == "keep" else {"random": network.running.random}
+    if network.inputs.data_format != DataFormat.CHANNELS_LAST:
+        changed["data_format"] = str(network.inputs.data_format)
+    return {
+        "signature": network.signature,
+        "input": inputs.name,
+        "others": list(inputs.others),
+        "outputs": outputs.names,
+        "cut": network.cut,
+        "precision": network.precision,
+        **changed,
+    }

@@ -1,0 +1,82 @@
+"""What methods found: the arrays, and all that is needed to read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfviz.data_format import DataFormat
+from tfviz.network.heads import are_of_classes
+from tfviz.network.traced import Origin
+
+if TYPE_CHECKING:
+    from typing import Self
+
+
+@dataclass(frozen=True)
+class Results:
+    """What methods found for N images.
+
+    images: float32 (N, H, W, C) or, as data_format says, (N, C, H, W). maps: the result of every method by its name or,
+    where it was given several layers, by `name@layer`. targets: (N,). scores: (N,), the logit of each target. logits,
+    probabilities: (N, K), the latter NaN where the scores are of no classes; without a classifier all three are NaN,
+    with K = 1. options: all of each method's. layers: the layer each method looked at. diagnostics: numbers (N,) by
+    name that say how far the results of a method can be trusted. warnings: what was warned about. targets_per_image:
+    how many rows in turn are of one image, all else being N rows. zero_maps: of the methods whose map of a row is zero
+    everywhere, why, by the row. data_format: of images and attributions, that of the model. model: the model's name.
+    head: what the scores come from, `softmax`, `sigmoid`, `log_odds` (of what is made of several of these), `none` (the
+    raw output is explained; its probabilities take several for logits) or `custom`. scored_by: what the scores are, in
+    words. origin: the network that made it.
+    """
+
+    images: np.ndarray
+    maps: dict[str, np.ndarray]
+    targets: np.ndarray
+    scores: np.ndarray
+    logits: np.ndarray
+    probabilities: np.ndarray
+    options: dict[str, dict[str, Any]]
+    layers: dict[str, str]
+    diagnostics: dict[str, dict[str, np.ndarray]]
+    warnings: tuple[str, ...]
+    targets_per_image: int
+    zero_maps: dict[str, dict[int, str]]
+    data_format: DataFormat
+    model: str
+    head: str
+    scored_by: str
+    origin: Origin | None = field(default=None, compare=False)
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the scores are those of classes, not a custom score or one raw output, as of a regression."""
+        return are_of_classes(self.head, self.logits.shape[1])
+
+    @property
+    def fingerprint(self) -> str | None:
+        """What the network computed; see `tfviz.network.traced.fingerprint`.
+
+        None, with a warning, where its weights have changed since, or it is gone, before this is asked for or saved.
+        """
+        return self.origin.fingerprint if self.origin is not None else None
+
+    def select(self, rows: Sequence[int]) -> Self:
+        """Return the results of some of the rows, by their indices."""
+        index = np.asarray(rows, np.intp)
+        per_image = self.targets_per_image
+        of_images = [index[start : start + per_image] // per_image for start in range(0, len(index), per_image)]
+        are_whole = all(len(each) == per_image and len(set(each)) == 1 for each in of_images)
+        parts = {
+            name: getattr(self, name)[index] for name in ("images", "targets", "scores", "logits", "probabilities")
+        }
+        diagnostics = {
+            method: {name: numbers[index] for name, numbers in found.items()}
+            for method, found in self.diagnostics.items()
+        }
+        maps = {name: values[index] for name, values in self.maps.items()}
+        return replace(
+            self, maps=maps, diagnostics=diagnostics, targets_per_image=per_image if are_whole else 1, **parts
+        )

@@ -1,0 +1,43 @@
+"""What native libraries write to the standard error, kept out; TensorFlow started so."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tfviz.errors import UnsupportedModelError
+
+_LOCK = threading.Lock()
+
+
+@contextmanager
+def silent_stderr() -> Iterator[None]:
+    """Send file descriptor 2 nowhere: image decoders and TensorFlow's start know no logger and heed no variable."""
+    sys.stderr.flush()
+    with _LOCK, open(os.devnull, "wb") as nowhere:
+        saved = os.dup(2)
+        try:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def start_tensorflow() -> None:
+    """Import TensorFlow without its noise; raise `UnsupportedModelError` where Keras is set to another backend."""
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise UnsupportedModelError(
+            f"Keras is set to the {backend} backend, expected tensorflow: unset KERAS_BACKEND or set it to tensorflow"
+        )
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for name in ("tensorflow", "absl", "matplotlib"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    if "tensorflow" not in sys.modules:
+        with silent_stderr():
+            import tensorflow  # noqa: F401  # imported for its noise, which is made once
