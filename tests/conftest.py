@@ -7,14 +7,15 @@ import itertools
 import os
 import runpy
 import sys
-from pathlib import Path
+
+from support.places import SCRIPTS
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
-import model_zoo
 import pytest
 import tensorflow as tf
+from support import model_zoo
 
 from tfviz.__main__ import main
 
@@ -50,7 +51,6 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(skip)
 
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
 TESTS_BETWEEN_FREEZES = 100
 # Tracing makes hundreds of thousands of objects that stay: by default their young ones are walked every 700.
 gc.set_threshold(50_000, 20, 50)

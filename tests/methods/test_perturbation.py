@@ -1,0 +1,142 @@
+"""Occlusion and RISE against plain loops over patches and masks."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from support.model_zoo import distance, model_of, random_images
+from support.slow import slow_resize
+from support.thinning import by_day
+
+import tfviz
+from tfviz.errors import TfvizError
+
+IMAGES = random_images(2)
+TARGETS = np.array([3, 1])
+
+
+def probability(model, images):
+    return model(np.float32(images)).numpy()[np.arange(len(images)), TARGETS]
+
+
+def occluded_by_hand(model, images, patch, stride, fill):
+    height, width = images.shape[1:3]
+    total, count = np.zeros(images.shape[:3]), np.zeros((height, width))
+
+    def starts(length):
+        found = list(range(0, length - patch + 1, stride))
+        return found if found[-1] == length - patch else [*found, length - patch]
+
+    for top in starts(height):
+        for left in starts(width):
+            hidden = images.copy()
+            hidden[:, top : top + patch, left : left + patch] = (
+                images.mean(axis=(1, 2), keepdims=True) if fill == "mean" else fill
+            )
+            drop = probability(model, images) - probability(model, hidden)
+            total[:, top : top + patch, left : left + patch] += drop[:, np.newaxis, np.newaxis]
+            count[top : top + patch, left : left + patch] += 1
+    return total / count
+
+
+@pytest.mark.parametrize("patch, stride, fill", [(4, 2, "mean"), (5, 3, 0.7), (5, 4, "mean"), (16, 1, 0.0)])
+@pytest.mark.parametrize("kind", by_day(["functional", "nested"], ["nested"]))
+def test_occlusion(kind, patch, stride, fill):
+    model = model_of(kind)
+    ours = tfviz.occlusion(model, IMAGES, TARGETS, patch=patch, stride=stride, fill=fill)
+    assert distance(ours, occluded_by_hand(model, IMAGES, patch, stride, fill)) < 1e-3
+
+
+@pytest.mark.parametrize("shape", [pytest.param((28, 31, 3), marks=pytest.mark.slow), (15, 14, 3)])
+def test_the_default_patch_is_a_seventh_of_the_shorter_side(shape):
+    model = model_of("open_size")
+    images = random_images(2, shape)
+    side = min(shape[:2]) // 7
+    ours = tfviz.occlusion(model, images, TARGETS)
+    assert distance(ours, occluded_by_hand(model, images, side, max(1, side // 2), "mean")) < 1e-3
+
+
+def test_a_network_that_looks_at_one_corner():
+    image = keras.Input((16, 16, 3))
+    corner = keras.layers.Cropping2D(((0, 12), (12, 0)))(image)
+    x = keras.layers.GlobalAveragePooling2D()(corner)
+    model = keras.Model(image, keras.layers.Dense(2, activation="softmax", name="scores")(x))
+    model.get_layer("scores").kernel.assign(np.float32([[0.5, -0.5]] * 3))
+    images = np.full((1, 16, 16, 3), 0.2, np.float32)
+    images[:, :4, 12:] = 1
+    inside = np.zeros((16, 16), bool)
+    inside[:4, 12:] = True
+    found = tfviz.occlusion(model, images, 0, patch=4, stride=4)[0]
+    assert (found[inside] > 0.1).all() and not found[~inside].any()
+    found = tfviz.rise(model, images, 0, masks=3000, cell_size=4)[0]
+    assert inside[np.unravel_index(found.argmax(), found.shape)]
+    assert found[inside].mean() > found[~inside].mean() + 0.02
+
+
+def masks_by_hand(count, size, cell, probability, seed):
+    """A grid that is one cell larger than the image, enlarged, and cut out at a random place."""
+    cells = [-(-side // cell) for side in size]
+    for number in range(count):
+        drawn = tf.random.stateless_uniform([each + 1 for each in cells], [seed, 2 * number]).numpy()
+        large = slow_resize((drawn < probability).astype(float), *((each + 1) * cell for each in cells))
+        top, left = tf.random.stateless_uniform([2], [seed, 2 * number + 1], 0, cell, tf.int32).numpy()
+        yield large[top : top + size[0], left : left + size[1]]
+
+
+@pytest.mark.parametrize("cell, share, seed", [(4, 0.5, 0), (5, 0.3, 3)])
+def test_rise(cell, share, seed):
+    model = model_of("functional")
+    total = np.zeros(IMAGES.shape[:3])
+    for mask in masks_by_hand(6, (16, 16), cell, share, seed):
+        found = probability(model, IMAGES * mask[..., np.newaxis])
+        total += found[:, np.newaxis, np.newaxis] * mask
+    ours = tfviz.rise(model, IMAGES, TARGETS, masks=6, cell_size=cell, probability=share, seed=seed)
+    assert distance(ours, total / 6 / share) < 1e-4
+
+
+def test_the_default_cell_is_a_seventh_of_the_shorter_side():
+    model, images = model_of("open_size"), random_images(2, (22, 30, 3))
+    ours = tfviz.rise(model, images, TARGETS, masks=4)
+    np.testing.assert_array_equal(ours, tfviz.rise(model, images, TARGETS, masks=4, cell_size=3))
+    assert not np.array_equal(ours, tfviz.rise(model, images, TARGETS, masks=4, cell_size=4))
+
+
+def test_the_mean_of_masks_is_their_probability():
+    """The axiom behind the weight: a network that always says 1 gets a map of ones."""
+    image = keras.Input((16, 16, 3))
+    x = keras.layers.GlobalAveragePooling2D()(image)
+    model = keras.Model(image, keras.layers.Dense(2, activation="softmax", name="scores")(x))
+    model.get_layer("scores").kernel.assign(np.zeros((3, 2), np.float32))
+    found = 2 * tfviz.rise(model, IMAGES, 0, masks=3000, probability=0.4)
+    assert abs(found - 1).max() < 0.1 and abs(found.mean() - 1) < 0.01
+
+
+def test_a_custom_score_is_taken_as_it_is():
+    model = model_of("functional")
+    network = tfviz.trace(model, score=lambda outputs: 100 * outputs[:, 2])
+    ours = tfviz.occlusion(network, IMAGES, patch=4)
+    np.testing.assert_allclose(ours, 100 * tfviz.occlusion(model, IMAGES, 2, patch=4), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name, options, message",
+    [
+        ("occlusion", {"patch": 17}, "patch is 17, larger than the image of 16x16 pixels"),
+        ("occlusion", {"patch": 0}, "patch is 0, expected a whole number of at least 1"),
+        ("occlusion", {"stride": 0}, "stride is 0, expected a whole number of at least 1"),
+        ("occlusion", {"patch": 3, "stride": 4}, "stride is 4, larger than the patch of 3 pixels"),
+        ("occlusion", {"fill": "gray"}, "fill is 'gray', expected a number or 'mean'"),
+        ("occlusion", {"fill": np.zeros(3)}, r"fill is array\(.*\), expected a number"),
+        ("occlusion", {"fill": 1e300}, "fill is 1e.300, expected a number"),
+        ("rise", {"masks": 0}, "masks is 0, expected a whole number of at least 1"),
+        ("rise", {"cell_size": 17}, "cell_size is 17, larger than the image of 16x16 pixels"),
+        ("rise", {"probability": 0}, "probability is 0, expected a number above 0 and below 1"),
+        ("rise", {"probability": 1.0}, "probability is 1.0, expected a number above 0 and below 1"),
+        ("rise", {"seed": -1}, "seed is -1"),
+    ],
+)
+def test_bad_options(name, options, message):
+    with pytest.raises(TfvizError, match=message):
+        getattr(tfviz, name)(model_of("functional"), IMAGES, **options)

@@ -1,0 +1,244 @@
+"""The rules of the house that a machine can check: who imports whom, and how long things are."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from graphlib import CycleError, TopologicalSorter
+
+import pytest
+from support.places import ROOT
+
+PACKAGE = ROOT / "tfviz"
+MODULES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
+FOLDERS = ["network", "methods", "results", "apps"]  # data flows from left to right
+GROUND = ("arrays", "data_format", "errors", "limits", "paths", "printable", "progress", "quiet", "terminal", "version")
+OF_ALL = {f"tfviz.{name}" for name in GROUND}
+PUBLIC = ("tfviz", "tfviz/methods", "tfviz/results", "tfviz/apps/beam", "tfviz/apps/records")
+
+
+def imports(name):
+    """The full names of everything that a module imports, anywhere in it: `tfviz.network.trace.trace`."""
+    for node in ast.walk(MODULES[name]):
+        yield from imported_by(node, name)
+
+
+def imported_by(node, name):
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        above = name.split("/")[: -node.level] if node.level else []
+        yield from (".".join([*above, *filter(None, [node.module]), alias.name]) for alias in node.names)
+
+
+def imports_for_types(name):
+    """What a module imports for the type checker alone."""
+    for node in ast.walk(MODULES[name]):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            for inner in node.body:
+                yield from imported_by(inner, name)
+
+
+def files_imported(name, nodes=None):
+    """The files of tfviz that a module imports, or that some of its statements do: a module, or a folder's face."""
+    for node in nodes or ast.walk(MODULES[name]):
+        for full in imported_by(node, name):
+            package, _, last = full.rpartition(".")
+            inner, face = f"{full.replace('.', '/')}.py", f"{package.replace('.', '/')}/__init__.py"
+            if inner in MODULES and (name == face or last not in names_in(face)):
+                yield inner  # of `from tfviz.apps.command import options`
+            else:
+                places = (f"{full.replace('.', '/')}/__init__.py", face, f"{package.replace('.', '/')}.py")
+                yield from [path for path in places if path in MODULES][:1]
+
+
+def names_in(face):
+    """The names that the `__init__` of a folder imports from its files."""
+    nodes = [node for node in ast.walk(MODULES[face]) if isinstance(node, ast.ImportFrom)]
+    return {alias.asname or alias.name for node in nodes for alias in node.names}
+
+
+def above(name):
+    """The folder of a file."""
+    return name.rpartition("/")[0]
+
+
+def importers(package):
+    """The modules that import `package` or something in it when they run."""
+    return {
+        name
+        for name in MODULES
+        if any(
+            full == package or full.startswith(package + ".") for full in {*imports(name)} - {*imports_for_types(name)}
+        )
+    }
+
+
+def folder_of(name):
+    parts = name.split("/")
+    return parts[1] if len(parts) > 2 else ""
+
+
+def test_the_folders_of_the_design_are_all_there_is():
+    assert {folder_of(name) for name in MODULES} == {"", "demo", *FOLDERS}
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if folder_of(name) in FOLDERS])
+def test_imports_go_one_way(name):
+    allowed = FOLDERS[: FOLDERS.index(folder_of(name)) + 1]
+    if folder_of(name) == "apps":
+        allowed = [*allowed, "demo", ""]  # and the public interface as a whole
+    for full in imports(name):
+        if full.split(".")[0] == "tfviz" and not any(full.startswith(common) for common in OF_ALL):
+            assert ".".join(full.split(".")[1:2]) in allowed, f"{name} imports {full}"
+
+
+def test_no_two_files_import_each_other_even_for_types():
+    graph = {name: {*files_imported(name)} - {name} for name in MODULES}
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_other_folders_are_entered_by_their_face(name):
+    """A file imports from the files beside it, from those on the ground floor, and from the `__init__` of a folder."""
+    for module in files_imported(name):
+        assert module.endswith("__init__.py") or above(module) in (above(name), "tfviz"), f"{name} imports {module}"
+
+
+FACES = [
+    name
+    for name in MODULES
+    if name.endswith("__init__.py") and above(name) not in (*PUBLIC, "tfviz/apps", "tfviz/apps/command", "tfviz/demo")
+]
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_face_shows_nothing_that_nobody_looks_at(face):
+    shown = {full.rpartition(".")[2] for full in imports(face)}
+    folder = above(face).replace("/", ".")
+    looked_at = {full for name in MODULES if above(name) != above(face) for full in imports(name)}
+    tests = "\n".join(path.read_text() for place in ("tests", "scripts") for path in (ROOT / place).rglob("*.py"))
+    unused = {name for name in shown if f"{folder}.{name}" not in looked_at and not re.search(rf"\b{name}\b", tests)}
+    assert shown and not unused
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_no_name_of_a_face_is_hidden_by_a_file(face):
+    """Python sets a folder's attribute to the file of that name once anything imports it."""
+    for node in ast.walk(MODULES[face]):
+        for alias in node.names if isinstance(node, ast.ImportFrom) else ():
+            hiding = f"{above(face)}/{alias.asname or alias.name}.py"
+            assert hiding not in MODULES or hiding == f"{node.module.replace('.', '/')}.py", hiding
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("tfviz/apps/command/")])
+def test_flags_know_no_tensorflow(name):
+    """What the commands do is in apps/runs/, imported once a command runs."""
+    assert not {full for full in imports(name) if full.split(".")[0] in ("tensorflow", "keras", "cv2")}
+    at_once = files_imported(name, MODULES[name].body)
+    assert {above(module) for module in at_once} <= {"tfviz", "tfviz/apps/command"}
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if folder_of(name) == "demo"])
+def test_the_demo_knows_only_numpy_and_keras(name):
+    known = {*sys.stdlib_module_names, "numpy", "keras"}
+    for full in imports(name):
+        assert full.split(".")[0] in known or full.startswith("tfviz.demo"), f"{name} imports {full}"
+
+
+@pytest.mark.parametrize("name", [f"tfviz/{name}.py" for name in GROUND])
+def test_what_everyone_imports_imports_nothing_else_of_tfviz(name):
+    found = [full for full in imports(name) if full.startswith("tfviz.")]
+    assert all(any(full.startswith(common) for common in OF_ALL) for full in found), found
+
+
+def test_private_tensorflow_stands_in_one_module():
+    assert importers("tensorflow.python") == {"tfviz/network/program/internals.py"}
+    dotted = {name for name in MODULES if "tf.python" in (ROOT / name).read_text()}
+    assert not dotted | importers("tensorflow.core") | importers("tensorflow.compiler")
+
+
+def test_private_keras_stands_nowhere():
+    assert not importers("keras.src")
+    assert not {name for name in MODULES if "keras.src" in (ROOT / name).read_text()}
+
+
+@pytest.mark.parametrize(
+    "package, allowed",
+    [
+        ("matplotlib", {"tfviz/results"}),
+        ("cv2", {"tfviz/results", "tfviz/apps"}),
+        ("PIL", {"tfviz/apps"}),
+        ("apache_beam", {"tfviz/apps/beam/"}),
+        ("tensorboard", {"tfviz/apps/training/tensorboard.py"}),
+        ("skimage", {"tfviz/methods/engine/regions.py"}),
+        ("scipy", {"tfviz/methods/engine/regions.py"}),
+        (
+            "tensorflow",
+            {"tfviz/network", "tfviz/methods", "tfviz/results", "tfviz/apps", "tfviz/scores.py", "tfviz/quiet.py"},
+        ),
+    ],
+)
+def test_where_heavy_packages_are_imported(package, allowed):
+    found = importers(package)
+    assert found and all(any(name.startswith(place) for place in allowed) for name in found), found
+    assert package not in ("matplotlib", "tensorboard") or len(found) == 1, found
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_are_short(name):
+    assert len((ROOT / name).read_text().splitlines()) <= 250
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_functions_are_short(name):
+    for node in ast.walk(MODULES[name]):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
+            lines = body[-1].end_lineno - body[0].lineno + 1
+            assert lines <= 40, f"{node.name} has {lines} lines"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_nothing_is_silenced_without_a_reason(name):
+    for line in (ROOT / name).read_text().splitlines():
+        for mark in ("# noqa", "# type: ignore", "# pragma"):
+            if mark in line:
+                assert line.split(mark)[1].count("#") == 1, line
+
+
+def run(code, **environment):
+    command = [sys.executable, "-c", code]
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env={"PATH": "", **environment}, check=False
+    )
+
+
+def test_importing_tfviz_imports_no_tensorflow():
+    done = run(
+        "import sys, tfviz\n"
+        "print(sorted({'tensorflow', 'keras', 'cv2', 'matplotlib', 'apache_beam', 'skimage'} & set(sys.modules)))"
+    )
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_the_public_names_lead_to_what_they_say():
+    code = (
+        "import tfviz\n"
+        "assert set(tfviz.__all__) <= set(dir(tfviz)), set(tfviz.__all__) - set(dir(tfviz))\n"
+        "assert len(set(tfviz.__all__)) == len(tfviz.__all__)\n"
+        "things = {name: getattr(tfviz, name) for name in tfviz.__all__}\n"
+        "assert set(tfviz.METHODS) <= set(things), set(tfviz.METHODS) - set(things)\n"
+        "assert all(things[name].__name__ == name and things[name].__doc__ for name in tfviz.METHODS)\n"
+        "assert issubclass(tfviz.TfvizError, ValueError)\n"
+        "try: tfviz.grad_camm\n"
+        "except AttributeError as error: print(error)\n"
+        "else: print('found')"
+    )
+    done = run(code, TF_CPP_MIN_LOG_LEVEL="3")
+    assert done.returncode == 0 and "grad_camm" in done.stdout, done.stderr

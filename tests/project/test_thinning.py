@@ -1,0 +1,44 @@
+"""What is left for the day reaches every row and every column."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+
+import pytest
+from support.thinning import by_day, every, first_of_each, spread
+
+
+@pytest.mark.parametrize("rows, columns, each", [(24, 12, 2), (24, 5, 1), (3, 2, 1), (4, 4, 2), (2, 7, 1), (11, 11, 3)])
+def test_every_row_and_column_is_reached_alike(rows, columns, each):
+    found = spread(range(rows), range(columns), each)
+    assert set(found) < set(itertools.product(range(rows), range(columns))) and len(found) == len(set(found))
+    of_rows, of_columns = (Counter(pair[side] for pair in found) for side in (0, 1))
+    assert len(of_rows) == rows and len(of_columns) == columns and min(of_rows.values()) >= each
+    assert max(of_columns.values()) - min(of_columns.values()) <= 1
+
+
+def test_a_pair_that_comes_twice_is_said():
+    with pytest.raises(AssertionError, match="a pair came twice"):
+        spread(range(2), range(2), 3)
+
+
+def test_what_is_not_chosen_is_slow():
+    found = by_day(["a", "b"], iter(["b"])) + by_day([("a", 1), ("b", 2)], {("a", 1)})
+    assert [each.values for each in found] == [("a",), ("b",), ("a", 1), ("b", 2)]
+    assert [bool(each.marks) for each in found] == [True, False, False, True]
+
+
+def test_what_is_chosen_must_be_a_case():
+    with pytest.raises(AssertionError, match=r"chosen, but no case: \['c'\]"):
+        by_day(["a"], ["c"])
+
+
+def test_the_first_of_each_row_and_column():
+    pairs = [("a", 1), ("a", 2), ("b", 1), ("c", 1), ("c", 2), ("d", 1)]
+    assert first_of_each(pairs, 1) == [("a", 1), ("a", 2), ("b", 1), ("c", 1), ("d", 1)]
+    assert first_of_each(pairs, 2) == pairs and first_of_each([], 2) == []
+
+
+def test_every_nth_is_from_the_first_on():
+    assert every(range(7), 3) == [0, 3, 6] and every({"a": 1, "b": 2}, 1) == ["a", "b"]
