@@ -127,7 +127,7 @@ def test_what_is_explained_of_a_model_does_not_change_it():
 def test_it_is_the_same_in_another_process(saved_folder):
     code = (
         "import sys, tfviz\n"
-        "from tfviz.network.traced.fingerprint import fingerprint\n"
+        "from tfviz.network.traced import fingerprint\n"
         "print(*[fingerprint(tfviz.trace(folder)) for folder in sys.argv[1:]])"
     )
     kinds = ["nested", "subclassed"]

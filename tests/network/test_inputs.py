@@ -408,7 +408,7 @@ def test_other_inputs_are_held_fixed(two, held, name):
 
 def test_other_inputs_of_batches_and_datasets(two):
     network = tfviz.trace(two, output="probabilities")
-    assert list(network.others) == ["age", "factor"] and "others=['age', 'factor']" in repr(network)
+    assert list(network.extra_inputs) == ["age", "factor"] and "extra_inputs=['age', 'factor']" in repr(network)
     ages = np.linspace(0.5, 2, 5 * CLASSES).reshape(5, CLASSES)
     inputs = {"picture": random_images(5), "age": ages, "factor": 1.5}
     expected = tfviz.saliency(network, inputs, 1)
@@ -630,7 +630,7 @@ def test_a_keras_model_of_several_inputs():
         score = tf.math.log(model([tensor, tf.constant(ages)])[:, 2])
     logarithm = tape.gradient(score, tensor)
     network = tfviz.trace(model, score=lambda outputs: tf.math.log(outputs[:, 2]))
-    assert network.inputs.name == "picture" and list(network.others) == ["age"]
+    assert network.inputs.name == "picture" and list(network.extra_inputs) == ["age"]
     found = tfviz.gradient(network, {"picture": images, "age": ages})
     np.testing.assert_allclose(found, logarithm, rtol=1e-4, atol=1e-6)
 

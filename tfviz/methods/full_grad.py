@@ -82,7 +82,7 @@ def full_grad_decomposition(model: Any, images: Any, targets: Any = None, *, bat
     found: list[Any] = []
     done = 0
     for batch in network.batches(images, targets, batch_size):
-        terms = decompose(tf.constant(batch.images), tf.constant(batch.targets), batch.others)
+        terms = decompose(tf.constant(batch.images), tf.constant(batch.targets), batch.extra_inputs)
         found.append(tf.nest.map_structure(lambda tensor: tensor.numpy(), terms))
         check_scores(network, batch, np.isfinite(found[-1]["scores"]), done)
         done += len(batch.images)
@@ -192,8 +192,8 @@ def _scaled_sum(attributions: tf.Tensor) -> tf.Tensor:
 
 def _compile(network: TracedNetwork) -> Any:
     @tf.function(input_signature=batch_specs(network), autograph=False)
-    def decompose(images: tf.Tensor, targets: tf.Tensor, others: dict[str, tf.Tensor]) -> dict[str, Any]:
-        passes = Passes(network, images, targets, [Gradient(), Gradient(BIASES)], others=others)
+    def decompose(images: tf.Tensor, targets: tf.Tensor, extra_inputs: dict[str, tf.Tensor]) -> dict[str, Any]:
+        passes = Passes(network, images, targets, [Gradient(), Gradient(BIASES)], extra_inputs=extra_inputs)
         return {
             "input_term": _sum_of_products(images, images, passes.gradient()),
             "bias_terms": {

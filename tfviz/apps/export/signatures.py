@@ -81,18 +81,18 @@ def _named_runs(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]])
 
 def _trace(network: TracedNetwork, served: Served, decoder: Decoder | None) -> Any:
     """Return the concrete function of images, or of encoded files, targets and other inputs, by their names."""
-    images, targets, others = batch_specs(network)
+    images, targets, extra_inputs = batch_specs(network)
     images = tf.TensorSpec([None, *in_own_order(network.image_shape, network.data_format)], images.dtype)
     taken = image_input(network, decoder)
     if taken != IMAGES:
         images = tf.TensorSpec([None], tf.string)
-    clash = {taken, TARGETS} & others.keys()
+    clash = {taken, TARGETS} & extra_inputs.keys()
     if clash:
         raise TfvizError(f"the model has an input {min(clash)!r} beside the image, as the signatures of methods have")
-    specs = {taken: images, TARGETS: targets, **others}
+    specs = {taken: images, TARGETS: targets, **extra_inputs}
 
     def explain(**given: tf.Tensor) -> dict[str, tf.Tensor]:
-        batch, held = given[taken], {name: given[name] for name in others}
+        batch, held = given[taken], {name: given[name] for name in extra_inputs}
         if taken == IMAGES:
             batch = channels_last(batch, network.data_format)
         if decoder is not None:
@@ -136,7 +136,7 @@ def _about(network: TracedNetwork, path: Path | None, decoder: Decoder | None) -
         "model": {
             "name": network.name,
             "path": path and str(path),
-            "fingerprint": fingerprint(network.function),
+            "fingerprint": fingerprint(network),
             **explained_part(network),
         },
         "score": {"head": network.head.kind, "meaning": network.head.scored_by},

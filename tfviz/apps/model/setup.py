@@ -131,10 +131,10 @@ def set_up(options: ModelOptions, *, seen_as: Callable[[TracedNetwork], TracedNe
     opened = open_model(options.model, weights=options.weights, maximum_bytes=options.maximum_model_bytes)
     choice, metadata = complete_choice(options.choice, opened.model)
     network = trace(opened.model, **choice)
-    if network.others:
+    if network.extra_inputs:
         raise UnsupportedModelError(
-            f"the network takes {', '.join(map(repr, network.others))} beside the image, but here are images alone: "
-            "explain it in Python, with a dictionary of all inputs"
+            f"the network takes {', '.join(map(repr, network.extra_inputs))} beside the image, but here are images "
+            "alone: explain it in Python, with a dictionary of all inputs"
         )
     return set_up_opened(options, opened, seen_as(network), metadata)
 

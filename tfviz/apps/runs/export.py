@@ -65,7 +65,7 @@ def export(
     name = image_input(network, decoder)
     takes_files = name == ENCODED
     example = np.array([_record(network)]) if takes_files else _example(options, opened, network)
-    examples = {name: example, **{each: value.numpy() for each, value in network.trial_others().items()}}
+    examples = {name: example, **{each: value.numpy() for each, value in network.trial_extra_inputs().items()}}
     write(exported, output, {f"{each}.npy": _as_file(value) for each, value in examples.items()}, overwrite=overwrite)
     _print(exported, output, list(examples))
 

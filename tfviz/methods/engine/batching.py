@@ -96,7 +96,8 @@ def _run_columns(
         return _run_batch(network, compiled, part, -(-batch_size // len(replicas)))
 
     parts = [
-        run_parts(replicas, run_part, each.split(network.others, len(replicas))) for each in columns.batches(batch)
+        run_parts(replicas, run_part, each.split(network.extra_inputs, len(replicas)))
+        for each in columns.batches(batch)
     ]
     rows: dict[str, Any] = columns.rows([_joined(each) for each in parts])
     return rows
@@ -106,7 +107,7 @@ def _run_batch(network: TracedNetwork, compiled: Compiled, batch: Batch, batch_s
     """Return, as NumPy arrays, what was found for the images of a batch."""
     images = batch.images
     arguments = map(tf.convert_to_tensor, (images, batch.targets))
-    outputs = dict(compiled.function(*arguments, batch.others, *map(tf.convert_to_tensor, compiled.arguments)))
+    outputs = dict(compiled.function(*arguments, batch.extra_inputs, *map(tf.convert_to_tensor, compiled.arguments)))
     found, loops = dict(outputs.pop("found")), outputs.pop("loops")
     at_once = min(int(batch_size), affordable(network, images.shape[1:])) if loops else 0
     # Whole chunks in each stretch, so that how fast the machine is does not change the order of the sums.
@@ -130,7 +131,7 @@ def _refusal(network: TracedNetwork, batch: Batch, error: tf.errors.OpError) -> 
         # Neither compiled by XLA nor followed backwards: what fails here, too, are the images. The mean of a map
         # without places is NaN.
         fails = not np.isfinite(
-            network.in_channels_last().logits({network.inputs.name: batch.images, **batch.others})
+            network.in_channels_last().logits({network.inputs.name: batch.images, **batch.extra_inputs})
         ).all()
     except tf.errors.UnimplementedError as own:
         # Such as a convolution of channels first on a CPU.
@@ -162,7 +163,7 @@ def _exact_maps(
     full = network.in_full_precision()
     if full is network:
         return {}
-    first = replace(batch.split(network.others, len(batch.images))[0], targets=found["targets"][:1])
+    first = replace(batch.split(network.extra_inputs, len(batch.images))[0], targets=found["targets"][:1])
     exact: dict[str, np.ndarray] = _run_batch(full, compile_methods(full, chosen), first, batch_size)["maps"]
     return exact
 

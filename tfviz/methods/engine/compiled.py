@@ -32,12 +32,13 @@ class Functions(NamedTuple):
 class Compiled:
     """Methods compiled for one network, by the name under which each one's result is kept.
 
-    function: `(images, targets, others, *arguments)` to the results of the methods that one pass gives, of each loop
-    the number of its items, the state in which it starts and what it captured, and, but for `maps_alone`, the targets,
-    scores, logits and probabilities. loops: for each method that needs one, `(state, first item, last, images at once)`
-    to the next state and the result, to be called with what it captured in the place of its own captured tensors.
-    warnings: what must be said of the results. layers: the name of the layer each looks at. options: those of each run,
-    with the name of the layer. arguments: the options that are none of the function's constants, see `arguments`.
+    function: `(images, targets, extra_inputs, *arguments)` to the results of the methods that one pass gives, of each
+    loop the number of its items, the state in which it starts and what it captured, and, but for `maps_alone`, the
+    targets, scores, logits and probabilities. loops: for each method that needs one, `(state, first item, last, images
+    at once)` to the next state and the result, to be called with what it captured in the place of its own captured
+    tensors. warnings: what must be said of the results. layers: the name of the layer each looks at. options: those of
+    each run, with the name of the layer. arguments: the options that are none of the function's constants, see
+    `arguments`.
     """
 
     runs: dict[str, Run]
@@ -85,11 +86,13 @@ def _compile(
 
     # Autograph would turn an error of tfviz into one of TensorFlow, of many lines.
     @tf.function(input_signature=[*batch_specs(network), *(slot.spec for slot in slots(compiled_for))], autograph=False)
-    def explain(images: tf.Tensor, targets: tf.Tensor, others: dict[str, tf.Tensor], *arguments: Any) -> dict[str, Any]:
+    def explain(
+        images: tf.Tensor, targets: tf.Tensor, extra_inputs: dict[str, tf.Tensor], *arguments: Any
+    ) -> dict[str, Any]:
         chosen = filled(compiled_for, iter(arguments))
         ranks = 0 if maps_alone else 1 if width == 1 else network.head.num_classes or 1
         first, *rest = tf.unstack(tf.reshape(targets, [-1, width]), width, axis=1)
-        passes = Passes(network, images, first, gradients, others=others, ranks=ranks)
+        passes = Passes(network, images, first, gradients, extra_inputs=extra_inputs, ranks=ranks)
         columns = [passes, *map(passes.towards, rest)]
         whole = joined(columns)
         found, started = {}, {}
@@ -132,7 +135,7 @@ def _compile_loop(loop: Loop, passes: Passes) -> Any:
 def batch_specs(network: TracedNetwork) -> list[Any]:
     """Return what the images, the targets and the inputs beside the images are to a compiled function."""
     images, targets = tf.TensorSpec([None, *network.image_shape], tf.float32), tf.TensorSpec([None], tf.int32)
-    return [images, targets, network.others]
+    return [images, targets, network.extra_inputs]
 
 
 def _parts(found: Any) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:

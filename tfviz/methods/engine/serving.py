@@ -13,8 +13,8 @@ from tfviz.network.passes import Passes, affordable
 from tfviz.network.program import checked, is_batch
 from tfviz.network.traced import TracedNetwork
 
-Others = Mapping[str, tf.Tensor]
-Served = Callable[[tf.Tensor, tf.Tensor, Others], dict[str, tf.Tensor]]
+ExtraInputs = Mapping[str, tf.Tensor]
+Served = Callable[[tf.Tensor, tf.Tensor, ExtraInputs], dict[str, tf.Tensor]]
 
 NAN = float("nan")
 TRIAL_SIZE = 224  # pixels a side, at which the memory of a network is measured that leaves its size open
@@ -33,7 +33,7 @@ def serve(network: TracedNetwork, run: Run, batch_size: int, said: list[str]) ->
     classes = network.num_classes or 1
     expected = f"expected whole numbers below {classes}, the number of classes; -1 is the predicted one"
 
-    def explain(images: tf.Tensor, targets: tf.Tensor, others: Others) -> dict[str, tf.Tensor]:
+    def explain(images: tf.Tensor, targets: tf.Tensor, extra_inputs: ExtraInputs) -> dict[str, tf.Tensor]:
         # Targets are fed by the caller, so this waits for nothing that an accelerator computes.
         count, images_count = tf.size(targets), tf.shape(images)[0]
         fits = (count == 1) | (count == images_count)
@@ -43,12 +43,12 @@ def serve(network: TracedNetwork, run: Run, batch_size: int, said: list[str]) ->
             tf.debugging.assert_equal(fits, True, message="targets are one number for each image, or one for all"),
         )
         targets = checked(targets, checks)
-        usable = _usable(network, images, others)
+        usable = _usable(network, images, extra_inputs)
         # Nothing that follows has to do with what is not.
         images = tf.where(usable[:, tf.newaxis, tf.newaxis, tf.newaxis], images, 0.0)
         at_once = _images_at_once(network, images, batch_size)
         gradients = run.method.gradients_at(run.layer)
-        passes = Passes(network, images, targets, gradients, others=others, at_once=at_once)
+        passes = Passes(network, images, targets, gradients, extra_inputs=extra_inputs, at_once=at_once)
         found = run.compute(passes)
         if isinstance(found, Loop):
             found = found.run(at_once, images_count)
@@ -65,17 +65,17 @@ def serve(network: TracedNetwork, run: Run, batch_size: int, said: list[str]) ->
     return explain
 
 
-def _usable(network: TracedNetwork, images: tf.Tensor, others: Others) -> tf.Tensor:
+def _usable(network: TracedNetwork, images: tf.Tensor, extra_inputs: ExtraInputs) -> tf.Tensor:
     """Return whether each image, and what is beside it, holds numbers that the network takes, bool (N,)."""
     usable = tf.reduce_all(tf.math.is_finite(images), axis=(1, 2, 3))
     dtype = network.image.dtype
     if dtype.is_integer:
         fits = (images >= dtype.min - HALF) & (images <= dtype.max + HALF)
         usable &= tf.reduce_all(fits, axis=(1, 2, 3))
-    for name, spec in network.others.items():
+    for name, spec in network.extra_inputs.items():
         if spec.dtype.is_floating:
             axes = range(1, spec.shape.rank) if is_batch(spec) else None
-            usable &= tf.reduce_all(tf.math.is_finite(others[name]), axis=axes)
+            usable &= tf.reduce_all(tf.math.is_finite(extra_inputs[name]), axis=axes)
     return usable
 
 

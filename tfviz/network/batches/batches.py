@@ -28,7 +28,7 @@ class Batch:
 
     images: np.ndarray
     targets: np.ndarray
-    others: dict[str, tf.Tensor]
+    extra_inputs: dict[str, tf.Tensor]
 
     def split(self, specs: Mapping[str, tf.TensorSpec], count: int) -> list[Batch]:
         """Return at most `count` batches of nearly the same size that hold the images of this one, in order.
@@ -39,8 +39,8 @@ class Batch:
         each = len(self.targets) // total
         parts = []
         for first, last in pairwise([total * index // count for index in range(count + 1)]):
-            others = rows_of(self.others, specs, first, last)
-            parts.append(Batch(self.images[first:last], self.targets[first * each : last * each], others))
+            extra_inputs = rows_of(self.extra_inputs, specs, first, last)
+            parts.append(Batch(self.images[first:last], self.targets[first * each : last * each], extra_inputs))
         return parts
 
 
@@ -57,14 +57,14 @@ def batches(expected: Expected, head: Head, images: Any, targets: Any, batch_siz
     wanted = check_targets(head, targets, None if given is None else given.count)
     for block in [given] if given is not None else _dataset_blocks(expected, images):
         for offset in range(0, block.count, batch_size):
-            chunk, others = block.part(offset, offset + batch_size, start)
+            chunk, extra_inputs = block.part(offset, offset + batch_size, start)
             shape = shape or chunk.shape[1:]
             if chunk.shape[1:] != shape:
                 raise InvalidImagesError(
                     f"batches hold images of the shapes {shape} and {chunk.shape[1:]}, expected one "
                     f"(from image {start} on)"
                 )
-            yield Batch(chunk, _targets_of(wanted, start, len(chunk)), others)
+            yield Batch(chunk, _targets_of(wanted, start, len(chunk)), extra_inputs)
             start += len(chunk)
     if start == 0:
         raise InvalidImagesError(

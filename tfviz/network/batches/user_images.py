@@ -42,25 +42,25 @@ class Given:
 
     def __init__(self, expected: Expected, given: Any) -> None:
         self._expected, self._specs = expected, expected.inputs.specs
-        images, others = _split(expected.inputs, given)
+        images, extra_inputs = _split(expected.inputs, given)
         self._records = _as_records(expected.inputs, images)
         self._images = None if self._records is not None else _check_images(expected, images)
         self.count = len(self._records if self._images is None else self._images)  # type: ignore[arg-type]  # one is given
-        self._others = {name: self._check(name, spec, others[name]) for name, spec in self._specs.items()}
+        self._extra_inputs = {name: self._check(name, spec, extra_inputs[name]) for name, spec in self._specs.items()}
 
     def part(self, first: int, last: int, number: int) -> tuple[np.ndarray, dict[str, tf.Tensor]]:
         """Return the images from `first` up to `last`, float32 (n, H, W, C), and the other inputs.
 
         `number` is what the first of them is called where one is wrong.
         """
-        rows = rows_of(self._others, self._specs, first, last)
-        others = {name: tf.constant(values, self._specs[name].dtype) for name, values in rows.items()}
+        rows = rows_of(self._extra_inputs, self._specs, first, last)
+        extra_inputs = {name: tf.constant(values, self._specs[name].dtype) for name, values in rows.items()}
         if self._images is None:
-            images = _decode(self._expected, self._records[first:last], others, number)  # type: ignore[index]  # given
+            images = _decode(self._expected, self._records[first:last], extra_inputs, number)  # type: ignore[index]  # given
         else:
             images = self._images[first:last]
         _check_values(images, self._expected.inputs.image.dtype, number)
-        return images, others
+        return images, extra_inputs
 
     def _check(self, name: str, spec: tf.TensorSpec, value: Any) -> np.ndarray:
         """Return the input of that name as an array."""
@@ -88,7 +88,7 @@ class Given:
 def _split(inputs: Inputs, given: Any) -> tuple[Any, Mapping[str, Any]]:
     """Return the images, and the other inputs by name."""
     name = inputs.name
-    expected = [name, *inputs.others]
+    expected = [name, *inputs.extra_inputs]
     if isinstance(given, Mapping):
         if inputs.alias in given and name not in given:
             given = {**given, name: given[inputs.alias]}
@@ -100,7 +100,7 @@ def _split(inputs: Inputs, given: Any) -> tuple[Any, Mapping[str, Any]]:
             )
         # A dictionary may hold inputs that the explained output does not need.
         return given[name], given
-    if inputs.others:
+    if inputs.extra_inputs:
         raise InvalidImagesError(
             f"the network takes {', '.join(map(repr, expected))}: give a dictionary of all, not the images alone"
         )
@@ -134,12 +134,12 @@ def _refuse(message: str) -> Any:
     raise InvalidImagesError(message)
 
 
-def _decode(expected: Expected, records: np.ndarray, others: dict[str, tf.Tensor], number: int) -> np.ndarray:
+def _decode(expected: Expected, records: np.ndarray, extra_inputs: dict[str, tf.Tensor], number: int) -> np.ndarray:
     """Return the images that the network makes of records."""
     specs = expected.inputs.specs
 
     def attempt(first: int, last: int) -> Any:
-        beside = rows_of(others, specs, first, last)
+        beside = rows_of(extra_inputs, specs, first, last)
         return expected.decode(tf.constant(records[first:last], tf.string), beside).numpy()
 
     try:

@@ -104,7 +104,7 @@ def _difference(network: TracedNetwork, image: tf.Tensor) -> tf.Tensor:
     """Return the relative L2 distance between the gradients of a replay and of the model's own function."""
 
     def replayed(image: tf.Tensor) -> Any:
-        tensors = network.replay(image, network.trial_others())
+        tensors = network.replay(image, network.trial_extra_inputs())
         return [tensors[value] for value in network.program.outputs]
 
     ours, theirs = _gradient(replayed, image), _gradient(network.call_original, image)

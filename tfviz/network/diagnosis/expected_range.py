@@ -154,7 +154,7 @@ class _Affine:
 
 def _of_first_operations(network: TracedNetwork) -> ExpectedRange | None:
     # What other inputs make of it is another number in each call.
-    follows = network.program.depending_on([network.image, *network.inputs.others.values()])
+    follows = network.program.depending_on([network.image, *network.inputs.extra_inputs.values()])
     value, affine = network.image, _Affine()
     while (step := _only_use(network, value)) is not None:
         others = [each for each in step.inputs if each is not value]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tfviz.network.batches import Batch
     from tfviz.network.traced import TracedNetwork
 
-NO_OTHERS: Mapping[str, tf.Tensor] = {}
+NO_EXTRA_INPUTS: Mapping[str, tf.Tensor] = {}
 NAMED = 3
 """Weights that are named at most."""
 
@@ -25,20 +25,22 @@ def check_scores(network: TracedNetwork, batch: Batch, finite: np.ndarray, start
     if finite.all():
         return
     row = int(np.argmin(finite))
-    one = batch.split(network.others, len(batch.images))[row]
+    one = batch.split(network.extra_inputs, len(batch.images))[row]
     raise TfvizError(
         f"image {start + row} has no score that could be explained, it is NaN or infinite: "
-        + why_not_finite(network, one.images, one.others)
+        + why_not_finite(network, one.images, one.extra_inputs)
     )
 
 
-def why_not_finite(network: TracedNetwork, image: np.ndarray, others: Mapping[str, tf.Tensor] = NO_OTHERS) -> str:
+def why_not_finite(
+    network: TracedNetwork, image: np.ndarray, extra_inputs: Mapping[str, tf.Tensor] = NO_EXTRA_INPUTS
+) -> str:
     """Return, in words, what makes the score of an image (1, H, W, C) NaN or infinite: weights, image or arithmetic."""
     if weights := broken_weights(network):
         return weights
     if not np.isfinite(image).all():
         return "the image holds NaN or infinite values"
-    place = _first_place(network, image, others)
+    place = _first_place(network, image, extra_inputs)
     about = f" in {network.precision}" if network.running.full else ""
     advice = "; trace the float32 model, without precision" if about else ""
     return (
@@ -75,7 +77,7 @@ def _is_finite(variable: tf.Variable) -> bool:
     return bool(tf.reduce_all(tf.math.is_finite(tf.convert_to_tensor(values))))
 
 
-def _first_place(network: TracedNetwork, image: np.ndarray, others: Mapping[str, tf.Tensor]) -> str | None:
+def _first_place(network: TracedNetwork, image: np.ndarray, extra_inputs: Mapping[str, tf.Tensor]) -> str | None:
     """Return the name of the first operation that makes a NaN or an infinite number of finite ones."""
     depending = network.program.depending_on([network.image])
     outputs = [value for step in network.program.steps for value in step.outputs if value in depending]
@@ -83,7 +85,7 @@ def _first_place(network: TracedNetwork, image: np.ndarray, others: Mapping[str,
 
     @tf.function(autograph=False)
     def finite(images: tf.Tensor) -> list[tf.Tensor]:
-        tensors = network.replay(images, others)
+        tensors = network.replay(images, extra_inputs)
         return [tf.reduce_all(tf.math.is_finite(tensors[value])) for value in floating]
 
     images = tf.constant(image)

@@ -17,7 +17,7 @@ def check_differentiable(network: TracedNetwork) -> None:
     def gradient(images: tf.Tensor) -> tf.Tensor | None:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(images)
-            logits = network.read_logits(network.replay(images, network.trial_others()))
+            logits = network.read_logits(network.replay(images, network.trial_extra_inputs()))
         return tape.gradient(logits, images)
 
     spec = tf.TensorSpec([None, *network.image_shape], tf.float32)

@@ -46,7 +46,7 @@ def why_zero(network: TracedNetwork, images: np.ndarray, layer: Layer | None = N
         reached = "image" if layer is None else f"layer {network.layer_index.name(layer)!r}"
         return [f"no gradient reaches the {reached}, since {_named(network, cut)} has none"] * len(images)
     found = [""] * len(images)
-    if not network.others and network.inputs.decoding is None:
+    if not network.extra_inputs and network.inputs.decoding is None:
         flat = network.remember("saturated", _compile_saturated)(tf.constant(images[:MOST]))
         behind = network.program.depending_on([source])
         for step, is_flat in zip(_saturating(network), flat, strict=True):

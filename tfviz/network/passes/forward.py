@@ -34,7 +34,7 @@ class Forward:
         self,
         network: TracedNetwork,
         images: tf.Tensor,
-        others: Mapping[str, tf.Tensor],
+        extra_inputs: Mapping[str, tf.Tensor],
         watched: Collection[Value],
         *,
         rules: Sequence[Rule | None],
@@ -57,7 +57,7 @@ class Forward:
                 self._tape.watch(images)
             inside = {value for value in watched if value is not network.image}
             self.tensors = network.replay(
-                images, others, rule=self._rule, tape=self._tape, watched=inside, changed=changed
+                images, extra_inputs, rule=self._rule, tape=self._tape, watched=inside, changed=changed
             )
             if network.head.lacking:
                 self.logits = tf.zeros([tf.shape(images)[0], 1])

@@ -20,7 +20,7 @@ def joined(columns: Sequence[Passes]) -> Passes:
         return first
     for name in ("images", "logits", "targets", "scores", "finite"):
         setattr(whole, name, interleaved([getattr(each, name) for each in columns]))
-    whole.others = first._others_of(whole.images)
+    whole.extra_inputs = first._extra_inputs_of(whole.images)
     whole._forwards = {}
     whole._values = {path: tf.repeat(value, len(columns), axis=0) for path, value in first._values.items()}
     whole._gradients = {

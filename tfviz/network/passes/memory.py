@@ -46,10 +46,10 @@ def _measured(network: TracedNetwork, shape: tuple[int, ...]) -> int:
     shapes = {value: value.shape for value in depending}
     if None in network.image_shape:
         # What the model leaves open shows when it is traced for this size.
-        spec, others = tf.TensorSpec([1, *shape], tf.float32), network.trial_others()
+        spec, extra_inputs = tf.TensorSpec([1, *shape], tf.float32), network.trial_extra_inputs()
 
         def measure(images: tf.Tensor) -> None:
-            tensors = network.replay(images, others)
+            tensors = network.replay(images, extra_inputs)
             shapes.update({value: tensors[value].shape for value in depending})
 
         concrete(tf.function(measure, autograph=False), images=spec)

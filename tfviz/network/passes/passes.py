@@ -19,7 +19,7 @@ from tfviz.network.program import Value, is_batch
 from tfviz.network.replay import NOTHING, Change, Rule
 from tfviz.network.traced import TracedNetwork
 
-NO_OTHERS: Mapping[str, tf.Tensor] = {}
+NO_EXTRA_INPUTS: Mapping[str, tf.Tensor] = {}
 IMAGES = "images"
 BIASES = "biases"
 
@@ -40,11 +40,11 @@ class Features(Gradient):
 class Passes:
     """What a method works with, inside the compiled function.
 
-    images: float32 (N, H, W, C). others: the inputs beside them, by name. logits: (N, K). targets: int32 (N,). scores:
-    (N,), the logit of each target, NaN without a classifier. at_once: the number of images that a method may run the
-    network on at once. biases: every bias with its gradient, if `Gradient(BIASES)` was announced. layers: those of the
-    network. finite: whether each image's score and the maps of the layers hold no NaN and nothing infinite, bool (N,).
-    warnings: what must be said of the result.
+    images: float32 (N, H, W, C). extra_inputs: the inputs beside them, by name. logits: (N, K). targets: int32 (N,).
+    scores: (N,), the logit of each target, NaN without a classifier. at_once: the number of images that a method may
+    run the network on at once. biases: every bias with its gradient, if `Gradient(BIASES)` was announced. layers: those
+    of the network. finite: whether each image's score and the maps of the layers hold no NaN and nothing infinite, bool
+    (N,). warnings: what must be said of the result.
     """
 
     logits: tf.Tensor
@@ -60,7 +60,7 @@ class Passes:
         targets: tf.Tensor,
         gradients: Iterable[Gradient] = (),
         *,
-        others: Mapping[str, tf.Tensor] = NO_OTHERS,
+        extra_inputs: Mapping[str, tf.Tensor] = NO_EXTRA_INPUTS,
         at_once: tf.Tensor | int = 1,
         ranks: int = 1,
         changed: Mapping[Value, Change] = NOTHING,
@@ -70,7 +70,7 @@ class Passes:
         Targets down to -`ranks` stand for the best classes: -1 for the predicted one, -2 for the second best.
         """
         self.images = images
-        self.others = others
+        self.extra_inputs = extra_inputs
         self.at_once = at_once
         self._network = network
         self.layers = network.layer_index
@@ -93,15 +93,15 @@ class Passes:
         make = self._make
         if self._network.running.jit_compile:
             make = tf.function(make, jit_compile=True, autograph=False)
-        made = make(self.images, self.others, targets)
+        made = make(self.images, self.extra_inputs, targets)
         self.logits, self.targets, self.scores, self.finite, self._values, self._bias_tensors, found = made
         self._gradients = dict(zip(self._gradients, found, strict=True))
 
-    def _make(self, images: tf.Tensor, others: Mapping[str, tf.Tensor], targets: tf.Tensor) -> tuple[Any, ...]:
+    def _make(self, images: tf.Tensor, extra_inputs: Mapping[str, tf.Tensor], targets: tf.Tensor) -> tuple[Any, ...]:
         """Run the network forward and backward; return all tensors that are read of it."""
         watched = {value for group in self._wanted.values() for each in group for value in self._places[each.at]}
         self._forwards = {
-            rules: Forward(self._network, images, others, watched, rules=rules, changed=self._changed)
+            rules: Forward(self._network, images, extra_inputs, watched, rules=rules, changed=self._changed)
             for rules in shared_by(self._network, tuple(self._wanted) or (None,))
         }
         tensors = next(iter(self._forwards.values())).tensors
@@ -153,8 +153,10 @@ class Passes:
 
     def again(self, images: tf.Tensor, targets: tf.Tensor, gradients: Iterable[Gradient] = ()) -> Passes:
         """Return the passes of other images (M, H, W, C) and their targets (M,), as many of each image in turn."""
-        others = self._others_of(images)
-        passes = Passes(self._network, images, targets, gradients, others=others, at_once=self.at_once, ranks=0)
+        extra_inputs = self._extra_inputs_of(images)
+        passes = Passes(
+            self._network, images, targets, gradients, extra_inputs=extra_inputs, at_once=self.at_once, ranks=0
+        )
         for message in passes.warnings:
             self.say(message)
         passes.warnings = self.warnings
@@ -175,18 +177,18 @@ class Passes:
         shape[0], shape[found.channel_axis] = tf.shape(before)[0] * count, tf.shape(factors)[2]
         scaled = tf.repeat(before, count, axis=0) * tf.cast(tf.reshape(factors, shape), before.dtype)
         images, targets = tf.repeat(self.images, count, axis=0), tf.repeat(self.targets, count)
-        changed, others = {found.value: lambda _: scaled}, self._others_of(images)
-        return Passes(self._network, images, targets, others=others, ranks=0, changed=changed)
+        changed, extra_inputs = {found.value: lambda _: scaled}, self._extra_inputs_of(images)
+        return Passes(self._network, images, targets, extra_inputs=extra_inputs, ranks=0, changed=changed)
 
-    def _others_of(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _extra_inputs_of(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the inputs beside other images, those made of one of these images following each other."""
-        if not self.others:
+        if not self.extra_inputs:
             return {}
         count = tf.shape(images)[0] // tf.shape(self.images)[0]
-        specs = self._network.others
+        specs = self._network.extra_inputs
         return {
             name: tf.repeat(each, count, axis=0) if is_batch(specs[name]) else each
-            for name, each in self.others.items()
+            for name, each in self.extra_inputs.items()
         }
 
     @property

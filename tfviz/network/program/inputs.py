@@ -38,15 +38,15 @@ class Decoding:
 class Inputs:
     """Which arguments of a program are what.
 
-    name: the input that is, or holds, the image. image: its value, the decoded one where it is encoded. others: the
-    inputs that are held fixed, by name. alias: what a Keras model calls its one input. program: what runs from the
+    name: the input that is, or holds, the image. image: its value, the decoded one where it is encoded. extra_inputs:
+    the inputs that are held fixed, by name. alias: what a Keras model calls its one input. program: what runs from the
     image on. decoding: None where images are numbers. data_format: how the model itself takes its images; `image` is
     (N, H, W, C).
     """
 
     name: str
     image: Value
-    others: dict[str, Value]
+    extra_inputs: dict[str, Value]
     program: Program
     decoding: Decoding | None = None
     alias: str | None = None
@@ -55,16 +55,16 @@ class Inputs:
     @property
     def specs(self) -> dict[str, tf.TensorSpec]:
         """What the inputs beside the image are, by name."""
-        return {name: tf.TensorSpec(value.shape, value.dtype) for name, value in self.others.items()}
+        return {name: tf.TensorSpec(value.shape, value.dtype) for name, value in self.extra_inputs.items()}
 
-    def arguments(self, images: tf.Tensor, others: Mapping[str, tf.Tensor]) -> dict[Value, tf.Tensor]:
+    def arguments(self, images: tf.Tensor, extra_inputs: Mapping[str, tf.Tensor]) -> dict[Value, tf.Tensor]:
         """Return the arguments of `program`, without the variables, for float32 images (N, H, W, C).
 
         Whole-numbered inputs are given float images: the operations take them as they are, and a cast is none.
         """
         dtype = self.image.dtype
         found = {self.image: tf.cast(images, dtype) if dtype.is_floating else images}
-        found.update((value, others[name]) for name, value in self.others.items())
+        found.update((value, extra_inputs[name]) for name, value in self.extra_inputs.items())
         if self.decoding is not None and self.decoding.counted:
             found[self.decoding.records] = tf.fill(tf.shape(images)[:1], "")
         return found
@@ -85,9 +85,11 @@ def is_batch(spec: tf.TensorSpec) -> bool:
     return bool(spec.shape.rank) and spec.shape[0] is None
 
 
-def rows_of(others: Mapping[str, Any], specs: Mapping[str, tf.TensorSpec], first: int, last: int) -> dict[str, Any]:
+def rows_of(
+    extra_inputs: Mapping[str, Any], specs: Mapping[str, tf.TensorSpec], first: int, last: int
+) -> dict[str, Any]:
     """Return the inputs beside the images from `first` up to `last`; one value for all stays as it is."""
-    return {name: each[first:last] if is_batch(specs[name]) else each for name, each in others.items()}
+    return {name: each[first:last] if is_batch(specs[name]) else each for name, each in extra_inputs.items()}
 
 
 def find_inputs(program: Program, given: Mapping[str, Value], name: str | None, cut: str | None) -> Inputs:
@@ -98,11 +100,11 @@ def find_inputs(program: Program, given: Mapping[str, Value], name: str | None, 
     name = _choose(given, name)
     image = given[name]
     needed = program.needed_for(program.outputs)
-    others = {each: value for each, value in given.items() if each != name and value in needed}
+    extra_inputs = {each: value for each, value in given.items() if each != name and value in needed}
     if is_image(image):
         if cut is not None:
             raise UnsupportedModelError(f"cut is for encoded images, but the input {name!r} is one of numbers")
-        return Inputs(name, image, others, program)
+        return Inputs(name, image, extra_inputs, program)
     if image.shape[0] not in (None, 1):
         raise UnsupportedModelError(
             f"the model takes batches of exactly {image.shape[0]} encoded images, expected any number or one: "
@@ -118,7 +120,7 @@ def find_inputs(program: Program, given: Mapping[str, Value], name: str | None, 
     )
     # What made the image is no part of the network.
     decoded.step = None
-    return Inputs(name, decoded, others, rest, decoding)
+    return Inputs(name, decoded, extra_inputs, rest, decoding)
 
 
 def _choose(given: Mapping[str, Value], name: str | None) -> str:

@@ -39,10 +39,13 @@ def open_batch(inputs: Inputs, outputs: Iterable[Value], captured: Mapping[Value
     if not gives_one and inputs.image.shape[0] is None and records.shape[0] is None:
         return inputs
     size = inputs.image.shape[0] or 1
-    sources = [inputs.image, *(each for each in inputs.others.values() if each.shape.rank and each.shape[0] == size)]
+    sources = [
+        inputs.image,
+        *(each for each in inputs.extra_inputs.values() if each.shape.rank and each.shape[0] == size),
+    ]
     if inputs.decoding is not None and inputs.decoding.counted:
         sources.append(inputs.decoding.records)
-    given = dict(captured) | {each: each.zeros() for each in inputs.others.values() if each not in sources}
+    given = dict(captured) | {each: each.zeros() for each in inputs.extra_inputs.values() if each not in sources}
     reasons = []
     for side in SIDES:
         for counting in (True, False):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -22,8 +22,16 @@ SAMPLE = 1024  # words at most
 Digests = dict[Value, bytes]
 
 
-def fingerprint(function: Any) -> str:
-    """Return what a network's traced function computes as 64 hexadecimal digits.
+class Traced(Protocol):
+    """A network. It, and not its function, keeps alive the variables that are read."""
+
+    @property
+    def function(self) -> Any:
+        """The function that its model was traced as."""
+
+
+def fingerprint(network: Traced) -> str:
+    """Return what a network computes as 64 hexadecimal digits.
 
     That takes 0.8 s for VGG16, so it is done only when it is written down. It is a SHA-256, in the manner of a
     Merkle tree. The digest of a value is that of the type and the attributes of the operation that makes it and the
@@ -34,6 +42,11 @@ def fingerprint(function: Any) -> str:
     Left out are the names of operations and layers, the order of the outputs (a SavedModel sorts them by their
     names), operations that change neither numbers nor gradients (`Identity`), and the contents of lookup tables.
     """
+    return fingerprint_of(network.function)
+
+
+def fingerprint_of(function: Any) -> str:
+    """Return what `fingerprint` does, of the function that a model was traced as."""
     variables = {id(variable.handle): variable for variable in _variables(function)}
     # All of the model's function, whatever of it is explained.
     program, captured = program_of(function.graph), function.captured_inputs

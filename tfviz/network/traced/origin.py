@@ -8,7 +8,7 @@ from typing import Any
 
 from tfviz.data_format import DataFormat
 from tfviz.errors import TfvizWarning
-from tfviz.network.traced.fingerprint import fingerprint, stamp
+from tfviz.network.traced.fingerprint import fingerprint_of, stamp
 from tfviz.network.traced.traced import TracedNetwork
 
 CHANGED = "its weights have changed since it was explained"
@@ -44,7 +44,7 @@ class Origin:
 
     def remember(self) -> None:
         """Find the fingerprint while the network is there."""
-        self._fingerprint = fingerprint(self._function())
+        self._fingerprint = fingerprint_of(self._function())
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what goes to another process: all but the network, whose fingerprint goes in its place."""
@@ -75,7 +75,7 @@ def explained_part(network: TracedNetwork) -> dict[str, Any]:
     return {
         "signature": network.signature,
         "input": inputs.name,
-        "others": list(inputs.others),
+        "others": list(inputs.extra_inputs),
         "outputs": outputs.names,
         "cut": network.cut,
         "precision": network.precision,

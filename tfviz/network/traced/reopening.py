@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfviz.data_format import DataFormat
 from tfviz.errors import UnsupportedModelError, one_line
-from tfviz.network.traced.fingerprint import fingerprint
+from tfviz.network.traced.fingerprint import fingerprint_of
 
 if TYPE_CHECKING:
     from typing import Self
@@ -81,7 +81,7 @@ def _check_reopened(model: Any, function: Any, reopening: Reopening) -> None:
             "this network cannot be pickled, as Keras cannot open what it saves of the model: "
             f"{one_line(error)}; {ADVICE}"
         ) from error
-    if fingerprint(again.function) != fingerprint(function):
+    if fingerprint_of(again.function) != fingerprint_of(function):
         raise UnsupportedModelError(
             f"this network cannot be pickled: what Keras opens of the saved model computes something else; {ADVICE}"
         )

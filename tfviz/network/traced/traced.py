@@ -67,11 +67,11 @@ class TracedNetwork(Reopened):
         """Return what a reader wants to know of the network."""
         cut = f", cut={self.cut!r}" if self.cut else ""
         signature = f", signature={self.signature!r}" if self.signature else ""
-        others = f", others={list(self.others)}" if self.others else ""
+        extra_inputs = f", extra_inputs={list(self.extra_inputs)}" if self.extra_inputs else ""
         precision = f", precision={self.precision!r}" if self.running.full else ""
         return (
             f"TracedNetwork({self.name!r}, image_shape={self.image_shape}, num_classes={self.num_classes}, "
-            f"head={self.head.kind!r}, default_layer={self.default_layer!r}{signature}{cut}{others}{precision})"
+            f"head={self.head.kind!r}, default_layer={self.default_layer!r}{signature}{cut}{extra_inputs}{precision})"
         )
 
     @property
@@ -90,7 +90,7 @@ class TracedNetwork(Reopened):
         return tuple(self.image.shape[1:])
 
     @property
-    def others(self) -> dict[str, tf.TensorSpec]:
+    def extra_inputs(self) -> dict[str, tf.TensorSpec]:
         """What the inputs beside the image are, by name: those that are held fixed."""
         return self.inputs.specs
 
@@ -127,7 +127,7 @@ class TracedNetwork(Reopened):
         """Return the scores of images before softmax or sigmoid, float32 (N, K)."""
         compiled = self.remember("logits", _compile_logits)
         parts = self.batches(images, None, batch_size)
-        return np.concatenate([compiled(tf.constant(batch.images), batch.others).numpy() for batch in parts])
+        return np.concatenate([compiled(tf.constant(batch.images), batch.extra_inputs).numpy() for batch in parts])
 
     def batches(self, images: Any, targets: Any, batch_size: int) -> Iterator[Batch]:
         """Yield checked batches of at most `batch_size` images and their targets; see `batches` for what they may be.
@@ -160,7 +160,7 @@ class TracedNetwork(Reopened):
     def replay(
         self,
         images: tf.Tensor,
-        others: Mapping[str, tf.Tensor] | None = None,
+        extra_inputs: Mapping[str, tf.Tensor] | None = None,
         *,
         rule: Rule | None = None,
         tape: tf.GradientTape | None = None,
@@ -169,36 +169,36 @@ class TracedNetwork(Reopened):
     ) -> dict[Value, tf.Tensor]:
         """Run the network on float32 images (N, H, W, C) and return the tensor of every value; see `replay`.
 
-        `others` are the inputs beside the image, by name.
+        `extra_inputs` are the inputs beside the image, by name.
         """
-        if others is None:
+        if extra_inputs is None:
             self.check_image_alone()
-        arguments = {**self._captured, **self.inputs.arguments(images, others or {})}
+        arguments = {**self._captured, **self.inputs.arguments(images, extra_inputs or {})}
         return self.running.replay(arguments, rule=rule, tape=tape, watched=watched, changed=changed)
 
     def check_image_alone(self) -> None:
         """Raise `UnsupportedModelError` where the network takes other inputs beside the image."""
-        if self.others:
+        if self.extra_inputs:
             raise UnsupportedModelError(
-                f"the network takes {', '.join(map(repr, self.others))} beside the image, which only methods that "
-                "explain given images can hold fixed"
+                f"the network takes {', '.join(map(repr, self.extra_inputs))} beside the image, which only methods "
+                "that explain given images can hold fixed"
             )
 
-    def decoded(self, records: tf.Tensor, others: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    def decoded(self, records: tf.Tensor, extra_inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Return the images, float32 (N, H, W, C), of encoded ones: strings (N,)."""
         decoding = self.inputs.decoding
         if decoding is None:
             raise InvalidImagesError(f"the network takes {self.image.dtype.name} images, not encoded ones")
-        beside = {value: others[name] for name, value in self.inputs.others.items()}
+        beside = {value: extra_inputs[name] for name, value in self.inputs.extra_inputs.items()}
         return decoded(decoding, self.image, records, {**self._captured, **beside})
 
     def read_logits(self, tensors: dict[Value, tf.Tensor]) -> tf.Tensor:
         """Return the logits (N, K), or a custom score (N, 1), from the tensors of a replay."""
         return self.head.read(tensors, self.outputs.pack(tensors))
 
-    def trial_others(self) -> dict[str, tf.Tensor]:
+    def trial_extra_inputs(self) -> dict[str, tf.Tensor]:
         """Return zeros, or empty texts, for the inputs beside one image."""
-        return {name: value.zeros() for name, value in self.inputs.others.items()}
+        return {name: value.zeros() for name, value in self.inputs.extra_inputs.items()}
 
     def call_original(self, images: tf.Tensor) -> Any:
         """Return the outputs of the model's own traced function, which is not replayed; other inputs are zeros.
@@ -218,8 +218,8 @@ class TracedNetwork(Reopened):
         full: TracedNetwork = self.remember("float32", _in_full_precision)
         return full
 
-    def _decode(self, records: tf.Tensor, others: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        decoded: tf.Tensor = self.remember("decode", _compile_decoding)(records, others)
+    def _decode(self, records: tf.Tensor, extra_inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        decoded: tf.Tensor = self.remember("decode", _compile_decoding)(records, extra_inputs)
         return decoded
 
     def _variable_names(self) -> dict[Value, str]:
@@ -235,13 +235,13 @@ def _in_full_precision(network: TracedNetwork) -> TracedNetwork:
 
 
 def _compile_logits(network: TracedNetwork) -> Any:
-    def logits(images: tf.Tensor, others: dict[str, tf.Tensor]) -> tf.Tensor:
-        return network.read_logits(network.replay(images, others))
+    def logits(images: tf.Tensor, extra_inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        return network.read_logits(network.replay(images, extra_inputs))
 
     images = tf.TensorSpec([None, *network.image_shape], tf.float32)
-    return concrete(tf.function(logits, input_signature=[images, network.others], autograph=False))
+    return concrete(tf.function(logits, input_signature=[images, network.extra_inputs], autograph=False))
 
 
 def _compile_decoding(network: TracedNetwork) -> Any:
-    specs = [tf.TensorSpec([None], tf.string), network.others]
+    specs = [tf.TensorSpec([None], tf.string), network.extra_inputs]
     return concrete(tf.function(network.decoded, input_signature=specs, autograph=False))
