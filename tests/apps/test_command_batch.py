@@ -26,10 +26,10 @@ from support.places import ROOT
 
 import tfviz
 from tfviz import demo
+from tfviz.apps.beam.batch import _checked
 from tfviz.apps.beam.pipeline import open_pipeline
 from tfviz.apps.command.batch import batch
 from tfviz.apps.records import MapRecord, read_results
-from tfviz.apps.runs.batch import _checked
 from tfviz.errors import TfvizError
 from tfviz.methods import METHODS
 

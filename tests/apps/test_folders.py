@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from tfviz.apps.beam.files import check_replaceable
-from tfviz.apps.files import replacing
+from tfviz.apps.files import folders
 from tfviz.apps.files.folders import replace_folder
 from tfviz.errors import TfvizError, TfvizWarning
 
@@ -27,7 +27,7 @@ def folder(path, *names):
 def test_the_new_is_there_and_the_old_is_gone(tmp_path, monkeypatch, before, by):
     if by == "steps":
         # Not every file system can exchange two folders in one step.
-        monkeypatch.setattr(replacing, "_exchange", lambda new, old: False)
+        monkeypatch.setattr(folders, "_exchange", lambda new, old: False)
     new, old = folder(tmp_path / "new", "a"), tmp_path / "old"
     if before != "missing":
         folder(old, *(["b", "c"] if before == "full" else []))
@@ -57,7 +57,7 @@ def test_there_is_a_whole_folder_at_every_moment(tmp_path):
 def test_the_old_comes_back_where_the_new_cannot_be_moved(tmp_path):
     old = folder(tmp_path / "old", "a")
     with pytest.raises(FileNotFoundError):
-        replacing._exchange_in_steps(tmp_path / "missing", old)
+        folders._exchange_in_steps(tmp_path / "missing", old)
     assert os.listdir(tmp_path) == ["old"] and os.listdir(old) == ["a"]
 
 
@@ -73,7 +73,7 @@ def test_an_exchange_that_is_interrupted_is_undone(tmp_path, monkeypatch, moves)
 
     monkeypatch.setattr(os, "rename", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        replacing._exchange_in_steps(new, old)
+        folders._exchange_in_steps(new, old)
     expected = [["a"], ["b"]] if moves < 3 else [["b"], ["a"]]
     assert sorted(os.listdir(tmp_path)) == ["new", "old"] and [os.listdir(new), os.listdir(old)] == expected
 

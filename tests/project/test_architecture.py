@@ -16,6 +16,7 @@ MODULES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for pa
 FOLDERS = ["network", "methods", "results", "apps"]  # data flows from left to right
 GROUND = ("arrays", "data_format", "errors", "limits", "paths", "printable", "progress", "quiet", "terminal", "version")
 OF_ALL = {f"tfviz.{name}" for name in GROUND}
+EXTRAS = ("tfviz.apps.beam", "tfviz.apps.training")
 PUBLIC = ("tfviz", "tfviz/methods", "tfviz/results", "tfviz/apps/beam", "tfviz/apps/records")
 
 
@@ -188,6 +189,12 @@ def test_where_heavy_packages_are_imported(package, allowed):
     found = importers(package)
     assert found and all(any(name.startswith(place) for place in allowed) for name in found), found
     assert package not in ("matplotlib", "tensorboard") or len(found) == 1, found
+
+
+def test_what_needs_an_extra_is_entered_by_who_asks_for_it():
+    """Beam and TensorBoard may not be installed, and say things on import."""
+    by = {place: {name for name in importers(place) if place.replace(".", "/") not in name} for place in EXTRAS}
+    assert by == {"tfviz.apps.beam": {"tfviz/apps/command/batch.py"}, "tfviz.apps.training": {"tfviz/callbacks.py"}}
 
 
 @pytest.mark.parametrize("name", MODULES)

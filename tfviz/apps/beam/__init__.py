@@ -15,8 +15,7 @@ except ModuleNotFoundError as error:
 with silent_stderr() if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "3" else contextlib.nullcontext():
     import tensorflow  # imported for its noise, which is made once
 
-from tfviz.apps.beam import files
-from tfviz.apps.beam.handler import DOUBTFUL, ZERO_MAPS, AttributionHandler
-from tfviz.apps.beam.pipeline import INPUTS, Batch, build, open_pipeline, run
+from tfviz.apps.beam.batch import BatchOptions, run_batch
+from tfviz.apps.beam.handler import AttributionHandler
 
 __all__ = ["AttributionHandler"]

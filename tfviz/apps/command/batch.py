@@ -66,8 +66,8 @@ def batch(
         # And how a worker failed, at length; what is said of that here is one line.
         root.addHandler(logging.NullHandler())
     start_tensorflow()
+    from tfviz.apps.beam import BatchOptions, run_batch
     from tfviz.apps.model import ModelOptions
-    from tfviz.apps.runs import BatchOptions, run_batch
 
     methods = {**({} if layer is None else {"layer": layer}), **chosen(context)}
     request = BatchOptions(input, output, method, methods, target, overlays, batch_size, runner, context.args)

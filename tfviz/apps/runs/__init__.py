@@ -1,6 +1,5 @@
 """The work behind each command: what is explained, printed and written."""
 
-from tfviz.apps.runs.batch import BatchOptions, run_batch
 from tfviz.apps.runs.explain import Run
 from tfviz.apps.runs.export import export
 from tfviz.apps.runs.fool import FoolOptions, fool

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tfviz.apps.beam import DOUBTFUL, INPUTS, ZERO_MAPS, AttributionHandler, Batch, build, files, open_pipeline, run
+from tfviz.apps.beam import files
+from tfviz.apps.beam.handler import DOUBTFUL, ZERO_MAPS, AttributionHandler
+from tfviz.apps.beam.pipeline import INPUTS, Batch, build, open_pipeline, run
 from tfviz.apps.explanation import Explanation, manifest_of, write_manifest
 from tfviz.apps.files import MANIFEST_NAME, WAYS_TO_FIT
 from tfviz.apps.model import ModelOptions, Setup, set_up, with_baselines
