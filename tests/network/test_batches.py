@@ -10,7 +10,6 @@ import tensorflow as tf
 from support.model_zoo import SHAPE, model_of, random_images
 
 import tfviz
-from tfviz.network.batches.batches import batches
 
 IMAGES = random_images(7)
 
@@ -28,7 +27,7 @@ def counted(made):
 
 def test_the_next_batch_is_made_while_one_is_explained_and_no_more():
     made = []
-    found = batches(tfviz.trace(model_of("functional")), counted(made), None, 32)
+    found = tfviz.trace(model_of("functional")).batches(counted(made), None, 32)
     read = [next(found).images]
     deadline = time.monotonic() + 20
     while len(made) < 2 and time.monotonic() < deadline:
@@ -47,7 +46,7 @@ def test_a_data_set_that_fails_fails_where_it_did():
         raise KeyError("lost")
 
     dataset = tf.data.Dataset.from_generator(make, output_signature=tf.TensorSpec([None, *SHAPE], tf.float32))
-    found = batches(tfviz.trace(model_of("functional")), dataset, None, 32)
+    found = tfviz.trace(model_of("functional")).batches(dataset, None, 32)
     np.testing.assert_array_equal(next(found).images, IMAGES[:2])
     with pytest.raises(tf.errors.OpError, match="lost"):
         next(found)

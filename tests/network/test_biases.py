@@ -10,8 +10,8 @@ from keras import layers
 from support.model_zoo import model_of, random_images, randomise
 
 import tfviz
+from tfviz.network.passes import BIASES, Gradient, passes_of
 from tfviz.network.passes.biases import find_biases
-from tfviz.network.passes.passes import BIASES, Gradient, Passes
 
 SHAPE = (4, 5, 3)
 IMAGES = random_images(2, SHAPE)
@@ -124,7 +124,7 @@ def passed(network, images, targets=0):
     @tf.function
     def run(images):
         return [
-            term[1:] for term in Passes(network, images, tf.fill([len(images)], targets), [Gradient(BIASES)]).biases
+            term[1:] for term in passes_of(network, images, tf.fill([len(images)], targets), [Gradient(BIASES)]).biases
         ]
 
     found = [(np.broadcast_to(b, g.shape), g.numpy()) for b, g in run(tf.constant(images))]

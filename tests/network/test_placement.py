@@ -14,8 +14,8 @@ from support.thinning import by_day, spread
 import tfviz
 from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.methods.engine.placing import placement_of
+from tfviz.network.passes import passes_of
 from tfviz.network.passes.biases import find_biases
-from tfviz.network.passes.passes import Passes
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*raw outputs are taken for logits:tfviz.errors.TfvizWarning")
 
@@ -408,7 +408,7 @@ def test_passes_say_once_what_they_say():
 
     @tf.function
     def said():
-        passes = Passes(network, tf.ones((1, 24, 24, 1)), tf.zeros((1,), tf.int32))
+        passes = passes_of(network, tf.ones((1, 24, 24, 1)), tf.zeros((1,), tf.int32))
         assert all(placement_of(passes, network.find_layer(name).value) is None for name in (None, "conv"))
         assert len(passes.warnings) == 1
         return passes.scores

@@ -18,7 +18,7 @@ from tfviz.methods.noise import SAMPLING, over_noise
 from tfviz.network import trace
 from tfviz.network.diagnosis import check_scores, check_weights
 from tfviz.network.geometry import Placement
-from tfviz.network.passes import BIASES, Gradient, Passes
+from tfviz.network.passes import BIASES, Gradient, Passes, passes_of
 from tfviz.network.program import Value, concrete
 from tfviz.network.traced import TracedNetwork
 
@@ -193,7 +193,8 @@ def _scaled_sum(attributions: tf.Tensor) -> tf.Tensor:
 def _compile(network: TracedNetwork) -> Any:
     @tf.function(input_signature=batch_specs(network), autograph=False)
     def decompose(images: tf.Tensor, targets: tf.Tensor, extra_inputs: dict[str, tf.Tensor]) -> dict[str, Any]:
-        passes = Passes(network, images, targets, [Gradient(), Gradient(BIASES)], extra_inputs=extra_inputs)
+        announced = [Gradient(), Gradient(BIASES)]
+        passes = passes_of(network, images, targets, announced, extra_inputs=extra_inputs)
         return {
             "input_term": _sum_of_products(images, images, passes.gradient()),
             "bias_terms": {

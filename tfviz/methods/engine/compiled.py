@@ -12,7 +12,7 @@ import tensorflow as tf
 from tfviz.methods.engine.arguments import filled, slots, split
 from tfviz.methods.engine.loop import Diagnosed, Loop, items_at_once
 from tfviz.methods.engine.planning import Run, plan_methods
-from tfviz.network.passes import Passes, interleaved, joined
+from tfviz.network.passes import Passes, columns_of, interleaved, running
 from tfviz.network.program import concrete
 from tfviz.network.traced import TracedNetwork
 
@@ -91,10 +91,8 @@ def _compile(
     ) -> dict[str, Any]:
         chosen = filled(compiled_for, iter(arguments))
         ranks = 0 if maps_alone else 1 if width == 1 else network.head.num_classes or 1
-        first, *rest = tf.unstack(tf.reshape(targets, [-1, width]), width, axis=1)
-        passes = Passes(network, images, first, gradients, extra_inputs=extra_inputs, ranks=ranks)
-        columns = [passes, *map(passes.towards, rest)]
-        whole = joined(columns)
+        by_column = tf.unstack(tf.reshape(targets, [-1, width]), width, axis=1)
+        columns, whole = columns_of(network, images, by_column, gradients, extra_inputs=extra_inputs, ranks=ranks)
         found, started = {}, {}
         for name, run in runs.items():
             result = run.compute(whole, chosen[name])
@@ -105,7 +103,7 @@ def _compile(
                 # Each column for itself, so that only results are copied.
                 results = [result] if width == 1 else [run.compute(each, chosen[name]) for each in columns]
                 found[name] = tf.nest.map_structure(lambda *each: interleaved(each), *map(_parts, results))
-        said.extend(passes.warnings)
+        said.extend(whole.warnings)
         computed = {"found": found, "loops": started, FINITE: whole.finite}
         return computed if maps_alone else computed | _about_scores(network, whole)
 
@@ -125,7 +123,7 @@ def _compile_loop(loop: Loop, passes: Passes) -> Any:
 
     @tf.function(input_signature=[state, number, number, number], autograph=False)
     def advance(state: Any, first: tf.Tensor, last: tf.Tensor, at_once: tf.Tensor) -> Any:
-        with passes.running(at_once):
+        with running(at_once):
             state = loop.advance(state, first, last, items_at_once(at_once, tf.shape(passes.images)[0]))
         return state, _parts(loop.finish(state))
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfviz.methods.engine.loop import Diagnosed, Loop
 from tfviz.methods.engine.planning import Run
 from tfviz.network.batches import HALF, PREDICTED
-from tfviz.network.passes import Passes, affordable
+from tfviz.network.passes import affordable, passes_of, running
 from tfviz.network.program import checked, is_batch
 from tfviz.network.traced import TracedNetwork
 
@@ -48,10 +48,11 @@ def serve(network: TracedNetwork, run: Run, batch_size: int, said: list[str]) ->
         images = tf.where(usable[:, tf.newaxis, tf.newaxis, tf.newaxis], images, 0.0)
         at_once = _images_at_once(network, images, batch_size)
         gradients = run.method.gradients_at(run.layer)
-        passes = Passes(network, images, targets, gradients, extra_inputs=extra_inputs, at_once=at_once)
-        found = run.compute(passes)
-        if isinstance(found, Loop):
-            found = found.run(at_once, images_count)
+        passes = passes_of(network, images, targets, gradients, extra_inputs=extra_inputs)
+        with running(at_once):
+            found = run.compute(passes)
+            if isinstance(found, Loop):
+                found = found.run(at_once, images_count)
         said.extend(passes.warnings)
         maps = found.result if isinstance(found, Diagnosed) else found
         # Nothing can be raised here; a map that could be believed is worse than none.

@@ -1,0 +1,164 @@
+"""The forward passes of one batch, and backward passes from them towards any targets.
+
+Rules that change the same operations share a forward pass (see `shared_by`); every target has backward passes of its
+own. What is found of one target of each image is a column of rows; columns put side by side are one batch in which the
+rows of an image follow each other. A network that XLA compiles shows no more of itself than its results, so there each
+column runs forward, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tfviz.network.passes.biases import find_biases
+from tfviz.network.passes.forward import Forward, shared_by
+from tfviz.network.passes.rule_checks import check_rules
+from tfviz.network.program import Value
+from tfviz.network.replay import Change, Rule
+from tfviz.network.traced import TracedNetwork
+
+IMAGES = "images"
+BIASES = "biases"
+
+Group = tuple[Forward, tuple[Rule | None, ...]]
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """∂scores/∂(what is `at`: the images, a layer by its path, or every bias), under a rule or none."""
+
+    at: str = IMAGES
+    rule: Rule | None = None
+
+
+@dataclass(frozen=True)
+class Features(Gradient):
+    """The map of a layer (what it is `at`) alone: its gradient, which the network may not have, is not made."""
+
+
+class Rows(NamedTuple):
+    """What passes find of rows, each of which is an image and its target.
+
+    logits: (N, K). targets: int32 (N,). scores: (N,), NaN without a classifier. finite: bool (N,), whether the score
+    and the maps of the layers are. layers: the values of the layers by their paths. biases: the values of the biases.
+    gradients: for each announced `Gradient` in the order of `SharedForward.gradients`, those of its places.
+    """
+
+    logits: tf.Tensor
+    targets: tf.Tensor
+    scores: tf.Tensor
+    finite: tf.Tensor
+    layers: dict[str, tf.Tensor]
+    biases: list[tf.Tensor]
+    gradients: list[list[tf.Tensor]]
+
+
+class SharedForward:
+    """The forward passes of images (N, H, W, C), each made once for all `gradients` that were announced.
+
+    gradients: those that backward passes make, in order. biases: those of the network, if their gradients are among
+    them. messages: what must be said of the rules.
+    """
+
+    def __init__(
+        self,
+        network: TracedNetwork,
+        images: tf.Tensor,
+        announced: Iterable[Gradient],
+        *,
+        extra_inputs: Mapping[str, tf.Tensor],
+        changed: Mapping[Value, Change],
+    ) -> None:
+        self._network, self._images, self._extra_inputs, self._changed = network, images, extra_inputs, changed
+        every = set(announced)
+        wanted = [each for each in every if not isinstance(each, Features)]
+        wanted.sort(key=lambda each: each.rule.name if each.rule else "")
+        self.messages = check_rules(network, [each.rule for each in wanted])
+        self._wanted = {rule: list(group) for rule, group in groupby(wanted, key=lambda each: each.rule)}
+        self._groups = shared_by(network, tuple(self._wanted) or (None,))
+        self.gradients = [each for rules in self._groups for rule in rules for each in self._wanted.get(rule, [])]
+        self.biases = find_biases(network) if any(each.at == BIASES for each in wanted) else ()
+        layers = {each.at: network.find_layer(each.at) for each in every if each.at not in (IMAGES, BIASES)}
+        self._layers = {path: layer.value for path, layer in layers.items()}
+        self._places = {path: [value] for path, value in self._layers.items()}
+        self._places |= {IMAGES: [network.image], BIASES: [bias.value for bias in self.biases]}
+        self._forwards = None if network.running.jit_compile else self._run(images, extra_inputs)
+
+    def towards(self, targets: tf.Tensor, ranks: int) -> Rows:
+        """Return the rows of targets (N,), those down to -`ranks` standing for the best classes, -1 for the best."""
+        if self._forwards is not None:
+            return self._rows(self._forwards, targets, ranks)
+
+        def make(images: tf.Tensor, extra_inputs: Mapping[str, tf.Tensor], targets: tf.Tensor) -> Rows:
+            return self._rows(self._run(images, extra_inputs), targets, ranks)
+
+        made = tf.function(make, jit_compile=True, autograph=False)
+        rows: Rows = made(self._images, self._extra_inputs, targets)
+        return rows
+
+    def side_by_side(self, columns: Sequence[Rows]) -> Rows:
+        """Return columns, each of one target of every image, as the rows of one batch, those of an image in turn."""
+        if len(columns) == 1:
+            return columns[0]
+        first, count = columns[0], len(columns)
+        of_biases = next((first.gradients[i] for i, each in enumerate(self.gradients) if each.at == BIASES), [])
+        return Rows(
+            logits=interleaved([column.logits for column in columns]),
+            targets=interleaved([column.targets for column in columns]),
+            scores=interleaved([column.scores for column in columns]),
+            finite=interleaved([column.finite for column in columns]),
+            layers={path: tf.repeat(value, count, axis=0) for path, value in first.layers.items()},
+            # A bias may be the same for all images.
+            biases=[
+                tf.repeat(tf.broadcast_to(value, tf.shape(gradient)), count, axis=0)
+                for value, gradient in zip(first.biases, of_biases, strict=True)
+            ],
+            gradients=[
+                [interleaved(place) for place in zip(*gradient, strict=True)]
+                for gradient in zip(*(column.gradients for column in columns), strict=True)
+            ],
+        )
+
+    def _run(self, images: tf.Tensor, extra_inputs: Mapping[str, tf.Tensor]) -> list[Group]:
+        watched = {value for group in self._wanted.values() for each in group for value in self._places[each.at]}
+        return [
+            (Forward(self._network, images, extra_inputs, watched, rules=rules, changed=self._changed), rules)
+            for rules in self._groups
+        ]
+
+    def _rows(self, forwards: Sequence[Group], targets: tf.Tensor, ranks: int) -> Rows:
+        """Make the backward passes from the scores of targets."""
+        head, first = self._network.head, forwards[0][0]
+        targets = head.resolve(first.logits, targets, ranks)
+        layers = {path: first.tensors[value] for path, value in self._layers.items()}
+        scores, finite = head.scores(first.logits, targets), tf.math.is_finite(first.scores(targets))
+        for path, value in layers.items():
+            found = self._network.find_layer(path).to_map(tf.cast(value, tf.float32))
+            finite &= tf.reduce_all(tf.math.is_finite(found), axis=(1, 2, 3))
+        return Rows(
+            first.logits,
+            targets,
+            tf.fill(tf.shape(scores), float("nan")) if head.lacking else scores,
+            finite,
+            layers,
+            [tf.cast(bias.tensor(first.tensors), tf.float32) for bias in self.biases],
+            [each for forward, rules in forwards for rule in rules for each in self._backward(forward, rule, targets)],
+        )
+
+    def _backward(self, forward: Forward, rule: Rule | None, targets: tf.Tensor) -> list[list[tf.Tensor]]:
+        places = [self._places[each.at] for each in self._wanted.get(rule, [])]
+        found = iter(forward.gradients(targets, rule, [value for values in places for value in values]))
+        return [[next(found) for _ in values] for values in places]
+
+
+def interleaved(columns: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Return tensors (N, ...) as one, (N · k, ...), their rows in turn."""
+    if len(columns) == 1:
+        return columns[0]
+    stacked = tf.stack(columns, axis=1)
+    return tf.reshape(stacked, tf.concat([[-1], tf.shape(stacked)[2:]], axis=0))
