@@ -71,7 +71,9 @@ def main() -> None:
         print(json.dumps(found, indent=1))
         return
     before = json.loads(arguments.than.read_text())
-    differing = [f"{kind}: {name}" for kind in found for name, each in found[kind].items() if before[kind][name] != each]
+    differing = [
+        f"{kind}: {name}" for kind in found for name, each in found[kind].items() if before[kind][name] != each
+    ]
     print(f"{sum(map(len, found.values()))} results, {len(differing)} differ from before", *differing, sep="\n")
     sys.exit(bool(differing))
 

@@ -152,7 +152,8 @@ def __getattr__(name: str) -> Any:
         return import_module(f"tfviz.{name}")
     if name not in _LAZY:
         raise AttributeError(f"module 'tfviz' has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name]), name)
+    # Once: the next use finds it here.
+    return globals().setdefault(name, getattr(import_module(_LAZY[name]), name))
 
 
 def __dir__() -> list[str]:

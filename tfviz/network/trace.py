@@ -24,6 +24,21 @@ _LOCK = threading.RLock()
 _NETWORKS: weakref.WeakKeyDictionary[Any, tuple[Structure, TracedNetwork]] = weakref.WeakKeyDictionary()
 
 
+def network_of(model: Any) -> TracedNetwork:
+    """Return what `trace` does of a model alone, for as long as the caller holds the model.
+
+    It is the way of every call of a method, hence short: what is kept of the model is looked at, and nothing copied.
+    """
+    if isinstance(model, TracedNetwork):
+        return model
+    if hasattr(model, "__weakref__"):
+        with _LOCK:
+            structure, network = _NETWORKS.get(model, (None, None))
+            if structure is not None and network is not None and structure.still_holds(model):
+                return network
+    return trace(model)
+
+
 def trace(
     model: Any,
     *,

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from tfviz.errors import InvalidImagesError, TfvizError, UnsupportedModelError
+from tfviz.errors import TfvizError
 from tfviz.methods.engine.checks import name_images
 from tfviz.methods.engine.compiled import FINITE, Compiled, compile_methods
 from tfviz.methods.engine.image_ranges import ImageRanges
 from tfviz.methods.engine.precision_error import precision_errors
-from tfviz.methods.engine.replicas import Replica, on_replicas, replica_devices, run_parts
+from tfviz.methods.engine.replicas import on_replicas, replica_devices, run_parts
 from tfviz.methods.engine.targets import NO_COLUMNS, Columns
 from tfviz.network.batches import Batch
-from tfviz.network.diagnosis import check_scores, check_weights, expected_range
+from tfviz.network.diagnosis import check_scores, check_weights, refusal
 from tfviz.network.passes import affordable
-from tfviz.network.program import reason_of, with_captured
+from tfviz.network.program import with_captured
 from tfviz.network.replay import FULL
-from tfviz.network.rewriting import in_own_order
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
 
@@ -55,52 +55,75 @@ def run_batches(
     maps_alone: see `compile_methods`. compared: whether a network in a reduced precision is run on the first image in
     float32, too.
     """
-    devices = replica_devices()
     compiled = compile_methods(network, chosen, columns.width, maps_alone=maps_alone)
-    replicas = on_replicas(network, compiled, devices)
+    run, ranges = _runner(network, compiled, columns, batch_size), ImageRanges(compiled.expected)
     found: list[dict[str, Any]] = []
     exact: dict[str, np.ndarray] = {}
     done = 0
-    ranges = ImageRanges(expected_range(network))
-    for batch in network.batches(images, targets, columns.images_at_once(batch_size)):
+    for batch in network.batches(
+        images, targets, columns.images_at_once(batch_size) if columns.targets else batch_size
+    ):
         ranges.look(batch.images)
-        for run in compiled.runs.values():
-            run.check(batch.images.shape[1:])
-        try:
-            rows = _run_columns(network, replicas, columns, batch, batch_size)
-        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
-            raise _refusal(network, batch, error) from error
-        check_scores(network, batch, rows.pop(FINITE).reshape(-1, columns.count).all(axis=1), done)
+        found.append(_rows(network, compiled, run, batch, done))
         done += len(batch.images)
-        found.append(rows)
-        if compared and not exact:
+        if compared and not exact and network.running.full is not None:
             exact = _exact_maps(network, chosen, batch, found[0], batch_size)
     joined = _joined(found)
-    for name, errors in precision_errors(joined["maps"], exact).items():
-        joined["diagnostics"].setdefault(name, {}).update(errors)
-    joined["zero_maps"] = _check_maps(network, compiled, joined, columns.count)
-    zero = _about_zero(joined["zero_maps"], columns.count)
-    judged = _judge(compiled, joined["diagnostics"], columns.count)
-    said = (*compiled.warnings, *ranges.messages(), *zero, *judged)
-    if not maps_alone:
-        said += _complete(network, joined)
-    return Found(compiled, joined, said)
+    if exact:
+        for name, errors in precision_errors(joined["maps"], exact).items():
+            joined["diagnostics"].setdefault(name, {}).update(errors)
+    per_image = len(joined["images"]) // done
+    joined["zero_maps"] = _check_maps(network, compiled, joined, per_image)
+    said = (*compiled.warnings, *ranges.messages(), *_about_zero(joined["zero_maps"], per_image))
+    said += _judge(compiled, joined["diagnostics"], per_image)
+    return Found(compiled, joined, said if maps_alone else said + _complete(network, joined))
 
 
-def _run_columns(
-    network: TracedNetwork, replicas: list[Replica], columns: Columns, batch: Batch, batch_size: int
+def _rows(
+    network: TracedNetwork, compiled: Compiled, run: Callable[[Batch], dict[str, Any]], batch: Batch, start: int
 ) -> dict[str, Any]:
-    """Return what was found for a batch and each column of targets, its parts each on a replica."""
+    """Return what was found for the rows of a batch; raise where it cannot be run, or a score is not finite.
+
+    Its first image is called `start`.
+    """
+    if None in network.image_shape:
+        for each in compiled.runs.values():
+            each.check(batch.images.shape[1:])
+    try:
+        rows = run(batch)
+    except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+        raise refusal(network, batch, error) from error
+    finite = rows.pop(FINITE).reshape(len(batch.images), -1).all(axis=1)
+    if not finite.all():
+        check_scores(network, batch, finite, start)
+    return rows
+
+
+def _runner(
+    network: TracedNetwork, compiled: Compiled, columns: Columns, batch_size: int
+) -> Callable[[Batch], dict[str, Any]]:
+    """Return what runs a batch: towards each column of targets, on each device of a strategy its part."""
+    devices = replica_devices() if tf.distribute.has_strategy() else []
 
     def run_part(compiled: Compiled, part: Batch) -> dict[str, Any]:
-        return _run_batch(network, compiled, part, -(-batch_size // len(replicas)))
+        return _run_batch(network, compiled, part, -(-batch_size // max(1, len(devices))))
 
-    parts = [
-        run_parts(replicas, run_part, each.split(network.extra_inputs, len(replicas)))
-        for each in columns.batches(batch)
-    ]
-    rows: dict[str, Any] = columns.rows([_joined(each) for each in parts])
-    return rows
+    if devices:
+        replicas = on_replicas(network, compiled, devices)
+
+        def run(batch: Batch) -> dict[str, Any]:
+            return _joined(run_parts(replicas, run_part, batch.split(network.extra_inputs, len(replicas))))
+
+    else:
+        run = partial(run_part, compiled)
+    if not columns.targets:
+        return run
+
+    def run_columns(batch: Batch) -> dict[str, Any]:
+        rows: dict[str, Any] = columns.rows([run(each) for each in columns.batches(batch)])
+        return rows
+
+    return run_columns
 
 
 def _run_batch(network: TracedNetwork, compiled: Compiled, batch: Batch, batch_size: int) -> dict[str, Any]:
@@ -120,36 +143,14 @@ def _run_batch(network: TracedNetwork, compiled: Compiled, batch: Batch, batch_s
         "diagnostics": {name: numbers for name, (_, numbers) in ordered.items() if numbers},
     }
     arrays: dict[str, Any] = tf.nest.map_structure(lambda each: each.numpy(), {**outputs, **parts})
-    maps = {name: compiled.runs[name].finish(images, values) for name, values in arrays["maps"].items()}
+    runs = compiled.runs
+    maps = {
+        name: runs[name].finish(images, values) if runs[name].method.on_host else values
+        for name, values in arrays["maps"].items()
+    }
     if len(batch.targets) > len(images):
         images = np.repeat(images, len(batch.targets) // len(images), axis=0)
     return {**arrays, "images": images, "maps": maps}
-
-
-def _refusal(network: TracedNetwork, batch: Batch, error: tf.errors.OpError) -> TfvizError:
-    try:
-        # Neither compiled by XLA nor followed backwards: what fails here, too, are the images. The mean of a map
-        # without places is NaN.
-        fails = not np.isfinite(
-            network.in_channels_last().logits({network.inputs.name: batch.images, **batch.extra_inputs})
-        ).all()
-    except tf.errors.UnimplementedError as own:
-        # Such as a convolution of channels first on a CPU.
-        return UnsupportedModelError(f"TensorFlow cannot run the network on this machine: {reason_of(own)}")
-    except tf.errors.OpError:
-        fails = True
-    if fails:
-        shape = in_own_order(batch.images.shape[1:], network.data_format)
-        return InvalidImagesError(f"the network cannot take images of the shape {shape}: {reason_of(error)}")
-    if network.running.jit_compile:
-        return UnsupportedModelError(
-            "the network must be traced without jit_compile, as XLA cannot compile it for images of the shape "
-            f"{batch.images.shape}: {reason_of(error)}"
-        )
-    return UnsupportedModelError(
-        f"TensorFlow runs the network on images of the shape {batch.images.shape[1:]}, but not what explains them: "
-        + reason_of(error)
-    )
 
 
 def _exact_maps(
@@ -161,8 +162,6 @@ def _exact_maps(
 ) -> dict[str, np.ndarray]:
     """Return what a network in a reduced precision gives in float32 for the first image, whose target was `found`."""
     full = network.in_full_precision()
-    if full is network:
-        return {}
     first = replace(batch.split(network.extra_inputs, len(batch.images))[0], targets=found["targets"][:1])
     exact: dict[str, np.ndarray] = _run_batch(full, compile_methods(full, chosen), first, batch_size)["maps"]
     return exact

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,23 +12,29 @@ import tensorflow as tf
 from tfviz.methods.engine.arguments import filled, slots, split
 from tfviz.methods.engine.loop import Diagnosed, Loop, items_at_once
 from tfviz.methods.engine.planning import Run, plan_methods
+from tfviz.network.diagnosis import ExpectedRange, expected_range
 from tfviz.network.passes import Passes, columns_of, interleaved, running
-from tfviz.network.program import concrete
+from tfviz.network.program import CompiledFunctions, concrete
 from tfviz.network.traced import TracedNetwork
 
 FINITE = "finite"
 """Whether the score of each target, and what it is explained by, is finite: among what a compiled function returns."""
 
 
-class Functions(NamedTuple):
-    """What a network remembers of `Compiled`: its function, its loops and its warnings."""
+@dataclass(frozen=True, eq=False)
+class Functions:
+    """What a network remembers of `Compiled`: its function, its loops and its warnings.
+
+    planned: the same methods as they were asked for, see `compile_methods`; those asked for last.
+    """
 
     function: Any
     loops: dict[str, Any]
     warnings: tuple[str, ...]
+    planned: CompiledFunctions = field(default_factory=CompiledFunctions)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Compiled:
     """Methods compiled for one network, by the name under which each one's result is kept.
 
@@ -38,7 +44,7 @@ class Compiled:
     at once)` to the next state and the result, to be called with what it captured in the place of its own captured
     tensors. warnings: what must be said of the results. layers: the name of the layer each looks at. options: those of
     each run, with the name of the layer. arguments: the options that are none of the function's constants, see
-    `arguments`.
+    `arguments`. expected: what the network's images are made of. key: by which the network remembers the function.
     """
 
     runs: dict[str, Run]
@@ -48,6 +54,8 @@ class Compiled:
     layers: dict[str, str]
     options: dict[str, dict[str, Any]]
     arguments: list[np.ndarray]
+    expected: ExpectedRange | None
+    key: Hashable
 
 
 def compile_methods(
@@ -59,22 +67,42 @@ def compile_methods(
     of an image: the function then takes N · width targets and returns as many rows, those of an image in turn.
 
     maps_alone: all targets are known, and nothing but the results of the methods is returned.
+
+    What was asked for in the same words is not planned again, as long as its function is remembered.
     """
+    kept = network.compiled
+    try:
+        asked = (_frozen(chosen), width, maps_alone)
+        with network.lock:
+            again: Compiled | None = kept.asked.get(asked)
+            if again is not None and again.key in kept:
+                kept.move_to_end(again.key)
+                return again
+    except TypeError:  # an array is among the options: to compare it takes longer than to plan
+        return _plan(network, chosen, width, maps_alone)
+    compiled = _plan(network, chosen, width, maps_alone)
+    with network.lock:
+        if (functions := kept.get(compiled.key)) is not None:
+            functions.planned.find(asked, lambda: compiled)
+            kept.asked[asked] = compiled
+    return compiled
+
+
+def _plan(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]], width: int, maps_alone: bool) -> Compiled:
     runs = plan_methods(network, chosen)
     sizes = tuple(size for size in network.image_shape if size is not None)
     for run in runs.values() if len(sizes) == len(network.image_shape) else ():
         run.check(sizes)
     parts = {key: split(run.method.name, run.options) for key, run in runs.items()}
     compiled_for = {key: each for key, (each, _) in parts.items()}
-    made: Functions = network.remember(
-        (_frozen(compiled_for), width, maps_alone),
-        lambda network: _compile(network, runs, compiled_for, width, maps_alone),
-    )
+    key = (_frozen(compiled_for), width, maps_alone)
+    made: Functions = network.remember(key, lambda network: _compile(network, runs, compiled_for, width, maps_alone))
     layers = {name: found for name, run in runs.items() if (found := run.layer_name(network))}
     options = {name: run.named(network) for name, run in runs.items()}
     arguments = [value for _, values in parts.values() for value in values]
     said = dict.fromkeys([*(message for run in runs.values() for message in run.said), *made.warnings])
-    return Compiled(runs, made.function, made.loops, tuple(said), layers, options, arguments)
+    expected = expected_range(network)
+    return Compiled(runs, made.function, made.loops, tuple(said), layers, options, arguments, expected, key)
 
 
 def _compile(

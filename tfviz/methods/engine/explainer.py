@@ -14,7 +14,7 @@ from tfviz.methods.engine.planning import plan_methods
 from tfviz.methods.engine.registry import find_method
 from tfviz.methods.engine.results import Results
 from tfviz.methods.engine.targets import NO_COLUMNS, Columns
-from tfviz.network import trace
+from tfviz.network import network_of, trace
 from tfviz.network.passes import check_rules
 from tfviz.network.traced import Origin, TracedNetwork
 
@@ -58,7 +58,7 @@ def run_method(
     model: Any, method: str, options: Mapping[str, Any], images: Any, targets: Any = None, *, batch_size: int = 32
 ) -> Any:
     """Return what one method finds: an array or, where it was given several layers, one by the name of each."""
-    network, chosen = trace(model), {method: options}
+    network, chosen = network_of(model), {method: options}
     # Then the scores of all other classes need not be known.
     maps_alone = targets is not None and network.running.last_layer is not None
     found = run_batches(network, chosen, images, targets, batch_size=batch_size, maps_alone=maps_alone)

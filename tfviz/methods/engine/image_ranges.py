@@ -27,7 +27,7 @@ class ImageRanges:
     """
 
     def __init__(self, expected: ExpectedRange | None) -> None:
-        self._expected = expected
+        self._expected, self._within = expected, (-np.inf, np.inf) if expected is None else expected.within
         self._count = 0
         self._unexpected: list[Found] = []
         self._smaller: list[Found] = []
@@ -40,9 +40,9 @@ class ImageRanges:
             return
         # Of images that fit, one number is looked at, and each of these once.
         highs = images.reshape(len(images), -1).max(axis=1)
-        largest = float(highs.max())
+        largest, (least, most) = float(highs.max()), self._within
         for row, high in enumerate(highs.tolist()):
-            if self._expected is not None and not self._expected.is_within(high):
+            if self._expected is not None and not least < high <= most:
                 low = float(images[row].min())
                 if _is_unexpected(self._expected, images[row], low, high):
                     self._unexpected.append((first + row, low, high))

@@ -20,28 +20,26 @@ RunPart = Callable[[Compiled, Batch], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Replica:
-    """The device on which a part of each batch runs, None for TensorFlow's choice, and the methods as it calls them."""
+    """The device on which a part of each batch runs, and the methods as it calls them."""
 
-    device: str | None
+    device: str
     compiled: Compiled
 
     def run(self, run_part: RunPart, part: Batch) -> dict[str, Any]:
         """Return what `run_part` finds with this replica's methods on its device."""
-        if self.device is None:
-            return run_part(self.compiled, part)
         with tf.device(self.device):
             return run_part(self.compiled, part)
 
 
-def replica_devices() -> list[str | None]:
-    """Return the devices that share a batch in the current strategy; [None] is TensorFlow's choice of one.
+def replica_devices() -> list[str]:
+    """Return the devices that share a batch in the current strategy; none where TensorFlow chooses one.
 
     Raises `TfvizError` for a strategy of several processes or of another kind. Inside `strategy.run` there is nothing
     to share.
     """
     strategy = tf.distribute.get_strategy()
     if strategy.num_replicas_in_sync == 1 or not tf.distribute.in_cross_replica_context():
-        return [None]
+        return []
     if not isinstance(strategy, tf.distribute.MirroredStrategy):
         raise TfvizError(
             f"a batch is split over the {strategy.num_replicas_in_sync} replicas of a MirroredStrategy only, not of "
@@ -50,9 +48,9 @@ def replica_devices() -> list[str | None]:
     return list(strategy.extended.worker_devices)
 
 
-def on_replicas(network: TracedNetwork, compiled: Compiled, devices: list[str | None]) -> list[Replica]:
+def on_replicas(network: TracedNetwork, compiled: Compiled, devices: list[str]) -> list[Replica]:
     """Return the compiled methods for each device, where they read its own copies of mirrored weights."""
-    return [Replica(device, _placed(network, compiled, device) if device else compiled) for device in devices]
+    return [Replica(device, _placed(network, compiled, device)) for device in devices]
 
 
 def run_parts(replicas: list[Replica], run_part: RunPart, parts: list[Batch]) -> list[dict[str, Any]]:

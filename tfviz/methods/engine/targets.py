@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,20 +23,18 @@ MOST = 8
 class Columns:
     """What is explained of every image: classes or, below 0, ranks, -1 being the predicted class, -2 the next best.
 
-    None are what the batches themselves say.
+    None are what the batches themselves say. count: how many targets each image has. width: how many columns are
+    computed at once.
     """
 
     targets: tuple[int, ...] = ()
+    count: int = field(init=False)
+    width: int = field(init=False)
 
-    @property
-    def count(self) -> int:
-        """How many targets each image has."""
-        return max(1, len(self.targets))
-
-    @property
-    def width(self) -> int:
-        """How many columns are computed at once."""
-        return -(-self.count // -(-self.count // MOST))
+    def __post_init__(self) -> None:
+        count = max(1, len(self.targets))
+        object.__setattr__(self, "count", count)
+        object.__setattr__(self, "width", -(-count // -(-count // MOST)))
 
     def images_at_once(self, batch_size: int) -> int:
         """Return how many images have `batch_size` targets together in one run, at least 1."""

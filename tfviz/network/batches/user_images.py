@@ -53,7 +53,7 @@ class Given:
 
         `number` is what the first of them is called where one is wrong.
         """
-        rows = rows_of(self._extra_inputs, self._specs, first, last)
+        rows = rows_of(self._extra_inputs, self._specs, first, last) if self._specs else {}
         extra_inputs = {name: tf.constant(values, self._specs[name].dtype) for name, values in rows.items()}
         if self._images is None:
             images = _decode(self._expected, self._records[first:last], extra_inputs, number)  # type: ignore[index]  # given
@@ -178,12 +178,12 @@ def _check_images(expected: Expected, images: Any) -> np.ndarray:
         raise InvalidImagesError(f"images are of type {array.dtype}, expected numbers")
     if array.ndim == 3:
         array = array[np.newaxis]
-    wanted = in_own_order(tuple(expected.inputs.image.shape[1:]), expected.data_format)
-    fits = array.ndim == 4 and all(each in (None, size) for each, size in zip(wanted, array.shape[1:], strict=True))
-    if not fits:
-        shape = ", ".join(str(size or "any") for size in wanted)
-        raise InvalidImagesError(f"images have the shape {array.shape}, the network takes (N, {shape})")
-    return expected.data_format.to_last(array.astype(np.float32, copy=False))
+    last = expected.data_format.to_last(array) if array.ndim == 4 else array
+    sizes = expected.inputs.image.shape
+    if array.ndim != 4 or any(size not in (None, own) for size, own in zip(sizes[1:], last.shape[1:], strict=True)):
+        wanted = ", ".join(str(size or "any") for size in in_own_order(tuple(sizes[1:]), expected.data_format))
+        raise InvalidImagesError(f"images have the shape {array.shape}, the network takes (N, {wanted})")
+    return last.astype(np.float32, copy=False)
 
 
 def _check_values(images: np.ndarray, dtype: tf.DType, start: int) -> None:

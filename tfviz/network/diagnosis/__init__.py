@@ -5,5 +5,6 @@ from tfviz.network.diagnosis.expected_range import ADVICE, ExpectedRange, expect
 from tfviz.network.diagnosis.finite import broken_weights, check_scores, check_weights, why_not_finite
 from tfviz.network.diagnosis.head_checks import warn_about_head
 from tfviz.network.diagnosis.randomness import check_randomness
+from tfviz.network.diagnosis.refusal import refusal
 from tfviz.network.diagnosis.whole_numbers import check_differentiable
 from tfviz.network.diagnosis.zero_gradients import why_zero

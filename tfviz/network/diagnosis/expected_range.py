@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import weakref
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import tensorflow as tf
@@ -43,20 +43,21 @@ IMAGENET = 1000  # classes
 class ExpectedRange:
     """What the images of a network are made of. largest: about the largest absolute number. by: what tells.
 
-    signed: whether an image that holds nothing below zero can hold nothing above `largest`.
+    signed: whether an image that holds nothing below zero can hold nothing above `largest`. within: the largest number
+    of an image that fits, whatever its smallest one, lies above the first and up to the second.
     """
 
     largest: float
     by: str
     signed: bool = False
+    within: tuple[float, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "within", (self.largest * TOO_SMALL, self._limit(0)))
 
     def __str__(self) -> str:
         """Return what is expected, in words."""
         return f"{self.by} expects numbers up to about {float(f'{self.largest:.3g}'):g}"
-
-    def is_within(self, high: float) -> bool:
-        """Return whether images whose largest number is `high` fit, whatever their smallest one."""
-        return self.largest * TOO_SMALL < high <= self._limit(0)
 
     def is_below(self, low: float, high: float) -> bool:
         """Return whether numbers from `low` to `high` are too small by far."""

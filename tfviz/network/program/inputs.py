@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import tensorflow as tf
@@ -52,7 +53,7 @@ class Inputs:
     alias: str | None = None
     data_format: DataFormat = DataFormat.CHANNELS_LAST
 
-    @property
+    @cached_property
     def specs(self) -> dict[str, tf.TensorSpec]:
         """What the inputs beside the image are, by name."""
         return {name: tf.TensorSpec(value.shape, value.dtype) for name, value in self.extra_inputs.items()}
