@@ -29,20 +29,10 @@ def serve(network: TracedNetwork, run: Run, batch_size: int, said: list[str]) ->
     that a call would refuse for its numbers, and its target is -1. What must be said of the result is added to `said`
     when it is traced.
     """
-    # A custom score has no classes, and its one column stands for what is predicted.
-    classes = network.num_classes or 1
-    expected = f"expected whole numbers below {classes}, the number of classes; -1 is the predicted one"
 
     def explain(images: tf.Tensor, targets: tf.Tensor, extra_inputs: ExtraInputs) -> dict[str, tf.Tensor]:
-        # Targets are fed by the caller, so this waits for nothing that an accelerator computes.
-        count, images_count = tf.size(targets), tf.shape(images)[0]
-        fits = (count == 1) | (count == images_count)
-        checks = (
-            tf.debugging.assert_less(targets, classes, message=f"a target is out of range: {expected}"),
-            tf.debugging.assert_greater_equal(targets, -1, message=f"a target is out of range: {expected}"),
-            tf.debugging.assert_equal(fits, True, message="targets are one number for each image, or one for all"),
-        )
-        targets = checked(targets, checks)
+        images_count = tf.shape(images)[0]
+        targets = _checked(network, targets, images_count)
         usable = _usable(network, images, extra_inputs)
         # Nothing that follows has to do with what is not.
         images = tf.where(usable[:, tf.newaxis, tf.newaxis, tf.newaxis], images, 0.0)
@@ -64,6 +54,22 @@ def serve(network: TracedNetwork, run: Run, batch_size: int, said: list[str]) ->
         }
 
     return explain
+
+
+def _checked(network: TracedNetwork, targets: tf.Tensor, images_count: tf.Tensor) -> tf.Tensor:
+    """Return targets, once it is asserted that they are classes, one for each image or one for all."""
+    # A custom score has no classes, and its one column stands for what is predicted.
+    classes = network.num_classes or 1
+    expected = f"expected whole numbers below {classes}, the number of classes; -1 is the predicted one"
+    # Targets are fed by the caller, so this waits for nothing that an accelerator computes.
+    count = tf.size(targets)
+    fits = (count == 1) | (count == images_count)
+    checks = (
+        tf.debugging.assert_less(targets, classes, message=f"a target is out of range: {expected}"),
+        tf.debugging.assert_greater_equal(targets, -1, message=f"a target is out of range: {expected}"),
+        tf.debugging.assert_equal(fits, True, message="targets are one number for each image, or one for all"),
+    )
+    return checked(targets, checks)
 
 
 def _usable(network: TracedNetwork, images: tf.Tensor, extra_inputs: ExtraInputs) -> tf.Tensor:

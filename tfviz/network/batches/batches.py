@@ -91,22 +91,26 @@ def check_targets(head: Head, targets: Any, count: int | None) -> Any:
         raise InvalidTargetsError(
             f"targets have the shape {array.shape}, expected one number or one for each of {count}"
         )
+    _check_classes(head, array)
+    return array.astype(np.int32)
+
+
+def _check_classes(head: Head, classes: np.ndarray) -> None:
+    """Raise `InvalidTargetsError` for targets that are not classes of the network."""
     if head.lacking:
         raise InvalidTargetsError("this network has no classifier, and so no targets; pass None")
+    # Evaluations that know of classes alone call the one number of a score of one's own class 0.
+    wrong = classes[(classes < 0) | (classes >= (head.num_classes or 1))]
+    if not wrong.size:
+        return
     if head.num_classes is None:
-        # Evaluations that know of classes alone call the one number class 0.
-        if array.any():
-            raise InvalidTargetsError(
-                "this network was traced with a score of your own, which has no targets; pass None, or 0"
-            )
-        return array.astype(np.int32)
-    wrong = array[(array < 0) | (array >= head.num_classes)]
-    if wrong.size:
         raise InvalidTargetsError(
-            f"target {wrong.flat[0]} is out of range: the network has {head.num_classes} classes, "
-            f"0 to {head.num_classes - 1}"
+            "this network was traced with a score of your own, which has no targets; pass None, or 0"
         )
-    return array.astype(np.int32)
+    raise InvalidTargetsError(
+        f"target {wrong.flat[0]} is out of range: the network has {head.num_classes} classes, "
+        f"0 to {head.num_classes - 1}"
+    )
 
 
 def _from_one_hot(head: Head, array: np.ndarray) -> Any:

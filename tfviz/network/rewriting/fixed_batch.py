@@ -7,7 +7,7 @@ operation is run on each image by itself, so that N images give what N runs give
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -39,12 +39,7 @@ def open_batch(inputs: Inputs, outputs: Iterable[Value], captured: Mapping[Value
     if not gives_one and inputs.image.shape[0] is None and records.shape[0] is None:
         return inputs
     size = inputs.image.shape[0] or 1
-    sources = [
-        inputs.image,
-        *(each for each in inputs.extra_inputs.values() if each.shape.rank and each.shape[0] == size),
-    ]
-    if inputs.decoding is not None and inputs.decoding.counted:
-        sources.append(inputs.decoding.records)
+    sources = list(_sources(inputs, size))
     given = dict(captured) | {each: each.zeros() for each in inputs.extra_inputs.values() if each not in sources}
     reasons = []
     for side in SIDES:
@@ -61,6 +56,14 @@ def open_batch(inputs: Inputs, outputs: Iterable[Value], captured: Mapping[Value
         f"the model takes batches of exactly {size} images, expected any number: export it with an open batch size "
         f"(None); it cannot be opened because {reasons[0]}"
     )
+
+
+def _sources(inputs: Inputs, size: int) -> Iterator[Value]:
+    """Yield the inputs that hold something for each image of a batch of that size."""
+    yield inputs.image
+    yield from (each for each in inputs.extra_inputs.values() if each.shape.rank and each.shape[0] == size)
+    if inputs.decoding is not None and inputs.decoding.counted:
+        yield inputs.decoding.records
 
 
 class _Opening:
