@@ -10,7 +10,7 @@ from keras import layers
 from tensorflow.python.framework import ops
 
 import tfviz
-from tfviz.network.program.compiling import concrete
+from tfviz.network.program.compiling import compile_function
 
 SHAPE = (12, 12, 3)
 
@@ -342,7 +342,7 @@ def test_another_lookup_that_fails_is_no_matter_of_gradients():
         return {}["absent"]
 
     with pytest.raises(KeyError, match="absent"):
-        concrete(tf.function(fail, input_signature=[tf.TensorSpec([])], autograph=False))
+        compile_function(fail, tf.TensorSpec([]))
 
 
 @tf.custom_gradient

@@ -19,7 +19,7 @@ from tfviz.network import trace
 from tfviz.network.diagnosis import check_scores, check_weights
 from tfviz.network.geometry import Placement
 from tfviz.network.passes import BIASES, Gradient, Passes, passes_of
-from tfviz.network.program import Value, concrete
+from tfviz.network.program import Value, compile_function
 from tfviz.network.traced import TracedNetwork
 
 SRINIVAS = "Srinivas 2019, arXiv 1905.00780"
@@ -191,7 +191,6 @@ def _scaled_sum(attributions: tf.Tensor) -> tf.Tensor:
 
 
 def _compile(network: TracedNetwork) -> Any:
-    @tf.function(input_signature=batch_specs(network), autograph=False)
     def decompose(images: tf.Tensor, targets: tf.Tensor, extra_inputs: dict[str, tf.Tensor]) -> dict[str, Any]:
         announced = [Gradient(), Gradient(BIASES)]
         passes = passes_of(network, images, targets, announced, extra_inputs=extra_inputs)
@@ -204,7 +203,7 @@ def _compile(network: TracedNetwork) -> Any:
             "targets": passes.targets,
         }
 
-    return concrete(decompose)
+    return compile_function(decompose, *batch_specs(network))
 
 
 def _sum_of_products(images: tf.Tensor, tensor: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:

@@ -16,7 +16,7 @@ from tfviz.apps.export.saving import model_signatures, saved_root, with_shared_c
 from tfviz.errors import TfvizError
 from tfviz.methods import plan_methods
 from tfviz.methods.engine import ON_HOST, Run, Served, batch_specs, serve, whole
-from tfviz.network.program import concrete, is_batch
+from tfviz.network.program import compile_function, is_batch
 from tfviz.network.rewriting import channels_last, in_format, in_own_order
 from tfviz.network.traced import TracedNetwork, explained_part, fingerprint
 
@@ -104,11 +104,10 @@ def _trace(network: TracedNetwork, served: Served, decoder: Decoder | None) -> A
             found["maps"] = in_format(found["maps"], network.data_format)
         return found
 
-    # Autograph would turn an error of tfviz into one of TensorFlow, of many lines.
-    function = tf.function(explain, autograph=False)
     count = _batch_size(network)
     shapes = {name: [count, *spec.shape[1:]] if is_batch(spec) else spec.shape for name, spec in specs.items()}
-    return concrete(function, **{name: tf.TensorSpec(shapes[name], spec.dtype, name) for name, spec in specs.items()})
+    named = {name: tf.TensorSpec(shapes[name], spec.dtype, name) for name, spec in specs.items()}
+    return compile_function(explain, **named)
 
 
 def _batch_size(network: TracedNetwork) -> int | None:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfviz.errors import TfvizError, resembling
 from tfviz.methods.adversarial.decision import holds
 from tfviz.network.heads import Head
-from tfviz.network.program import concrete, on_its_own
+from tfviz.network.program import compile_function, on_its_own
 from tfviz.network.traced import TracedNetwork
 
 NORMS = ("linf", "l2")
@@ -137,9 +137,6 @@ def _compile(network: TracedNetwork, attack: Attack) -> Any:
     classes, number, step = tf.TensorSpec([None], tf.int32), tf.TensorSpec([]), tf.TensorSpec([], tf.int32)
     state = State(images, tf.TensorSpec([None], tf.bool), classes)
 
-    @tf.function(
-        input_signature=[state, Bounds(images, classes, color, color, number, number), step, step], autograph=False
-    )
     def run(state: State, bounds: Bounds, first: tf.Tensor, last: tf.Tensor) -> State:
         def continues(number: tf.Tensor, state: State) -> tf.Tensor:
             return (number < last) & tf.reduce_any(state.going)
@@ -151,7 +148,7 @@ def _compile(network: TracedNetwork, attack: Attack) -> Any:
         _, state = tf.while_loop(continues, body, (first, state))
         return state
 
-    return concrete(run)
+    return compile_function(run, state, Bounds(images, classes, color, color, number, number), step, step)
 
 
 def _step(network: TracedNetwork, attack: Attack, state: State, bounds: Bounds) -> State:

@@ -14,7 +14,7 @@ from tfviz.methods.engine.loop import Diagnosed, Loop, items_at_once
 from tfviz.methods.engine.planning import Run, plan_methods
 from tfviz.network.diagnosis import ExpectedRange, expected_range
 from tfviz.network.passes import Passes, columns_of, interleaved, running
-from tfviz.network.program import CompiledFunctions, concrete
+from tfviz.network.program import CompiledFunctions, compile_function
 from tfviz.network.traced import TracedNetwork
 
 FINITE = "finite"
@@ -112,8 +112,6 @@ def _compile(
     loops: dict[str, Any] = {}
     said: list[str] = []
 
-    # Autograph would turn an error of tfviz into one of TensorFlow, of many lines.
-    @tf.function(input_signature=[*batch_specs(network), *(slot.spec for slot in slots(compiled_for))], autograph=False)
     def explain(
         images: tf.Tensor, targets: tf.Tensor, extra_inputs: dict[str, tf.Tensor], *arguments: Any
     ) -> dict[str, Any]:
@@ -135,7 +133,8 @@ def _compile(
         computed = {"found": found, "loops": started, FINITE: whole.finite}
         return computed if maps_alone else computed | _about_scores(network, whole)
 
-    return Functions(concrete(explain), loops, tuple(dict.fromkeys(said)))
+    function = compile_function(explain, *batch_specs(network), *(slot.spec for slot in slots(compiled_for)))
+    return Functions(function, loops, tuple(dict.fromkeys(said)))
 
 
 def _about_scores(network: TracedNetwork, passes: Passes) -> dict[str, tf.Tensor]:
@@ -149,13 +148,12 @@ def _compile_loop(loop: Loop, passes: Passes) -> Any:
     """Return the compiled loop, which captures what it reads of the passes: they are not made again in each stretch."""
     number, state = tf.TensorSpec([], tf.int32), tf.nest.map_structure(tf.TensorSpec.from_tensor, loop.start)
 
-    @tf.function(input_signature=[state, number, number, number], autograph=False)
     def advance(state: Any, first: tf.Tensor, last: tf.Tensor, at_once: tf.Tensor) -> Any:
         with running(at_once):
             state = loop.advance(state, first, last, items_at_once(at_once, tf.shape(passes.images)[0]))
         return state, _parts(loop.finish(state))
 
-    return concrete(advance)
+    return compile_function(advance, state, number, number, number)
 
 
 def batch_specs(network: TracedNetwork) -> list[Any]:

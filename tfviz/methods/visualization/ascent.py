@@ -14,7 +14,7 @@ from tfviz.methods.visualization.readout import Place, Share, of_one_place, read
 from tfviz.methods.visualization.recipe import Recipe
 from tfviz.methods.visualization.regularizers import constrain, penalty
 from tfviz.methods.visualization.transformations import draw_movement, transform
-from tfviz.network.program import concrete, on_its_own
+from tfviz.network.program import compile_function, on_its_own
 from tfviz.network.replay import waking
 from tfviz.network.traced import TracedNetwork
 
@@ -77,12 +77,8 @@ def compile_values(network: TracedNetwork, plan: Plan, setting: Setting) -> Any:
     signature = [tf.TensorSpec([None, *plan.shape]), _specification(setting.shares)]
     return network.remember(
         ("values", plan.shape, plan.places),
-        lambda network: concrete(
-            tf.function(
-                lambda images, shares: read_out(network, network.replay(images), plan.places, shares),
-                input_signature=signature,
-                autograph=False,
-            )
+        lambda network: compile_function(
+            lambda images, shares: read_out(network, network.replay(images), plan.places, shares), *signature
         ),
     )
 
@@ -96,7 +92,6 @@ def _compile(network: TracedNetwork, plan: Plan, state: State, setting: Setting)
     number = tf.TensorSpec([], tf.int32)
     fixed = Setting(_specification(setting.shares), colors)
 
-    @tf.function(input_signature=[_specification(state), fixed, number, number, number], autograph=False)
     def ascend(
         state: State, setting: Setting, seed: tf.Tensor, first: tf.Tensor, last: tf.Tensor
     ) -> tuple[State, tf.Tensor]:
@@ -112,7 +107,7 @@ def _compile(network: TracedNetwork, plan: Plan, state: State, setting: Setting)
         _, state, history = tf.while_loop(lambda number, *_: number < last, body, (first, state, history))
         return state, history.stack()
 
-    return concrete(ascend)
+    return compile_function(ascend, _specification(state), fixed, number, number, number)
 
 
 def _step(

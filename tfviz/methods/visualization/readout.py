@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tfviz.methods.visualization.objectives import Objective, Term
 from tfviz.methods.visualization.transformations import Movement
-from tfviz.network.program import Value, concrete
+from tfviz.network.program import Value, compile_function
 from tfviz.network.traced import TracedNetwork
 
 
@@ -91,6 +91,6 @@ def _map_shape(network: TracedNetwork, path: str, image_shape: Sequence[int]) ->
     layer = network.find_layer(path)
     if None in layer.shape:
         images = tf.TensorSpec([None, *image_shape])
-        trace = tf.function(lambda images: layer.to_map(network.replay(images)[layer.value]), autograph=False)
-        return tuple(concrete(trace, images=images).output_shapes[1:])
+        traced = compile_function(lambda images: layer.to_map(network.replay(images)[layer.value]), images=images)
+        return tuple(traced.output_shapes[1:])
     return tuple(size for size in layer.shape if size is not None)

@@ -7,9 +7,8 @@ import weakref
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import tensorflow as tf
 
-from tfviz.network.program import COUNTING, Program, Step, Value, concrete
+from tfviz.network.program import COUNTING, Program, Step, Value, compile_function
 from tfviz.network.replay import replay
 from tfviz.network.traced import TracedNetwork
 
@@ -194,7 +193,7 @@ def _after(affine: _Affine, step: Step, number: float, *, is_first: bool) -> _Af
 def _number(network: TracedNetwork, step: Step, operand: Value) -> float | None:
     """Return what an operation takes beside the image, of several numbers their mean; None where they differ widely."""
     program = network.program.giving([operand])
-    read = concrete(tf.function(lambda: replay(program, network._captured)[operand], autograph=False))
+    read = compile_function(lambda: replay(program, network._captured)[operand])
     numbers = read().numpy().astype(np.float64)
     least, mean, most = numbers.min(initial=np.inf), numbers.mean(), numbers.max(initial=-np.inf)
     if step.type in ADDING:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import TfvizError
-from tfviz.network.program import Value, concrete
+from tfviz.network.program import Value, compile_function
 
 if TYPE_CHECKING:
     from tfviz.network.batches import Batch
@@ -83,13 +83,12 @@ def _first_place(network: TracedNetwork, image: np.ndarray, extra_inputs: Mappin
     outputs = [value for step in network.program.steps for value in step.outputs if value in depending]
     floating = [value for value in outputs if value.dtype.is_floating]
 
-    @tf.function(autograph=False)
     def finite(images: tf.Tensor) -> list[tf.Tensor]:
         tensors = network.replay(images, extra_inputs)
         return [tf.reduce_all(tf.math.is_finite(tensors[value])) for value in floating]
 
     images = tf.constant(image)
-    found = zip(floating, concrete(finite, images=images)(images), strict=True)
+    found = zip(floating, compile_function(finite, images=images)(images), strict=True)
     return next((_name(value) for value, is_finite in found if not is_finite), None)
 
 

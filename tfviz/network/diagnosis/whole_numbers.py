@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
-from tfviz.network.program import concrete, is_image
+from tfviz.network.program import compile_function, is_image
 from tfviz.network.traced import TracedNetwork
 
 
@@ -22,7 +22,7 @@ def check_differentiable(network: TracedNetwork) -> None:
 
     spec = tf.TensorSpec([None, *network.image_shape], tf.float32)
     try:
-        found = concrete(tf.function(gradient, input_signature=[spec], autograph=False)).outputs
+        found = compile_function(gradient, spec).outputs
         reason = "no gradient of its score reaches them"
     except UnsupportedModelError:  # An operation without a gradient: what needs one says so, and the rest runs.
         return
@@ -30,17 +30,15 @@ def check_differentiable(network: TracedNetwork) -> None:
         found, reason = [], str(error).splitlines()[0]
     if found:
         return
-    taken, hint = f"takes {network.image.dtype.name} images", ""
-    if network.cut:
-        follows = network.program.depending_on([network.image])
-        later = [
-            step.name
-            for step in network.program.steps
-            if step.outputs
-            and step.outputs[0] in follows
-            and is_image(step.outputs[0])
-            and step.outputs[0].dtype.is_floating
-        ]
-        taken = f"decodes {network.image.dtype.name} images at {network.cut!r}"
-        hint = f"; choose a later cut, such as {later[0]!r}" if later else ""
-    raise UnsupportedModelError(f"the model {taken} and works on whole numbers beyond a cast: {reason}{hint}")
+    images = f"{network.image.dtype.name} images"
+    taken = f"decodes {images} at {network.cut!r}" if network.cut else f"takes {images}"
+    raise UnsupportedModelError(f"the model {taken} and works on whole numbers beyond a cast: {reason}{_hint(network)}")
+
+
+def _hint(network: TracedNetwork) -> str:
+    """Return where a network that decodes its images could be cut instead: where it first makes floats of them."""
+    follows = network.program.depending_on([network.image])
+    made = (step.outputs[0] for step in network.program.steps if step.outputs)
+    later = [value for value in made if value in follows and is_image(value) and value.dtype.is_floating]
+    named = [value.step.name for value in later if value.step]
+    return f"; choose a later cut, such as {named[0]!r}" if network.cut and named else ""

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.network.layers import Layer
-from tfviz.network.program import Step, Value, concrete
+from tfviz.network.program import Step, Value, compile_function
 from tfviz.network.traced import TracedNetwork
 
 # Floating-point operations whose gradient is none, or zero everywhere. What gives whole numbers has none either.
@@ -92,7 +92,7 @@ def _compile_saturated(network: TracedNetwork) -> Any:
         return found
 
     spec = tf.TensorSpec([None, *network.image_shape], tf.float32)
-    return concrete(tf.function(saturated, input_signature=[spec], autograph=False))
+    return compile_function(saturated, spec)
 
 
 def _named(network: TracedNetwork, step: Step) -> str:

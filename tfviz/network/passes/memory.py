@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tfviz.network.program import concrete
+from tfviz.network.program import compile_function
 from tfviz.network.traced import TracedNetwork
 
 AFFORDED = 1_600_000_000
@@ -52,5 +52,5 @@ def _measured(network: TracedNetwork, shape: tuple[int, ...]) -> int:
             tensors = network.replay(images, extra_inputs)
             shapes.update({value: tensors[value].shape for value in depending})
 
-        concrete(tf.function(measure, autograph=False), images=spec)
+        compile_function(measure, images=spec)
     return sum(value.dtype.size * (shapes[value][1:].num_elements() or 0) for value in depending)

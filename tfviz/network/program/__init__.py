@@ -3,7 +3,7 @@
 from tfviz.network.program.compiled_functions import CompiledFunctions
 from tfviz.network.program.compiling import (
     checked,
-    concrete,
+    compile_function,
     on_its_own,
     operation_without_gradient,
     reason_of,

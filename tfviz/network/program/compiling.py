@@ -19,14 +19,16 @@ AFTER = re.compile(r"\n\t \[\[|\n+Stack trace for op definition|\{\{node [^}]*\}
 WITHOUT_GRADIENT = re.compile(r"(?:gradient registry has no entry for: |op type: )(\w+)")
 
 
-def concrete(function: Any, **specs: Any) -> Any:
-    """Return the one concrete function of a tf.function with an input signature, or of arguments by name.
+def compile_function(function: Callable[..., Any], *specs: Any, **named: Any) -> Any:
+    """Return a function of tensors compiled for arguments of these specs, those by position or those by name.
 
-    Raises `UnsupportedModelError` where it asks for a gradient through an operation that has none.
+    Raises `UnsupportedModelError` if it asks for a gradient through an operation that has none.
     """
+    # Autograph would turn an error of tfviz into one of TensorFlow, of many lines.
+    traced = tf.function(function, input_signature=specs or None, autograph=False)
     try:
         # A concrete function cannot be traced again, and is called 0.1 ms faster than a tf.function.
-        found = function.get_concrete_function(**specs)
+        found = traced.get_concrete_function(**named)
     except LookupError as error:
         lacking = operation_without_gradient(error)
         raise UnsupportedModelError(

@@ -16,7 +16,7 @@ from tfviz.network.geometry import settled
 from tfviz.network.heads import Head, Outputs
 from tfviz.network.layers import Layer, Layers, Shape
 from tfviz.network.opening import Source, own_tensor
-from tfviz.network.program import CompiledFunctions, Value, concrete, find_inputs, program_of
+from tfviz.network.program import CompiledFunctions, Value, compile_function, find_inputs, program_of
 from tfviz.network.replay import NOTHING, Change, Rule
 from tfviz.network.rewriting import at_rest, decoded, in_format, open_batch, with_channels_last
 from tfviz.network.traced.reopening import Reopened
@@ -239,9 +239,8 @@ def _compile_logits(network: TracedNetwork) -> Any:
         return network.read_logits(network.replay(images, extra_inputs))
 
     images = tf.TensorSpec([None, *network.image_shape], tf.float32)
-    return concrete(tf.function(logits, input_signature=[images, network.extra_inputs], autograph=False))
+    return compile_function(logits, images, network.extra_inputs)
 
 
 def _compile_decoding(network: TracedNetwork) -> Any:
-    specs = [tf.TensorSpec([None], tf.string), network.extra_inputs]
-    return concrete(tf.function(network.decoded, input_signature=specs, autograph=False))
+    return compile_function(network.decoded, tf.TensorSpec([None], tf.string), network.extra_inputs)
