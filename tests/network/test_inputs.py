@@ -476,7 +476,7 @@ def test_which_input_is_the_image(tmp_path):
         tfviz.trace(str(tmp_path))
     with pytest.raises(UnsupportedModelError, match="no input 'lefd'; did you mean 'left'"):
         tfviz.trace(str(tmp_path), input="lefd")
-    with pytest.raises(UnsupportedModelError, match="the input 'place' is no image"):
+    with pytest.raises(UnsupportedModelError, match="the input 'place' is not an image"):
         tfviz.trace(str(tmp_path), input="place")
 
 

@@ -1,4 +1,10 @@
-"""A traced function as a list of steps, what it takes, and how functions are compiled."""
+"""A traced function as a flat list of steps, the form in which every network is read, rewritten and run.
+
+The second stop on the way opening -> program -> layers -> batches -> replay -> traced -> passes -> trace: `opening`
+hands over one traced function; `layers` and `geometry` read its steps, `rewriting` changes them, `replay` runs them.
+Read `program` first (values, steps, programs), then `operations` (one step run again), `inputs` (which argument is the
+image) and `compiling` (functions that are traced once). TensorFlow's private parts are touched in `internals` alone.
+"""
 
 from tfviz.network.program.compiled_functions import CompiledFunctions
 from tfviz.network.program.compiling import (

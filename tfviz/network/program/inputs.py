@@ -1,4 +1,11 @@
-"""What a network takes: the image that is explained, the inputs that are held, and the records that images are in."""
+"""Sorts the arguments of a network: the image that is explained, the inputs held fixed, the records that are decoded.
+
+A signature that decodes files is one program, not two models. Its image is the first batch of decoded images that
+everything else follows from, and the program is cut there: the part before it runs as it is, so that no decoding need
+be differentiable, or known. The part after the cut may still ask how many records there are (`COUNTING`), but not for
+their contents. Operations have no types of their own: types follow from inputs, so that a network of uint8 images is
+replayed with floats.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +22,7 @@ from tfviz.network.program.program import Program, Value
 
 EXPECTED = "images (N, height, width, channels) or encoded ones, strings (N,)"
 LISTED = 8
-# What tells of the encoded images no more than how many they are.
+# Operations that tell no more about the encoded images than how many there are.
 COUNTING = frozenset({"Shape", "ShapeN", "Size", "Rank"})
 HANDED_ON = frozenset({"Identity", "IdentityN", "Reshape", "ExpandDims", "Squeeze"})
 
@@ -37,11 +44,11 @@ class Decoding:
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """Which arguments of a program are what.
+    """The role of each argument of a program.
 
-    name: the input that is, or holds, the image. image: its value, the decoded one where it is encoded. extra_inputs:
-    the inputs that are held fixed, by name. alias: what a Keras model calls its one input. program: what runs from the
-    image on. decoding: None where images are numbers. data_format: how the model itself takes its images; `image` is
+    name: the input that is, or holds, the image. image: its value; after decoding, if it is encoded. extra_inputs: the
+    inputs that are held fixed, by name. alias: what a Keras model calls its one input. program: what runs from the
+    image on. decoding: None if images are numbers. data_format: how the model itself takes its images; `image` is
     (N, H, W, C).
     """
 
@@ -55,13 +62,14 @@ class Inputs:
 
     @cached_property
     def specs(self) -> dict[str, tf.TensorSpec]:
-        """What the inputs beside the image are, by name."""
+        """The specs of the inputs beside the image, by name."""
         return {name: tf.TensorSpec(value.shape, value.dtype) for name, value in self.extra_inputs.items()}
 
     def arguments(self, images: tf.Tensor, extra_inputs: Mapping[str, tf.Tensor]) -> dict[Value, tf.Tensor]:
         """Return the arguments of `program`, without the variables, for float32 images (N, H, W, C).
 
-        Whole-numbered inputs are given float images: the operations take them as they are, and a cast is none.
+        A network of integer images is given float ones: its operations take them as they are, and its cast to float
+        leaves them unchanged.
         """
         dtype = self.image.dtype
         found = {self.image: tf.cast(images, dtype) if dtype.is_floating else images}
@@ -94,9 +102,9 @@ def rows_of(
 
 
 def find_inputs(program: Program, given: Mapping[str, Value], name: str | None, cut: str | None) -> Inputs:
-    """Return what each of the inputs `given` by name is, where `name` is the image's and `cut` where it is decoded.
+    """Return the roles of the inputs `given` by name; `name`: the image's. `cut`: the operation that decodes it.
 
-    Raises `UnsupportedModelError` where none or several may be the image, or the image cannot be cut out.
+    Raises `UnsupportedModelError` if none or several may be the image, or the image cannot be cut out.
     """
     name = _choose(given, name)
     image = given[name]
@@ -119,7 +127,7 @@ def find_inputs(program: Program, given: Mapping[str, Value], name: str | None, 
         counted=_takes(rest, image),
         one_by_one=image.shape[0] == 1,
     )
-    # What made the image is no part of the network.
+    # The steps that made the image are not a part of the network.
     decoded.step = None
     return Inputs(name, decoded, extra_inputs, rest, decoding)
 
@@ -134,12 +142,12 @@ def _choose(given: Mapping[str, Value], name: str | None) -> str:
     usable = usable or [each for each, value in given.items() if is_encoded(value)]
     if name is not None:
         if not (is_image(given[name]) or is_encoded(given[name])):
-            raise UnsupportedModelError(f"the input {name!r} is no image: {_described(given)}; expected {EXPECTED}")
+            raise UnsupportedModelError(f"the input {name!r} is not an image: {_described(given)}; expected {EXPECTED}")
         return name
     if len(usable) != 1:
-        say = f"say which with input={usable[0]!r} (--input-name)" if usable else f"expected one input of {EXPECTED}"
+        hint = f"say which with input={usable[0]!r} (--input-name)" if usable else f"expected one input of {EXPECTED}"
         several = "several inputs that may be the image" if usable else "no input that may be an image"
-        raise UnsupportedModelError(f"the model has {several} ({_described(given)}); {say}")
+        raise UnsupportedModelError(f"the model has {several} ({_described(given)}); {hint}")
     return usable[0]
 
 
@@ -148,7 +156,7 @@ def _described(given: Mapping[str, Value]) -> str:
 
 
 def _find_cut(program: Program, records: Value, name: str | None) -> tuple[Value, Program]:
-    """Return the first batch of images that all else follows from, or that of the name, and the program after it."""
+    """Return the first batch of images that all else follows from, or the one named, and the program after it."""
     follows = program.depending_on([records])
     made = [value for step in program.steps for value in step.outputs if value in follows and is_image(value)]
     candidates = [value for value in made if value.shape[0] is None]
@@ -166,12 +174,12 @@ def _find_cut(program: Program, records: Value, name: str | None) -> tuple[Value
             f"the images at {name!r} cannot be cut out: the outputs depend on the records beside them too"
         )
     found = ", ".join(map(repr, list(names)[:LISTED])) or "no image"
-    wrong = f"no operation {name!r} gives" if name is not None else "nothing in the model is"
-    raise UnsupportedModelError(f"{wrong} a batch of decoded images that all else follows from; it makes {found}")
+    problem = f"no operation {name!r} gives" if name is not None else "nothing in the model is"
+    raise UnsupportedModelError(f"{problem} a batch of decoded images that all else follows from; it makes {found}")
 
 
 def _after(program: Program, records: Value, image: Value) -> Program | None:
-    """Return what runs from `image` on; None where that needs more of the records than their number."""
+    """Return what runs from `image` on; None if that needs more of the records than their number."""
     rest = program.giving(program.outputs, known=[image])
     told = {records}
     for step in rest.steps:

@@ -1,6 +1,7 @@
 """The one module that touches what TensorFlow does not publish.
 
-Every use stands here with its reason, and `tests/test_internals.py` fails loudly when a TensorFlow release changes it.
+Every use stands here with its reason, and `tests/network/test_internals.py` fails loudly when a TensorFlow release
+changes it. Everything else is built on `tf.raw_ops`, operations' public attributes and `tf.custom_gradient`.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ def function_graph(graph: tf.Graph, name: str) -> tf.Graph:
     """Return the graph of the function `name` that an operation of `graph` calls.
 
     Private because there is no public way from a call operation to the function that it names. The graph's own library
-    holds the functions that were traced in this process or loaded from a SavedModel; what only the runtime knows is
-    rebuilt from its definition.
+    holds the functions that were traced in this process or loaded from a SavedModel; a function that only the runtime
+    knows is rebuilt from its definition.
     """
     function = graph._get_function(name)
     if function is not None and hasattr(function, "graph"):
@@ -73,7 +74,7 @@ def has_python_function(token: bytes) -> bool:
 
 
 def forget_gradients(graph: tf.Graph) -> None:
-    """Take the custom gradients of a finished graph out of TensorFlow's registry.
+    """Remove the custom gradients of a finished graph from TensorFlow's registry.
 
     Private because nothing public does it: the registry keeps every one for ever, and with it the graph and the weights
     of the model that it reads. A graph whose backward pass is made needs them no more, nor do the functions it calls.
@@ -88,7 +89,7 @@ def forget_gradients(graph: tf.Graph) -> None:
 def distributed_variable(variable: Any) -> Any:
     """Return the variable of a `tf.distribute` strategy that a function's variable is, or is one replica's copy of.
 
-    None where it is neither. Private because a function that was traced here reads one copy, which alone leads to the
+    None if it is neither. Private because a function that was traced here reads one copy, which alone leads to the
     others.
     """
     if isinstance(variable, tf.distribute.DistributedValues):
@@ -100,7 +101,7 @@ def distributed_variable(variable: Any) -> Any:
 def unpublished_operation(operation_type: str) -> Callable[..., Any] | None:
     """Return an operation that is not among `tf.raw_ops`, for graphs alone, called by the names of its definition.
 
-    Private because it is: `keras.ops.slice_update` is `XlaDynamicUpdateSlice`. None where there is none of that type,
+    Private because it is: `keras.ops.slice_update` is `XlaDynamicUpdateSlice`. None if there is none of that type,
     and for one that runs functions, since what these compute would have to be replayed, too.
     """
     definition = operation_definition(operation_type)

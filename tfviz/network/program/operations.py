@@ -1,4 +1,10 @@
-"""One operation of a traced model run again, on other inputs."""
+"""One operation of a traced model run again, on other inputs.
+
+The operation is called by its name in `tf.raw_ops` with the attributes that it has in the graph. Attributes that follow
+from the inputs, such as their type, are left out, so that the same step runs on tensors of another type. The arguments
+of a few raw operations have other names than in their definition; both lists have the same order, which a test checks
+for every operation of TensorFlow.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +24,7 @@ UNCHANGED: Mapping[str, Any] = {}
 
 
 def run_operation(step: Step, inputs: Sequence[tf.Tensor], changed: Mapping[str, Any] = UNCHANGED) -> Tensors:
-    """Run the operation of a step that holds no program, on other inputs and with other attributes, if it has them."""
+    """Run the operation of a step without inner programs on other inputs, with its attributes `changed` by name."""
     operation = step.operation
     function, names = _raw_signature(step.type)
     definition = operation.op_def
@@ -37,7 +43,7 @@ def _raw_signature(operation_type: str) -> tuple[Callable[..., Any], dict[str, s
     """Return the raw operation and, for each name in its definition, the name of its argument.
 
     A few of `tf.raw_ops` differ (`Squeeze.squeeze_dims` and `Mean.reduction_indices` are both `axis`). The names that
-    are left over on either side stand in the same order, which a test checks for every operation of TensorFlow.
+    are left over on either side stand in the same order.
     """
     function = getattr(tf.raw_ops, operation_type, None)
     if function is None:

@@ -1,4 +1,11 @@
-"""A traced function as one flat list of steps: nested calls inlined, operations that nothing needs dropped."""
+"""A traced function as one flat list of steps: nested calls inlined, operations that nothing needs dropped.
+
+A model is traced once and its operations are run again one by one under our own tape. Hooks and clones depend on how a
+model is written; a list of operations does not, so nesting, sharing, subclassing and exporting make no difference, and
+nothing of the user's is touched. A `Value` is a tensor of the trace and a `Step` an operation under its full scoped
+name, from which `layers` reads the layers. What cannot be inlined (conditions, loops, calls that XLA must compile)
+stays one step that holds its programs.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +24,14 @@ CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 CONDITIONS = {"If": ("then_branch", "else_branch"), "StatelessIf": ("then_branch", "else_branch")}
 CASES = {"Case": "branches", "StatelessCase": "branches"}
 LOOPS = {"While": ("cond", "body"), "StatelessWhile": ("cond", "body")}
-# What they give follows from the shape of what they are given, and not from its numbers.
+# Their results follow from the shape of their inputs, and not from the numbers in them.
 SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"})
 # TensorFlow 1 loops are cycles in the graph, which a list of steps cannot express.
 CYCLES = frozenset({"Enter", "NextIteration", "LoopCond"})
 
 
 def _cast(tensor: tf.Tensor, value: Value, dtype: tf.DType) -> tf.Tensor:
-    # Only float32 is ever replayed in another type; a network of whole numbers is given floats, which stay.
+    # Only float32 is ever replayed in another type; a network of integers is given floats, which stay.
     return tf.cast(tensor, dtype) if value.dtype == tf.float32 and tensor.dtype != dtype else tensor
 
 
@@ -37,16 +44,16 @@ class Value:
     step: Step | None = None
 
     def zeros(self) -> tf.Tensor:
-        """Return zeros, or empty texts, of its shape and type: one where a size is open."""
+        """Return zeros, or empty strings, of its shape and type; an open size is 1."""
         return tf.zeros([size or 1 for size in self.shape], self.dtype)
 
     def constant(self) -> Any:
-        """Return the array that a value always is, as far as TensorFlow tells without running it; else None."""
+        """Return the array that a value always is, if TensorFlow can tell without running it; else None."""
         made = self.step
         return None if made is None else tf.get_static_value(made.operation.outputs[made.outputs.index(self)])
 
     def as_traced(self, tensor: tf.Tensor) -> tf.Tensor:
-        """Return the tensor of a replay in this value's own type, where a shorter one stands for float32."""
+        """Return the tensor of a replay in this value's own type, if it was computed in a shorter one than float32."""
         return _cast(tensor, self, self.dtype)
 
 
@@ -54,7 +61,7 @@ class Value:
 class Step:
     """One operation of a program, under its full scoped name, with the programs that it runs inside.
 
-    taken: the types of its inputs where it runs in a reduced precision, see `precision`; empty for those of the values.
+    taken: the types of its inputs if it runs in a reduced precision, see `precision`; empty for those of the values.
     """
 
     operation: tf.Operation
@@ -70,7 +77,7 @@ class Step:
         return str(self.operation.type)
 
     def branch(self, chosen: Any) -> Program:
-        """Return which of its programs a condition, or a case, runs for the value of its first input."""
+        """Return the program that a condition, or a case, runs for the value of its first input."""
         # The first branch of a condition is for true; a case out of bounds is the last one.
         number = int(not chosen) if self.type in CONDITIONS else int(chosen)
         return self.programs[number if 0 <= number < len(self.programs) else -1]
@@ -83,15 +90,15 @@ class Step:
 
 @dataclass(eq=False, repr=False)
 class Boundary(Step):
-    """A step in front of the model, which gives it the image as it takes it: no layer, and no operation of its own."""
+    """A step in front of the model that turns the image into the order that it takes; not an operation of the model."""
 
 
 @dataclass(eq=False, repr=False)
 class EachImage(Step):
-    """Steps that are run on each image by itself, as one: its one program gives the values of one image.
+    """Several steps as one that is run on each image by itself: its one program computes the values of one image.
 
-    The first input is the images, which says how many there are. alone: the specs of its outputs for one image.
-    split: for every other input whether it holds something of each image, or the same for all.
+    The first input is the images, which tell how many there are. alone: the specs of its outputs for one image.
+    split: for every other input, whether it has rows for each image or is the same for all.
     """
 
     alone: tuple[tf.TensorSpec, ...] = ()
@@ -99,7 +106,7 @@ class EachImage(Step):
 
     @property
     def type(self) -> str:
-        """No operation's type, since what it does to its inputs is not what any operation does."""
+        """Not the type of any operation, since no operation does what this step does."""
         return "EachImage"
 
 
@@ -120,7 +127,7 @@ class Program:
                 yield from program.all_steps()
 
     def giving(self, outputs: list[Value], known: Collection[Value] = ()) -> Program:
-        """Return this program without the steps that `outputs` do not need where the values `known` are given to it."""
+        """Return the part of this program that `outputs` need, with the values `known` as further arguments."""
         needed = self.needed_for(outputs, known)
         steps = [step for step in self.steps if any(value in needed for value in step.outputs)]
         return Program([*known, *self.inputs], steps, outputs, self.calls)
@@ -146,7 +153,7 @@ class Program:
         return Counter(self.outputs) + Counter(value for step in self.steps for value in step.inputs)
 
     def needed_for(self, results: Iterable[Value], known: Collection[Value] = ()) -> set[Value]:
-        """Return the values that any of `results` depends on, those included, but for the `known` and theirs."""
+        """Return the values that any of `results` depends on, those included, up to the `known` ones."""
         found = {*results}.difference(known)
         for step in reversed(self.steps):
             if any(value in found for value in step.outputs):
@@ -171,7 +178,7 @@ def by_argument(operation: tf.Operation, definitions: Iterable[Any], values: Ite
 def is_compiled_call(operation: tf.Operation) -> bool:
     """Return whether `operation` calls a function that must be compiled by XLA as a whole.
 
-    Keras wraps depthwise convolutions so on CPU: without XLA their grouped gradient has no kernel.
+    Keras wraps depthwise convolutions in one on CPU: without XLA their grouped gradient has no kernel.
     """
     if operation.type not in CALLS:
         return False
