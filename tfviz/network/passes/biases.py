@@ -124,7 +124,7 @@ def find_biases(network: TracedNetwork) -> tuple[Bias, ...]:
 
 def _reached(network: TracedNetwork) -> frozenset[Value]:
     """Return the values that a gradient of the score goes through on its way to the image."""
-    forward, quantised = {network.image}, network.running.straight_through.whole
+    forward, quantised = {network.image}, network.running.straight_through.integers
     for step in network.program.steps:
         if step.type not in CONSTANTS and any(value in forward for value in step.inputs):
             # Variants are the lists that a loop collects its results in.

@@ -1,4 +1,11 @@
-"""The scales of a batch normalisation folded into the convolution before it, in the backward pass."""
+"""Folds the scales of a batch normalisation into the convolution before it, in the backward pass alone.
+
+On its way back a gradient is scaled by channel and then convolved; convolving it with a scaled kernel gives the same,
+and the kernel is often the smaller of the two (`LIGHT`). The chain of additions and multiplications by channel goes on
+as long as their operands are the same for every image and nothing else reads the values between. The forward pass stays
+as it is: folding it, too, was as exact against float64 and 8 % faster on MobileNetV2, but its other rounding tipped a
+ReLU over in one image of six, and with it the gradient by up to 5 %.
+"""
 
 from __future__ import annotations
 
@@ -16,29 +23,29 @@ CONVOLUTIONS = DEPTHWISE | {"Conv2D"}
 NORMALISATIONS = frozenset({"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"})
 SUMS = frozenset({"Add", "AddV2", "BiasAdd"})
 LIGHT = 1.0
-"""A kernel is scaled instead of the gradient where it has at most so many weights for each number of one image's
-feature map."""
+"""The most weights of a kernel, for each number of one image's feature map, for which the kernel is scaled instead of
+the gradient."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """A convolution and what follows it up to the last scale by channel, the same for every image."""
+    """A convolution and the `chain` of steps behind it up to the last scale by channel, the same for every image."""
 
     convolution: Step
     chain: tuple[Step, ...]
 
     @property
     def value(self) -> Value:
-        """What the last operation gives."""
+        """The result of the chain."""
         return self.chain[-1].outputs[0]
 
     @property
     def hidden(self) -> set[Value]:
-        """The values that are gone past."""
+        """The values inside the fold, which a replay does not compute."""
         return {step.outputs[0] for step in (self.convolution, *self.chain[:-1])}
 
     def scale(self, tensors: Mapping[Value, tf.Tensor]) -> tf.Tensor:
-        """Return by what the chain multiplies each channel (c,)."""
+        """Return the factor (c,) by which the chain multiplies each channel."""
         value = self.convolution.outputs[0]
         scale = tf.ones(value.shape[-1:], value.dtype)
         for step in self.chain:
@@ -53,7 +60,7 @@ class Fold:
 
 
 def find_folds(program: Program, depending: Collection[Value], uses: Counter[Value]) -> tuple[Fold, ...]:
-    """Return the convolutions of a program that a scale by channel follows, with all up to the last.
+    """Return the convolutions of a program that are followed by a scale by channel, each with its chain.
 
     depending: the values that follow from the image. uses: how often each value is read.
     """
@@ -78,7 +85,7 @@ def _scales(step: Step) -> bool:
 
 
 def _may_scale(step: Step, depending: Collection[Value]) -> bool:
-    """Return whether the kernel is the same for all images, and small beside what the convolution makes of one."""
+    """Return whether the kernel is the same for all images, and small compared with the result for one image."""
     kernel, result = step.inputs[1], step.outputs[0]
     if kernel in depending or not is_exact(step) or step.operation.get_attr("data_format") != b"NHWC":
         return False
@@ -87,7 +94,7 @@ def _may_scale(step: Step, depending: Collection[Value]) -> bool:
 
 
 def _is_affine(step: Step, value: Value, depending: Collection[Value]) -> bool:
-    """Return whether a step scales or shifts the channels of `value`, each image's alike."""
+    """Return whether a step scales or shifts the channels of `value`, in the same way for every image."""
     operands = [each for each in step.inputs if each is not value]
     if any(each in depending for each in operands):
         return False

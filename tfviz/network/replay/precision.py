@@ -1,4 +1,10 @@
-"""A network in a shorter floating-point type: which of its operations run in that type."""
+"""Runs a network in a shorter floating-point type: which of its operations take that type.
+
+A precision is a property of steps, not of a program: each says in which types it takes its inputs (`Step.taken`), and
+the replay casts them. A step takes the shorter type if TensorFlow has the operation and its gradient in it, which is
+tried once for each kind of step. What is made of weights alone stays float32 and is rounded once. Loops that their own
+numbers end are not rounded: in bfloat16, 256 + 1 is 256, for ever.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +19,7 @@ from tfviz.network.program import LOOPS, Program, Step, Value, by_argument, has_
 
 FULL = "float32"
 PRECISIONS: dict[str, tf.DType] = {FULL: tf.float32, "bfloat16": tf.bfloat16, "float16": tf.float16}
-# What stays as it is: the first hands bits on, not numbers; sums soon leave the range of float16, which ends at 65,504.
+# Operations that stay in float32: Bitcast hands on bits, not numbers; sums soon leave float16, which ends at 65,504.
 KEPT = {"bfloat16": frozenset({"Bitcast"}), "float16": frozenset({"Bitcast", "Sum", "Mean"})}
 # The one operation whose list of types follows from its inputs and is bound to nothing else.
 IDENTITIES = frozenset({"IdentityN"})
@@ -23,7 +29,7 @@ Follow = Callable[[Program, Collection[Value]], Collection[Value]]
 
 
 def find_precision(name: str | None) -> str:
-    """Return the name of a precision, `float32` for None; raise `TfvizError` where there is none of that name."""
+    """Return the name of a precision, `float32` for None; raise `TfvizError` if there is none of that name."""
     if name is None:
         return FULL
     if not isinstance(name, str) or name not in PRECISIONS:
@@ -36,16 +42,16 @@ def find_precision(name: str | None) -> str:
 def in_precision(program: Program, image: Value, name: str) -> Program:
     """Return a program whose steps run in another precision; its values are those of the program.
 
-    A step takes the other type where it works on what the float32 `image` gives it, and TensorFlow has it and its
+    A step takes the other type if it works on what the float32 `image` gives it, and TensorFlow has it and its
     gradient in that type on this machine's first kind of device. All else stays as it is, with casts around it: what is
-    made of weights and constants alone (these are cast once a pass), whole numbers, float64, operations on
-    variables and on lists of tensors, and loops that what they compute can end.
+    made of weights and constants alone (these are cast once a pass), integers, float64, operations on variables and on
+    lists of tensors, and loops that end by what they compute.
     """
     return program if name == FULL else _Reduction(PRECISIONS[name]).of_program(program, [image])
 
 
 class _Reduction:
-    """How programs run in a type. The operations that were tried are known by their type and those of their inputs."""
+    """Programs in a shorter type. It remembers which operations fit, by their type and those of their inputs."""
 
     def __init__(self, dtype: tf.DType) -> None:
         self._dtype = dtype
@@ -53,7 +59,7 @@ class _Reduction:
         self._tried: dict[Any, bool] = {}
 
     def of_program(self, program: Program, sources: Collection[Value], *, compiled: bool = False) -> Program:
-        """Return a program in the type, where its inputs `sources` depend on the image; `compiled` by XLA or not."""
+        """Return a program in the type, whose inputs `sources` depend on the image; `compiled` by XLA or not."""
         reached = _reached(program, sources)
         steps = [self._of_step(step, reached, compiled) for step in program.steps]
         return replace(program, steps=steps)
@@ -68,14 +74,14 @@ class _Reduction:
         return replace(step, taken=taken) if changes and self._fits(step, taken, compiled) else step
 
     def _of_programs(self, step: Step, reached: Collection[Value], compiled: bool) -> Step:
-        # The first input of a condition chooses, and is none of its branches'.
+        # The first input of a condition chooses a branch, and is not given to it.
         ahead = len(step.inputs) - len(step.programs[0].inputs)
         places = {place - ahead for place, value in enumerate(step.inputs) if value in reached}
         compiled = compiled or is_compiled_call(step.operation)
         if step.type in LOOPS:
             condition, body = step.programs
             decisive = _carried(body, places, Program.depending_on)
-            # Rounded, what it waits for may never come.
+            # With rounded numbers, the loop may never end.
             if condition.depending_on(condition.inputs[place] for place in decisive).intersection(condition.outputs):
                 return step
             places = _carried(body, places, _reached)
@@ -86,7 +92,7 @@ class _Reduction:
         return replace(step, programs=tuple(inside))
 
     def _types_of(self, step: Step, reached: Collection[Value]) -> tuple[tf.DType, ...]:
-        """Return the type that each input of a step would have: those whose type follows the image's change."""
+        """Return the type of each input in the new precision: changed if it must be that of what the image reaches."""
         kept = tuple(value.dtype for value in step.inputs)
         if step.type in KEPT[self._dtype.name] or HANDLES.intersection(
             value.dtype for value in (*step.inputs, *step.outputs)
@@ -123,7 +129,7 @@ class _Reduction:
 
 
 def _reached(program: Program, sources: Collection[Value]) -> set[Value]:
-    """Return the floating-point values, and the lists of such, that the sources reach by way of others."""
+    """Return the floating-point values, and lists of such, that the sources reach by way of others of the kind."""
     found = set(sources)
     for step in program.steps:
         if any(value in found for value in step.inputs):
@@ -143,9 +149,9 @@ def _carried(body: Program, places: Collection[int], follow: Follow) -> set[int]
 
 
 def _type_attributes(step: Step) -> list[str | int | None]:
-    """Return what the type of each input of a step is bound to: an attribute's name, a number of its own, or nothing.
+    """Return what determines the type of each input of a step: an attribute's name, a number of its own, or nothing.
 
-    A list of types may be those of a function that somebody else wrote; only the lists of identities follow the inputs.
+    A list of types may be that of a function that somebody else wrote; only those of identities follow the inputs.
     """
     if step.type in IDENTITIES:
         return list(range(len(step.inputs)))

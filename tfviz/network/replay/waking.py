@@ -1,7 +1,7 @@
-"""Nonlinearities that may block the whole gradient of an image, and what lets it through.
+"""Lets gradients through nonlinearities that block the whole gradient of an image.
 
-Olah, Mordvintsev, Schubert, "Feature Visualization", Distill 2017: an image that wakes no unit is no dead end. What may
-be dead is told from the program and not from names: a ReLU, or what is made of one value alone by elementwise
+Olah, Mordvintsev, Schubert, "Feature Visualization", Distill 2017: an image that wakes no unit is not a dead end. What
+may be dead is told from the program and not from names: a ReLU, or what is made of one value alone by elementwise
 operations among which one clips or compares (`maximum(x, 0)`, clips, `x * (x > 1)`). It is taken as a whole, so that a
 PReLU of two ReLUs, or x + relu(x), is never dead: a gradient comes through it.
 """
@@ -17,7 +17,7 @@ from tfviz.network.program import LOOPS, Program, Step, Value, run_operation
 from tfviz.network.replay.rules import REDIRECTED, RELUS, Backward, Rule
 
 CLIPS = RELUS | {"Maximum", "Minimum", "ClipByValue"}
-# Beside them, what makes a clip of a value and itself: x · (x > 1), (x + |x|) / 2.
+# Besides these, operations that make a clip of a value and itself: x · (x > 1), (x + |x|) / 2.
 BENDS = CLIPS | {"Abs", "Greater", "GreaterEqual", "Less", "LessEqual"}
 ELEMENTWISE = (
     BENDS
@@ -40,19 +40,19 @@ ELEMENTWISE = (
     | {"Softplus", "Softsign", "Sqrt", "Square", "Sub", "Tanh", "ZerosLike"}
 )
 FAR = 1e4
-"""By so much a feature is moved to see on which side of it a nonlinearity rises."""
+"""How far a feature is moved to see on which side of it a nonlinearity rises."""
 
 
 @dataclass(frozen=True, eq=False)
 class Activation:
-    """What elementwise `steps` make of one value, the `source`, and of constants."""
+    """Elementwise `steps` on one value, the `source`, and on constants."""
 
     source: Value
     steps: tuple[Step, ...]
 
     @property
     def output(self) -> Value:
-        """The value that they make."""
+        """The result of the last step."""
         return self.steps[-1].outputs[0]
 
     def run(self, tensors: Mapping[Value, tf.Tensor], features: tf.Tensor) -> tf.Tensor:
@@ -76,10 +76,10 @@ class Activation:
 
 
 def _awakened(operation: Callable[[tf.Tensor], tf.Tensor], features: tf.Tensor) -> tf.Tensor:
-    """Return `operation(features)`, whose gradient for an image of which it blocks all is what would end that.
+    """Return `operation(features)`, with a gradient that wakes an image of which the operation blocks all.
 
-    Where something comes through, it is the operation's own. Else it is the upstream gradient where the operation can
-    follow it: upwards where it rises for larger features, downwards where it falls for smaller ones.
+    If anything comes through, the gradient is the operation's own. Else it is the upstream gradient where the operation
+    can follow it: upwards where it rises for larger features, downwards where it falls for smaller ones.
     """
 
     @tf.custom_gradient
@@ -87,14 +87,14 @@ def _awakened(operation: Callable[[tf.Tensor], tf.Tensor], features: tf.Tensor) 
         with tf.GradientTape(watch_accessed_variables=False, persistent=True) as tape:
             tape.watch(features)
             made = operation(features)
-        # Here, since in a condition the way back cannot run the operation again.
+        # Run here, since the backward pass of a condition cannot run the operation again.
         rises, falls = operation(features + FAR) > made, operation(features - FAR) < made
 
         def backward(upstream: tf.Tensor) -> tf.Tensor:
             gradient = tape.gradient(made, features, upstream, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             comes_through = tf.reduce_any(gradient != 0, axis=range(1, gradient.shape.rank))
             follows = tf.where(upstream > 0, rises, falls)
-            # Whole images are chosen, which `tf.where` does value by value.
+            # This chooses whole images; `tf.where` would choose value by value.
             return tf.raw_ops.Select(
                 condition=comes_through, x=gradient, y=tf.where(follows, upstream, tf.zeros_like(upstream))
             )
@@ -105,13 +105,13 @@ def _awakened(operation: Callable[[tf.Tensor], tf.Tensor], features: tf.Tensor) 
 
 
 def waking(program: Program, image: Value) -> Rule:
-    """Return the rule that wakes what is dead on the way from the image of a program."""
+    """Return the rule that wakes dead nonlinearities on the way from the image of a program."""
     found = find_activations(program, [image])
     return replace(REDIRECTED, operations=frozenset(), actions={each.steps[-1]: each.wake for each in found})
 
 
 def find_activations(program: Program, sources: Iterable[Value]) -> Iterator[Activation]:
-    """Yield what may be dead in a program, of what depends on the `sources`, and in the programs inside it."""
+    """Yield the activations that may be dead, of what depends on the `sources`, in a program and those inside it."""
     depending = program.depending_on(sources)
     makers = {step.outputs[0]: (place, step) for place, step in enumerate(program.steps) if len(step.outputs) == 1}
     inside: set[Step] = set()
@@ -123,13 +123,13 @@ def find_activations(program: Program, sources: Iterable[Value]) -> Iterator[Act
                 yield found
         for inner in step.programs:
             given = zip(inner.inputs, step.inputs[-len(inner.inputs) :], strict=False)
-            # What a loop hands on to itself may depend on all that it is given.
+            # What a loop hands on to itself may depend on all of its inputs.
             of_image = [value for value, outer in given if step.type in LOOPS or outer in depending]
             yield from find_activations(inner, of_image)
 
 
 def _activation(step: Step, depending: set[Value], makers: Mapping[Value, tuple[int, Step]]) -> Activation | None:
-    """Return the activation that ends with a step: back to the one value that all of it is made of, if there is one."""
+    """Return the activation that ends with a step, back to the one value that all of it is made of, if there is one."""
     steps = {step}
     values = depending.intersection(step.inputs)
     bends = CLIPS if len(values) == 1 else BENDS
@@ -146,7 +146,7 @@ def _activation(step: Step, depending: set[Value], makers: Mapping[Value, tuple[
     if bends.isdisjoint(each.type for each in steps) or sizes[0] != sizes[1] or not sizes[0] or not is_of_numbers:
         return None
     found = tuple(sorted(steps, key=lambda each: makers[each.outputs[0]][0]))
-    # Both ends of a range are clipped by two that follow each other.
+    # A clip of both ends of a range is two activations in a row.
     _, maker = makers.get(source, (-1, None))
     before = _activation(maker, depending, makers) if maker is not None and maker.type in ELEMENTWISE else None
     return Activation(source, found) if before is None else Activation(before.source, (*before.steps, *found))
