@@ -1,4 +1,10 @@
-"""Where an axis of a value goes when an operation is applied: kept, moved, picked from, or mixed into others."""
+"""Follows the axes of a value through operations: kept, moved, picked from, or mixed into others.
+
+This is how tokens are known: which token is which patch follows from the operations and is not counted, so that a class
+token is left out wherever it stands. Operations that move numbers are run once on numbered places, and the result tells
+where each went; for products, reductions and reshapings a rule says which axis stays. The three steps of a Dense layer
+on tokens, a tensordot, hide the axes in between and are taken as one.
+"""
 
 from __future__ import annotations
 
@@ -49,9 +55,10 @@ class Flow:
 
 @dataclass(frozen=True)
 class Carried:
-    """Where an axis went: to which axis of which value, None where a single place was picked from it.
+    """Where an axis went: to which axis of which value, None if a single place was picked from it.
 
-    places: for every place along the new axis the place along the old one, `NOTHING` where something else stands.
+    places: for every place along the new axis the place along the old one, `NOTHING` if it is not of
+    the old one.
     """
 
     value: Value
@@ -60,7 +67,7 @@ class Carried:
 
 
 def flows_of(program: Program) -> list[Flow]:
-    """Return what flows where, in order.
+    """Return the flows of a program, in order.
 
     A tensordot flattens to two axes whose sizes TensorFlow does not know, multiplies, and reshapes back.
     """
@@ -72,7 +79,7 @@ def flows_of(program: Program) -> list[Flow]:
 
 
 def rows_per_image(flows: Sequence[Flow], image: Value) -> dict[Value, Fraction]:
-    """Return how many places the first axis of each value has for an image: as many as windows where it is cut."""
+    """Return how many places the first axis of each value has for an image: several if it is cut to windows."""
     rows = {image: Fraction(1)}
     for flow in flows:
         source = next((value for value in flow.sources if value in rows), image)
@@ -84,7 +91,7 @@ def rows_per_image(flows: Sequence[Flow], image: Value) -> dict[Value, Fraction]
 
 
 def carry(flow: Flow, index: int, axis: int) -> list[Carried]:
-    """Return where an axis of the source number `index` goes; nowhere where its places are mixed."""
+    """Return where an axis of the source number `index` goes; an empty list if its places are mixed."""
     if flow.step.type in MOVES:
         return list(_moved(flow, index, axis))
     size = flow.sources[index].shape[axis]
@@ -94,13 +101,6 @@ def carry(flow: Flow, index: int, axis: int) -> list[Carried]:
         for output, new in kept
         if new is not None and output.shape[new] == size
     ]
-
-
-def constant_of(value: Value) -> Any:
-    """Return the array that a value always is, None where it depends on anything."""
-    if value.step is None:
-        return None
-    return tf.get_static_value(value.step.operation.outputs[value.step.outputs.index(value)])
 
 
 def _flattening(step: Step) -> list[Step]:
@@ -118,7 +118,7 @@ def _before_tensordot(step: Step) -> Value | None:
 
 
 def row_size(value: Value) -> int | None:
-    """Return how many numbers a value has for each place of its first axis, None where that is open."""
+    """Return how many numbers a value has for each place of its first axis, None if that is open."""
     sizes = value.shape[1:] if value.shape.rank else None
     return prod(sizes) if sizes is not None and sizes.is_fully_defined() else None
 
@@ -160,7 +160,7 @@ def _kept_by_einsum(step: Step, index: int, axis: int) -> int | None:
 
 
 def _kept_by_reduction(step: Step, axis: int) -> int | None:
-    reduced = constant_of(step.inputs[1])
+    reduced = step.inputs[1].constant()
     if reduced is None:
         return None
     away = {int(each) % step.inputs[0].shape.rank for each in np.ravel(reduced)}
@@ -169,7 +169,7 @@ def _kept_by_reduction(step: Step, axis: int) -> int | None:
 
 
 def _kept_by_reshape(source: Value, output: Value, axis: int) -> int | None:
-    """An axis stays one where as many numbers stand before it as before, and its size is the same."""
+    """An axis stays one if as many numbers stand before it as did, and its size is the same."""
     if row_size(source) is None or row_size(source) != row_size(output):
         return None
     same = (
@@ -186,7 +186,7 @@ def _moved(flow: Flow, index: int, axis: int) -> Iterator[Carried]:
     arguments: list[Any] = []
     for number, value in enumerate(flow.sources):
         if value.dtype != moving.dtype or value.shape.rank is None:
-            arguments.append(constant_of(value))
+            arguments.append(value.constant())
             continue
         shape = [1 if size is None else size for size in value.shape]
         numbers = np.expand_dims(np.arange(1, moving.shape[axis] + 1, dtype=np.int32), _others(axis, len(shape)))

@@ -1,4 +1,9 @@
-"""Conditions that the size of an image decides, replaced by the branch that is taken."""
+"""Replaces conditions that the size of an image decides by the branch that is taken.
+
+A layer that crops or enlarges asks at run time which of the two it has to do. Places are not followed into conditions,
+so that such a layer would end them; once the image's size is known, so is the branch. Its steps are put in the place of
+the condition, under its name, and give the very values that the condition gave: nothing outside has to change.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +14,7 @@ from tfviz.network.program import CASES, CONDITIONS, Program, Step, Value
 def decided(program: Program, image: Value) -> Program:
     """Return a program without the conditions that are the same for every image of its size.
 
-    A layer that crops or enlarges asks at run time which of the two it has to do. What is left of it are the steps of
-    the branch, under the condition's name, which give the very values that the condition gave.
+    The values and steps of the given program are changed.
     """
     steps: list[Step] = []
     constants = Constants(program, [image])
@@ -24,7 +28,7 @@ def decided(program: Program, image: Value) -> Program:
 
 
 def _taken(step: Step, constants: Constants) -> Program | None:
-    """Return the branch of a condition that is always taken, None where there is none that can be put in its place."""
+    """Return the branch of a condition that is always taken, None if there is none or it cannot be inlined."""
     if step.type not in CONDITIONS and step.type not in CASES:
         return None
     chosen = constants.find(step.inputs[0])

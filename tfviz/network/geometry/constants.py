@@ -1,4 +1,10 @@
-"""Values that are the same for every image: constants, and what a program computes of them and of shapes."""
+"""Values that are the same for every image: constants, and what a program computes of them and of shapes.
+
+Each is computed by its own operations when it is asked for, and for two sizes of the batch: only what is equal for both
+does not depend on it. Values that the numbers of an image reach are never looked at, and neither are large ones, inner
+programs or operations with a state. This is what settles the arguments of slices, reshapings and conditions that a
+model computes from shapes.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +19,7 @@ from tfviz.network.program import SHAPES, Program, Step, Value, run_operation
 # A constant does not depend on the size of the batch: what is equal for both of these does not.
 BATCHES = (1, 1_000_003)
 LARGEST = 4096
-"""Numbers: what is larger is no arithmetic of shapes."""
+"""Numbers of a value; one that has more is not arithmetic on shapes."""
 
 
 class Constants:
@@ -29,7 +35,7 @@ class Constants:
         self.of_image = program.reached_by(images)
 
     def find(self, value: Value) -> Any:
-        """Return the array that a value always is, None where it depends on the image or the batch."""
+        """Return the array that a value always is, None if it depends on the image or the batch."""
         first, second = (self._fold(value, batch) for batch in BATCHES)
         return first if first is not None and second is not None and np.array_equal(first, second) else None
 
@@ -68,7 +74,7 @@ class Constants:
 
 
 def _of_shape(step: Step, index: int, batch: int) -> Any:
-    """Return the result of an operation of `SHAPES` for a batch of that size, None where the shape is open."""
+    """Return the result of an operation of `SHAPES` for a batch of that size, None if the shape is open."""
     shape = step.inputs[index if step.type == "ShapeN" else 0].shape
     if shape.rank is None:
         return None

@@ -13,7 +13,7 @@ from math import prod
 
 import numpy as np
 
-# As many numbers as an axis may have: a flattened image is no place to look at.
+# The most numbers that coordinates may have: a flattened image is not a place to look at.
 LARGEST = 1 << 20
 EXACT = 1e-6
 """Pixels, below which two coordinates are one."""
@@ -21,11 +21,11 @@ EXACT = 1e-6
 
 @dataclass(frozen=True)
 class Reading:
-    """How an axis of a result reads one of what it is made of: place i reads `positions[i]`, in places of the other.
+    """How an axis of a result reads an axis of its source: place i reads `positions[i]`, in places of the source.
 
     Positions between two places lie between their coordinates, those beyond the ends go on in steps of the last two;
-    NaN reads nothing. axis: that of the result, None where the axis is gone, picked or summed over. scale: places of
-    the other to one of the result. crops: whether what is not read is not seen any more.
+    NaN reads nothing. axis: that of the result, None if the axis is gone, picked or summed over. scale: places of
+    the source to one of the result. crops: whether what is not read is not seen any more.
     """
 
     positions: np.ndarray
@@ -48,7 +48,7 @@ class Coordinates:
     seen: tuple[float, float]
 
     def read(self, readings: Mapping[int, Reading]) -> Coordinates | None:
-        """Return the coordinates of a result that reads each axis so; None where it has no place left.
+        """Return the coordinates of a result that reads each axis so; None if it has no place left.
 
         An axis that no reading names is gone: summed over.
         """
@@ -73,7 +73,7 @@ class Coordinates:
     def reshaped(self, before: Sequence[int], after: Sequence[int]) -> Coordinates | None:
         """Return them after a reshaping from sizes to others, the first that of the places of one image in the batch.
 
-        None where there would be too many to keep.
+        None if there would be too many to keep.
         """
         held = [group for group in _groups(before, after) if any(axis in self.axes for axis in group[0])]
         sources, results = ([axis for group in held for axis in group[side]] for side in (0, 1))
@@ -112,7 +112,7 @@ class Coordinates:
 
 
 def merged(found: Iterable[Coordinates]) -> tuple[Coordinates, ...] | None:
-    """Return the coordinates that a result has of all that it is made of, None where they contradict each other.
+    """Return the coordinates that a result has of all that it is made of, None if they contradict each other.
 
     Those of the same axes must agree. What an axis more tells finer is left out, as the window that a place lies in. Of
     different axes both are kept: the weights of an attention have queries and keys.
@@ -136,7 +136,7 @@ def _interpolated(places: np.ndarray, dimension: int, positions: np.ndarray, cel
     else:
         lower = np.clip(np.floor(whole), 0, last - 1).astype(int)
         between = along[lower] + (positions - lower).reshape(shape) * (along[lower + 1] - along[lower])
-        # What is no straight line does not go on beyond its ends.
+        # Only a straight line goes on beyond its ends.
         steps = np.diff(along, axis=0)
         is_line = bool(np.isfinite(steps).all() and np.ptp(steps, axis=0).max() <= EXACT)
         beyond = ((positions < 0) | (positions > last)).reshape(shape)
@@ -147,7 +147,7 @@ def _interpolated(places: np.ndarray, dimension: int, positions: np.ndarray, cel
 
 
 def _mean(places: np.ndarray, dimension: int) -> np.ndarray:
-    """Return the mean of the known places along a dimension, NaN where none is known."""
+    """Return the mean of the known places along a dimension, NaN if none is known."""
     known = np.isfinite(places)
     count = known.sum(axis=dimension)
     total = np.where(known, places, 0).sum(axis=dimension)

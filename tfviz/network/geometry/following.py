@@ -1,4 +1,10 @@
-"""Follows the rows and columns of the image through a program."""
+"""Follows the rows and columns of the image through a program.
+
+For each place of a value is known the pixel that it stands for, along whichever axes that varies (a row; a window and a
+row in it; tokens), so that cutting axes in two, joining, rolling and transposing them lose nothing. There is a rule for
+each kind of operation. A result of several values must agree with all of them; where it does not, or no rule is known,
+the geometry is lost, and the step stays in `Places.lost` so that a message can name it.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +41,7 @@ class _Following:
                         self.places[output] = found
 
     def _after(self, step: Step) -> Sequence[Places | None]:
-        """Return the places of what a step gives."""
+        """Return the places of the results of a step."""
         if step.programs:
             return self._inside(step)
         rule = next((rule for types, rule in self._rules() if step.type in types), None)
@@ -59,13 +65,13 @@ class _Following:
         ]
 
     def _sorted(self, step: Step) -> list[Places] | None:
-        """Return the places of what is sorted, unless the image's own are."""
+        """Return the places of what is sorted, unless the places of the image are themselves sorted."""
         places, last = self.places[step.inputs[0]], (step.inputs[0].shape.rank or 0) - 1
         is_moved = any(last in each.axes for along in places.along for each in along)
         return None if is_moved else [places] * 2
 
     def _lost(self, value: Value, step: Step) -> Places | None:
-        """Return the places of an input that are lost, unless it is but one number a channel to what it meets."""
+        """Return the places of an input if they are lost, unless it is one number a channel beside other inputs."""
         found = self.places.get(value)
         if found is None or found.lost is None:
             return None
@@ -74,7 +80,7 @@ class _Following:
         return None if is_one_place and step.type in POINTWISE and len(step.inputs) > 1 else found
 
     def _joined(self, step: Step, found: list[tuple[Value, dict[int, Reading]]], rows: int | None = None) -> Any:
-        """Return the places of a result that reads the axes of several values; None where they contradict."""
+        """Return the places of a result that reads the axes of several values; None if they contradict."""
         height, width = (
             merged(
                 coordinates
@@ -117,7 +123,7 @@ class _Following:
         return None if places is None else [places] * len(step.outputs)
 
     def _moved(self, step: Step) -> Sequence[Places | None] | None:
-        """Numbers that are moved about: each result reads one or several values."""
+        """Return the places of numbers that are moved about: each result reads one or several values."""
         rows, batch = max((places.rows, places.batch) for each in step.inputs if (places := self.places.get(each)))
         moved = move(step, self._constants, rows, batch)
         if moved is None:
@@ -207,7 +213,7 @@ class _Following:
         return [Places((tuple(filter(None, height)), tuple(filter(None, width))), rows, batch=batch)]
 
     def _inside(self, step: Step) -> Sequence[Places | None]:
-        """Return the places of what a call gives, or a loop that leaves them as they are; of conditions none."""
+        """Return the places of the results of a call, or a loop that leaves them as they are; conditions lose them."""
         is_each = isinstance(step, EachImage)
         lost = Places(((), ()), lost=step)
         if step.type not in CALLS and step.type not in LOOPS and not is_each:
@@ -225,23 +231,10 @@ class _Following:
         once = [
             (given.get(before), found.get(after)) for before, after in zip(program.inputs, program.outputs, strict=True)
         ]
-        return [after if after is None or _are_alike(before, after) else lost for before, after in once]
+        return [after if after is None or after.are_close(before) else lost for before, after in once]
 
 
 def _rest(shape: Any, batch: int) -> list[int] | None:
-    """Return the sizes behind the batch's axis, None where one is open, or axes before it have several places."""
+    """Return the sizes behind the batch's axis, None if one is open, or axes before it have several places."""
     is_known = all(size == 1 for size in shape[:batch]) and shape[batch + 1 :].is_fully_defined()
     return list(shape[batch + 1 :]) if is_known else None
-
-
-def _are_alike(before: Places | None, after: Places) -> bool:
-    """Return whether what a loop makes of a value lies where that did, time after time."""
-    if before is None or after.lost is not None or (before.rows, before.batch) != (after.rows, after.batch):
-        return False
-    pairs = [
-        (own, other)
-        for direction in (HEIGHT, WIDTH)
-        for own, other in zip(before.along[direction], after.along[direction], strict=False)
-    ]
-    counts = [tuple(map(len, each.along)) for each in (before, after)]
-    return counts[0] == counts[1] and all(own.axes == other.axes and own.is_close(other) for own, other in pairs)

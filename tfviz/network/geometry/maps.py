@@ -1,4 +1,9 @@
-"""The values of a program that are feature maps of the image, and where on the image each lies."""
+"""The feature maps among the values of a program, and where on the image each lies.
+
+A map has one axis for the height and one for the width: heads of an attention and windows have not, and channels first
+is another order. If the network leaves the image's size open, a map is what has four axes and was made of a map; where
+it lies is then looked up in images of the three sizes of `TRIALS`, and believed if all of them agree.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +20,9 @@ from tfviz.network.geometry.places import HEIGHT, WIDTH, Places, of_image
 from tfviz.network.geometry.shapes import sizes_for
 from tfviz.network.program import Program, Step, Value
 
-# The heights and widths of images in which is looked where the maps of a network of open image size lie. No square, nor
+# Heights and widths of the images in which the maps of a network of open image size are looked up. Not squares, nor
 # multiples of a power of two alone: what brings pictures to a square, or to such a multiple, leaves those as they are.
-# The smallest is one in which a margin of some pixels counts.
+# In the smallest, a margin of some pixels counts.
 TRIALS = ((224, 288), (203, 331), (61, 45))
 CHANNELS_LAST, CHANNELS_FIRST = (1, 2, 3), (2, 3, 1)
 OPEN_SIZE = (
@@ -28,8 +33,7 @@ OPEN_SIZE = (
 class Maps:
     """The feature maps (N, h, w, c) of a program, or with their axes in another order.
 
-    Where the image's size is known, a map is a value one of whose axes is the height and another one the width. Where
-    it is open, or the geometry was lost on the way, it is what has four axes and was made of a map.
+    If the geometry was lost on the way, a map is what has four axes and was made of a map, as for an open size.
 
     is_open: whether the image's size is open. single: what would be a map if it had more than one place.
     """
@@ -67,7 +71,7 @@ class Maps:
         return self._axes[value].order
 
     def size(self, value: Value) -> tuple[int | None, int | None]:
-        """Return the height and width of a map, or of what has a single place, None where they follow the image."""
+        """Return the height and width of a map, or of what has a single place, None if they follow the image."""
         if value in self.single:
             return 1, 1
         height, width, _ = self.axes(value)
@@ -158,7 +162,7 @@ def find_likely_maps(program: Program, image: Value) -> set[Value]:
     """Return the float values with four axes and more than one place that are made of a map.
 
     Four axes are not enough: the heads of an attention layer have them too. What is made of a map with fewer axes (a
-    sequence of tokens) is no map until it is reshaped to a grid that was seen before.
+    sequence of tokens) is not a map until it is reshaped to a grid that was seen before.
     """
     spatial, grids, maps = {image}, {tuple(image.shape[1:3])}, set()
     for step in program.steps:

@@ -1,4 +1,9 @@
-"""What each place of a result reads where numbers are only moved about: joined, padded, turned, repeated."""
+"""Readings of results whose numbers are only moved about: joined, padded, turned, repeated.
+
+`BY_TYPE` has a function for each kind of operation, with those of `cuts`. What is padded lies beyond the image, where
+its cells would go on; a place that is joined from elsewhere, as a class token, reads nothing (NaN). None is returned if
+an argument is not constant, or a place of the source would stand at several of the result.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,7 @@ from tfviz.network.program import Step
 
 
 def move(step: Step, constants: Constants, rows: int, batch: int) -> Sequence[Moved] | None:
-    """Return what the results of a step of `MOVES` are made of, None where that is not known.
+    """Return what the results of a step of `MOVES` are made of, None if that is not known.
 
     batch: the batch's axis. rows: how many of its places an image has.
     """
@@ -131,7 +136,7 @@ def _concatenated(moving: Moving) -> Sequence[Moved] | None:
 
 
 def _updated(moving: Moving) -> Sequence[Moved] | None:
-    """A part of a value put in the place of another one's."""
+    """Read a value in which a part is replaced by another value."""
     (value, part), start = moving.step.inputs[:2], moving.constant(2)
     if start is None:
         return None

@@ -1,4 +1,8 @@
-"""One operation that moves numbers about, and how its results may read what it is given."""
+"""One operation that moves numbers about, and the readings of its results.
+
+`moves` and `cuts` describe each result by the values that it reads and a `Reading` for each of their axes. An axis of
+open size has none, but for the batch's, which has as many places as one image has there.
+"""
 
 from __future__ import annotations
 

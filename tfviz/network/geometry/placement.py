@@ -1,4 +1,9 @@
-"""Placement: where on the image the cells of a layer's map lie."""
+"""Placement: where on the image the cells of a layer's map lie.
+
+Of a map's coordinates two straight lines are kept, along the height and along the width: the centre of the first cell
+and the step to the next, in pixels. A map has no placement if its cells do not lie at equal distances. If stretching
+it over the whole image moves no cell by more than one cell, `is_stretched` says so.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,7 @@ from tfviz.network.geometry.coordinates import Coordinates
 from tfviz.network.geometry.places import HEIGHT, WIDTH, Places
 
 STRAIGHT = 0.75
-"""Of a cell, by which cells may lie beside equal distances: those that are repeated to enlarge a map do by a half."""
+"""How far cells may lie from equal distances, in cells: those repeated to enlarge a map lie half a cell off."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +25,8 @@ class Line:
     """Where the cells of a map lie along one axis of the image, in pixels, 0 the centre of the first pixel.
 
     first: the centre of the first cell. step: from a cell to the next, negative where the map is reversed. seen: the
-    first and the last edge between which the layer saw pixels; None where it saw all. is_stretched: whether the map is
-    near enough when it is stretched over the whole image; None where that follows from the image's size, which is open.
+    first and the last edge between which the layer saw pixels; None if it saw all. is_stretched: whether the map is
+    near enough when it is stretched over the whole image; None if that follows from the image's size, which is open.
     """
 
     first: float
@@ -57,7 +62,7 @@ class Placement:
 class MapAxes:
     """The axes of a value that are a map's: height, width and channels, and where its cells lie.
 
-    placement: None where the cells do not lie at equal distances.
+    placement: None if the cells do not lie at equal distances.
     """
 
     order: tuple[int, int, int]
@@ -65,7 +70,7 @@ class MapAxes:
 
 
 def map_axes(shape: Sequence[int], places: Places, image: Sequence[int]) -> MapAxes | None:
-    """Return the axes of a value of a shape (N, ., ., .) that is a map of an image (N, H, W, C), None for what is none.
+    """Return the axes of a value of a shape (N, ., ., .) that is a map of an image (N, H, W, C), None if it is not.
 
     One axis is the height and another one the width: the heads of an attention have both along that of the tokens, and
     windows have a part of them in the batch.
@@ -94,7 +99,7 @@ def _single(along: tuple[Coordinates, ...]) -> Coordinates | None:
 
 
 def _line(coordinates: Coordinates, pixels: int) -> Line | None:
-    """Return the straight line through coordinates, None where they lie along none."""
+    """Return the straight line through coordinates, None if they do not lie on one."""
     part = coordinates.places
     known = np.flatnonzero(np.isfinite(part))
     if len(known) < 2:

@@ -1,6 +1,9 @@
-"""The operations that leave everything where it is."""
+"""The operations that leave everything where it is.
 
-# Operations that change numbers where they are, element by element, by channel, or against what is broadcast.
+They change numbers element by element, by channel, or against what is broadcast, so that places and layouts pass them
+unchanged. An operation that is not listed here and has no rule in `following` loses the image's geometry.
+"""
+
 POINTWISE = frozenset(
     {"Abs", "Acos", "Acosh", "Add", "AddN", "AddV2", "Asin", "Asinh", "Atan", "Atan2", "Atanh", "Betainc"}
     | {"BiasAdd", "Bitcast", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Cast", "Ceil", "CheckNumerics"}

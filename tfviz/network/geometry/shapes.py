@@ -1,4 +1,9 @@
-"""What the size of an image settles: the shapes that TensorFlow did not know while the batch was open, and branches."""
+"""Computes what the size of an image settles: shapes that were open with the batch, and which branches are taken.
+
+`reshape(x, (batch, -1, depth))` hides how many tokens an image has, since the batch is a number of the running program.
+With the batch fixed TensorFlow infers all shapes; the program is traced, and not run, on two sizes of the batch, and a
+size that is the same for both does not depend on it. All this is done once, when a model is traced.
+"""
 
 from __future__ import annotations
 
@@ -13,23 +18,18 @@ from tfviz.network.program import Inputs, Program, Value
 from tfviz.network.replay import replay
 
 BATCHES = (2, 3)
-"""What both of these give the same size does not depend on the batch."""
+"""A size that is the same for both of these does not depend on the batch."""
 
 
 def settled(inputs: Inputs) -> Inputs:
-    """Return inputs whose program has what the image's size settles: which branches are taken, and sizes of values."""
+    """Return inputs whose program is without the conditions, and with the sizes, that the image's size settles."""
     program = decided(inputs.program, inputs.image)
     sharpen(program, inputs.image)
     return replace(inputs, program=program)
 
 
 def sharpen(program: Program, image: Value) -> None:
-    """Give the values of a program the sizes that follow from the image's.
-
-    `reshape(x, (batch, -1, depth))` hides how many tokens an image has, since the batch is a number of the running
-    program. With the batch fixed TensorFlow computes all shapes; those are tried on two batches. Nothing is run, and
-    nothing is tried where all sizes are known.
-    """
+    """Give the values of a program the sizes that follow from the image's, if any are open."""
     depending = program.depending_on([image])
     is_vague = any(_is_vague(value) for value in depending if value.dtype.is_floating)
     if not image.shape[1:].is_fully_defined() or not is_vague:
@@ -39,9 +39,9 @@ def sharpen(program: Program, image: Value) -> None:
 
 
 def sizes_for(program: Program, image: Value, size: Sequence[int]) -> dict[Value, tf.TensorShape]:
-    """Return the shapes that values have for images of a size (H, W, C), None where they follow the batch.
+    """Return the shapes that values have for images of a size (H, W, C), None if they follow the batch.
 
-    Empty where the program cannot be traced for them, as a model that refuses a batch of more than one.
+    Empty if the program cannot be traced for them, as a model that refuses a batch of more than one.
     """
     try:
         first, second = (_shapes(program, image, (batch, *size)) for batch in BATCHES)

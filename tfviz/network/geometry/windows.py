@@ -1,4 +1,9 @@
-"""What each place of a result reads of an axis: windows of convolutions and poolings, blocks, resizing."""
+"""Readings of operations that look through windows: convolutions, poolings, blocks, resizing.
+
+A place of the result stands for the centre of its window, in places of the input: stride · i − padding + reach / 2,
+where the reach is that of the dilated kernel; a transposed convolution reads the other way round. Resizing reads as its
+attributes say; a nearest place, and an area, stand for the whole cell that they are spread over.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ from tfviz.network.geometry.constants import Constants
 from tfviz.network.geometry.coordinates import Reading
 from tfviz.network.program import Step
 
-# Where the kernel's own size stands: behind which input, or in which attribute.
+# The kinds of operations, which have the size of their window in different inputs or attributes.
 CONVOLUTIONS = frozenset({"Conv", "Conv2D", "Conv3D", "DepthwiseConv2dNative", "Dilation2D"})
 POOLINGS = frozenset({"AvgPool", "AvgPool3D", "MaxPool", "MaxPool3D", "MaxPoolWithArgmax"})
 PATCHES = frozenset({"ExtractImagePatches"})
@@ -24,7 +29,7 @@ WINDOWS = CONVOLUTIONS | POOLINGS | PATCHES | TRANSPOSED | RESIZES | BLOCKS | BL
 
 
 def readings(step: Step, constants: Constants) -> tuple[int, dict[int, Reading]] | None:
-    """Return the input that a step of `WINDOWS` reads, and how the result reads each of its axes; None where unknown.
+    """Return the input that a step of `WINDOWS` reads, and how the result reads each of its axes; None if unknown.
 
     Axes of channels, and of places that are read as they are, are left out.
     """
@@ -108,7 +113,7 @@ def _scaled(step: Step, axis: int, places: np.ndarray, constants: Constants) -> 
 
 
 def _of_batch(step: Step, axis: int, places: np.ndarray, constants: Constants) -> Reading | None:
-    """Blocks whose places go to the batch: to each of its rows the centre of the block."""
+    """Read blocks whose places go to the batch: each of its rows stands for the centre of the block."""
     blocks, edges = (constants.find(value) for value in step.inputs[1:3])
     if blocks is None or edges is None:
         return None

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from math import prod
 
-from tfviz.network.geometry import Carried, Flow, carry, constant_of, flows_of, rows_per_image
+from tfviz.network.geometry import Carried, Flow, carry, flows_of, rows_per_image
 from tfviz.network.layers.arrangement import Arrangement, Given, Grid, TokensToMap
 from tfviz.network.program import Program, Step, Value
 
@@ -52,7 +52,7 @@ class Tokens:
         return {value for value in self.arrangements if not self._grids.get(value)}
 
     def last_evidence(self, scored: Collection[Value], needed: set[Value], listed: Collection[Value]) -> Value | None:
-        """Return the last `listed` tokens that all evidence of the patches comes through, None where there are none.
+        """Return the last `listed` tokens that all evidence of the patches comes through, None if there are none.
 
         A head that pools all tokens acts on them itself. One that reads a class token was told of the patches by the
         last attention: then these are the tokens that its queries, keys and values are made of.
@@ -138,5 +138,5 @@ def _are_patches(value: Value) -> bool:
     """Return whether a value is a map cut to (N, h, p, w, q, c) whose patches were put behind the grid."""
     if value.step is None or value.step.type != "Transpose" or value.shape.rank != 6:
         return False
-    order = constant_of(value.step.inputs[1])
+    order = value.step.inputs[1].constant()
     return order is not None and list(order[:3]) == [0, 1, 3]
