@@ -389,7 +389,7 @@ def test_the_similarity_of_detections():
         ((3,), scores.class_score(True), "there is no class True"),
         ((3,), scores.class_score("tabby"), "the index of a class is 'tabby', expected a whole number"),
         ((3,), scores.label_score(1.0), "the index of a class is 1.0, expected a whole number"),
-        ((3,), scores.class_score(0, output="logits"), "no output 'logits'; .* only one, so that none is named"),
+        ((3,), scores.class_score(0, output="logits"), "no output 'logits'; .* only one, which has no name"),
         (
             (3, 2),
             scores.class_score(0),

@@ -1,4 +1,10 @@
-"""The logits behind a softmax or sigmoid, probabilities made of several, scores that the user gives."""
+"""Finds what scores come from: logits behind a softmax or sigmoid, log odds of probabilities, the user's function.
+
+On the way opening -> program -> layers -> batches -> replay -> traced -> passes -> trace, it says at the end of a
+program what `traced` scores and what `layers` calls evidence. Read `outputs` and `head` first (targets, scores,
+probabilities), then `endings` and `custom_scores`. Probabilities that were made of several are read by `probabilities`,
+on the arithmetic of `log_probabilities`, `log_arithmetic` and `mixtures`, after `probability_trial` tried them.
+"""
 
 from tfviz.network.heads.custom_scores import CustomScore, NamedOutputs, NamedScore
 from tfviz.network.heads.endings import LOG_ODDS

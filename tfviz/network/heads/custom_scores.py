@@ -1,4 +1,10 @@
-"""Scores that the user gives: functions of the outputs, or of the logits behind these."""
+"""Scores that the user gives: functions of the outputs, or of the logits behind these.
+
+A score is traced once on symbolic outputs and logits, and its gradient tells which of them it reads; these are the
+sources that a program is cut back to, and what `reads` says in words. So it must be made of TensorFlow operations: no
+gradient passes NumPy or Python numbers. A `NamedScore`, as those of `tfviz.scores` are, is also given the names, the
+endings and the logits of the outputs; any other function sees only what the model returns.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +20,7 @@ from tfviz.errors import TfvizError, one_line
 from tfviz.network.geometry import CHANNELS_LAST, Maps
 from tfviz.network.heads.endings import BEHIND, DESCRIBED, LOG_ODDS, Ending, find_ending
 from tfviz.network.heads.head import Head
-from tfviz.network.heads.probabilities import Making
+from tfviz.network.heads.probabilities import ProbabilityFinder
 from tfviz.network.program import Value
 
 CustomScore = Callable[[Any], tf.Tensor]
@@ -26,11 +32,11 @@ NOT_TENSORFLOW = (
 
 @dataclass(frozen=True, eq=False)
 class NamedOutputs:
-    """What a model returns, and what `trace` calls its tensors, in the order of `tf.nest.flatten`.
+    """The outputs of a model as it nests them, and the names of their tensors in the order of `tf.nest.flatten`.
 
     kind_of, logits_of: what the output at a place ends in, and its logits, float32 in its shape; see `Ending`. axes_of:
-    which of its axes are the height, width and channels of a map. Of outputs that come from no network nothing is
-    known: they end in `none`, stand for their logits, and have the channels last.
+    which of its axes are the height, width and channels of a map. Outputs that do not come from a network end
+    in `none`, stand for their logits, and have the channels last.
     """
 
     outputs: Any
@@ -40,7 +46,7 @@ class NamedOutputs:
     axes_of: Callable[[int], tuple[int, int, int]] = lambda _: CHANNELS_LAST
 
     def read(self, output: str | int | None, expected: str, *ranks: int) -> tf.Tensor:
-        """Return one output as float32; raise `TfvizError` where it is not there or has another rank."""
+        """Return one output as float32; raise `TfvizError` if it is not there or has another rank."""
         found = tf.convert_to_tensor(tf.nest.flatten(self.outputs)[self._place(output)])
         if ranks and found.shape.rank is not None and found.shape.rank not in ranks:
             name = "" if output is None else f" {output!r}"
@@ -81,7 +87,7 @@ class NamedOutputs:
         place = None if output is None else find_output(output, self.names)
         if place is None:
             known = list(self.names or known)
-            existing = "only one, so that none is named" if known in ([None], ["0"]) else ", ".join(map(repr, known))
+            existing = "only one, which has no name" if known in ([None], ["0"]) else ", ".join(map(repr, known))
             asked = "several outputs" if output is None else f"no output {output!r}"
             raise TfvizError(f"the model has {asked}; say output=, one of its outputs: {existing}")
         return place
@@ -99,7 +105,7 @@ class NamedScore:
 
 
 def find_output(name: str | int, names: Sequence[str]) -> int | None:
-    """Return which of the outputs of those `names` is meant by a name or number; None where it is none of them."""
+    """Return the place among `names` of the output with a name or number; None if there is none."""
     # An export of Keras numbers its outputs in their names, which sort otherwise than numbers.
     for wanted in (f"output_{name}", str(name)):
         if wanted in names:
@@ -107,28 +113,28 @@ def find_output(name: str | int, names: Sequence[str]) -> int | None:
     return int(name) if str(name).isdigit() and int(name) < len(names) else None
 
 
-class Bound:
-    """A custom score of the outputs of one network. values: the outputs. maps: finds what is a map of the image."""
+class BoundScore:
+    """A custom score bound to the outputs of one network. values: the outputs. maps: returns the network's maps."""
 
     def __init__(
         self,
         score: CustomScore,
         values: Sequence[Value],
         names: Sequence[str],
-        making: Making,
+        finder: ProbabilityFinder,
         maps: Callable[[], Maps],
     ) -> None:
         self._score = score
         self.values = values
         self._names = names
-        self._making = making
+        self._finder = finder
         self._maps = maps
         self._endings: dict[int, Ending] = {}
 
     def ending(self, place: int) -> Ending:
         """Return what an output ends in."""
         if place not in self._endings:
-            self._endings[place] = find_ending(self._making, self.values[place])
+            self._endings[place] = find_ending(self._finder, self.values[place])
         return self._endings[place]
 
     def _kind(self, place: int) -> str:
@@ -143,14 +149,14 @@ class Bound:
         return self.of(outputs, lambda place: self.ending(place).like_output(tensors))
 
     def of(self, outputs: Any, logits_of: Callable[[int], tf.Tensor]) -> tf.Tensor:
-        """Return the score (N,); raise `TfvizError` where it is not made of TensorFlow operations."""
+        """Return the score (N,); raise `TfvizError` if it is not made of TensorFlow operations."""
         try:
             if not isinstance(self._score, NamedScore):
                 found = self._score(outputs)
             else:
                 found = self._score.function(NamedOutputs(outputs, self._names, self._kind, logits_of, self._axes))
         except (TypeError, AttributeError, NotImplementedError) as error:
-            # What Python and NumPy say of a tensor that has no numbers yet.
+            # Python and NumPy say "symbolic" of a tensor that has no numbers yet.
             if "symbolic" not in str(error).lower():
                 raise
             raise TfvizError(f"{NOT_TENSORFLOW}: {one_line(error)}") from error
@@ -159,17 +165,16 @@ class Bound:
         return found
 
 
-def find_custom_head(bound: Bound, structure: Any) -> Head:
-    """Return the head of a network whose score the user gave; raise `TfvizError` where it is not of TensorFlow.
+def find_custom_head(bound: BoundScore, structure: Any) -> Head:
+    """Return the head of a network whose score the user gave; raise `TfvizError` if it is not made of TensorFlow.
 
-    structure: how the model nests its outputs; None where there is just one. What the score is made of is found from
-    its gradient.
+    structure: how the model nests its outputs; None if there is just one.
     """
     values = bound.values
     sources: dict[Value, None] = {}
     reads: dict[str, None] = {}
 
-    # A function and no plain graph, since the score may hold variables and tensors of the user's.
+    # A function and not a plain graph, since the score may hold variables and tensors of the user's.
     def trial(*tensors: tf.Tensor) -> None:
         outputs, logits = tensors[: len(values)], tensors[len(values) :]
         packed = outputs[0] if structure is None else tf.nest.pack_sequence_as(structure, outputs)

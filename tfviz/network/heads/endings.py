@@ -1,4 +1,9 @@
-"""What a network's output ends in: a softmax, a sigmoid, what is made of these, or none of them."""
+"""Finds what an output of a network ends in: a softmax, a sigmoid, what is made of these, or none of them.
+
+A Keras export ends in Identity and mixed precision in Cast, which hide the softmax; they are looked through. Logits are
+the input of the softmax or sigmoid. If there is none, the output may be made of several (see `probabilities`), and is a
+raw output otherwise. A softmax that is taken of probabilities is found, too, so that it can be warned about.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +12,13 @@ from dataclasses import dataclass, field
 
 import tensorflow as tf
 
-from tfviz.network.heads.probabilities import Making, Reading
+from tfviz.network.heads.probabilities import LogitReading, ProbabilityFinder
 from tfviz.network.heads.probability_trial import find_reading
 from tfviz.network.program import Value
 
-# A Keras export ends in Identity, and mixed precision in Cast: they hide the softmax.
 TRANSPARENT = frozenset({"Identity", "IdentityN", "Cast", "Reshape", "Squeeze"})
 HEADS = {"Softmax": "softmax", "LogSoftmax": "softmax", "Sigmoid": "sigmoid"}
-# Of which each logit is the log odds of its class.
+# The kinds of endings in which each logit is the log odds of its class.
 LOG_ODDS = frozenset({"sigmoid", "log_odds"})
 DESCRIBED = {
     "softmax": "probabilities after the softmax",
@@ -32,25 +36,25 @@ BEHIND = {
 
 @dataclass(frozen=True, eq=False)
 class Ending:
-    """What an output ends in.
+    """The end of an output.
 
-    kind: `softmax` or `sigmoid` where the logits are the input of these, `log_odds` where those of probabilities are
-    that were made of several, `none` where the raw output is taken as logits. logits: the value that holds them, in
+    kind: `softmax` or `sigmoid` if the logits are the input of these, `log_odds` if those of probabilities are
+    that were made of several, `none` if the raw output is taken as logits. logits: the value that holds them, in
     order but of any shape, or how they are read of several.
     """
 
     kind: str
     output: Value = field(repr=False)
-    logits: Value | Reading = field(repr=False)
+    logits: Value | LogitReading = field(repr=False)
 
     @property
     def sources(self) -> tuple[Value, ...]:
         """The values that the logits are made of."""
-        return self.logits.sources if isinstance(self.logits, Reading) else (self.logits,)
+        return self.logits.sources if isinstance(self.logits, LogitReading) else (self.logits,)
 
     def read(self, tensors: Mapping[Value, tf.Tensor]) -> tf.Tensor:
         """Return the logits, float32, from the tensors of a replay."""
-        if isinstance(self.logits, Reading):
+        if isinstance(self.logits, LogitReading):
             return self.logits.read(tensors)
         return tf.cast(tensors[self.logits], tf.float32)
 
@@ -60,7 +64,7 @@ class Ending:
         return tf.ensure_shape(logits, self.output.shape)
 
 
-def find_ending(making: Making, output: Value) -> Ending:
+def find_ending(finder: ProbabilityFinder, output: Value) -> Ending:
     """Return what an output ends in."""
     value = output
     while value.step is not None and value.step.type in TRANSPARENT:
@@ -69,10 +73,10 @@ def find_ending(making: Making, output: Value) -> Ending:
     logits = value.step.inputs[0] if kind is not None and value.step is not None else output
     if kind is not None and logits.shape.rank and logits.shape[-1] == output.shape[-1]:
         return Ending(kind, output, logits)
-    reading = find_reading(making, output)
+    reading = find_reading(finder, output)
     return Ending("none", output, output) if reading is None else Ending(reading.kind, output, reading)
 
 
-def makes_probabilities_again(making: Making, ending: Ending) -> bool:
+def makes_probabilities_again(finder: ProbabilityFinder, ending: Ending) -> bool:
     """Return whether a softmax or sigmoid at the end of a network is taken of probabilities."""
-    return ending.kind != "none" and any(find_reading(making, value) is not None for value in ending.sources)
+    return ending.kind != "none" and any(find_reading(finder, value) is not None for value in ending.sources)

@@ -1,4 +1,11 @@
-"""What is explained: the logits behind a softmax or sigmoid, the target of each image, and its score."""
+"""The head of a network: its logits, the target of each image, its score and its probability.
+
+A score is a logit, so that its gradient does not vanish where the softmax is exactly 1. A raw output counts as logits
+of exclusive classes where a probability is needed, which is right for networks trained from logits; methods that watch
+a probability warn that it is their softmax. A single raw output is a number, of no class and without a probability. A
+single logit of a sigmoid decides between two classes, and is negated for class 0. Targets below 0 are ranks, which are
+resolved where the logits are, inside the compiled function.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +17,7 @@ import tensorflow as tf
 
 from tfviz.errors import TfvizError, UnsupportedModelError
 from tfviz.network.heads.endings import LOG_ODDS, Ending, find_ending, makes_probabilities_again
-from tfviz.network.heads.probabilities import Making, Reading
+from tfviz.network.heads.probabilities import LogitReading, ProbabilityFinder
 from tfviz.network.program import Value
 
 Tensors = Mapping[Value, tf.Tensor]
@@ -33,12 +40,12 @@ SOFTMAX_OF_RAW = (
 class Head:
     """Where the scores come from.
 
-    kind: `softmax` or `sigmoid` where the network ends in one and the logits are its input, `log_odds` where it ends in
-    probabilities that are made of several of these and the logits are their log odds, `none` where the raw output is
-    taken as the logits, `custom` where the user gave the score. sources: the values that the score is made of. made_by:
-    what the network ends in, or the score that was given, of the outputs and the tensors of a replay. reads: what of
-    the outputs such a score reads, in words. of_probabilities: whether the softmax or sigmoid is taken of
-    probabilities. lacking: of a network without a classifier (`none`), what is said where a score is asked for.
+    kind: `softmax` or `sigmoid` if the network ends in one and the logits are its input, `log_odds` if it ends in
+    probabilities that are made of several of these and the logits are their log odds, `none` if the raw output is
+    taken as the logits, `custom` if the user gave the score. sources: the values that the score is made of. made_by:
+    what the network ends in, or the score that was given, of the outputs and the tensors of a replay. reads: in words,
+    which part of the outputs such a score reads. of_probabilities: whether the softmax or sigmoid is taken of
+    probabilities. lacking: the error of a network without a classifier (`none`), raised when a score is asked for.
     """
 
     kind: str
@@ -50,26 +57,26 @@ class Head:
     lacking: str = field(default="", repr=False)
 
     def check(self) -> None:
-        """Raise `UnsupportedModelError` where the network has no classifier."""
+        """Raise `UnsupportedModelError` if the network has no classifier."""
         if self.lacking:
             raise UnsupportedModelError(self.lacking)
 
     @property
     def ending(self) -> Ending | None:
-        """What the network ends in; None where the score was given."""
+        """What the network ends in; None if the score was given."""
         return self.made_by if isinstance(self.made_by, Ending) else None
 
     @property
     def logits(self) -> Value | None:
-        """The value that holds the logits; None where they are read of several, or the score was given."""
+        """The value that holds the logits; None if they are read of several, or the score was given."""
         found = self.ending and self.ending.logits
         return found if isinstance(found, Value) else None
 
     @property
     def groups(self) -> tuple[int, ...] | None:
-        """Of several softmaxes side by side, the number of the one that each class is of; else None."""
+        """For each class the number of its softmax, if there are several side by side; else None."""
         found = self.ending and self.ending.logits
-        return found.groups if isinstance(found, Reading) else None
+        return found.groups if isinstance(found, LogitReading) else None
 
     @property
     def width(self) -> int:
@@ -78,9 +85,9 @@ class Head:
 
     @property
     def scored_by(self) -> str:
-        """What the scores are, in words."""
-        said = SCORED_BY["lacking" if self.lacking else self.kind]
-        return f"{said}, which reads {self.reads}" if self.reads else said
+        """A description of the scores."""
+        meaning = SCORED_BY["lacking" if self.lacking else self.kind]
+        return f"{meaning}, which reads {self.reads}" if self.reads else meaning
 
     def read(self, tensors: Tensors, outputs: Any) -> tf.Tensor:
         """Return the logits (N, K), or the user's scores (N, 1); raise as `check` does."""
@@ -101,7 +108,7 @@ class Head:
     def resolve(self, logits: tf.Tensor, targets: tf.Tensor, ranks: int) -> tf.Tensor:
         """Return targets (N,) with classes in place of ranks: -1 is the class that is predicted, -2 the next best.
 
-        There are ranks down to -`ranks`; 0 where all are classes.
+        There are ranks down to -`ranks`; 0 if all are classes.
         """
         if ranks == 0:
             return targets
@@ -126,7 +133,7 @@ class Head:
     def probabilities(self, logits: tf.Tensor) -> tf.Tensor:
         """Return the probability (N, K) of each class: for a single logit (N, 2).
 
-        A raw output counts as logits of exclusive classes. What is no score of classes has no probability: NaN.
+        A raw output counts as logits of exclusive classes. A score that is not of classes has no probability: NaN.
         """
         if not self.has_classes:
             return tf.fill(tf.shape(logits), float("nan"))
@@ -165,7 +172,7 @@ def _normalised(logits: tf.Tensor, groups: tuple[int, ...]) -> tf.Tensor:
     return tf.transpose(columns - tf.gather(tf.math.log(total), groups))
 
 
-def find_head(making: Making, output: Value) -> Head:
+def find_head(finder: ProbabilityFinder, output: Value) -> Head:
     """Return the head of a network whose one output is `output`."""
     shape = tuple(output.shape) if output.shape.rank is not None else ()
     if len(shape) < 2 or any(size != 1 for size in shape[1:-1]):
@@ -173,9 +180,9 @@ def find_head(making: Making, output: Value) -> Head:
             f"the model's output has the shape {shape or 'unknown'}, expected class scores (N, classes); "
             "say what to explain with trace(model, score=lambda outputs: ...)"
         )
-        ending = find_ending(making, output)
+        ending = find_ending(finder, output)
         if len(shape) > 2 and ending.kind == "none":
-            # Features, as of a network without its classifier: what needs no score is shown of it all the same.
+            # Features, as of a network without its classifier: methods that need no score still work.
             return Head("none", None, (output,), ending, lacking=lacking)
         raise UnsupportedModelError(lacking)
     classes = shape[-1]
@@ -184,7 +191,7 @@ def find_head(making: Making, output: Value) -> Head:
             "the model leaves the number of its classes open, so they cannot be told apart; "
             "say what to explain with trace(model, score=lambda outputs: ...)"
         )
-    ending = find_ending(making, output)
-    again = makes_probabilities_again(making, ending)
+    ending = find_ending(finder, output)
+    again = makes_probabilities_again(finder, ending)
     is_binary = ending.kind in LOG_ODDS and classes == 1
     return Head(ending.kind, 2 if is_binary else classes, ending.sources, ending, of_probabilities=again)

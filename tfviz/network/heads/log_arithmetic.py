@@ -1,4 +1,10 @@
-"""What operations make of probabilities, done on their logarithms."""
+"""Operations on probabilities, done on their logarithms.
+
+`ARITHMETIC` has a function for each type of operation that may lie between softmaxes and an output, on pairs of log p
+and log(1 − p); `MOVES` are run as they are, on both logarithms. A clip that keeps a logarithm finite is left out, since
+what lies beyond it is what is explained. Whatever would not give probabilities raises, and the output stays a raw one;
+what raises nothing is still tried on numbers, see `probability_trial`.
+"""
 
 from __future__ import annotations
 
@@ -53,20 +59,20 @@ MOVES = frozenset(
         "Unpack",
     }
 )
-# How far from 0 and 1 a clip may be that no probability shows.
+# The largest distance from 0 or 1 of a clip that is left out.
 MARGIN = 1e-6
 
 Operand: TypeAlias = "LogPair | tf.Tensor"
 
 
 def rearranged(step: Step, operands: Sequence[tf.Tensor]) -> Tensors:
-    """Return what one of `MOVES` makes of tensors in place of its own."""
+    """Return the results of one of `MOVES` on other tensors than its own."""
     return [operands[0]] if step.type == "Cast" else run_operation(step, operands)
 
 
 def moved(step: Step, operands: Sequence[Operand]) -> list[LogPair]:
-    """Return what one of `MOVES` makes of probabilities."""
-    # Floats beside them are probabilities, too: the 1 or 0 that a concatenation adds. Whole numbers say how.
+    """Return the results of one of `MOVES` on probabilities."""
+    # Floats beside them are probabilities, too: the 1 or 0 that a concatenation adds. Integers are sizes and axes.
     known = [
         each if isinstance(each, LogPair) or not each.dtype.is_floating else of_number(as_float(each))
         for each in operands
@@ -87,7 +93,7 @@ def _add(step: Step, operands: Sequence[Operand]) -> LogPair:
 
 
 def _share(operand: Operand) -> LogPair:
-    """Return what is added; of a number nothing is left."""
+    """Return a term of a sum; nothing is left beside a number."""
     if isinstance(operand, LogPair):
         return operand
     found = log_of(as_float(operand))
@@ -120,7 +126,7 @@ def _divide(step: Step, operands: Sequence[Operand]) -> LogPair:
 
 
 def _is_part_of(value: Value, addition: Step | None) -> bool:
-    """Return whether a value, or a constant that is alike, is what one adds."""
+    """Return whether a value, or an equal constant, is a term of an addition."""
     if addition is None or addition.type not in ("Add", "AddV2"):
         return False
     number = value.constant()

@@ -1,4 +1,9 @@
-"""Arithmetic on probabilities by their logarithms, which stays exact where a probability is nearly 0 or 1."""
+"""Arithmetic on probabilities by their logarithms, which stays exact where a probability is nearly 0 or 1.
+
+Both log p and log(1 − p) are carried along: float32 rounds a p that is sure to 1, after which nothing tells log(1 − p),
+and log odds are the difference of the two. Log 0 is a large finite number, and both branches of every choice are kept
+finite, since TensorFlow differentiates both: a gradient past them is zero and not NaN.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +14,10 @@ import tensorflow as tf
 
 # Stands for log 0: finite, so that a gradient past it is zero and not NaN.
 NEVER = -1e30
-# The logarithm of the largest float32 below 1: what a probability that was rounded to 1 may have been.
+# The logarithm of the largest float32 below 1, which a probability that was rounded to 1 may have been.
 NEARLY_SURE = -6e-8
 HALF = -0.6931472
-# The smallest difference of log odds that float32 tells from none where these are large.
+# Stands for a difference of log odds that is 0 or less: too small to matter, and its logarithm is finite.
 SMALLEST = 1e-12
 # Nearly the smallest float32 whose logarithm is exact.
 TINY = 1e-37
@@ -26,7 +31,7 @@ class LogPair(NamedTuple):
 
     @property
     def share(self) -> tf.Tensor:
-        """The logarithm of the whole that both add up to: 0 where p is a probability by itself."""
+        """The logarithm of the whole that both add up to: 0 if p is a probability by itself."""
         return add(self.of, self.beside)
 
     @property
@@ -49,7 +54,7 @@ def complement(log_p: tf.Tensor) -> tf.Tensor:
 
 
 def rounded_complement(log_p: tf.Tensor) -> tf.Tensor:
-    """Return log(1 − p) as far as float32 still knows it of log p, where nothing tells it more exactly."""
+    """Return log(1 − p) as far as float32 still knows it from log p, for want of anything more exact."""
     return complement(tf.minimum(log_p, NEARLY_SURE))
 
 
@@ -60,7 +65,7 @@ def log_of(number: tf.Tensor) -> tf.Tensor:
 
 
 def of_number(number: tf.Tensor) -> LogPair:
-    """Return constants as the probabilities that they are."""
+    """Return constants as probabilities."""
     return LogPair(log_of(number), log_of(1 - number))
 
 
@@ -101,12 +106,12 @@ def sum_of(pairs: Sequence[LogPair]) -> LogPair:
 
 
 def product(one: LogPair, other: LogPair) -> LogPair:
-    """Return p q, and besides it what one of them lacks: 1 − p q = (1 − p) + p (1 − q)."""
+    """Return p q, and beside it 1 − p q = (1 − p) + p (1 − q)."""
     return LogPair(one.of + other.of, add(one.beside + other.share, one.of + other.beside))
 
 
 def difference(one: LogPair, other: LogPair) -> LogPair:
-    """Return p − q of probabilities p ≥ q, p (1 − q) (1 − e^(logit q − logit p)); nearly 0 where q is larger."""
+    """Return p − q of probabilities p ≥ q, p (1 − q) (1 − e^(logit q − logit p)); nearly 0 if q is larger."""
     apart = tf.maximum(one.log_odds - other.log_odds, SMALLEST)
     return LogPair(one.of + other.beside + complement(-apart), add(one.beside, other.of))
 

@@ -1,4 +1,9 @@
-"""Sums of products that are means of probabilities, by their logarithms."""
+"""Sums of products that are means of probabilities, by their logarithms.
+
+A mixture multiplies probabilities by weights and sums them, along axes or by a matrix product. If the weights add up to
+1, the sum is a mean of the other factor, and log p and log(1 − p) are each a weighted sum of exponentials. Types do not
+tell which factor is the weights, if any: that is seen from the numbers of a trial.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +19,10 @@ PRODUCTS = frozenset({"MatMul", "BatchMatMulV2"})
 
 
 class Mixture(NamedTuple):
-    """A sum of products u v along axes: a mean of one factor where the other one is weights that add up to 1.
+    """A sum of products u v along axes: a mean of one factor if the other one is weights that add up to 1.
 
     factors: u and v as they are multiplied with each other, of ranks that broadcast. made: which of them are
-    probabilities, and no constants.
+    probabilities, and not constants.
     """
 
     factors: Sequence[LogPair]
@@ -48,9 +53,9 @@ class Mixture(NamedTuple):
 
 
 def matrix_product(step: Step, factors: Sequence[LogPair], made: Sequence[bool]) -> Mixture | None:
-    """Return a matrix product as a sum of products along an axis; None where a matrix is turned."""
-    turned = ("transpose_a", "transpose_b") if step.type == "MatMul" else ("adj_x", "adj_y")
-    if any(step.operation.get_attr(name) for name in turned):
+    """Return a matrix product as a sum of products along an axis; None if a matrix is transposed."""
+    transposed = ("transpose_a", "transpose_b") if step.type == "MatMul" else ("adj_x", "adj_y")
+    if any(step.operation.get_attr(name) for name in transposed):
         return None
     rows = reduced(factors[0], lambda values: values[..., tf.newaxis])
     columns = reduced(factors[1], lambda values: values[..., tf.newaxis, :, :])

@@ -1,4 +1,9 @@
-"""What a network gives, and the head that scores are read from."""
+"""The outputs of a network by their names, and which of them is scored.
+
+One output of class scores needs no choice. Of several, `output=` picks one or `score=` says what is made of them; else
+an error proposes the likeliest: class scores (N, K) behind a softmax before log odds before a sigmoid, and never
+integers.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +16,10 @@ import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError, resembling
 from tfviz.network.geometry import Maps
-from tfviz.network.heads.custom_scores import Bound, CustomScore, find_custom_head, find_output
+from tfviz.network.heads.custom_scores import BoundScore, CustomScore, find_custom_head, find_output
 from tfviz.network.heads.endings import find_ending
 from tfviz.network.heads.head import Head, find_head
-from tfviz.network.heads.probabilities import Making
+from tfviz.network.heads.probabilities import ProbabilityFinder
 from tfviz.network.program import Program, Value
 
 
@@ -22,7 +27,7 @@ from tfviz.network.program import Program, Value
 class Outputs:
     """The outputs of a network by their names, which are those of a dictionary, or their numbers.
 
-    structure: how the model nests them; None where there is just one, which stands for itself.
+    structure: how the model nests them; None if there is just one, which stands for itself.
     """
 
     values: list[Value]
@@ -35,7 +40,7 @@ class Outputs:
         return found[0] if self.structure is None else tf.nest.pack_sequence_as(self.structure, found)
 
     def only(self, name: str | int) -> Outputs:
-        """Return the one output of that name or number; raise `UnsupportedModelError` where there is none."""
+        """Return the one output of that name or number; raise `UnsupportedModelError` if there is none."""
         place = find_output(name, self.names)
         if place is None:
             close = resembling(str(name), self.names)
@@ -44,17 +49,17 @@ class Outputs:
         return Outputs([self.values[place]], [self.names[place]], None)
 
     def find_head(self, score: CustomScore | None, program: Program, image: Value) -> Head:
-        """Return what the scores come from, the outputs being those that `program` makes of the image.
+        """Return what the scores come from; `program` makes these outputs of the image.
 
-        Raises `UnsupportedModelError` where several outputs may be meant, and `TfvizError` for a score that is not made
+        Raises `UnsupportedModelError` if several outputs may be meant, and `TfvizError` for a score that is not made
         of TensorFlow operations.
         """
-        making = Making(program)
+        finder = ProbabilityFinder(program)
         if score is not None:
-            bound = Bound(score, self.values, self.names, making, cache(partial(Maps, program, image)))
+            bound = BoundScore(score, self.values, self.names, finder, cache(partial(Maps, program, image)))
             return find_custom_head(bound, self.structure)
         if len(self.values) > 1:
-            likely = self._likely(making)
+            likely = self._likely(finder)
             way = (
                 f"which with trace(model, output={likely!r}) (--output-name), or what with " if likely else "what with "
             )
@@ -62,13 +67,13 @@ class Outputs:
                 f"the model has several outputs ({self._described()}), expected one of class scores (N, classes); say "
                 f"{way}score=lambda outputs: ..."
             )
-        return find_head(making, self.values[0])
+        return find_head(finder, self.values[0])
 
-    def _likely(self, making: Making) -> str | None:
-        """Return the name of the output that scores classes: best that of a softmax, and none of whole numbers."""
+    def _likely(self, finder: ProbabilityFinder) -> str | None:
+        """Return the name of the output that likely scores classes, None if all are integers."""
         floating = [each for each in zip(self.names, self.values, strict=True) if each[1].dtype.is_floating]
         flat = [each for each in floating if each[1].shape.rank == 2]
-        kinds = {name: find_ending(making, value).kind for name, value in flat}
+        kinds = {name: find_ending(finder, value).kind for name, value in flat}
         for wanted in ("softmax", "log_odds", "sigmoid"):
             if wanted in kinds.values():
                 return next(name for name, kind in kinds.items() if kind == wanted)

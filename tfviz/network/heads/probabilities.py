@@ -1,7 +1,10 @@
-"""Which outputs are probabilities by their making: softmaxes and sigmoids put together, averaged or multiplied.
+"""Finds outputs that are probabilities by how they were made: softmaxes and sigmoids joined, averaged or multiplied.
 
-What lies between them and an output is run on the logarithms of the probabilities, so that their log odds are exact
-where the probabilities themselves are rounded to 0 or 1.
+Probabilities are followed, not guessed. Concatenated, reshaped or chosen ones are explained by their logits; means,
+mixtures, products, cumulative products (ordinal heads), `1 − p` and `top_k` of them by their log odds. What lies
+between the first probabilities and an output is run on the logarithms of p and 1 − p, so that the log odds are exact
+where the probabilities themselves are rounded to 0 or 1. Types of operations tell what may be such an output; it is
+believed after a trial on numbers, and anything else stays a raw output.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ from tfviz.network.program import Program, Step, Value
 MAKERS: dict[str, Callable[[tf.Tensor], LogPair]] = {"Softmax": of_softmax, "Sigmoid": of_sigmoid, "Exp": of_power}
 BEST = "TopKV2"
 FOLLOWED = MOVES | PRODUCTS | ARITHMETIC.keys() | {BEST}
-# What does not depend on the numbers in a tensor, whatever these are.
+# Operations that do not depend on the numbers in a tensor, whatever these are.
 SHAPES = frozenset({"OnesLike", "Shape", "ZerosLike"})
 
 Tensors = Mapping[Value, tf.Tensor]
@@ -44,10 +47,10 @@ Tensors = Mapping[Value, tf.Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Tail:
-    """What lies between softmaxes or sigmoids and an output.
+    """The part of a program between softmaxes or sigmoids and an output.
 
-    makers: those that made the first probabilities. steps: what made others of them. needed: both, and what made the
-    numbers that they take, from constants and shapes alone. All in their order.
+    makers: the steps that make the first probabilities. steps: those that make others of them. needed: both, and the
+    steps that make their other operands from constants and shapes alone. All in order.
     """
 
     output: Value
@@ -57,7 +60,7 @@ class Tail:
 
     @property
     def logits(self) -> tuple[Value, ...]:
-        """What softmaxes and sigmoids are taken of, each once."""
+        """The inputs of the softmaxes and sigmoids, each once."""
         return tuple(dict.fromkeys(step.inputs[0] for step in self.makers))
 
     @property
@@ -70,7 +73,7 @@ class Tail:
         )
 
     def rearrange(self, given: Tensors, tensors: Tensors) -> tf.Tensor:
-        """Return the output with what is `given` in the place of each maker's result, where there are `only_moves`."""
+        """Return the output with what is `given` in place of each maker's result, for a tail of `only_moves`."""
         found = dict(given)
         for step in self.steps:
             results = rearranged(step, [found[value] if value in found else tensors[value] for value in step.inputs])
@@ -80,7 +83,7 @@ class Tail:
 
 @dataclass(eq=False)
 class Choices:
-    """What was found by trying a tail on numbers.
+    """What a trial of a tail on numbers told.
 
     mixed: the steps that are a mean of one factor, the other being weights, by the place of these. rounded: the values
     whose 1 − p is known from p alone.
@@ -94,7 +97,7 @@ class Choices:
         return value in self.rounded
 
     def weights_of(self, step: Step, mixture: Mixture) -> int | None:
-        """Return which factor is the weights; None where neither is."""
+        """Return which factor is the weights; None if neither is."""
         return self.mixed.get(step)
 
 
@@ -155,10 +158,10 @@ class LogProbabilities:
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class LogitReading:
     """How the logits of an output are read.
 
-    kind: `softmax` or `sigmoid` where they are the input of these; `log_odds` where they are the log odds of what was
+    kind: `softmax` or `sigmoid` if they are the input of these; `log_odds` if they are the log odds of what was
     made of several. tail: what lies between these and the output. groups: of several softmaxes, the number of the one
     that each entry of the output is of.
     """
@@ -181,8 +184,8 @@ class Reading:
         return LogProbabilities(self.tail, tensors, self.choices).output.log_odds
 
 
-class Making:
-    """Which values of a program are probabilities that were made by softmaxes and sigmoids, as far as types tell."""
+class ProbabilityFinder:
+    """The values of a program that softmaxes and sigmoids may have made, as far as the types of operations tell."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
@@ -201,7 +204,7 @@ class Making:
         return is_followed and all(value in self._made or value in self._numbers for value in step.inputs)
 
     def tail(self, output: Value) -> Tail | None:
-        """Return what made an output of softmaxes and sigmoids; None where something else did."""
+        """Return what made an output of softmaxes and sigmoids; None if something else may have."""
         if output not in self._made:
             return None
         first = [step.outputs[0] for step in self._program.steps if step.type in MAKERS]

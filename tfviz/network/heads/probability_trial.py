@@ -1,4 +1,10 @@
-"""What made an output, tried on numbers before it is believed."""
+"""Tries what made an output on numbers before it is believed.
+
+The tail between softmaxes and an output is run on random logits, near to 0 and far from it, by its own operations and
+on logarithms; it is believed if both agree and give probabilities. The same numbers tell what types do not: which
+factor of a sum of products is weights, whose 1 − p is known from p alone, and to which softmax each entry belongs. A
+mean may join the crops of a picture, so the rows are taken for those of 1 to 12 crops an image, until one fits.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +13,7 @@ import tensorflow as tf
 
 from tfviz.network.heads.log_probabilities import LogPair
 from tfviz.network.heads.mixtures import Mixture
-from tfviz.network.heads.probabilities import MAKERS, Choices, LogProbabilities, Making, Reading, Tail
+from tfviz.network.heads.probabilities import MAKERS, Choices, LogitReading, LogProbabilities, ProbabilityFinder, Tail
 from tfviz.network.program import Step, Value, run_operation
 
 # How many rows are tried; crops of a picture are rows that a mean joins again.
@@ -22,23 +28,23 @@ KINDS = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 PLAIN = frozenset({"Identity", "Cast"})
 
 
-def find_reading(making: Making, output: Value) -> Reading | None:
-    """Return how the logits of an output are read that softmaxes and sigmoids made; None where it is not theirs alone.
+def find_reading(finder: ProbabilityFinder, output: Value) -> LogitReading | None:
+    """Return how to read the logits of an output that softmaxes and sigmoids made; None if it is not theirs alone.
 
     The logarithms must give what the operations do, on numbers from near to far from 0.
     """
-    tail = making.tail(output)
+    tail = finder.tail(output)
     if tail is None:
         return None
     if tail.makers[0].type in KINDS and all(step.type in PLAIN for step in tail.steps):
-        return Reading(KINDS[tail.makers[0].type], tail)
-    # Numbers even where a graph is being made, as of a score.
+        return LogitReading(KINDS[tail.makers[0].type], tail)
+    # Numbers, even if this is called while a graph is being made, such as that of a score.
     with tf.init_scope():
         return next(filter(None, (_tried(tail, crops) for crops in CROPS)), None)
 
 
-def _tried(tail: Tail, crops: int) -> Reading | None:
-    """Return the reading of a tail where its numbers are right, as those of so many crops of each image."""
+def _tried(tail: Tail, crops: int) -> LogitReading | None:
+    """Return the reading of a tail if its numbers are right, as those of so many crops of each image."""
     trial = _Trial(tail, crops)
     try:
         tensors = trial.run()
@@ -110,21 +116,21 @@ class _Found(Choices):
         return self.mixed.get(step)
 
 
-def _judged(tail: Tail, tensors: dict[Value, tf.Tensor]) -> Reading | None:
+def _judged(tail: Tail, tensors: dict[Value, tf.Tensor]) -> LogitReading | None:
     found = _Found()
     logs = LogProbabilities(tail, tensors, found)
     if not _are_probabilities(tail, tensors, logs):
         return None
-    reading = Reading("log_odds", tail, Choices(found.mixed, found.rounded))
+    reading = LogitReading("log_odds", tail, Choices(found.mixed, found.rounded))
     if not tail.only_moves:
         return reading
     kinds = {step.type for step in tail.makers}
     if kinds == {"Sigmoid"}:
-        return Reading("sigmoid", tail)
+        return LogitReading("sigmoid", tail)
     groups = _groups(tail, tensors) if kinds == {"Softmax"} else None
     if groups is None:
         return reading
-    return Reading("softmax", tail, groups=groups if len(set(groups)) > 1 else None)
+    return LogitReading("softmax", tail, groups=groups if len(set(groups)) > 1 else None)
 
 
 def _are_probabilities(tail: Tail, tensors: dict[Value, tf.Tensor], logs: LogProbabilities) -> bool:
@@ -136,13 +142,13 @@ def _are_probabilities(tail: Tail, tensors: dict[Value, tf.Tensor], logs: LogPro
         # The cumulative probabilities of an ordinal head, whose order the numbers of a trial do not keep.
         given, is_meant = np.maximum(given, 0), add_up
     else:
-        # Shares of less than 1 are no probabilities, unless those of all classes are given.
+        # Shares of less than 1 are not probabilities, unless those of all classes are given.
         is_meant = add_up or np.exp(logs.share_of(tail.output)).min() >= 1 - EXACT
     return bool(is_meant and np.abs(found - given).max() <= tolerance and found.max() <= 1 + tolerance)
 
 
 def _groups(tail: Tail, tensors: dict[Value, tf.Tensor]) -> tuple[int, ...] | None:
-    """Return the number of the softmax that each entry of a row is of; None where a row has not all of each."""
+    """Return the number of the softmax that each entry of a row is of; None if a row has not all of each."""
     given, owners, sizes = {}, np.zeros(0, int), np.zeros(0, int)
     for step in tail.makers:
         shape = tensors[step.outputs[0]].shape
