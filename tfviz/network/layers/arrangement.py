@@ -1,4 +1,9 @@
-"""How tokens (N, T, D) become a map (N, h, w, c): by the patch that each token is, or as the user says."""
+"""Arranges tokens (N, T, D), or a map whose axes are in another order, as a map (N, h, w, c).
+
+A `Grid` says for each place along an axis which patch stands there, so that class, distillation and register tokens are
+left out wherever they stand. A function of the user's is tried on numbered tokens instead: the result shows the map's
+shape, and which token became which patch if it does no more than put them into their places.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ from tfviz.errors import TfvizError
 
 # Makes a map (N, h, w, c) of tokens (N, T, D).
 TokensToMap = Callable[[tf.Tensor], tf.Tensor]
-# What stands along an axis of tokens and is no patch: class, distillation and register tokens.
+# Stands for a token that is not a patch: a class, distillation or register token.
 NO_PATCH = -1
 
 
@@ -30,7 +35,7 @@ class Arrangement:
 
 
 def transposition(axes: tuple[int, int, int], shape: tf.TensorShape) -> Arrangement:
-    """Return how a value of a shape makes a map (N, h, w, c) where `axes` are those of the height, width and channels.
+    """Return how a value of a shape makes a map (N, h, w, c), of which `axes` are the height, width and channels.
 
     A network in another layout, or one converted from it, transposes its maps.
     """
@@ -39,7 +44,7 @@ def transposition(axes: tuple[int, int, int], shape: tf.TensorShape) -> Arrangem
 
 @dataclass(frozen=True)
 class Grid:
-    """What stands along an axis: for each place the number of a patch, row by row, or `NO_PATCH`."""
+    """The patches along an axis: for each place the number of one, row by row, or `NO_PATCH`."""
 
     height: int
     width: int
@@ -51,19 +56,19 @@ class Grid:
         return sorted(place for place in self.places if place != NO_PATCH)
 
     def moved(self, places: tuple[int, ...]) -> Grid:
-        """Return what stands along an axis that has these places of this one, -1 for none of them."""
+        """Return the grid of an axis that has these places of this one, -1 for none of them."""
         found = tuple(NO_PATCH if place < 0 else self.places[place] for place in places)
         return Grid(self.height, self.width, found)
 
     def joined(self, other: Grid | None) -> Grid:
-        """Return what stands along an axis that is joined of two, each without patches where the other has them."""
+        """Return the grid of an axis that joins two, each of which has no patches where the other has them."""
         if other is None:
             return self
         pairs = zip(self.places, other.places, strict=True)
         return Grid(self.height, self.width, tuple(theirs if own == NO_PATCH else own for own, theirs in pairs))
 
     def arrangement(self, depth: int) -> Arrangement | None:
-        """Return how tokens of that depth make a map, None where a patch is missing or stands there twice."""
+        """Return how tokens of that depth make a map, None if a patch is missing or stands there twice."""
         if self.patches != list(range(self.height * self.width)):
             return None
         return Arrangement((self.height, self.width, depth), self._to_map)
@@ -73,11 +78,11 @@ class Grid:
         return tf.reshape(tf.gather(tokens, order, axis=1), [-1, self.height, self.width, tokens.shape[-1]])
 
 
-class Given:
+class UserFunction:
     """The user's own function from tokens to a map, tried on every sequence of tokens.
 
     It is tried on numbered tokens of one image, which shows the map's shape and which token becomes which patch. A
-    sequence that it raises at, or makes anything but one map with several places of, is not for it.
+    sequence at which it raises, or of which it does not make one map with several places, is left to the program.
     """
 
     def __init__(self, function: TokensToMap) -> None:
@@ -86,17 +91,17 @@ class Given:
         self._refusal = "this network has no sequence of tokens (N, T, D) of known length"
 
     def check(self) -> None:
-        """Raise where the function took no sequence at all."""
+        """Raise if the function took no sequence at all."""
         if all(result is None for result in self._tried.values()):
             raise TfvizError(f"tokens_to_map makes no map here: {self._refusal}")
 
     def arrangement(self, rows: Fraction, length: int, depth: int) -> Arrangement | None:
-        """Return how it makes a map of tokens (rows for each image, length, depth), None where it does not."""
+        """Return how it makes a map of tokens (rows for each image, length, depth), None if it does not."""
         result = self._try(int(rows), length, depth)
         return None if result is None else Arrangement(tuple(result.shape[1:]), self._function)
 
     def grid(self, rows: Fraction, length: int, depth: int) -> Grid | None:
-        """Return which token it makes which patch, None where it does more than put tokens into their places."""
+        """Return which token it makes which patch, None if it does more than put tokens into their places."""
         result = self._try(int(rows), length, depth)
         if result is None:
             return None

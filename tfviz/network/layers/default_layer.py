@@ -1,4 +1,11 @@
-"""The layer that is looked at when none is named: the deepest map that all evidence flows through."""
+"""Chooses the layer that is looked at when none is named: the deepest map that all evidence flows through.
+
+A value has all evidence if every path from the image to the score leads through it, which is told by counting paths. So
+of several poolings none is preferred by its place among the arguments, and the mask of an attention pooling, which
+cannot depend on the class, is not taken for features. A map of few places gives way to an earlier one. Where the head
+reads a class token alone, the patches after the last attention have no gradient, so the layer is the one that its
+queries, keys and values are made of.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +19,16 @@ from tfviz.network.layers.tokens import Tokens
 from tfviz.network.program import SHAPES, Program, Step, Value
 
 FEW = 4
-"""Places of a map: too few to show where something is, if an earlier map has more."""
+"""The most places of a map that gives way to an earlier map with more."""
 
 
 @dataclass(frozen=True)
 class Default:
-    """The layer that is looked at when none is named, None where there is none.
+    """The layer that is looked at when none is named, None if there is none.
 
     has_all: whether all evidence flows through it. others: layers that a part of the evidence ends in. passed: the
     deepest map with all evidence, if it has too few places. is_before_attention: whether an attention behind the layer
-    mixes tokens that are no layer.
+    mixes tokens that are not a layer.
     """
 
     layer: Layer | None = None
@@ -32,7 +39,7 @@ class Default:
 
 
 class Evidence:
-    """What flows from the image to what the score is made of, counted in paths through the program."""
+    """The evidence that flows from the image to the score, counted in paths through the program."""
 
     def __init__(self, program: Program, image: Value, scored: Collection[Value]) -> None:
         self.program, self.scored = program, scored
@@ -54,6 +61,14 @@ class Evidence:
     def has_all(self, value: Value) -> bool:
         """Return whether all evidence flows through a value: every path from the image to the score."""
         return self.has(value) and self._forward[value] * self._backward[value] == self._paths
+
+    def all_behind(self, value: Value, values: Collection[Value]) -> list[Value]:
+        """Return those of some values that all evidence flows through and that are made after `value`, in order."""
+        return [
+            each
+            for each in self.order
+            if each in values and self.order[each] > self.order[value] and self.has_all(each)
+        ]
 
     def ends(self, values: Collection[Value]) -> list[Value]:
         """Return those of some values with evidence, in order, from which none of the others is made."""
@@ -81,16 +96,16 @@ class Evidence:
 def find_default(evidence: Evidence, listed: Mapping[Value, Layer], maps: Maps, tokens: Tokens) -> Default:
     """Return the layer to look at: the deepest map, or tokens, that all evidence flows through.
 
-    Of a map it is the features before pooling, dropout and padding. Where the score is made of tokens after that, it is
-    the last that the patches' evidence comes through. Where no map has all evidence, it is the deepest that has some. A
+    Of a map it is the features before pooling, dropout and padding. If the score is made of tokens after that, it is
+    the last that the patches' evidence comes through. If no map has all evidence, it is the deepest that has some. A
     map of few places is passed over if an earlier one has more.
     """
     # A network without a classifier ends in features, or in tokens.
     last = next(filter(None, (_features(value, listed) for value in evidence.scored)), None)
     if last is not None:
         return Default(last)
-    inner = [value for value in evidence.order if evidence.has(value)]
-    found = [value for value in inner if value in maps or value in tokens.unfollowed]
+    candidates = maps.values | tokens.unfollowed
+    found = [value for value in evidence.order if value in candidates and evidence.has(value)]
     whole = [value for value in found if evidence.has_all(value)] or found
     large = [value for value in whole if not _is_small(value, maps)]
     chosen = next((each for value in reversed(large or whole) if (each := _features(value, listed))), None)
@@ -99,22 +114,13 @@ def find_default(evidence: Evidence, listed: Mapping[Value, Layer], maps: Maps, 
         return Default(listed[by_tokens])
     if chosen is None:
         return Default()
-    ends = [_features(value, listed) for value in evidence.ends(set(found))]
-    small = [value for value in inner if evidence.has_all(value) and (value in maps.single or value in whole)]
-    passed = [
-        value
-        for value in small
-        if large and evidence.order[value] > evidence.order[large[-1]] and _features(value, listed) is not chosen
-    ]
-    behind = {value for value in passed if value in listed}
-    others = [each for each in ends if each is not None and each is not chosen and each.value not in behind]
-    return Default(
-        chosen,
-        evidence.has_all(chosen.value),
-        tuple(dict.fromkeys(others)),
-        passed[-1] if passed else None,
-        evidence.meets_attention(chosen.value),
-    )
+    behind = evidence.all_behind(large[-1], maps.single.union(whole)) if large else []
+    passed = [value for value in behind if _features(value, listed) is not chosen]
+    ends = filter(None, (_features(value, listed) for value in evidence.ends(set(found))))
+    others = dict.fromkeys(each for each in ends if each is not chosen and each.value not in passed)
+    is_before_attention = evidence.meets_attention(chosen.value)
+    last_passed = passed[-1] if passed else None
+    return Default(chosen, evidence.has_all(chosen.value), tuple(others), last_passed, is_before_attention)
 
 
 def _features(value: Value, listed: Mapping[Value, Layer]) -> Layer | None:

@@ -1,4 +1,8 @@
-"""One layer: a feature map of a network under its name."""
+"""One layer: a feature map of a network under its name.
+
+A layer is a value of the program and not an object of Keras, so that a Keras layer, an operation between layers, the
+same in a SavedModel, and a sequence of tokens are one kind of thing to all that follows.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ Shape = tuple[int | None, ...]
 
 # Operations that hand on the map that they are given.
 SAME_MAP = frozenset({"Identity", "IdentityN", "Cast", "StopGradient", "PreventGradient", "CheckNumerics"})
-# What lies between the last features and the head without being a place to look at.
+# Operations between the last features and the head whose maps are not worth looking at.
 NO_FEATURES = SAME_MAP | {"MaxPool", "AvgPool", "Pad", "PadV2", "MirrorPad"}
 
 
@@ -30,12 +34,12 @@ class Layer:
 
     @property
     def shape(self) -> Shape:
-        """(h, w, c) of the map, None where it follows the image."""
+        """(h, w, c) of the map, None if it follows the image."""
         return tuple(self.value.shape[1:]) if self.arrangement is None else self.arrangement.shape
 
     @property
     def channel_axis(self) -> int:
-        """The axis of the value that is the channels'."""
+        """The axis of the value that holds the channels."""
         return -1 if self.arrangement is None else self.arrangement.channel_axis
 
     def to_map(self, tensor: tf.Tensor) -> tf.Tensor:

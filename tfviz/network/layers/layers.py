@@ -1,4 +1,10 @@
-"""The feature maps of a network, and its tokens as maps, by the names of the layers that give them."""
+"""The layers of a network: its feature maps, and tokens as maps, found by name.
+
+A map is listed once, under the innermost layer whose result it is. A name may be a path, or the end of one that no
+other layer shares (`block5_conv3`, `vgg16/block5_conv3`), with or without the numbers of calls; an unknown one raises
+with the close ones. What Keras 2 named after an operation, `tf.reshape_11`, stands behind the path of the nearest layer
+that someone named. Where a map lies on the image is looked up when it is asked for, and kept.
+"""
 
 from __future__ import annotations
 
@@ -58,13 +64,13 @@ class Layers:
 
     @property
     def default(self) -> Layer | None:
-        """The layer that is looked at when none is named, None where there is none."""
+        """The layer that is looked at when none is named, None if there is none."""
         return self._default.layer
 
     @property
     def about_default(self) -> list[str]:
-        """What must be said where the default layer is looked at since none is named."""
-        default, said = self._default, []
+        """Warnings about the default layer, for when it is looked at because none was named."""
+        default, messages = self._default, list[str]()
         if default.layer is None:
             return []
         name = f"the layer looked at is {self.name(default.layer)!r}"
@@ -73,15 +79,15 @@ class Layers:
             part = (
                 "the deepest that all evidence flows through" if default.has_all else "which has a part of the evidence"
             )
-            said.append(f"{name}, {part}; another part of it ends in {others}")
+            messages.append(f"{name}, {part}; another part of it ends in {others}")
         elif not default.has_all:
-            said.append(f"{name}, which has a part of the evidence; the rest passes beside every layer")
+            messages.append(f"{name}, which has a part of the evidence; the rest passes beside every layer")
         if default.passed is not None:
             size = " x ".join(map(str, self.maps.size(default.passed)))
-            said.append(f"{name}, since the map behind it has only {size} places")
+            messages.append(f"{name}, since the map behind it has only {size} places")
         if default.is_before_attention:
-            said.append(f"{name}, before an attention whose tokens are no layer, {UNLESS}")
-        return [f"{each}; name a layer to look at another one" for each in said]
+            messages.append(f"{name}, before an attention whose tokens are not a layer, {UNLESS}")
+        return [f"{each}; name a layer to look at another one" for each in messages]
 
     def shapes(self) -> dict[str, Shape]:
         """Return the shape (h, w, c) of every listed layer by its name."""
@@ -113,25 +119,25 @@ class Layers:
         raise UnknownLayerError(f"no layer {name!r} with a spatial map; {self._existing(name)}")
 
     def arrangement_of(self, value: Value) -> Arrangement | None:
-        """Return how a value becomes a map (N, h, w, c), None where it is one or is none."""
+        """Return how a value becomes a map (N, h, w, c), None if it is one already or cannot become one."""
         if value in self.maps and self.maps.axes(value) != CHANNELS_LAST:
             return transposition(self.maps.axes(value), value.shape)
         return self._tokens.arrangements.get(value)
 
     def map_of(self, value: Value, tensor: tf.Tensor) -> tf.Tensor:
-        """Return what belongs to a map of the program, such as its gradient, as a map (N, h, w, c)."""
+        """Return a tensor with the axes of a map of the program, such as its gradient, as a map (N, h, w, c)."""
         arrangement = self.arrangement_of(value)
         return tensor if arrangement is None else arrangement.to_map(tensor)
 
     def placement_of(self, value: Value) -> Placement | None:
-        """Return where on the image the cells of a map, or of tokens, lie; None where that could not be followed."""
+        """Return where on the image the cells of a map, or of tokens, lie; None if that could not be followed."""
         if value not in self._placements:
             tokens = self._tokens.arrangements.get(value)
             self._placements[value] = self.maps.placement(value, tokens.to_map if tokens is not None else None)
         return self._placements[value]
 
     def unplaced_because(self, value: Value) -> str:
-        """Return why a map has no placement, in words."""
+        """Return in words why a map has no placement."""
         lost = self.maps.lost_at(value)
         if lost is None:
             return OPEN_SIZE if self.maps.is_open else "their cells do not lie at equal distances"
@@ -186,7 +192,7 @@ class Layers:
         return f"its last layers of {len(names)} are {last}" if len(names) > 5 else f"its layers are {last}"
 
     def _reason(self, value: Value) -> str:
-        """Return the shape of a value that is no map, and what would make a map of tokens."""
+        """Return the shape of a value that is not a map, and how tokens could become one."""
         shape = f" (its shape is {tuple(value.shape[1:])})" if value.shape.rank is not None else ""
         return shape + f", {UNLESS}" * self._tokens.may_be_tokens(value)
 
@@ -204,7 +210,7 @@ def _matching(layers: list[Layer], name: str) -> list[Layer]:
 
 
 def short_names(paths: list[str]) -> dict[str, str]:
-    """Return for each path its shortest end that is no end of another one, and tells more than an operation."""
+    """Return for each path its shortest end that no other path has, and that tells more than an operation."""
     ends = Counter(end for path in set(paths) for end in _ends(path))
     return {
         path: next((end for end in _ends(path) if ends[end] == 1 and not OF_AN_OPERATION.match(end)), path)

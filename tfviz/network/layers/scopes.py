@@ -22,13 +22,13 @@ from tfviz.network.program import Program, Step, Value
 INTERNAL_SCOPES = frozenset(
     {"batchnorm", "moments", "weighted_moments", "Tensordot", "separable_conv2d", "clip_by_value", "Gelu", "Repeat"}
 )
-# One that is also a likely name of a layer: it is TensorFlow's where its layer holds nothing else.
+# One that is also a likely name of a layer: it is TensorFlow's if its layer holds nothing else.
 RESIZE = "resize"
 ADDED_NUMBER = re.compile(r"(.+)_\d+")
 
 
 class Scopes:
-    """Which layers every step stands in. `paths` are the layers' paths by scope: `vgg16/block1_conv1`.
+    """The layers that every step stands in. `paths` are the layers' paths by scope: `vgg16/block1_conv1`.
 
     The calls of a layer that is called several times are told apart by a number: `conv1:0`, `conv1:1`.
     """

@@ -1,7 +1,9 @@
 """Sequences of tokens (N, T, D) that stand for the patches of a map, as vision transformers work on them.
 
 Which token is which patch follows from the program: a map that is reshaped to a sequence numbers its tokens, and from
-there the numbers are followed through every operation. So a class token, in front or behind, is known to be no patch.
+there the numbers are followed through every operation. So a class token is known not to be a patch, in
+front or behind, and attention weights, transposed tokens and windows are not taken for maps. Heads that pool all tokens
+act on the last ones; a head that reads a class token was told of the patches by the last attention (`last_evidence`).
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections.abc import Collection
 from math import prod
 
 from tfviz.network.geometry import Carried, Flow, carry, flows_of, rows_per_image
-from tfviz.network.layers.arrangement import Arrangement, Given, Grid, TokensToMap
+from tfviz.network.layers.arrangement import Arrangement, Grid, TokensToMap, UserFunction
 from tfviz.network.program import Program, Step, Value
 
 
@@ -26,7 +28,7 @@ class Tokens:
         self._maps = {image, *maps}
         self._flows = flows_of(program)
         self._rows = rows_per_image(self._flows, image)
-        self._given = Given(given) if given is not None else None
+        self._given = UserFunction(given) if given is not None else None
         self._grids: defaultdict[Value, dict[int, Grid]] = defaultdict(dict)
         self._carried: list[tuple[Step, Value, int, list[Carried]]] = []
         self._reshaped_maps: set[Value] = set()
@@ -92,7 +94,7 @@ class Tokens:
         return acting, last
 
     def _follow(self, flow: Flow) -> None:
-        """Note what stands along the axes of what a flow makes."""
+        """Note the grids along the axes of the results of a flow."""
         for index, value in enumerate(flow.sources):
             for axis, grid in self._grids.get(value, {}).items():
                 carried = carry(flow, index, axis)
