@@ -389,7 +389,7 @@ BAD_INPUTS = [
     (["ONE", "--fit", "squeeze"], "an image is fitted by crop or stretch, not by 'squeeze'"),
     (["ONE", "--output", "a_file"], "the output folder a_file cannot be written (a_file: Not a directory)"),
     (["ONE", "--output", "/proc/tfviz"], "the output folder /proc/tfviz cannot be written"),
-    (["ONE", "--model", "folder"], "'folder' is no SavedModel: it holds no saved_model.pb"),
+    (["ONE", "--model", "folder"], "'folder' is not a SavedModel: it holds no saved_model.pb"),
     (["ONE", "--model", "cut.keras"], "cannot open 'cut.keras'"),
     (["ONE", "--model", "vgg61"], "there is no model 'vgg61'; did you mean 'vgg1"),
     (["ONE", "--weights", "random"], "weights are for a keras.applications model"),

@@ -56,9 +56,9 @@ def test_an_operation_that_this_tensorflow_does_not_have(folder):
 
 
 def test_a_folder_that_is_no_saved_model(tmp_path):
-    refused(tmp_path, "is no SavedModel: it holds no saved_model.pb, but nothing")
+    refused(tmp_path, "is not a SavedModel: it holds no saved_model.pb, but nothing")
     (tmp_path / "weights.h5").touch()
-    refused(tmp_path, "is no SavedModel: it holds no saved_model.pb, but weights.h5")
+    refused(tmp_path, "is not a SavedModel: it holds no saved_model.pb, but weights.h5")
 
 
 @pytest.mark.parametrize("part", [0.0, 0.5])

@@ -86,7 +86,7 @@ ATTACKS = {
     ),
     "lambda of a module": (
         inserted(lambda_of(function("os", "system"), "function")),
-        "'system' of the module 'os', which is no part of a network",
+        "'system' of the module 'os', which is not a part of a network",
     ),
     "lambda of Keras 3": (
         inserted(
@@ -181,7 +181,7 @@ ATTACKS = {
         changed("name", {"class_name": "TypeSpec", "type_spec": ["x"], "serialized": []}),
         r"the type \['x'\]",
     ),
-    "module that is no text": (changed("bias_initializer", layer("Zeros", 5)), "'Zeros' of what is no module, 5"),
+    "module that is no text": (changed("bias_initializer", layer("Zeros", 5)), "'Zeros' of the module 5 under the"),
     "TensorFlow's quantisation": (
         inserted(op_layer("quantization.experimental.quantize_saved_model")),
         "calls TensorFlow's 'quantization.experimental.quantize_saved_model'",
@@ -224,7 +224,7 @@ def test_what_may_be_the_users_is_asked_for(kind, library, suffix, files, tmp_pa
 )
 def test_keras_own_functions_that_are_no_part_of_a_network(place, name, files, tmp_path):
     change = changed("activation", function(f"keras.{place}", name, "function"))
-    said = f"'{name}' of the module 'keras.{place}', which is no part of a network"
+    said = f"'{name}' of the module 'keras.{place}', which is not a part of a network"
     is_refused(keras_file("keras", ".keras", files, change), tmp_path, said)
 
 
@@ -247,7 +247,7 @@ def test_layers_of_tf_keras_that_are_not_published(place, name, suffix, files, t
     """They call what they are told to, or load another model."""
     pytest.importorskip("tf_keras")
     path = keras_file("tf_keras", suffix, files, inserted(layer(name, f"tf_keras.src.{place}")))
-    is_refused(path, tmp_path, f"'{name}' of the module 'tf_keras.src.{place}', which is no part of a network")
+    is_refused(path, tmp_path, f"'{name}' of the module 'tf_keras.src.{place}', which is not a part of a network")
 
 
 def test_the_file_of_the_report(tmp_path):

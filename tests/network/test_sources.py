@@ -172,7 +172,7 @@ def test_a_signature_can_be_named(tmp_path):
     with pytest.raises(UnsupportedModelError, match=r"no input that may be an image \(x float32 \(None, 7\)\)"):
         tfviz.trace(model, signature="describe")
     with pytest.raises(
-        UnsupportedModelError, match="no signature 'one': signatures are those of a SavedModel, this is"
+        UnsupportedModelError, match="no signature 'one': only SavedModels have signatures, and this is"
     ):
         tfviz.trace(model_of("functional"), signature="one")
 

@@ -217,17 +217,22 @@ def test_a_path_that_does_not_exist(tmp_path):
 
 
 def test_a_folder_that_is_no_saved_model(tmp_path):
-    fails(UnsupportedModelError, "is no SavedModel: it holds no saved_model.pb", tfviz.trace, str(tmp_path))
+    fails(UnsupportedModelError, "is not a SavedModel: it holds no saved_model.pb", tfviz.trace, str(tmp_path))
 
 
 def test_a_saved_model_that_is_broken(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"not a protocol buffer")
-    fails(UnsupportedModelError, "cannot open '.*': its saved_model.pb is cut short, or none", tfviz.trace, tmp_path)
+    fails(
+        UnsupportedModelError,
+        "cannot open '.*': its saved_model.pb is cut short or is something else",
+        tfviz.trace,
+        tmp_path,
+    )
 
 
 def test_a_file_of_another_kind(tmp_path):
     (tmp_path / "model.onnx").write_bytes(b"")
-    said = r"model\.onnx' is no model; expected a folder or a file ending in .*\.keras.*\.h5"
+    said = r"model\.onnx' is not a model; expected a folder or a file ending in .*\.keras.*\.h5"
     fails(UnsupportedModelError, said, tfviz.trace, tmp_path / "model.onnx")
 
 

@@ -1,4 +1,12 @@
-"""Any image model opened: files, folders and live models become one traced function."""
+"""Opens any image model: files, folders and live models become one traced function.
+
+The first stop on the way opening -> program -> layers -> batches -> replay -> traced -> passes -> trace. Read `sources`
+(what `trace` calls) and `files`, then `keras_models`, `keras_files` and `saved_models`, the three kinds. A file is
+judged as data before anything of it is built or run: names in Keras files by `configuration`, `library` and
+`op_layers`, operations by `effects`, `stateful_operations`, `saved_graphs` and `python_functions`, what unpacks and
+where it leads by `sizes` and `links`; `trust` says what was found. `reuse` tells whether the trace of a live model
+still holds.
+"""
 
 from tfviz.network.opening.links import check_weights
 from tfviz.network.opening.python_functions import check_no_python

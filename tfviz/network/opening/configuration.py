@@ -1,7 +1,10 @@
 """Judges the configuration of a Keras file as data, before any Keras builds objects of it.
 
 A configuration names classes and functions by text, and those that read it import, call and unmarshal what it names.
-Here every name is looked up first: what is neither Keras's own nor the user's is a finding, and so is Python code.
+What a file may name is a list of what is allowed (see `library`): what is neither Keras's own nor the user's is a
+finding, and so is Python code. The two formats of Keras read different names of an object (`class_name`,
+`registered_name`, `function`), so all of them must be harmless under every reading; files of Keras 2 are judged once
+for each Keras that reads them.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from tfviz.network.opening.op_layers import OP_LAYERS, judge_op_layer
 from tfviz.network.opening.trust import Finding, Missing, quoted
 
 CLASS, CONFIG, FUNCTION, MODULE, REGISTERED = "class_name", "config", "function", "module", "registered_name"
-# What stands for values, not for objects: tensors, shapes, slices.
+# Class names of values, not of objects: tensors, shapes, slices.
 VALUES = frozenset(
     {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__", "__tuple__"}
     | {"TensorShape", "CompositeTensor"}
@@ -39,7 +42,7 @@ MORE_THAN_ARITHMETIC = {
     "JaxLayer": "runs Python code",
     "FlaxLayer": "runs Python code",
 }
-LAMBDA, RUNS_CODE, NO_PART = "Lambda", "runs Python code of the file", "is no part of a network"
+LAMBDA, RUNS_CODE, NO_PART = "Lambda", "runs Python code of the file", "is not a part of a network"
 # Settings of lookup layers that may be the path of a file, which is read when the layer is built.
 PATHS = ("vocabulary", "idf_weights")
 # Modules that say nothing of where a function is from.
@@ -47,7 +50,7 @@ UNTOLD = ("", "builtins", "__main__")
 
 
 def find_in_configuration(configuration: Any, library: Library) -> Iterator[Finding | Missing]:
-    """Yield what a configuration holds, at any depth, beside plain data and objects of a Keras or of the user's."""
+    """Yield all that a configuration holds, at any depth, beside plain data and objects of a Keras or of the user's."""
     pending = [configuration]
     while pending:
         node = pending.pop()
@@ -65,7 +68,7 @@ def _judge(node: Mapping[str, Any], library: Library) -> Iterator[Finding | Miss
     name, config = node[CLASS], node.get(CONFIG)
     module, registered = node.get(MODULE), node.get(REGISTERED)
     if not all(each is None or isinstance(each, str) for each in (module, registered)):
-        yield Finding(f"{quoted(name)} of what is no module, {quoted(module)}", NO_PART)
+        yield Finding(f"{quoted(name)} of the module {quoted(module)} under the name {quoted(registered)}", NO_PART)
     elif name in VALUES:
         return
     elif name == CODE:
@@ -95,7 +98,7 @@ def _judge_class(
         kinds |= kinds_there
         if registered not in (None, name):
             yield _stranger(registered, module, library)
-        # Without a configuration it is no object, but data with a key of that name.
+        # Without a configuration it is not an object, but data with a key of that name.
         elif not kinds_there and (CONFIG in node or MODULE in node):
             yield _stranger(name, module, library)
     shown = f"{quoted(config.get('name', name))}, a {quoted(name)[1:-1]}"
@@ -111,7 +114,7 @@ def _judge_class(
 
 
 def _is_code(config: Mapping[str, Any]) -> bool:
-    """Return whether a Lambda holds anything but the name of a function, which is judged where it stands."""
+    """Return whether a Lambda holds anything but the name of a function, which is judged by itself."""
     function = config.get(FUNCTION)
     if isinstance(function, str):
         return config.get(f"{FUNCTION}_type") != FUNCTION
@@ -131,7 +134,7 @@ def _judge_functions(
 
 
 def _stranger(name: str, module: str | None, library: Library) -> Finding | Missing:
-    """Return what is neither Keras's nor the user's: what a user cannot mean to pass, or what may be missing."""
+    """Return a name that is neither Keras's nor the user's: as missing, or as one that a user cannot mean to pass."""
     root = (module or "").partition(".")[0]
     is_pythons = root in sys.stdlib_module_names - {"builtins", "__main__"}
     if is_pythons or (module == "builtins" and name in _BUILTINS) or library.has(module or "", name):

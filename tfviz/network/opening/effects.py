@@ -1,4 +1,11 @@
-"""Operations that reach out of the network, to files, other machines or Python, found in a graph before it runs."""
+"""Finds operations that reach out of the network, to files, other machines or Python, in a graph before it runs.
+
+An operation that keeps a state must be of a known family (`stateful_operations`) and is refused otherwise; of those
+that keep none, the ones that reach out are listed, and a test looks at each that TensorFlow has. Everything that an
+operation may call is followed: functions that any attribute names, their gradients, and other implementations of the
+same. A table may be filled from a file only if that is an asset of the SavedModel itself, so each function is looked at
+once for each set of arguments that are such paths.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +25,7 @@ HIDDEN = "runs what cannot be looked through"
 UNKNOWN = "is not known to stay inside of the network"
 
 RESTORES = frozenset({"RestoreV2", "Restore", "RestoreSlice"})
-# A table's vocabulary is read when a SavedModel is loaded, which is right where it is a file of the SavedModel itself.
+# A table's vocabulary is read when a SavedModel is loaded, which is right if it is a file of the SavedModel itself.
 FILLED_FROM_FILES = frozenset({"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"})
 
 # What is known to reach out. Operations that keep a state and stand neither here nor in `STAYS_INSIDE` are refused all
@@ -53,7 +60,7 @@ _EFFECTS = {
     HIDDEN: frozenset(_HIDING.split()),
 }
 _BY_TYPE = {operation: effect for effect, operations in _EFFECTS.items() for operation in operations}
-# Operations that touch files only where an attribute says so: the attribute, and its harmless values.
+# Operations that touch files only if an attribute says so: the attribute, and its harmless values.
 _BY_ATTRIBUTE = {
     "FixedUnigramCandidateSampler": ("vocab_file", ("",)),
     "DecodeProtoV2": ("descriptor_source", ("", "local://")),
@@ -71,7 +78,7 @@ Call = tuple[str, frozenset[str]]
 
 
 def effect_of(node: Any) -> str:
-    """Return what an operation, a `NodeDef`, does outside of the network; empty for one that stays inside."""
+    """Return what an operation, a `NodeDef`, does outside of the network; empty if it stays inside."""
     if node.op in _BY_ATTRIBUTE:
         name, harmless = _BY_ATTRIBUTE[node.op]
         value = _text(node.attr[name].s) if name in node.attr else ""
@@ -123,7 +130,7 @@ class Functions:
     def _effects_in(self, body: _Body, called: list[Call]) -> Iterator[Finding]:
         for node in body.nodes:
             reads_asset = node.op in FILLED_FROM_FILES and len(node.input) > 1 and body.is_asset(node.input[1])
-            # What its caller says of an operation cannot be seen here.
+            # Attributes that the caller of the function fills in cannot be seen here.
             is_open = any(each.placeholder for each in node.attr.values())
             effect = HIDDEN if is_open else "" if reads_asset else effect_of(node)
             if effect:

@@ -1,4 +1,8 @@
-"""Model files and folders become loaded models."""
+"""Opens model files and folders: a folder as a SavedModel, a file as one of Keras by its ending.
+
+Each kind is judged as data before it is loaded, by `saved_models` or `keras_files`; this module only tells them apart
+and refuses what is neither.
+"""
 
 from __future__ import annotations
 
@@ -43,5 +47,5 @@ def open_path(
     if path.suffix in KERAS_FILES:
         return open_keras_file(path, custom_objects or {}, safe_mode, maximum_bytes)
     raise UnsupportedModelError(
-        f"{str(path)!r} is no model; expected a folder or a file ending in {', '.join(KERAS_FILES)}"
+        f"{str(path)!r} is not a model; expected a folder or a file ending in {', '.join(KERAS_FILES)}"
     )

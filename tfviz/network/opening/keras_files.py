@@ -1,4 +1,10 @@
-"""Opens Keras files, once their configuration was checked as data."""
+"""Opens Keras files, once their configuration was checked as data.
+
+To load a model, Keras imports and calls what its configuration names. So the file is first read as data (`_read`) and
+judged, and only then given to Keras, once for each Keras that tries it: what Keras 3 cannot read of Keras 2 goes to
+tf_keras, which knows other names. How a model is trained (`compile_config`) is neither judged nor loaded. Errors of
+Keras, which may be of any type, become one line with the way out: a missing class or function is asked for by name.
+"""
 
 from __future__ import annotations
 
@@ -22,22 +28,24 @@ from tfviz.network.opening.links import find_links, find_links_in_zip
 from tfviz.network.opening.sizes import CONFIGURATIONS, check_weights_size, check_zip, read_json
 from tfviz.network.opening.trust import TRUST, Finding, Missing, quoted, refuse, warn
 
-# What Keras 3 and tf_keras say of a class or function of the user's that they were not given.
+# Messages of Keras 3 and tf_keras about a class or function of the user's that they were not given.
 MISSING_OBJECT = re.compile(
     r"Could not locate (?:class|function) '([^']+)'|Cannot deserialize object of type `([^`]+)`"
     r"|Unknown [\w ]+: '([^']+)'|(?:Unknown|Could not interpret) [\w ]+:? '?\{.*'config': '([^']+)'"
 )
-# What they say of a file that they refuse for safety; they quote the file, too, which may hold any single word.
+# Their messages about a file that they refuse for safety; they quote the file, too, which may hold any single word.
 REFUSED = re.compile(r"arbitrary code execution|unsafe_deserialization|deserialization for security")
 
 REASON = "Exception encountered:"
-"""What stands before the reason in an error of Keras, once for each object in another."""
+"""The words before the reason in an error of Keras, once for each object in another."""
 LONG = 100  # characters of a name that nobody gave to a class
+# The configuration in a file, the version of Keras that wrote it, and its links to other files.
+Contents = tuple[dict[str, Any], Any, list[Finding]]
 
 
 @dataclass(frozen=True)
 class KerasFile:
-    """What stands in a Keras file: its configuration, the Keras that wrote it (or ""), and where its weights lead."""
+    """The contents of a Keras file: its configuration, the Keras that wrote it (or ""), and where its weights lead."""
 
     path: Path
     configuration: dict[str, Any]
@@ -74,34 +82,38 @@ def open_keras_file(
 
 
 def _read(path: Path, maximum_bytes: int) -> KerasFile:
-    """Return what stands in a .keras or .h5 file, as data: nothing is built of it."""
+    """Return the contents of a .keras or .h5 file, as data: nothing is built of it."""
+    read = _read_zip if path.suffix == ".keras" else _read_hdf5
     try:
-        if path.suffix == ".keras":
-            with zipfile.ZipFile(path) as archive:
-                check_zip(archive, path, maximum_bytes)
-                written, about = (
-                    read_json(archive.read(name), path, name, maximum_bytes) if name in archive.namelist() else {}
-                    for name in CONFIGURATIONS
-                )
-                if not written:
-                    raise UnsupportedModelError(f"cannot open {str(path)!r}: it holds no config.json")
-                links = list(find_links_in_zip(path, archive, maximum_bytes))
-        else:
-            with h5py.File(path) as file:
-                if "model_config" not in file.attrs:
-                    raise UnsupportedModelError(f"cannot open {str(path)!r}: it holds weights, but no model")
-                written = read_json(file.attrs["model_config"], path, "model_config", maximum_bytes)
-                about = {"keras_version": file.attrs.get("keras_version", "")}
-                check_weights_size(file, path, maximum_bytes)
-                links = list(find_links(file))
+        written, version, links = read(path, maximum_bytes)
         # How the model is trained is not read by those who load it, and may name functions that nobody here has.
         configuration = {key: value for key, value in written.items() if key != "compile_config"}
-        version = about.get("keras_version", "")
         return KerasFile(path, configuration, version.decode() if isinstance(version, bytes) else str(version), links)
     except UnsupportedModelError:
         raise
     except Exception as error:  # whatever the libraries of the formats raise for a broken file
         raise UnsupportedModelError(f"cannot open {str(path)!r}: {one_line(error)}. Is the file whole?") from error
+
+
+def _read_zip(path: Path, maximum_bytes: int) -> Contents:
+    with zipfile.ZipFile(path) as archive:
+        check_zip(archive, path, maximum_bytes)
+        written, about = (
+            read_json(archive.read(name), path, name, maximum_bytes) if name in archive.namelist() else {}
+            for name in CONFIGURATIONS
+        )
+        if not written:
+            raise UnsupportedModelError(f"cannot open {str(path)!r}: it holds no config.json")
+        return written, about.get("keras_version", ""), list(find_links_in_zip(path, archive, maximum_bytes))
+
+
+def _read_hdf5(path: Path, maximum_bytes: int) -> Contents:
+    with h5py.File(path) as file:
+        if "model_config" not in file.attrs:
+            raise UnsupportedModelError(f"cannot open {str(path)!r}: it holds weights, but no model")
+        written = read_json(file.attrs["model_config"], path, "model_config", maximum_bytes)
+        check_weights_size(file, path, maximum_bytes)
+        return written, file.attrs.get("keras_version", ""), list(find_links(file))
 
 
 def _load(file: KerasFile, package: ModuleType, custom_objects: Mapping[str, Any], safe_mode: bool) -> Any:
@@ -118,8 +130,8 @@ def _load(file: KerasFile, package: ModuleType, custom_objects: Mapping[str, Any
         )
     except Exception as error:  # Keras and its file libraries raise whatever they like
         if safe_mode and any(REFUSED.search(str(each)) for each in _causes(error)):
-            said = one_line(error).rstrip(".")
-            raise UnsafeModelError(f"{str(file.path)!r} is not opened: Keras says {said}. {TRUST}") from error
+            reason = one_line(error).rstrip(".")
+            raise UnsafeModelError(f"{str(file.path)!r} is not opened: Keras says {reason}. {TRUST}") from error
         raise UnsupportedModelError(_why_not_loaded(file, package, error)) from error
     warn(repr(str(file.path)), found)
     return model
@@ -141,7 +153,7 @@ def _why_not_loaded(file: KerasFile, package: ModuleType, error: Exception) -> s
 
 
 def _reason(error: Exception) -> str:
-    """Return why Keras does not load a file: what it says last, behind what it was doing and the configuration."""
+    """Return why Keras does not load a file: the end of its message, behind what it was doing and the configuration."""
     return one_line(Exception(str(error).rpartition(REASON)[2])) or type(error).__name__
 
 

@@ -1,6 +1,9 @@
-"""Keras models become traced functions, those of Keras 3 and of tf_keras alike.
+"""Traces Keras models, those of Keras 3 and of tf_keras alike, as one function at inference.
 
-A model of tf_keras is known by what it can do, so that tf_keras need not be installed.
+A model of tf_keras is known by what it can do, so that tf_keras need not be installed. Every batch size is open. Only a
+model whose inputs are of one image is traced for one, if it cannot be traced otherwise or its code speaks of one;
+`rewriting` then opens the batch. The trace refers weakly to the model, since it is cached by the model and must not
+keep it alive; weights are read live.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ def trace_keras(model: Any, image_shape: Shape | None) -> Any:
     Its one argument is `images`; a model of several inputs takes them by their names, as keyword arguments: the key of
     a dictionary, or else the name of the input, as a name in Python: `the image` is `the_image`, `2nd` is `input_2nd`.
     What it returns is nested as the model nests it, see `output_names`. Every batch size is open. image_shape: what
-    takes the place of the height, width and channels that the model says, or leaves open.
+    takes the place of the height, width and channels that the model states or leaves open.
     """
     arguments = _arguments(model, image_shape)
     specs = _specs(arguments)
@@ -86,14 +89,14 @@ def _speaks_of_one(function: Any) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """Return the last line of what an error says, but for the arguments of the call that Keras lists after it."""
+    """Return the last line of an error's message, before the arguments of the call that Keras lists after it."""
     lines = [line.strip() for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines()]
-    said = [line for line in lines if line and not line.startswith(("\N{BULLET}", "Arguments received"))]
-    return said[-1] if said else type(error).__name__
+    reasons = [line for line in lines if line and not line.startswith(("\N{BULLET}", "Arguments received"))]
+    return reasons[-1] if reasons else type(error).__name__
 
 
 def input_name(model: Any, image_shape: Shape | None) -> str | None:
-    """Return what a Keras model that can be traced at a shape calls its one input, None where there are several."""
+    """Return what a Keras model that can be traced at a shape calls its one input, None if there are several."""
     names = list(_specs(_arguments(model, image_shape)))
     return names[0] if len(names) == 1 else None
 
@@ -113,7 +116,7 @@ def output_names(model: Any) -> list[str]:
 
 
 def _arguments(model: Any, image_shape: Shape | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return what a model is called with, positional and named: nested Keras tensors or tensor specs."""
+    """Return the arguments that a model is called with, positional and named: nested Keras tensors or tensor specs."""
     inputs = _attribute(model, "inputs")
     if inputs:
         nested = _attribute(model, "input")
@@ -137,7 +140,7 @@ def _arguments(model: Any, image_shape: Shape | None) -> tuple[tuple[Any, ...], 
 
 
 def _attribute(model: Any, name: str) -> Any:
-    """Return `inputs`, `input` or `output` of a model, None where it has none (yet)."""
+    """Return `inputs`, `input` or `output` of a model, None if it has none (yet)."""
     # A Sequential that was not called has none; older releases of Keras 3 raise ValueError.
     try:
         return getattr(model, name, None)

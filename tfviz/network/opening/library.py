@@ -1,4 +1,10 @@
-"""A Keras, and the objects of the user's that it was given: which classes and functions a file may name."""
+"""The classes and functions that a Keras file may name: those of a Keras itself, and those that the user passed.
+
+A name is looked up as that Keras would: in the module that is named, else anywhere that Keras means by a bare name. A
+class counts if it derives from what models are made of, and this Keras publishes it, it is an operation on tensors, or
+somebody looked at it (`UNPUBLISHED`); a function, if it is published among the functions of tensors. All other objects
+in Keras's modules may do anything with their settings, and are refused like strangers.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +30,13 @@ INITIALIZERS = (
     *(tf.constant_initializer, tf.zeros_initializer, tf.ones_initializer),
     *(tf.random_normal_initializer, tf.random_uniform_initializer),
 )
-# Where a configuration that names no module means its classes, and functions of these names.
+# Where Keras looks for classes, and for functions, that a configuration names without a module.
 _SHARED = ("initializers", "regularizers", "constraints", "losses", "metrics")
 _OF_LAYERS = ("layers", "layers.experimental", "layers.experimental.preprocessing", "models")
 _OF_OTHERS = ("optimizers", "optimizers.legacy", "optimizers.schedules", "mixed_precision", "dtype_policies")
 CLASSES_STAND_IN = (*_OF_LAYERS, *_SHARED, *_OF_OTHERS, "quantizers", "random")
 FUNCTIONS_STAND_IN = (*_SHARED, "activations", "ops")
-# What stands beside those functions and takes configurations in place of tensors.
+# Functions among those that take configurations in place of tensors.
 BUILDERS = frozenset({"get", "serialize", "deserialize"})
 # Classes that Keras does not publish but writes into files, each looked at; others may do anything with their settings.
 _OF_NETWORKS = frozenset({"Functional", "AddLoss", "AddMetric", "CuDNNGRU", "CuDNNLSTM"})
@@ -63,9 +69,9 @@ class Library:
         return self.package.saving.get_registered_object(name, dict(self.custom_objects))
 
     def kinds(self, module: str | None, name: str) -> set[str]:
-        """Return the names of a class of this Keras's own and of those it derives from; none where there is no such.
+        """Return the names of a class of this Keras's own and of those it derives from; empty if there is none.
 
-        module: where the class is looked for; None is any place that Keras means where a configuration names none.
+        module: where the class is looked for; None is any place where Keras looks without a module.
         """
         bases = _bases(self.package)
         if module is None:
@@ -115,7 +121,7 @@ class Library:
 
 
 def published(package: ModuleType, path: str) -> Any:
-    """Return what a dotted path in a package leads to, over modules alone."""
+    """Return the object at a dotted path in a package, over modules alone, None if there is none."""
     found: Any = package
     for part in path.split("."):
         found = getattr(found, part, None) if isinstance(found, ModuleType) else None

@@ -1,4 +1,10 @@
-"""Weights in an HDF5 file may lie in other files, which reading them would show: they are found without reading."""
+"""Finds weights of an HDF5 file that lie in other files, without reading them.
+
+An external link, a virtual or external dataset and a reference each let a file name another one on the reader's disk,
+whose contents would be read as weights and shown by whatever the weights make. They are found in the structure alone. A
+member of a .keras file is read in place if it is stored; a compressed one is unpacked once, since each step back in it
+would unpack it anew.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +53,7 @@ def find_links(file: h5py.File) -> Iterator[Finding]:
 
 
 def check_weights(path: Path, maximum_bytes: int = MAXIMUM_MODEL_BYTES) -> None:
-    """Raise where a file of weights, .h5 or .keras, leads to other files (`UnsafeModelError`) or is too large."""
+    """Raise if a file of weights, .h5 or .keras, leads to other files (`UnsafeModelError`) or is too large."""
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
@@ -59,7 +65,7 @@ def check_weights(path: Path, maximum_bytes: int = MAXIMUM_MODEL_BYTES) -> None:
                 found = list(find_links(file))
     except UnsupportedModelError:
         raise
-    except Exception:  # whatever the formats' libraries raise; what is wrong is said where the weights are read
+    except Exception:  # whatever the formats' libraries raise; reading the weights will say what is wrong
         return
     refuse(repr(str(path)), found, "Save them into one file")
 
@@ -67,7 +73,7 @@ def check_weights(path: Path, maximum_bytes: int = MAXIMUM_MODEL_BYTES) -> None:
 def find_links_in_zip(
     path: Path, archive: zipfile.ZipFile, maximum_bytes: int = MAXIMUM_MODEL_BYTES
 ) -> Iterator[Finding]:
-    """Yield the same of all HDF5 files in a zip file; raise `UnsupportedModelError` where one holds too much."""
+    """Yield the links of all HDF5 files in a zip file; raise `UnsupportedModelError` if one holds too much."""
     for member in archive.infolist():
         if member.filename.endswith(".h5"):
             with _opened(path, archive, member) as content, h5py.File(content) as file:
@@ -76,7 +82,7 @@ def find_links_in_zip(
 
 
 def _opened(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> io.IOBase:
-    """A member to be read from place to place; through the archive each step back would unpack it anew."""
+    """Return a member as a file in which a step back unpacks nothing anew."""
     if member.compress_type == zipfile.ZIP_STORED:
         return _StoredMember(path, member)
     unpacked = io.BytesIO()

@@ -1,7 +1,8 @@
-"""Layers of Keras 2 that call a function of TensorFlow by its name: `x / 255` in a functional model is one.
+"""Judges layers of Keras 2 that call a function of TensorFlow by name: `x / 255` in a functional model is one.
 
 The names reach all that TensorFlow publishes, `io.write_file` and `py_function` too, and a call without a tensor runs
-when the model is built. So a function must be known to do arithmetic alone.
+when the model is built. So a function must be known to do arithmetic alone:
+by a list of names of no module, or as a function of a module of arithmetic that takes no function or path.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ MODULES_OF_ARITHMETIC = frozenset(
 )
 # Names in those modules that are more: what reads a vocabulary, changes the process or builds from a configuration.
 NO_ARITHMETIC = re.compile(r"\w*unigram\w*|\w*generator|set_\w*seed|get|serialize|deserialize")
-# What a function that does more than arithmetic takes.
+# Parameters of functions that do more than arithmetic.
 MORE_THAN_TENSORS = frozenset(
     {"fn", "func", "function", "op", "body", "cond", "callable", "cell", "loop_fn", "filename", "path", "directory"}
 )
@@ -49,7 +50,7 @@ TOP_LEVEL = frozenset(_TOP_LEVEL.split())
 
 
 def judge_op_layer(config: Mapping[str, Any]) -> str:
-    """Return what comes of such a layer that is more than arithmetic, empty for one that is not."""
+    """Return what such a layer does beyond arithmetic, empty if nothing."""
     if "node_def" in config and (does := _judge_node(config["node_def"])):
         return does
     if "node_def" in config and "function" not in config:
@@ -74,14 +75,14 @@ def _is_arithmetic(symbol: str) -> bool:
 
 
 def _judge_node(definition: Any) -> str:
-    """Return the same of an operation that is written out, as a dictionary or, by TensorFlow 2.0, serialised."""
+    """Return the same for an operation that is written out, as a dictionary or, by TensorFlow 2.0, serialised."""
     node = tf.compat.v1.NodeDef()
     try:
         if isinstance(definition, str):
             node.ParseFromString(definition.encode())
         else:
             json_format.ParseDict(definition, node)
-    except Exception:  # protobuf raises what it likes for what is no message
+    except Exception:  # protobuf raises what it likes for what is not a message
         return "holds an operation that cannot be read"
     if operation_definition(node.op) is None or any(
         each.HasField("func") or each.list.func for each in node.attr.values()

@@ -1,4 +1,8 @@
-"""Python functions that a graph calls by a token: no file holds them."""
+"""Finds Python functions that a graph calls by a token: no file holds them.
+
+What a `py_function` runs lives in the process that made it. Elsewhere the call would fail only when it runs, in a
+traceback of TensorFlow's, so the graph is searched when a model is opened and before one is exported.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +16,14 @@ PY_FUNCTIONS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
 
 
 def check_python_is_here(function: Any, place: str) -> None:
-    """Raise `UnsupportedModelError` where a traced function calls Python that this process does not have."""
+    """Raise `UnsupportedModelError` if a traced function calls Python that this process does not have."""
     for name, token in _python_calls(function):
         if not has_python_function(token):
             raise UnsupportedModelError(f"{place} {_calling(name)}")
 
 
 def check_no_python(function: Any) -> None:
-    """Raise `UnsupportedModelError` where a traced function calls Python, before it is saved."""
+    """Raise `UnsupportedModelError` if a traced function calls Python, before it is saved."""
     for name, _ in _python_calls(function):
         raise UnsupportedModelError(f"the model {_calling(name)}")
 

@@ -1,4 +1,9 @@
-"""What a trace of a live model depends on besides the values of its weights."""
+"""Tells whether the trace of a live model still holds: all that it depends on besides the values of the weights.
+
+A trace is kept as long as its model lives. Weights are read live, but layers, their settings and their constants (an
+adapted `Normalization`) are in the graph, so that the trace is made anew when one of them was replaced. This is asked
+at every call, so that all is compared by identity (0.2 ms for 400 layers).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ import keras
 import tensorflow as tf
 
 PLAIN = (bool, int, float, str, tuple, type(None))
-# What compile, fit, evaluate and predict set on a model, of Keras 3 or tf_keras, without another result of its call.
+# Attributes that compile, fit, evaluate and predict set on a model, of either Keras, without changing its call.
 OF_TRAINING = frozenset(
     {"compiled", "loss", "optimizer", "compiled_loss", "compiled_metrics", "steps_per_execution", "stop_training"}
     | {"history", "train_function", "train_tf_function", "test_function", "predict_function"}
@@ -22,7 +27,7 @@ OF_TRAINING = frozenset(
 class Structure:
     """The layers of a model, their activations, settings and constants, and its variables, as they were once.
 
-    Compared by identity, since this is done at every call (0.2 ms for 400 layers); layers are held weakly.
+    Layers are held weakly.
     """
 
     def __init__(self, model: Any) -> None:

@@ -1,4 +1,10 @@
-"""What loading a SavedModel runs, found in its graph as data."""
+"""Finds what loading a SavedModel would run, in its graph as data.
+
+Loading runs the functions that make, fill, restore or delete what an object stands for, or in TensorFlow 1 what the
+initialisation and the outputs need; these are told by TensorFlow's own rules, and their operations are judged by
+`effects`. A number that refers to an object outside of the list is refused (TensorFlow takes -1 for the last), and a
+vocabulary is allowed only as an asset inside of the folder.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +26,7 @@ USERS_OBJECTS = frozenset({"user_object", "function", "bare_concrete_function"})
 
 
 def find_in_graph(graph: Any) -> Iterator[Finding]:
-    """Yield what loading a `MetaGraphDef` would do beside arithmetic."""
+    """Yield what loading a `MetaGraphDef` would do beyond arithmetic."""
     own_files = _assets(graph)
     for asset in own_files:
         place = PurePosixPath(asset.filename)
@@ -138,7 +144,7 @@ def _names_of_variable(encoded: bytes) -> list[str]:
 
 
 def decode(kind: str, encoded: bytes) -> Any:
-    """Return a message of TensorFlow's, by its name; an empty one where it is something else."""
+    """Return a message of TensorFlow's, by its name; an empty one if the bytes are something else."""
     message = message_factory.GetMessageClass(descriptor_pool.Default().FindMessageTypeByName(f"tensorflow.{kind}"))
     try:
         return message.FromString(encoded)

@@ -1,4 +1,9 @@
-"""Opens SavedModel folders, once the operations that loading them runs were checked."""
+"""Opens SavedModel folders, once the operations that loading them runs were checked.
+
+`saved_model.pb` is read as a message first, which runs nothing, and judged by `saved_graphs`. TensorFlow raises errors
+of any type for a folder that is not whole, so a failure is told by what the folder lacks: an operation of another
+library, weights, a part of the graph.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +24,12 @@ UNKNOWN_OPERATION = re.compile(r"Op type not registered '([^']+)'")
 def open_saved_model(path: Path, safe_mode: bool) -> Any:
     """Return what `tf.saved_model.load` makes of a folder.
 
-    Raises `UnsafeModelError` where loading it would do more than arithmetic with the folder's own files, or
-    `UnsupportedModelError` where it cannot be loaded.
+    Raises `UnsafeModelError` if loading it would do more than arithmetic with the folder's own files, or
+    `UnsupportedModelError` if it cannot be loaded.
     """
     if not (path / SAVED_MODEL).is_file():
         found = ", ".join(sorted(entry.name for entry in path.iterdir())[:5]) or "nothing"
-        raise UnsupportedModelError(f"{str(path)!r} is no SavedModel: it holds no {SAVED_MODEL}, but {found}")
+        raise UnsupportedModelError(f"{str(path)!r} is not a SavedModel: it holds no {SAVED_MODEL}, but {found}")
     findings = [finding for graph in read_saved_model(path).meta_graphs for finding in find_in_graph(graph)]
     if safe_mode:
         refuse(repr(str(path)), findings)
@@ -38,11 +43,11 @@ def open_saved_model(path: Path, safe_mode: bool) -> Any:
 
 
 def read_saved_model(folder: Path) -> Any:
-    """Return the `SavedModel` message of a folder, as data; an empty one where it cannot be read."""
+    """Return the `SavedModel` message of a folder, as data; an empty one if it cannot be read."""
     try:
         return decode("SavedModel", (folder / SAVED_MODEL).read_bytes())
     except OSError:
-        return decode("SavedModel", b"")  # what is wrong is said where the model is loaded
+        return decode("SavedModel", b"")  # loading the model will say what is wrong
 
 
 def _why_not_loaded(path: Path, error: Exception) -> str:
@@ -53,7 +58,7 @@ def _why_not_loaded(path: Path, error: Exception) -> str:
             "the library that brings it (as tensorflow_text does) before, or use the TensorFlow that it was saved by"
         )
     if "Cannot parse" in str(error) or not (path / SAVED_MODEL).stat().st_size:
-        return "its saved_model.pb is cut short, or none; copy the folder again"
+        return "its saved_model.pb is cut short or is something else; copy the folder again"
     if "tag sets" in str(error):
         return f"{one_line(error)} Load it with tf.saved_model.load(path, tags=...) and pass what that returns"
     weights = path / "variables"

@@ -1,4 +1,10 @@
-"""What a model file unpacks to, told from its headers: a small file can ask for any amount of memory."""
+"""Checks what a model file unpacks to, by its headers: a small file can ask for any amount of memory.
+
+Readers of zip files unpack a member before they compare it with the size that is listed, which may lie: 1.4 MB of
+config.json took 1.2 GB. So compressed members are unpacked once in blocks, up to their listed size, before they are
+believed. Weights are measured by the shapes of their datasets, as one that is compressed or was never written takes no
+room in the file. The limit is `maximum_model_bytes`, or four times the size of the file if that is more.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +28,7 @@ CONFIGURATION_PART = 25
 
 
 def read_json(text: bytes | str, path: Path, name: str, maximum_bytes: int) -> dict[str, Any]:
-    """Return what a text in a model file, called `name` in errors, says; an object, not too large."""
+    """Return the JSON object of a text in a model file, called `name` in errors, if it is not too large."""
     _check_configuration(len(text), path, name, maximum_bytes)
     found = json.loads(text)
     if not isinstance(found, dict):
@@ -31,7 +37,7 @@ def read_json(text: bytes | str, path: Path, name: str, maximum_bytes: int) -> d
 
 
 def check_zip(archive: zipfile.ZipFile, path: Path, maximum_bytes: int) -> None:
-    """Raise `UnsupportedModelError` where the members of a .keras file unpack to too much, or to more than it lists."""
+    """Raise `UnsupportedModelError` if the members of a .keras file unpack to too much, or to more than it lists."""
     members = archive.infolist()
     if len(members) > MOST_MEMBERS:
         raise UnsupportedModelError(
@@ -50,7 +56,7 @@ def check_zip(archive: zipfile.ZipFile, path: Path, maximum_bytes: int) -> None:
 
 
 def _holds_what_is_listed(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
-    """Whether a compressed member is as large as the list of members says: readers unpack all before they compare."""
+    """Return whether a compressed member is as large as the list of members says."""
     unlimited: Any = copy.copy(member)
     unlimited.file_size, unlimited.CRC = member.file_size + 1, None
     size = 0
@@ -61,7 +67,7 @@ def _holds_what_is_listed(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> 
 
 
 def check_weights_size(file: h5py.File, path: Path, maximum_bytes: int) -> None:
-    """Raise `UnsupportedModelError` where the datasets in a file, as often as they are named, hold too much.
+    """Raise `UnsupportedModelError` if the datasets in a file, as often as they are named, hold too much.
 
     Their shapes tell it: one that was never written, or is compressed, takes nothing in the file.
     """

@@ -1,4 +1,11 @@
-"""Any image model becomes one traced function: Keras models, their files, SavedModels and their signatures."""
+"""Turns any image model into one traced function: Keras models, their files, SavedModels and their signatures.
+
+A Keras model is traced here; a signature is traced already. Of several signatures the one asked for is taken. Else
+those count that take images as numbers, or if there are none those that take them encoded, and among these
+`serving_default` or the only one; a module that was traced for training and inference is taken at inference. A traced
+function does not keep its variables alive, so a `Source` holds the object that does. What a signature does beyond
+computing is refused before it runs.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +33,7 @@ class Source:
     """A traced function, and the object whose variables it reads.
 
     A traced function does not keep its variables alive, so whoever holds the source holds `model`. structure: how its
-    outputs are nested, None where a SavedModel's dictionary holds just one. outputs: what they are called. alias: what
+    outputs are nested, None if a SavedModel's dictionary holds just one. outputs: what they are called. alias: what
     a Keras model calls its one input.
     """
 
@@ -46,7 +53,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Opening:
-    """What `trace` is told of how a model is opened."""
+    """The options of `trace` about how a model is opened."""
 
     image_shape: tuple[int | None, ...] | None = None
     signature: str | None = None
@@ -55,7 +62,7 @@ class Opening:
     maximum_bytes: int = MAXIMUM_MODEL_BYTES
 
     def __post_init__(self) -> None:
-        """Refuse a `safe_mode` that is neither True nor False, and a limit that is none."""
+        """Refuse a `safe_mode` that is neither True nor False, and a limit that is not a number of bytes."""
         if not isinstance(self.safe_mode, bool):
             raise TfvizError(f"safe_mode is {self.safe_mode!r}, expected True or False")
         if not isinstance(self.maximum_bytes, int) or self.maximum_bytes < 1:
@@ -65,7 +72,7 @@ class Opening:
 def open_source(model: Any, opening: Opening) -> Source:
     """Return the traced function of any model that tfviz accepts.
 
-    Raises `UnsafeModelError` where a file, or a signature, does more than compute.
+    Raises `UnsafeModelError` if a file, or a signature, does more than compute.
     """
     if keras.backend.backend() != "tensorflow":
         raise UnsupportedModelError(
@@ -100,8 +107,8 @@ def _source_of(model: Any, opening: Opening) -> Source:
         return Source(function, "SavedModel", model, structure, outputs, signature=signature)
     if opening.signature is not None:
         raise UnsupportedModelError(
-            f"there is no signature {opening.signature!r}: signatures are those of a SavedModel, "
-            f"this is a {type(model).__name__}"
+            f"no signature {opening.signature!r}: only SavedModels have signatures, and this is a "
+            f"{type(model).__name__}"
         )
     if is_keras_model(model):
         function = trace_keras(model, opening.image_shape)
@@ -112,7 +119,7 @@ def _source_of(model: Any, opening: Opening) -> Source:
 
 
 def _check_inputs(signature: str, function: Any) -> None:
-    """Refuse a function whose inputs are not those that its signature describes and its weights, as a file may say."""
+    """Refuse a function with other inputs than those that its signature describes and its weights, as of a file."""
     described, taken = len(_names(function)), len(function.inputs) - len(function.captured_inputs)
     if described != taken:
         raise UnsupportedModelError(
@@ -122,7 +129,7 @@ def _check_inputs(signature: str, function: Any) -> None:
 
 
 def _check_signature(source: Source, place: str, safe_mode: bool) -> None:
-    """Refuse a signature whose operations reach out of the network, or, where they may, say so."""
+    """Refuse a signature whose operations reach out of the network, or warn if they may."""
     if findings := list(effects_of_traced(source.function)):
         if safe_mode:
             refuse(place, findings)
@@ -132,15 +139,7 @@ def _check_signature(source: Source, place: str, safe_mode: bool) -> None:
 
 def _find_signature(model: Any, name: str | None) -> tuple[str, Any]:
     """Return the signature of that name or, for None, the one that serves by default or alone takes images, named."""
-    if not isinstance(model.signatures, Mapping):
-        raise UnsupportedModelError(f"the SavedModel's signatures are a {type(model.signatures).__name__}, not by name")
-    signatures = dict(model.signatures) or _functions(model)
-    for each, function in signatures.items():
-        # A file may put any object there, whose attributes are functions of the file's own.
-        if not isinstance(function, tf.types.experimental.ConcreteFunction):
-            raise UnsupportedModelError(
-                f"the SavedModel's signature {each!r} is not a function, but a {type(function).__name__}"
-            )
+    signatures = _signatures(model)
     existing = ", ".join(map(repr, signatures)) or "none"
     if name is not None:
         if name not in signatures:
@@ -156,10 +155,26 @@ def _find_signature(model: Any, name: str | None) -> tuple[str, Any]:
     for found in (usable, inferring):
         if len(found) == 1:
             return next(iter(found.items()))
-    say = f"say which with signature={next(iter(usable))!r} (--signature)" if usable else "expected one"
+    hint = f"say which with signature={next(iter(usable))!r} (--signature)" if usable else "expected one"
     raise UnsupportedModelError(
-        f"the SavedModel has {len(usable)} signatures that take images, {say}; it has {existing}"
+        f"the SavedModel has {len(usable)} signatures that take images, {hint}; it has {existing}"
     )
+
+
+def _signatures(model: Any) -> dict[str, Any]:
+    """Return the traced functions of a SavedModel by the names of its signatures; refuse anything else in their place.
+
+    A file may put any object there, whose attributes are functions of the file's own.
+    """
+    if not isinstance(model.signatures, Mapping):
+        raise UnsupportedModelError(f"the SavedModel's signatures are a {type(model.signatures).__name__}, not by name")
+    signatures = dict(model.signatures) or _functions(model)
+    for name, function in signatures.items():
+        if not isinstance(function, tf.types.experimental.ConcreteFunction):
+            raise UnsupportedModelError(
+                f"the SavedModel's signature {name!r} is not a function, but a {type(function).__name__}"
+            )
+    return signatures
 
 
 def _functions(model: Any) -> dict[str, Any]:
@@ -193,7 +208,7 @@ def _names(function: Any) -> list[str]:
 
 
 def _paths(nested: Any, path: str = "") -> list[str]:
-    """Return what nested outputs are called, by their keys and numbers, in the order of `tf.nest.flatten`."""
+    """Return the names of nested outputs, by their keys and numbers, in the order of `tf.nest.flatten`."""
     items: list[tuple[Any, Any]]
     if isinstance(nested, Mapping):
         items = sorted(nested.items())

@@ -1,4 +1,8 @@
-"""Operations that keep a state, all of it inside of the process, a family a line."""
+"""Operations that keep a state, all of it inside of the process, a family a line.
+
+`effects` lets those through that match a line as a whole. An operation with a state that matches none is refused, since
+it is not known to stay inside of the network.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""What a file holds beside plain data and arithmetic: it is refused or, with `safe_mode=False`, warned about."""
+"""What a file holds beside plain data and arithmetic: it is refused or, with `safe_mode=False`, warned about.
+
+`configuration`, `links`, `saved_graphs` and `effects` gather it as data; here it becomes one message. All that a file
+says is quoted in it with escapes and not at any length. What a user may have meant to pass (`Missing`) is not a reason
+to refuse: those who open the file ask for it by name.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +50,7 @@ class Missing:
 
 
 def refuse(place: str, findings: Sequence[Finding], advice: str = TRUST) -> None:
-    """Raise `UnsafeModelError` where there are findings."""
+    """Raise `UnsafeModelError` if there are findings."""
     if findings:
         raise UnsafeModelError(f"{place} is not opened: it holds {_listed(findings)}. {advice}")
 
