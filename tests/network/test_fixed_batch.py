@@ -212,7 +212,7 @@ def test_a_batch_of_several(tmp_path):
     np.testing.assert_allclose(tfviz.trace(tmp_path / "apart").logits(IMAGES), pooled(conv(IMAGES)), rtol=1e-5)
     module = module_of(lambda images: pooled(conv(images - tf.reduce_mean(images))), batch=2)
     tf.saved_model.save(module, str(tmp_path / "mixed"), signatures=module.call)
-    said = r"batches of exactly 2 images, expected any number.*because .*Mean is no operation on each image by itself"
+    said = r"batches of exactly 2 images, expected any number.*because .*Mean does not work on each image by itself"
     with pytest.raises(UnsupportedModelError, match=said):
         tfviz.trace(tmp_path / "mixed")
 

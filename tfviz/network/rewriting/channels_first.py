@@ -144,6 +144,6 @@ def _format_of(step: Step) -> DataFormat | None:
 
 
 def _order_of(step: Step) -> list[int] | None:
-    """Return the order in which a transposition puts axes, None where that is no constant."""
+    """Return the order in which a transposition puts axes, None if that is not constant."""
     order = step.inputs[1].constant()
     return None if order is None else [int(axis) for axis in order]

@@ -1,4 +1,10 @@
-"""Where random numbers, and statistics of a whole batch, come into a program on the way to its results."""
+"""Finds random numbers, and statistics of a whole batch, on the way to the results of a program.
+
+Either makes what is shown of an image depend on chance or on the other images of its batch. They count if their
+numbers, and not only their shapes, reach a result, through branches and loops, too. A random operation whose seed
+follows from constants and that keeps no state gives the same in every run, and does not count. `removal` takes out what
+it can; about the rest, users are warned.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +31,7 @@ ThreadUnsafeUnigramCandidateSampler UniformCandidateSampler KmeansPlusPlusInitia
 """
 DRAWS = frozenset(_DRAWS.split())
 NORMALISATIONS = frozenset({"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"})
-# What moments are made by.
+# Operations that make moments.
 REDUCTIONS = frozenset({"Mean", "Sum"})
 
 # Layers that change nothing when nobody trains, by the names that Keras gives them.
@@ -57,7 +63,7 @@ def find_batch_statistics(program: Program, image: Value, results: Collection[Va
     """Return the operations that make one number of several images, and whose numbers reach `results`.
 
     They are batch normalisations in training, and sums and means over an open first axis. A loop may run over the
-    images, so nothing is said of those inside of one.
+    images, so those inside of one are left out.
     """
     return list(_statistics(program, {image}, results, None))
 
@@ -97,7 +103,7 @@ def _repeats(step: Step | None) -> bool:
 def _statistics(
     program: Program, sources: Collection[Value], results: Collection[Value], outer: Step | None
 ) -> Iterator[Found]:
-    # A decision by them (a condition) is left alone: it is no number that a score is made of.
+    # A decision by them (a condition) is left alone: it is not a number that a score is made of.
     reached, reaching = program.reached_by(sources), _reaching(program, results, only_floats=True)
     for step in program.steps:
         if reached.isdisjoint(step.inputs) or reaching.isdisjoint(step.outputs) or step.type in LOOPS:
@@ -106,7 +112,7 @@ def _statistics(
             yield Found(step, outer or step)
         # What runs on each image by itself sees no other.
         for inner, wanted in () if isinstance(step, EachImage) else _inside(step, reaching):
-            # The first input of a condition chooses, and is none of its branches'.
+            # The first input of a condition chooses a branch, and is not given to it.
             given = step.inputs[len(step.inputs) - len(inner.inputs) :]
             inputs = [value for value, each in zip(inner.inputs, given, strict=True) if each in reached]
             yield from _statistics(inner, inputs, wanted, outer or step)
@@ -150,7 +156,7 @@ def _places(program: Program, results: Collection[Value]) -> set[int]:
 
 
 def _chosen(step: Step) -> Iterable[Program]:
-    """Return the branches of a condition that may run: one alone where the program itself says which."""
+    """Return the branches of a condition that may run: only one if the program itself says which."""
     maker = step.inputs[0].step
     while maker is not None and maker.type in ("PlaceholderWithDefault", "Identity"):
         maker = maker.inputs[0].step

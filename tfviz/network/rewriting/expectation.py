@@ -1,4 +1,9 @@
-"""What the random numbers of a program are on average, as far as the program shows it."""
+"""The mean of the random numbers of a program, as far as the program shows it.
+
+One number stands for all of a value. Uniform numbers keep their bounds as well, so that the share of them above a bound
+is known: this is the mean of a dropout's mask, `uniform >= rate` or, in older programs, `floor(uniform + keep)`. The
+sum of two random numbers has a mean alone, and whatever is made otherwise has none.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +25,7 @@ ABOVE, BELOW = frozenset({"Greater", "GreaterEqual"}), frozenset({"Less", "LessE
 
 
 class Number(NamedTuple):
-    """A number by its mean. low, high: its bounds, where all between them are as likely; equal for a constant."""
+    """A random number by its mean. low, high: its bounds, if all between are equally likely; equal for a constant."""
 
     mean: float
     low: float | None = None
@@ -28,7 +33,7 @@ class Number(NamedTuple):
 
     @property
     def is_constant(self) -> bool:
-        """Whether it is no chance."""
+        """Whether it is not random."""
         return self.low is not None and self.low == self.high
 
     def times(self, factor: float) -> Number:
@@ -38,21 +43,21 @@ class Number(NamedTuple):
         return Number(self.mean * factor, *sorted((self.low * factor, self.high * factor)))
 
     def plus(self, other: Number) -> Number:
-        """Return the sum with another number; that of two chances has no bounds."""
+        """Return the sum with another number; that of two random ones has no bounds."""
         bounds = (self.low, self.high, other.low, other.high)
         if None in bounds or not (self.is_constant or other.is_constant):
             return Number(self.mean + other.mean)
         return Number(self.mean + other.mean, bounds[0] + bounds[2], bounds[1] + bounds[3])  # type: ignore[operator]  # no None
 
     def share_above(self, bound: float) -> float | None:
-        """Return how often it is above a bound; None where that is not known."""
+        """Return how often it is above a bound; None if that is not known."""
         if self.low is None or self.high is None or self.is_constant:
             return None
         return min(max((self.high - bound) / (self.high - self.low), 0.0), 1.0)
 
 
 def constant_of(value: Value) -> float | None:
-    """Return the one number that all of a constant is; None where it is no constant, or several numbers."""
+    """Return the number that a constant is everywhere; None if it is not a constant or has several numbers."""
     if value.step is None or value.step.type != "Const" or value.dtype == tf.string:
         return None
     found = tf.get_static_value(value.step.operation.outputs[0])
@@ -60,7 +65,7 @@ def constant_of(value: Value) -> float | None:
 
 
 def expected(value: Value) -> Number | None:
-    """Return what a value is on average, one number for all of it; None where the program does not show it."""
+    """Return the average of a value, one number for all of it; None if the program does not show it."""
     step, known = value.step, constant_of(value)
     if known is not None:
         return Number(known, known, known)
@@ -92,20 +97,20 @@ def _combined(step: Step) -> Number | None:
     if step.type in SUMS:
         return first.plus(second.times(SUMS[step.type]))
     if step.type == "Mul" and (first.is_constant or second.is_constant):
-        chance, constant = (second, first) if first.is_constant else (first, second)
-        return chance.times(constant.mean)
+        drawn, constant = (second, first) if first.is_constant else (first, second)
+        return drawn.times(constant.mean)
     if step.type == "RealDiv" and second.is_constant and second.mean:
         return first.times(1 / second.mean)
     return _share(step, first, second)
 
 
 def _share(step: Step, first: Number, second: Number) -> Number | None:
-    """Return how often a comparison of a chance with a constant holds."""
+    """Return how often a comparison of a random number with a constant holds."""
     if step.type not in ABOVE | BELOW:
         return None
     swapped = first.is_constant
-    chance, bound = (second, first) if swapped else (first, second)
-    share = chance.share_above(bound.mean) if bound.is_constant else None
+    drawn, bound = (second, first) if swapped else (first, second)
+    share = drawn.share_above(bound.mean) if bound.is_constant else None
     if share is None:
         return None
     return Number(share if (step.type in ABOVE) != swapped else 1 - share)

@@ -1,7 +1,7 @@
-"""A network for batches of one size, such as a frozen graph for one image, becomes one for batches of any.
+"""Opens the batch of a network for batches of one size, such as a frozen graph for one image.
 
 What its operations do to a batch they do to any other, unless a constant says how many images there are. Which these
-are is found by trying each on two batches of the network's size, alone and together: where that is not the same, the
+are is found by trying each on two batches of the network's size, alone and together: if that is not the same, the
 operation is run on each image by itself, so that N images give what N runs give.
 """
 
@@ -17,21 +17,21 @@ from tfviz.errors import UnsupportedModelError, one_line
 from tfviz.network.program import COUNTING, EachImage, Inputs, Program, Step, Value
 from tfviz.network.rewriting.trial import Tensors, are_equal, forget_sizes, random_input, results_of
 
-# What may be no more than another shape of the same numbers in the same order.
+# Operations that may only give the same numbers, in the same order, another shape.
 SHAPING = frozenset({"ExpandDims", "Reshape", "Squeeze", "StridedSlice"})
-SIDES = (64, 224)  # pixels of the images that are tried, where the network leaves its size open
+SIDES = (64, 224)  # pixels of the images that are tried, if the network leaves its size open
 HANDLES = frozenset({tf.resource, tf.variant})
 
 
 class _CountedError(Exception):
-    """How many images there are is needed of one image alone, too."""
+    """The number of images is needed in a part that runs on each image by itself."""
 
 
 def open_batch(inputs: Inputs, outputs: Iterable[Value], captured: Mapping[Value, tf.Tensor]) -> Inputs:
     """Return the inputs of a network, with its program, for any number of images.
 
     Those of a fixed batch change the shapes of its values. Inputs beside the image with as many entries then have one
-    for each image. Raises `UnsupportedModelError` where a batch is of several images that the network mixes, or it
+    for each image. Raises `UnsupportedModelError` if a batch is of several images that the network mixes, or it
     cannot be tried.
     """
     records = inputs.decoding.records if inputs.decoding else inputs.image
@@ -181,7 +181,7 @@ class _Opening:
         return [shape, replace(step, operation=operation, inputs=[source, *shape.outputs])]
 
     def _take_on_each(self, place: int) -> int:
-        """Take the step at a place on each image by itself, with all up to where what they make can be joined."""
+        """Take the step at a place on each image by itself, with all up to the next whose results can be joined."""
         inside: list[Step] = []
         reach = place
         for step in self._program.steps[place:]:
@@ -196,7 +196,7 @@ class _Opening:
                 break
             place += 1
         if self._size != 1 or reach == len(self._program.steps):
-            raise UnsupportedModelError(f"{inside[0].name} is no operation on each image by itself")
+            raise UnsupportedModelError(f"{inside[0].name} does not work on each image by itself")
         self._steps.append(self._as_one(inside, place))
         return place + 1
 
@@ -219,11 +219,11 @@ class _Opening:
         )
 
     def _open_shape(self, value: Value) -> tf.TensorShape:
-        """Return the shape of a value for any number of images: open where it differs between one batch and two."""
+        """Return the shape of a value for any number of images, open where one batch and two differ in size."""
         one, two = self._alone[0][value].shape, self._together[value].shape
         if value.shape.rank is None or one.rank != two.rank:
             return tf.TensorShape(None)
-        # What has more than one row of each image is no map of it, even where it has the axes of one.
+        # A value with several rows of each image is not a map of it, even with the axes of one.
         if value.shape.rank > 2 and value not in self._counted and one[0] != self._size:
             return tf.TensorShape(None)
         sizes = zip(value.shape, one, two, strict=True)

@@ -1,4 +1,10 @@
-"""A program without its random numbers, as it is when nobody trains, where it shows what that is."""
+"""Removes the random numbers of a program, if it shows what it is when nobody trains.
+
+Layers that are known to change nothing then are found by their scopes, and give what they are given. Elsewhere the
+first operation in which random numbers meet features tells what it is without them: a product with what is one on
+average, a sum with what is zero, a choice, a projective transformation. One operation is replaced at a time, and the
+program without what led to it alone is searched again. What is not understood stays.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +22,16 @@ SELECTIONS = frozenset({"Select", "SelectV2"})
 TRANSFORMATIONS = frozenset({"ImageProjectiveTransformV2", "ImageProjectiveTransformV3"})
 SAME = frozenset({"Cast", "Identity"})
 TOLERANCE = 5e-3
-"""How far the mean of what features are multiplied by may be from one: constants may be rounded to bfloat16."""
+"""How far the mean of a factor may be from one: constants may be rounded to bfloat16."""
 
 
 def at_rest(inputs: Inputs, outputs: Outputs) -> tuple[Inputs, Outputs]:
     """Return a network's inputs and outputs with the program between them, without the random numbers that can go.
 
-    A layer that changes nothing when nobody trains, known by its scope, gives what it is given. So does what features
-    are multiplied or masked by that is one on average (dropout, Gaussian dropout), what is added to them that is zero
-    (noise), a choice between them and what is made of them (a flip), and a projective transformation. A batch
-    normalisation takes its moving statistics. The steps of the program are changed.
+    A layer that changes nothing when nobody trains, known by its scope, gives what it is given. Factors and masks of
+    features that are one on average (dropout, Gaussian dropout) go, and so do terms that are zero on average (noise),
+    choices between features and what is made of them (a flip), and projective transformations. A batch normalisation
+    takes its moving statistics. The steps of the program are changed.
     """
     program, image = inputs.program, inputs.image
     for find in (_of_layers, _of_operations):
@@ -56,7 +62,7 @@ def _take_moving_statistics(step: Step) -> None:
 
 
 def _of_layers(program: Program, image: Value) -> dict[Value, Value]:
-    """Return what the layers that change nothing give, by what they are given."""
+    """Return the results of the layers that change nothing, each with the value that the layer is given."""
     scopes = {scope for draw in find_draws(program, program.outputs) if (scope := _scope_of(draw.outer))}
     if not scopes:
         return {}
@@ -115,13 +121,13 @@ def _are_alike(value: Value, other: Value) -> bool:
 
 
 def _of_operations(program: Program, image: Value) -> dict[Value, Value]:
-    """Return the first operation that random numbers meet features in, and what it is without them, if that shows."""
+    """Return the result of the first operation in which random numbers meet features, with what it is without them."""
     draws = [draw.operation.outputs for draw in find_draws(program, program.outputs)]
     features = frozenset(program.reached_by([image]))
-    chance = frozenset(program.reached_by([value for outputs in draws for value in outputs])) - features
-    meeting = _Meeting(features, chance, program)
+    random_values = frozenset(program.reached_by([value for outputs in draws for value in outputs])) - features
+    meeting = _Meeting(features, random_values, program)
     for step in program.steps:
-        if chance.intersection(step.inputs) and features.intersection(step.outputs):
+        if random_values.intersection(step.inputs) and features.intersection(step.outputs):
             for value, given in meeting.found(step):
                 if _are_alike(value, given):
                     return {value: given}
@@ -130,16 +136,16 @@ def _of_operations(program: Program, image: Value) -> dict[Value, Value]:
 
 @dataclass(frozen=True)
 class _Meeting:
-    """How features and chance meet."""
+    """How features and random values meet."""
 
     features: frozenset[Value]
-    chance: frozenset[Value]
+    random_values: frozenset[Value]
     program: Program
 
     def found(self, step: Step) -> Iterator[tuple[Value, Value]]:
-        """Yield what a step gives, or what follows it, with what that is without the chance."""
+        """Yield the result of a step, or of the one after it, with the value that it is without random numbers."""
         result = step.outputs[0]
-        if step.type in SELECTIONS and step.inputs[0] in self.chance:
+        if step.type in SELECTIONS and step.inputs[0] in self.random_values:
             yield from self._selected(step)
         elif step.type in TRANSFORMATIONS and step.inputs[0] in self.features:
             yield result, step.inputs[0]
@@ -154,7 +160,7 @@ class _Meeting:
                 yield result, given
 
     def _selected(self, step: Step) -> Iterator[tuple[Value, Value]]:
-        """Yield what a random choice gives: dropout keeps features or zero, a flip turns them or leaves them."""
+        """Yield the result of a random choice: dropout keeps features or zero, a flip turns them or leaves them."""
         decision, kept, other = step.inputs
         for given, changed in ((other, kept), (kept, other)):
             if given in self.features and changed in self.program.reached_by([given]) and changed is not given:
@@ -164,7 +170,7 @@ class _Meeting:
             yield from self._scaled(step.outputs[0], kept, share.mean)
 
     def _scaled(self, result: Value, given: Value, mean: float) -> Iterator[tuple[Value, Value]]:
-        """Yield features for their product with what is `mean` on average, scaled to one before or after."""
+        """Yield features for their product with random values of that mean, scaled to one before or after."""
         if _is_one(mean):
             yield result, given
         if given.step is not None and (scale := _scale(given.step, self.features)) and _is_one(mean * scale[1]):

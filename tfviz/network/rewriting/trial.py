@@ -1,4 +1,8 @@
-"""Steps of a program tried on random images, outside of any graph."""
+"""Tries steps of a program on random images, outside of any graph.
+
+This is how `fixed_batch` learns what an operation does to a batch. Results are compared up to a thousandth of the
+largest value, as batches of other sizes are summed in another order.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +18,14 @@ Tensors = dict[Value, tf.Tensor]
 
 
 def results_of(step: Step, tensors: Tensors) -> Tensors:
-    """Return what a step makes, given what its inputs are."""
-    if step.type == "Const":  # whose value cannot be handed over outside of a graph
+    """Return the results of a step, by their values, for the tensors of its inputs."""
+    if step.type == "Const":  # its value cannot be handed over outside of a graph
         return {step.outputs[0]: tf.constant(tf.make_ndarray(step.operation.get_attr("value")))}
 
     def of(*inputs: tf.Tensor) -> list[tf.Tensor]:
         return run(step, list(inputs), None)
 
-    # For the constants inside, too.
+    # A function has a graph for the constants inside.
     call = tf.function(of, autograph=False) if step.programs else of
     found = call(*step.taking([tensors[value] for value in step.inputs]))
     return dict(zip(step.outputs, found, strict=True))
