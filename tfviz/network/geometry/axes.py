@@ -160,6 +160,7 @@ def _kept_by_einsum(step: Step, index: int, axis: int) -> int | None:
 
 
 def _kept_by_reduction(step: Step, axis: int) -> int | None:
+    """An axis that is not reduced stays one, in the order of those that are left."""
     reduced = step.inputs[1].constant()
     if reduced is None:
         return None

@@ -52,6 +52,7 @@ class Constants:
         return self._found[key]
 
     def _compute(self, value: Value, batch: int) -> Any:
+        """Return the array of a value for a batch of that size, None if it is not constant or too large."""
         if value in self._given:
             return self._given[value]
         step = value.step

@@ -104,7 +104,7 @@ class Coordinates:
         )
 
     def joined(self, other: Coordinates) -> Coordinates:
-        """Return what lies between these and others that agree; places that one of them knows are as it says."""
+        """Return the mean of these and others that agree; a place that only one of them knows is as it says."""
         own = np.where(np.isnan(self.places), other.places, self.places)
         places = (own + np.where(np.isnan(other.places), own, other.places)) / 2
         seen = min(self.seen[0], other.seen[0]), max(self.seen[1], other.seen[1])

@@ -19,6 +19,7 @@ from tfviz.network.program import Step, Value
 
 
 def _sliced(moving: Moving) -> Sequence[Moved] | None:
+    """Read a part by where it begins and how large it is; a size of -1 is up to the end."""
     begin, sizes = (moving.constants.find_sizes(value) for value in moving.step.inputs[1:])
     if begin is None or sizes is None or moving.batch or begin[0] != 0:
         return None
@@ -61,6 +62,7 @@ def _strided(moving: Moving) -> Sequence[Moved] | None:
 
 
 def _gathered(moving: Moving) -> Sequence[Moved] | None:
+    """Read the places of constant indices: one of them, whose axis is gone, or a list."""
     places, axis, value = moving.constant(1), moving.constant(2), moving.step.inputs[0]
     if places is None or axis is None or moving.step.operation.get_attr("batch_dims"):
         return None
@@ -74,6 +76,7 @@ def _gathered(moving: Moving) -> Sequence[Moved] | None:
 
 
 def _split(moving: Moving) -> Sequence[Moved] | None:
+    """Read consecutive parts along an axis, one for each result."""
     is_even = moving.step.type == "Split"
     value, axis = moving.step.inputs[1 if is_even else 0], moving.constant(0 if is_even else 2)
     if axis is None:
@@ -90,6 +93,7 @@ def _split(moving: Moving) -> Sequence[Moved] | None:
 
 
 def _unpacked(moving: Moving) -> Sequence[Moved] | None:
+    """Read the single places along an axis, one for each result."""
     value, axis = moving.step.inputs[0], moving.step.operation.get_attr("axis")
     axis %= value.shape.rank
     if axis == moving.batch:

@@ -31,6 +31,8 @@ def follow(program: Program, given: Mapping[Value, Places], constants: Mapping[V
 
 
 class _Following:
+    """The places of the values of one program, found in the order of its steps."""
+
     def __init__(self, program: Program, given: Mapping[Value, Places], constants: Mapping[Value, Any]) -> None:
         self.places: dict[Value, Places] = dict(given)
         self._constants = Constants(program, given, constants)
@@ -53,6 +55,7 @@ class _Following:
         return lost if found is None else found
 
     def _rules(self) -> list[tuple[frozenset[str], Callable[[Step], Sequence[Places | None] | None]]]:
+        """Return the rule for each kind of operation."""
         return [
             (POINTWISE, self._pointwise),
             (WINDOWS, self._windows),
@@ -97,6 +100,7 @@ class _Following:
         return Places((height, width), counts.pop(), batch=next(iter(batches), 0) or 0)
 
     def _pointwise(self, step: Step) -> Sequence[Places | None] | None:
+        """Return the places of what is computed element by element: those of all operands, as they are broadcast."""
         if len(step.outputs) > 1 and step.type == "IdentityN":
             return [self.places.get(value) for value in step.inputs]
         result = step.outputs[0].shape
@@ -109,6 +113,7 @@ class _Following:
         return None if places is None else [places, *[None] * (len(step.outputs) - 1)]
 
     def _windows(self, step: Step) -> Sequence[Places | None] | None:
+        """Return the places of what looks through windows, or moves blocks to the batch and back."""
         found = readings(step, self._constants)
         source = None if found is None else step.inputs[found[0]]
         if found is None or source not in self.places or self.places[source].batch:
@@ -137,6 +142,7 @@ class _Following:
         return found
 
     def _reduced(self, step: Step) -> Sequence[Places | None] | None:
+        """Return the places along the axes that are not reduced."""
         source = step.inputs[0]
         reduced = self._constants.find(step.inputs[1])
         if reduced is None or source.shape.rank is None or source not in self.places:
@@ -182,6 +188,7 @@ class _Following:
         return None if places is None else [places]
 
     def _einsum(self, step: Step) -> Sequence[Places | None] | None:
+        """Return the places of an Einsum: each axis is that of its letter in the result."""
         sources, _, result = step.operation.get_attr("equation").decode().partition("->")
         if "." in sources:
             return None
@@ -194,6 +201,7 @@ class _Following:
         return None if places is None else [places]
 
     def _reshaped(self, step: Step) -> Sequence[Places | None] | None:
+        """Return the places after a reshaping; None if the rows of an image do not divide evenly."""
         source, result = step.inputs[0], step.outputs[0]
         if source not in self.places:
             return None
@@ -219,7 +227,7 @@ class _Following:
         if step.type not in CALLS and step.type not in LOOPS and not is_each:
             return [lost] * len(step.outputs)
         program = step.programs[-1]
-        # What runs on each image by itself is given the images first, to count them.
+        # The first input of a step on each image by itself is the images, which are only counted.
         pairs = list(zip(program.inputs, step.inputs[1:] if is_each else step.inputs, strict=True))
         known = {inner: each for inner, outer in pairs if (each := self._constants.find(outer)) is not None}
         given = {inner: self.places[outer] for inner, outer in pairs if outer in self.places}

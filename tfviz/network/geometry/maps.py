@@ -100,6 +100,7 @@ class Maps:
         return common([each for number, each in enumerate(found) if self._tried[number][0]])
 
     def _in_size(self, number: int, value: Value) -> Placement | None:
+        """Return where a map lies in images of one of the `TRIALS`, which are followed once each."""
         size = [own or tried for own, tried in zip(self._image.shape[1:], (*TRIALS[number], 3), strict=True)]
         if number not in self._tried:
             shapes = sizes_for(self._program, self._image, size)

@@ -19,7 +19,7 @@ from tfviz.network.program import Step
 
 
 def move(step: Step, constants: Constants, rows: int, batch: int) -> Sequence[Moved] | None:
-    """Return what the results of a step of `MOVES` are made of, None if that is not known.
+    """Return the readings of the results of a step of `MOVES`, None if they are not known.
 
     batch: the batch's axis. rows: how many of its places an image has.
     """
@@ -53,6 +53,7 @@ def _squeezed(moving: Moving) -> Sequence[Moved] | None:
 
 
 def _reversed(moving: Moving) -> Sequence[Moved] | None:
+    """Read some axes from their last place to the first."""
     axes, value = moving.constant(1), moving.step.inputs[0]
     if axes is None:
         return None
@@ -65,6 +66,7 @@ def _reversed(moving: Moving) -> Sequence[Moved] | None:
 
 
 def _rolled(moving: Moving) -> Sequence[Moved] | None:
+    """Read places that are shifted along axes, and go on from the other end."""
     shifts, axes, value = moving.constant(1), moving.constant(2), moving.step.inputs[0]
     if shifts is None or axes is None:
         return None
@@ -78,6 +80,7 @@ def _rolled(moving: Moving) -> Sequence[Moved] | None:
 
 
 def _padded(moving: Moving) -> Sequence[Moved] | None:
+    """Read places that go on before the first and behind the last."""
     paddings, value = moving.constant(1), moving.step.inputs[0]
     if paddings is None or paddings[moving.batch].any():
         return None
@@ -90,6 +93,7 @@ def _padded(moving: Moving) -> Sequence[Moved] | None:
 
 
 def _tiled(moving: Moving) -> Sequence[Moved] | None:
+    """Read a value that is repeated along axes of one place, which then lie nowhere; None along others."""
     multiples, value = moving.constants.find_sizes(moving.step.inputs[1]), moving.step.inputs[0]
     if multiples is None:
         return None
@@ -104,6 +108,7 @@ def _tiled(moving: Moving) -> Sequence[Moved] | None:
 
 
 def _broadcast(moving: Moving) -> Sequence[Moved] | None:
+    """Read a value that is broadcast; an axis of one place that is spread is gone."""
     value, result = moving.step.inputs[0], moving.step.outputs[0].shape
     above = result.rank - value.shape.rank
     found = moving.renamed(value, lambda axis: axis + above)
@@ -119,6 +124,7 @@ def _packed(moving: Moving) -> Sequence[Moved] | None:
 
 
 def _concatenated(moving: Moving) -> Sequence[Moved] | None:
+    """Read several values one after the other: each has no place (NaN) where the others stand."""
     *values, last = moving.step.inputs
     axis = moving.constants.find(last)
     if axis is None:

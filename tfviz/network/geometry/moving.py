@@ -52,6 +52,6 @@ class Moving:
 
 
 def whole(shape: tf.TensorShape, rows: int, batch: int) -> Axes:
-    """Return the reading of all of a value; where an axis has an open size it has none."""
+    """Return the readings of all axes of a value, but for those of open size."""
     sizes = [rows if axis == batch else size for axis, size in enumerate(shape)]
     return {axis: Reading(np.arange(size), axis) for axis, size in enumerate(sizes) if size is not None}

@@ -24,7 +24,7 @@ STRAIGHT = 0.75
 class Line:
     """Where the cells of a map lie along one axis of the image, in pixels, 0 the centre of the first pixel.
 
-    first: the centre of the first cell. step: from a cell to the next, negative where the map is reversed. seen: the
+    first: the centre of the first cell. step: from a cell to the next, negative if the map is reversed. seen: the
     first and the last edge between which the layer saw pixels; None if it saw all. is_stretched: whether the map is
     near enough when it is stretched over the whole image; None if that follows from the image's size, which is open.
     """
@@ -40,7 +40,7 @@ class Line:
         first, last = (
             abs(self.first + self.step * place - stretched * (place + 0.5) + 0.5) for place in (0, cells - 1)
         )
-        # Numbers, or tensors where the size of the image is open.
+        # Numbers, or tensors if the size of the image is open.
         return ((first <= abs(self.step)) | (first <= stretched)) & ((last <= abs(self.step)) | (last <= stretched))
 
 

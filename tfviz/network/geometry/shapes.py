@@ -61,6 +61,7 @@ def _is_vague(value: Value) -> bool:
 
 
 def _shapes(program: Program, image: Value, shape: Sequence[int]) -> dict[Value, tf.TensorShape]:
+    """Return the shapes that TensorFlow infers for all values when images have a shape (N, H, W, C)."""
     found: dict[Value, tf.TensorShape] = {}
 
     def run(*arguments: tf.Tensor) -> list[Any]:

@@ -95,6 +95,7 @@ def _before(step: Step, axis: int, sizes: tuple[int, int], window: tuple[int, in
 
 
 def _resized(step: Step, places: np.ndarray, before: int, after: int) -> np.ndarray:
+    """Return which places of an axis of size `before` the `places` of one of size `after` stand for."""
     attributes: Mapping[str, Any] = step.operation.node_def.attr
     if "align_corners" in attributes and step.operation.get_attr("align_corners"):
         return places * (before - 1) / max(after - 1, 1)

@@ -54,7 +54,7 @@ class NamedOutputs:
         return tf.cast(found, tf.float32)
 
     def kind(self, output: str | int | None) -> str:
-        """Return what an output ends in."""
+        """Return the kind of what an output ends in, such as `softmax`; see `Ending`."""
         return self.kind_of(self._place(output))
 
     def logits(self, output: str | int | None) -> tf.Tensor:
@@ -75,6 +75,7 @@ class NamedOutputs:
         return tf.concat([-logits, logits], axis=-1) if is_binary else logits
 
     def _place(self, output: str | int | None) -> int:
+        """Return the number of an output; raise `TfvizError` if it is not there, or None is asked for among several."""
         known: list[Any] = [None]
         if isinstance(self.outputs, Mapping):
             known = sorted(self.outputs)

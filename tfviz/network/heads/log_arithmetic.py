@@ -112,6 +112,7 @@ def _multiply(step: Step, operands: Sequence[Operand]) -> LogPair:
 
 
 def _divide(step: Step, operands: Sequence[Operand]) -> LogPair:
+    """Divide by a number, by the sum of all (a softmax written out), or by a sum with the dividend (a sigmoid)."""
     one, other = operands
     divisor = step.inputs[1].step
     if divisor is not None and divisor.type == "Sum" and divisor.inputs[0] is step.inputs[0]:
@@ -142,6 +143,8 @@ def _subtract(step: Step, operands: Sequence[Operand]) -> LogPair:
 
 
 def _extreme(of: Callable[..., tf.Tensor], beside: Callable[..., tf.Tensor], end: float) -> Callable[..., LogPair]:
+    """Return the function for a maximum or minimum of two; `end`: the bound, 0 or 1, of a clip that is left out."""
+
     def between(step: Step, operands: Sequence[Operand]) -> LogPair:
         # A clip that keeps a logarithm finite is left out: what lies beyond it is what is explained.
         kept = [each for each in operands if isinstance(each, LogPair) or not _is_nearly(each, end)]
@@ -159,6 +162,8 @@ def _is_nearly(number: tf.Tensor, end: float) -> bool:
 
 
 def _reduction(how: Callable[..., tf.Tensor], beside: Callable[..., tf.Tensor] | None = None) -> Callable[..., LogPair]:
+    """Return the function for a reduction: `how` on log p, and `beside`, or the same, on log(1 − p)."""
+
     def along(step: Step, operands: Sequence[Operand]) -> LogPair:
         pair, axes = operands
         keepdims = step.operation.get_attr("keep_dims")

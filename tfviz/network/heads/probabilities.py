@@ -83,7 +83,7 @@ class Tail:
 
 @dataclass(eq=False)
 class Choices:
-    """What a trial of a tail on numbers told.
+    """The findings of a trial of a tail on numbers.
 
     mixed: the steps that are a mean of one factor, the other being weights, by the place of these. rounded: the values
     whose 1 − p is known from p alone.
@@ -121,6 +121,7 @@ class LogProbabilities:
         return self._pairs[value].share
 
     def _made_by(self, step: Step) -> list[LogPair]:
+        """Return the pairs of the results of a step: chosen, averaged, moved or computed."""
         if step.type == BEST:
             indices = self._tensors[step.outputs[1]]
             rank = len(indices.shape) - 1
@@ -131,11 +132,12 @@ class LogProbabilities:
             return [mixture.mean(weights)]
         if step.type in PRODUCTS:
             raise UnsupportedModelError(f"{step.name} makes other numbers than probabilities")
-        # What is subtracted is taken from a whole.
+        # Both sides of a subtraction must be whole probabilities.
         operands = [self._whole(value) if step.type == "Sub" else self._operand(value) for value in step.inputs]
         return moved(step, operands) if step.type in MOVES else [ARITHMETIC[step.type](step, operands)]
 
     def _mixture(self, step: Step) -> Mixture | None:
+        """Return a step as a sum of products of probabilities, None if it is not one."""
         inner = step if step.type in PRODUCTS else _product_in(step)
         if inner is None:
             return None
@@ -204,7 +206,7 @@ class ProbabilityFinder:
         return is_followed and all(value in self._made or value in self._numbers for value in step.inputs)
 
     def tail(self, output: Value) -> Tail | None:
-        """Return what made an output of softmaxes and sigmoids; None if something else may have."""
+        """Return the tail of an output that softmaxes and sigmoids made; None if something else may have."""
         if output not in self._made:
             return None
         first = [step.outputs[0] for step in self._program.steps if step.type in MAKERS]

@@ -72,6 +72,7 @@ class _Trial:
         return tensors
 
     def _results(self, step: Step, tensors: dict[Value, tf.Tensor]) -> list[tf.Tensor]:
+        """Run a step; logits that it lacks are random, and of other missing values only the shape counts."""
         # A constant has no operation outside of a graph.
         if step.type == "Const":
             return [tf.constant(tf.get_static_value(step.operation.outputs[0]))]
@@ -117,6 +118,7 @@ class _Found(Choices):
 
 
 def _judged(tail: Tail, tensors: dict[Value, tf.Tensor]) -> LogitReading | None:
+    """Return the reading of a tail whose numbers are right on logarithms, None if they are not."""
     found = _Found()
     logs = LogProbabilities(tail, tensors, found)
     if not _are_probabilities(tail, tensors, logs):

@@ -118,6 +118,7 @@ class UserFunction:
         return self._tried[shape]
 
     def _run(self, shape: tuple[int, ...]) -> tf.Tensor | None:
+        """Return the map of numbered tokens; None if the function is not for this shape, and why is kept."""
         rows, length, _ = shape
         if rows < 1 or length < 2:
             return None

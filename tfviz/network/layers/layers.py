@@ -24,7 +24,7 @@ from tfviz.network.layers.tokens import Tokens
 from tfviz.network.program import Boundary, Program, Step, Value
 
 UNLESS = "unless trace(model, tokens_to_map=...) says how its tokens become one"
-# What Keras 2 calls an operation between layers.
+# The start of the name that Keras 2 gives an operation between layers.
 OF_AN_OPERATION = re.compile(r"tf\.")
 
 
@@ -33,6 +33,9 @@ class Layers:
 
     `listed` has one layer a map. Containers, and operations inside a layer (`block1_conv1/BiasAdd`), are found by name
     too but not listed. evidence: what flows from the image through them to the score.
+
+    scored: the values that the score is made of. variables: the names of the variables that the program reads, from
+    which the scopes of layers are told. tokens_to_map: the user's function, if there is one.
     """
 
     def __init__(
@@ -153,6 +156,7 @@ class Layers:
         return "".join(self._scopes.around(step)[-1:])
 
     def _add(self, step: Step, value: Value) -> None:
+        """Note a value under the names of all layers that give it, of which the innermost is listed if it is a map."""
         inside = self._scopes.around(step)
         arrangement = self.arrangement_of(value)
         layers = [Layer(self._telling(path, step), value, arrangement) for path in reversed(self._scopes.giving(value))]
@@ -184,6 +188,7 @@ class Layers:
         return path
 
     def _existing(self, name: str) -> str:
+        """Return a hint for an error: the layers with names like this one, or else the last of all."""
         names = list(self.shapes())
         close = resembling(name, names)
         if close:

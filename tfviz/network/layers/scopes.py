@@ -87,6 +87,7 @@ class Scopes:
         return self._numbered[_region(scope, self._calls)]
 
     def _find_paths(self) -> dict[str, str]:
+        """Return the path of the layer of every scope; a layer that is called several times has a number."""
         parents: dict[str, str] = {}
         for scopes in self._around.values():
             parents.update(zip(scopes, ["", *scopes], strict=False))

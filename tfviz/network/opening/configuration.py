@@ -65,6 +65,7 @@ def find_in_configuration(configuration: Any, library: Library) -> Iterator[Find
 
 
 def _judge(node: Mapping[str, Any], library: Library) -> Iterator[Finding | Missing]:
+    """Yield what is wrong with one node of a configuration that has a class name."""
     name, config = node[CLASS], node.get(CONFIG)
     module, registered = node.get(MODULE), node.get(REGISTERED)
     if not all(each is None or isinstance(each, str) for each in (module, registered)):
@@ -91,6 +92,7 @@ def _judge(node: Mapping[str, Any], library: Library) -> Iterator[Finding | Miss
 def _judge_class(
     name: str, node: Mapping[str, Any], config: Mapping[str, Any], library: Library
 ) -> Iterator[Finding | Missing]:
+    """Yield what is wrong with a class: who made it, and what its settings would make it do."""
     module, registered = node.get(MODULE), node.get(REGISTERED, name)
     kinds = library.kinds(None, name)
     if not library.is_users_class(name, registered):

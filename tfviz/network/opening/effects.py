@@ -28,8 +28,8 @@ RESTORES = frozenset({"RestoreV2", "Restore", "RestoreSlice"})
 # A table's vocabulary is read when a SavedModel is loaded, which is right if it is a file of the SavedModel itself.
 FILLED_FROM_FILES = frozenset({"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"})
 
-# What is known to reach out. Operations that keep a state and stand neither here nor in `STAYS_INSIDE` are refused all
-# the same; of those that keep none, a test looks at each that TensorFlow has.
+# Operations that are known to reach out. Those that keep a state and stand neither here nor in `STAYS_INSIDE` are
+# refused all the same; of those that keep none, a test looks at each that TensorFlow has.
 _TOUCHING_FILES = """
 ReadFile WriteFile MatchingFiles ImmutableConst RecordInput GenerateVocabRemapping LoadAndRemapMatrix Skipgram NegTrain
 Save SaveSlices SaveV2 DistributedSave MergeV2Checkpoints CheckpointHasKey FileSystemSetConfiguration DumpTensor
@@ -128,6 +128,7 @@ class Functions:
         yield from self.effects_of_functions(called)
 
     def _effects_in(self, body: _Body, called: list[Call]) -> Iterator[Finding]:
+        """Yield the effects of the operations of a body; append the functions that they may call to `called`."""
         for node in body.nodes:
             reads_asset = node.op in FILLED_FROM_FILES and len(node.input) > 1 and body.is_asset(node.input[1])
             # Attributes that the caller of the function fills in cannot be seen here.

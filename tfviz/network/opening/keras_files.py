@@ -96,6 +96,7 @@ def _read(path: Path, maximum_bytes: int) -> KerasFile:
 
 
 def _read_zip(path: Path, maximum_bytes: int) -> Contents:
+    """Return the contents of a .keras file, once its members were found small enough."""
     with zipfile.ZipFile(path) as archive:
         check_zip(archive, path, maximum_bytes)
         written, about = (
@@ -108,6 +109,7 @@ def _read_zip(path: Path, maximum_bytes: int) -> Contents:
 
 
 def _read_hdf5(path: Path, maximum_bytes: int) -> Contents:
+    """Return the contents of an .h5 file, once its datasets were found small enough."""
     with h5py.File(path) as file:
         if "model_config" not in file.attrs:
             raise UnsupportedModelError(f"cannot open {str(path)!r}: it holds weights, but no model")
@@ -138,6 +140,7 @@ def _load(file: KerasFile, package: ModuleType, custom_objects: Mapping[str, Any
 
 
 def _why_not_loaded(file: KerasFile, package: ModuleType, error: Exception) -> str:
+    """Return why Keras does not load a file: an object that is missing, or else what Keras says."""
     path = file.path
     found = [MISSING_OBJECT.search(str(each)) for each in _causes(error)]
     names = [match.group(match.lastindex or 0) for match in found if match is not None]
@@ -158,6 +161,7 @@ def _reason(error: Exception) -> str:
 
 
 def _about_missing(path: Path, missing: Missing) -> str:
+    """Return the error that asks the user for a class or function."""
     name, called = missing.name, missing.name.rpartition(">")[2]
     shown = f'custom_objects={{"{name}": {called}}}' if called.isidentifier() and len(name) < LONG else "custom_objects"
     yours = f" if the module {quoted(missing.module)} is yours" if missing.module else ""

@@ -96,13 +96,13 @@ def _reason(error: Exception) -> str:
 
 
 def input_name(model: Any, image_shape: Shape | None) -> str | None:
-    """Return what a Keras model that can be traced at a shape calls its one input, None if there are several."""
+    """Return the name of the one input of a Keras model that can be traced at a shape, None if it has several."""
     names = list(_specs(_arguments(model, image_shape)))
     return names[0] if len(names) == 1 else None
 
 
 def output_names(model: Any) -> list[str]:
-    """Return what a Keras model calls its several outputs, in the order of `tf.nest.flatten`, or an empty list.
+    """Return the names of a model's several outputs, in the order of `tf.nest.flatten`; empty if they have none.
 
     The names are the keys of a dictionary, or else those of the layers that give the outputs.
     """

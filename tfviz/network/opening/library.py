@@ -108,7 +108,7 @@ class Library:
         return bool(self._in_module(module, name))
 
     def _in_module(self, module: str, name: str) -> list[Any]:
-        """Return what a name may mean in one of this Keras's own modules, published or not; none elsewhere."""
+        """Return the objects that a name may mean in this Keras's own modules, published or not; none elsewhere."""
         root, _, rest = module.partition(".")
         if root not in {"keras", self.package.__name__} or "." in name:
             return []

@@ -74,7 +74,7 @@ def _found_in_objects(graph: Any) -> Iterator[Finding]:
     for function in library.function:
         name = function.signature.name
         if name in names and name in objects.concrete_functions:
-            # What a function captures are its last arguments.
+            # The last arguments of a function are the values that it captures.
             bound = objects.concrete_functions[name].bound_inputs
             pairs = zip(reversed(function.signature.input_arg), reversed(bound), strict=False)
             run[name] = frozenset(argument.name for argument, number in pairs if number in own_files)

@@ -22,7 +22,7 @@ UNKNOWN_OPERATION = re.compile(r"Op type not registered '([^']+)'")
 
 
 def open_saved_model(path: Path, safe_mode: bool) -> Any:
-    """Return what `tf.saved_model.load` makes of a folder.
+    """Return the object that `tf.saved_model.load` makes of a folder.
 
     Raises `UnsafeModelError` if loading it would do more than arithmetic with the folder's own files, or
     `UnsupportedModelError` if it cannot be loaded.
@@ -51,6 +51,7 @@ def read_saved_model(folder: Path) -> Any:
 
 
 def _why_not_loaded(path: Path, error: Exception) -> str:
+    """Return why TensorFlow does not load a folder, by what it lacks, and what to do about it."""
     operation = UNKNOWN_OPERATION.search(str(error))
     if operation:
         return (

@@ -66,7 +66,7 @@ def warn(place: str, findings: Sequence[Finding | Missing]) -> None:
 
 
 def quoted(text: Any) -> str:
-    """Return what a file says as it is shown in a message: in quotes, with escapes, and not too long."""
+    """Return a text from a file as a message shows it: in quotes, with escapes, and not too long."""
     return _QUOTING.repr(text)
 
 

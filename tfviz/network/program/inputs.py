@@ -179,7 +179,7 @@ def _find_cut(program: Program, records: Value, name: str | None) -> tuple[Value
 
 
 def _after(program: Program, records: Value, image: Value) -> Program | None:
-    """Return what runs from `image` on; None if that needs more of the records than their number."""
+    """Return the program from `image` on; None if it needs more of the records than their number."""
     rest = program.giving(program.outputs, known=[image])
     told = {records}
     for step in rest.steps:

@@ -77,7 +77,7 @@ def forget_gradients(graph: tf.Graph) -> None:
     """Remove the custom gradients of a finished graph from TensorFlow's registry.
 
     Private because nothing public does it: the registry keeps every one for ever, and with it the graph and the weights
-    of the model that it reads. A graph whose backward pass is made needs them no more, nor do the functions it calls.
+    of the model that it reads. Once its backward pass is made, a graph no longer needs them, nor do its functions.
     """
     for operation in graph.get_operations():
         ops.gradient_registry._registry.pop(gradient_tag(operation), None)

@@ -64,6 +64,7 @@ def _raw_signature(operation_type: str) -> tuple[Callable[..., Any], dict[str, s
 
 
 def _defined_names(operation_type: str) -> list[str]:
+    """Return the names of an operation's inputs and attributes, but for attributes that the inputs determine."""
     definition = operation_definition(operation_type)
     inferred = {
         name

@@ -201,6 +201,7 @@ def _value(tensor: tf.Tensor, step: Step | None = None) -> Value:
 def _inline(
     graph: tf.Graph, arguments: Sequence[Value], prefix: str, steps: list[Step], calls: list[str]
 ) -> list[Value]:
+    """Append the steps of a graph, and of the calls in it, under a name's `prefix`; return the graph's outputs."""
     values = {tensor.ref(): value for tensor, value in zip(graph.inputs, arguments, strict=True)}
     for operation in graph.get_operations():
         if operation.type in CYCLES:
@@ -225,6 +226,7 @@ def _inline(
 
 
 def _programs(graph: tf.Graph, operation: tf.Operation) -> tuple[Program, ...]:
+    """Return the programs that an operation runs: branches, both halves of a loop, the body of a compiled call."""
     attributes: tuple[str, ...] = CONDITIONS.get(operation.type) or LOOPS.get(operation.type) or ()
     if is_compiled_call(operation):
         attributes = ("f",)

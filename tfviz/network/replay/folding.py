@@ -1,10 +1,10 @@
 """Folds the scales of a batch normalisation into the convolution before it, in the backward pass alone.
 
-On its way back a gradient is scaled by channel and then convolved; convolving it with a scaled kernel gives the same,
-and the kernel is often the smaller of the two (`LIGHT`). The chain of additions and multiplications by channel goes on
-as long as their operands are the same for every image and nothing else reads the values between. The forward pass stays
-as it is: folding it, too, was as exact against float64 and 8 % faster on MobileNetV2, but its other rounding tipped a
-ReLU over in one image of six, and with it the gradient by up to 5 %.
+On its way back a gradient is scaled by channel and then convolved; convolving it with a scaled kernel gives the same
+with less work, as long as the kernel is the smaller of the two (`LIGHT`). The chain of additions and multiplications by
+channel goes on as long as their operands are the same for every image and nothing else reads the values between. The
+forward pass stays as it is: folding it, too, was as exact against float64 and 8 % faster on MobileNetV2, but its other
+rounding tipped a ReLU over in one image of six, and with it the gradient by up to 5 %.
 """
 
 from __future__ import annotations

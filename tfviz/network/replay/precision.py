@@ -65,6 +65,7 @@ class _Reduction:
         return replace(program, steps=steps)
 
     def _of_step(self, step: Step, reached: Collection[Value], compiled: bool) -> Step:
+        """Return a step with the types that it takes; as it is if the image does not reach it or it does not fit."""
         if not any(value in reached for value in step.inputs):
             return step
         if step.programs:
@@ -74,6 +75,7 @@ class _Reduction:
         return replace(step, taken=taken) if changes and self._fits(step, taken, compiled) else step
 
     def _of_programs(self, step: Step, reached: Collection[Value], compiled: bool) -> Step:
+        """Return a step whose inner programs run in the type; a loop that rounding might not end stays as it is."""
         # The first input of a condition chooses a branch, and is not given to it.
         ahead = len(step.inputs) - len(step.programs[0].inputs)
         places = {place - ahead for place, value in enumerate(step.inputs) if value in reached}
@@ -113,6 +115,7 @@ class _Reduction:
         return self._tried[key]
 
     def _try(self, step: Step, taken: tuple[tf.DType, ...], compiled: bool) -> bool:
+        """Run a step and its gradient on placeholders of these types, and look for the kernels of all operations."""
         with tf.Graph().as_default() as graph:
             inputs = [
                 tf.raw_ops.Placeholder(dtype=dtype, shape=value.shape)

@@ -50,6 +50,8 @@ def _may_round(step: Step) -> bool:
 
 
 class _Search:
+    """Finds the steps, among those that may round, with whose results arithmetic goes on."""
+
     def __init__(self, program: Program, image: Value) -> None:
         self._program = program
         self._reached = program.depending_on([image])

@@ -117,17 +117,20 @@ def run(step: Step, inputs: Tensors, rule: Rule | None) -> Tensors:
 
 
 def _outputs(program: Program, arguments: Sequence[tf.Tensor], rule: Rule | None) -> Tensors:
+    """Run an inner program; return its outputs in the types of the trace, as conditions and loops require."""
     tensors = replay(program, dict(zip(program.inputs, arguments, strict=True)), rule=rule)
     return [value.as_traced(tensors[value]) for value in program.outputs]
 
 
 def _run_condition(step: Step, inputs: Tensors, rule: Rule | None) -> Tensors:
+    """Run a condition as a `tf.cond`, whose gradient is that of the branch that is taken."""
     condition, *arguments = inputs
     branches = [lambda program=program: _outputs(program, arguments, rule) for program in step.programs]
     return list(tf.cond(tf.cast(condition, tf.bool), *branches))
 
 
 def _run_loop(step: Step, inputs: Tensors, rule: Rule | None) -> Tensors:
+    """Run a loop; its values may change their shapes as far as those of the traced loop do."""
     condition, body = step.programs
     return list(
         tf.while_loop(
@@ -140,6 +143,7 @@ def _run_loop(step: Step, inputs: Tensors, rule: Rule | None) -> Tensors:
 
 
 def _run_each(step: EachImage, inputs: Tensors, rule: Rule | None) -> Tensors:
+    """Run the program of a step on each image: split the rows by image, and join the results again."""
     images, *given = inputs
     count = tf.shape(images)[:1]
 

@@ -83,6 +83,7 @@ def _is_float(value: Value) -> bool:
 
 
 def _draws(program: Program, results: Collection[Value], outer: Step | None) -> Iterator[Found]:
+    """Yield the random operations in a program, and in those inside it, whose numbers reach `results`."""
     reaching = _reaching(program, results)
     for step in program.steps:
         if reaching.isdisjoint(step.outputs):
@@ -103,6 +104,7 @@ def _repeats(step: Step | None) -> bool:
 def _statistics(
     program: Program, sources: Collection[Value], results: Collection[Value], outer: Step | None
 ) -> Iterator[Found]:
+    """Yield the operations over several images between `sources` and `results`, in inner programs, too."""
     # A decision by them (a condition) is left alone: it is not a number that a score is made of.
     reached, reaching = program.reached_by(sources), _reaching(program, results, only_floats=True)
     for step in program.steps:
@@ -110,7 +112,7 @@ def _statistics(
             continue
         if _is_over_images(step):
             yield Found(step, outer or step)
-        # What runs on each image by itself sees no other.
+        # A program that runs on each image by itself sees no other image.
         for inner, wanted in () if isinstance(step, EachImage) else _inside(step, reaching):
             # The first input of a condition chooses a branch, and is not given to it.
             given = step.inputs[len(step.inputs) - len(inner.inputs) :]

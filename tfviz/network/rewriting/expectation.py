@@ -91,6 +91,7 @@ def _handed_on(step: Step, number: Number | None) -> Number | None:
 
 
 def _combined(step: Step) -> Number | None:
+    """Return what two operands make together: a sum, a multiple, or the share of a comparison."""
     first, second = map(expected, step.inputs)
     if first is None or second is None:
         return None

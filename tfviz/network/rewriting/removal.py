@@ -77,6 +77,8 @@ def _scope_of(step: Step) -> str:
 
 
 class _Scope:
+    """The steps in the scope of a layer that changes nothing, and the features that leave it."""
+
     def __init__(self, program: Program, scope: str, features: Collection[Value]) -> None:
         self._features = features
         self._steps = [step for step in program.steps if step.name.startswith(scope + "/")]
