@@ -91,7 +91,7 @@ EXPECTED = {
     "two streams": (
         lambda: model_by(two_streams),
         "left",
-        ["a part of the evidence; another part of it ends in 'right'"],
+        ["only part of the evidence; some of the rest ends in 'right'"],
     ),
     "masked": (lambda: model_by(masked_pooling), "features", ["ends in 'masked'"]),
     "squeezed": (lambda: model_by(squeezed), "gated", []),
@@ -101,7 +101,7 @@ EXPECTED = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:the layer looked at is", "ignore:.*is zero everywhere")
+@pytest.mark.filterwarnings("ignore:the default layer is", "ignore:.*is zero everywhere")
 @pytest.mark.parametrize(
     "form, name",
     by_day(
@@ -118,11 +118,11 @@ def test_the_default_layer_and_what_is_said_of_it(name, form, tmp_path):
     network = tfviz.trace(model)
     assert network.default_layer == expected
     found = tfviz.explain(network, images, methods=("grad_cam", "saliency"), targets=1).warnings
-    found = [message for message in found if "layer looked at" in message]
+    found = [message for message in found if "the default layer is" in message]
     assert len(found) == len(said) and all(part in message for part, message in zip(said, found, strict=True))
     # Whoever names a layer knows it.
     named = tfviz.explain(network, images, methods=("grad_cam",), targets=1, layer=expected)
-    assert not any("layer looked at" in message for message in named.warnings)
+    assert not any("the default layer is" in message for message in named.warnings)
 
 
 def slow_has_all(program, image, scored, value):
@@ -198,7 +198,7 @@ def test_tokens_that_are_no_layer_are_said(pooled):
         assert said == []
     else:
         assert "before an attention" in said[0] and "tokens_to_map" in said[0]
-        with pytest.warns(TfvizWarning, match="the layer looked at is 'patches', before an attention"):
+        with pytest.warns(TfvizWarning, match="the default layer is 'patches', before an attention"):
             tfviz.grad_cam(network, random_images(1), 0)
         assert np.isfinite(
             tfviz.smooth_grad(network, random_images(1), 0, of="grad_cam", options={"layer": "patches"})
@@ -216,5 +216,7 @@ def test_evidence_that_no_layer_holds_is_said(form, tmp_path):
     if form == "saved":
         model.export(tmp_path, verbose=False)
         model = str(tmp_path)
-    with pytest.warns(TfvizWarning, match="'features', which has a part of the evidence; the rest passes beside every"):
+    with pytest.warns(
+        TfvizWarning, match="'features', which has only part of the evidence; the rest bypasses every layer"
+    ):
         tfviz.grad_cam(model, np.ones((1, 16, 16, 3)), 0)

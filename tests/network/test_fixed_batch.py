@@ -134,7 +134,7 @@ def test_methods_of_what_runs_on_each_image(folders):
         np.testing.assert_allclose(found[method], expected, rtol=1e-4, atol=1e-5, err_msg=method)
 
 
-@pytest.mark.filterwarnings("ignore:the layer looked at is:tfviz.errors.TfvizWarning")
+@pytest.mark.filterwarnings("ignore:the default layer is:tfviz.errors.TfvizWarning")
 def test_a_frozen_graph(tmp_path):
     with tf.Graph().as_default() as graph:
         images = tf.compat.v1.placeholder(tf.float32, [1, SIDE, SIDE, 3], name="input")

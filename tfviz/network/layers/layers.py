@@ -76,21 +76,20 @@ class Layers:
         default, messages = self._default, list[str]()
         if default.layer is None:
             return []
-        name = f"the layer looked at is {self.name(default.layer)!r}"
+        name = f"the default layer is {self.name(default.layer)!r}"
         if default.others:
             others = ", ".join(repr(self.name(each)) for each in default.others)
-            part = (
-                "the deepest that all evidence flows through" if default.has_all else "which has a part of the evidence"
-            )
-            messages.append(f"{name}, {part}; another part of it ends in {others}")
+            all_flows = "the deepest that all evidence flows through; some of it"
+            part = all_flows if default.has_all else "which has only part of the evidence; some of the rest"
+            messages.append(f"{name}, {part} ends in {others}")
         elif not default.has_all:
-            messages.append(f"{name}, which has a part of the evidence; the rest passes beside every layer")
+            messages.append(f"{name}, which has only part of the evidence; the rest bypasses every layer")
         if default.passed is not None:
             size = " x ".join(map(str, self.maps.size(default.passed)))
-            messages.append(f"{name}, since the map behind it has only {size} places")
+            messages.append(f"{name}, since the map after it has only {size} places")
         if default.is_before_attention:
             messages.append(f"{name}, before an attention whose tokens are not a layer, {UNLESS}")
-        return [f"{each}; name a layer to look at another one" for each in messages]
+        return [f"{each}; choose another with layer= (--layer)" for each in messages]
 
     def shapes(self) -> dict[str, Shape]:
         """Return the shape (h, w, c) of every listed layer by its name."""
