@@ -42,7 +42,8 @@ class Head:
 
     kind: `softmax` or `sigmoid` if the network ends in one and the logits are its input, `log_odds` if it ends in
     probabilities that are made of several of these and the logits are their log odds, `none` if the raw output is
-    taken as the logits, `custom` if the user gave the score. sources: the values that the score is made of. made_by:
+    taken as the logits, `custom` if the user gave the score. num_classes: 2 for a single sigmoid, None for a custom
+    score. sources: the values that the score is made of. made_by:
     what the network ends in, or the score that was given, of the outputs and the tensors of a replay. reads: in words,
     which part of the outputs such a score reads. of_probabilities: whether the softmax or sigmoid is taken of
     probabilities. lacking: the error of a network without a classifier (`none`), raised when a score is asked for.

@@ -44,7 +44,11 @@ def transposition(axes: tuple[int, int, int], shape: tf.TensorShape) -> Arrangem
 
 @dataclass(frozen=True)
 class Grid:
-    """The patches along an axis: for each place the number of one, row by row, or `NO_PATCH`."""
+    """The patches along an axis.
+
+    height, width: of the map, in patches. places: for each place along the axis the number of a patch, row by row, or
+    `NO_PATCH`.
+    """
 
     height: int
     width: int

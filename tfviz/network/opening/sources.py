@@ -32,6 +32,7 @@ from tfviz.network.program import Value, is_encoded, is_image
 class Source:
     """A traced function, and the object whose variables it reads.
 
+    name: that of the model or of its file. signature: the one of a SavedModel that was taken.
     A traced function does not keep its variables alive, so whoever holds the source holds `model`. structure: how its
     outputs are nested, None if a SavedModel's dictionary holds just one. outputs: what they are called. alias: what
     a Keras model calls its one input.
@@ -53,7 +54,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Opening:
-    """The options of `trace` about how a model is opened."""
+    """The options of `trace` about how a model is opened.
+
+    image_shape: (height, width, channels) of a model that leaves them open. signature: the one of a SavedModel that is
+    explained. custom_objects: the user's classes and functions in a Keras file, by name. safe_mode: whether a file is
+    refused that does more than compute. maximum_bytes: what a Keras file may unpack to.
+    """
 
     image_shape: tuple[int | None, ...] | None = None
     signature: str | None = None

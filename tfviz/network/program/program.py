@@ -59,8 +59,11 @@ class Value:
 
 @dataclass(eq=False, repr=False)
 class Step:
-    """One operation of a program, under its full scoped name, with the programs that it runs inside.
+    """One operation of a program, with the programs that it runs inside.
 
+    operation: that of the traced graph, whose attributes are read. name: its full scoped name, such as
+    `vgg16/block1_conv1/Relu`. programs: the branches of a condition, the condition and the body of a loop, or the
+    function of a call that XLA compiles.
     taken: the types of its inputs if it runs in a reduced precision, see `precision`; empty for those of the values.
     """
 
@@ -112,7 +115,11 @@ class EachImage(Step):
 
 @dataclass(eq=False, repr=False)
 class Program:
-    """Steps in an order in which they can run. `calls` are the names of the nested calls that were inlined."""
+    """Steps in an order in which they can run.
+
+    inputs, outputs: as the graph orders them. calls: the names of the nested calls that were inlined, which look like
+    scopes of layers and are none.
+    """
 
     inputs: list[Value]
     steps: list[Step]

@@ -8,15 +8,15 @@ convolution with the rotated kernel lost on all layers of five networks, since t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from tfviz.network.program import Step
+from tfviz.network.replay.rules import Backward
 
 ATTRIBUTES = ("strides", "padding", "explicit_paddings", "data_format", "dilations")
-Backward = Callable[[tf.Tensor], tf.Tensor]
 FEW_CHANNELS = 4
 """Input channels up to which a convolution's input gradient is faster as phases: those of the first layer."""
 

@@ -7,13 +7,10 @@ compiles these; with a stride of 1 no value has to be moved and comparisons win,
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import tensorflow as tf
 
 from tfviz.network.program import Step
-
-Backward = Callable[[tf.Tensor], tf.Tensor]
+from tfviz.network.replay.rules import Backward
 
 
 def is_faster_by_masks(step: Step) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
+# Maps the gradient of the result of an operation, which comes from upstream, to that of its input.
 Backward = Callable[[tf.Tensor], tf.Tensor]
 
 

@@ -18,8 +18,9 @@ import tensorflow as tf
 
 from tfviz.network.program import Program, Step, Value, run_operation
 from tfviz.network.replay.folding import DEPTHWISE, Fold, find_folds
-from tfviz.network.replay.input_gradients import Backward, convolution_gradient, is_pointwise, own_gradient
+from tfviz.network.replay.input_gradients import convolution_gradient, is_pointwise, own_gradient
 from tfviz.network.replay.pool_gradients import is_faster_by_masks, max_pool_gradient
+from tfviz.network.replay.rules import Backward
 
 Tensors = Mapping[Value, tf.Tensor]
 Action = Callable[[Tensors], dict[Value, tf.Tensor]]
