@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-import tfviz
 from tfviz.apps.command.batch import BatchCommand, batch
 from tfviz.apps.command.behaviour import Group
 from tfviz.apps.command.explain import explain, localize
@@ -21,6 +20,7 @@ from tfviz.apps.command.flags import (
 )
 from tfviz.apps.command.visualize import fool, visualize
 from tfviz.quiet import start_tensorflow
+from tfviz.version import __version__
 
 app = typer.Typer(
     cls=Group,
@@ -33,7 +33,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"tfviz {tfviz.__version__}")
+        print(f"tfviz {__version__}")
         raise typer.Exit
 
 
