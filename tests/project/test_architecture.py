@@ -9,61 +9,17 @@ import sys
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
-from support.places import ROOT
+from support.places import ROOT, SCRIPTS
 
-PACKAGE = ROOT / "tfviz"
-MODULES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
-FOLDERS = ["network", "methods", "results", "apps"]  # data flows from left to right
+sys.path.append(str(SCRIPTS))
+
+from house.imports import MODULES, files_imported, folder_of, imports, imports_for_types
+
+WINGS = ["network", "methods", "results", "apps"]  # data flows from left to right
 GROUND = ("arrays", "data_format", "errors", "limits", "paths", "printable", "progress", "quiet", "terminal", "version")
 OF_ALL = {f"tfviz.{name}" for name in GROUND}
 EXTRAS = ("tfviz.apps.beam", "tfviz.apps.training")
 PUBLIC = ("tfviz", "tfviz/methods", "tfviz/results", "tfviz/apps/beam", "tfviz/apps/records")
-
-
-def imports(name):
-    """The full names of everything that a module imports, anywhere in it: `tfviz.network.trace.trace`."""
-    for node in ast.walk(MODULES[name]):
-        yield from imported_by(node, name)
-
-
-def imported_by(node, name):
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        above = name.split("/")[: -node.level] if node.level else []
-        yield from (".".join([*above, *filter(None, [node.module]), alias.name]) for alias in node.names)
-
-
-def imports_for_types(name):
-    """What a module imports for the type checker alone."""
-    for node in ast.walk(MODULES[name]):
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            for inner in node.body:
-                yield from imported_by(inner, name)
-
-
-def files_imported(name, nodes=None):
-    """The files of tfviz that a module imports, or that some of its statements do: a module, or a folder's face."""
-    for node in nodes or ast.walk(MODULES[name]):
-        for full in imported_by(node, name):
-            package, _, last = full.rpartition(".")
-            inner, face = f"{full.replace('.', '/')}.py", f"{package.replace('.', '/')}/__init__.py"
-            if inner in MODULES and (name == face or last not in names_in(face)):
-                yield inner  # of `from tfviz.apps.command import options`
-            else:
-                places = (f"{full.replace('.', '/')}/__init__.py", face, f"{package.replace('.', '/')}.py")
-                yield from [path for path in places if path in MODULES][:1]
-
-
-def names_in(face):
-    """The names that the `__init__` of a folder imports from its files."""
-    nodes = [node for node in ast.walk(MODULES[face]) if isinstance(node, ast.ImportFrom)]
-    return {alias.asname or alias.name for node in nodes for alias in node.names}
-
-
-def above(name):
-    """The folder of a file."""
-    return name.rpartition("/")[0]
 
 
 def importers(package):
@@ -77,20 +33,20 @@ def importers(package):
     }
 
 
-def folder_of(name):
+def wing_of(name):
     parts = name.split("/")
     return parts[1] if len(parts) > 2 else ""
 
 
 def test_the_folders_of_the_design_are_all_there_is():
-    assert {folder_of(name) for name in MODULES} == {"", "demo", *FOLDERS}
+    assert {wing_of(name) for name in MODULES} == {"", "demo", *WINGS}
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if folder_of(name) in FOLDERS])
+@pytest.mark.parametrize("name", [name for name in MODULES if wing_of(name) in WINGS])
 def test_imports_go_one_way(name):
-    allowed = FOLDERS[: FOLDERS.index(folder_of(name)) + 1]
-    if folder_of(name) == "apps":
-        allowed = [*allowed, "demo", ""]  # and the public interface as a whole
+    allowed = WINGS[: WINGS.index(wing_of(name)) + 1]
+    if wing_of(name) == "apps":
+        allowed = [*allowed, "demo"]
     for full in imports(name):
         if full.split(".")[0] == "tfviz" and not any(full.startswith(common) for common in OF_ALL):
             assert ".".join(full.split(".")[1:2]) in allowed, f"{name} imports {full}"
@@ -108,21 +64,24 @@ def test_no_two_files_import_each_other_even_for_types():
 def test_other_folders_are_entered_by_their_face(name):
     """A file imports from the files beside it, from those on the ground floor, and from the `__init__` of a folder."""
     for module in files_imported(name):
-        assert module.endswith("__init__.py") or above(module) in (above(name), "tfviz"), f"{name} imports {module}"
+        assert module.endswith("__init__.py") or folder_of(module) in (folder_of(name), "tfviz"), (
+            f"{name} imports {module}"
+        )
 
 
 FACES = [
     name
     for name in MODULES
-    if name.endswith("__init__.py") and above(name) not in (*PUBLIC, "tfviz/apps", "tfviz/apps/command", "tfviz/demo")
+    if name.endswith("__init__.py")
+    and folder_of(name) not in (*PUBLIC, "tfviz/apps", "tfviz/apps/command", "tfviz/demo")
 ]
 
 
 @pytest.mark.parametrize("face", FACES)
 def test_a_face_shows_nothing_that_nobody_looks_at(face):
     shown = {full.rpartition(".")[2] for full in imports(face)}
-    folder = above(face).replace("/", ".")
-    looked_at = {full for name in MODULES if above(name) != above(face) for full in imports(name)}
+    folder = folder_of(face).replace("/", ".")
+    looked_at = {full for name in MODULES if folder_of(name) != folder_of(face) for full in imports(name)}
     tests = "\n".join(path.read_text() for place in ("tests", "scripts") for path in (ROOT / place).rglob("*.py"))
     unused = {name for name in shown if f"{folder}.{name}" not in looked_at and not re.search(rf"\b{name}\b", tests)}
     assert shown and not unused
@@ -133,7 +92,7 @@ def test_no_name_of_a_face_is_hidden_by_a_file(face):
     """Python sets a folder's attribute to the file of that name once anything imports it."""
     for node in ast.walk(MODULES[face]):
         for alias in node.names if isinstance(node, ast.ImportFrom) else ():
-            hiding = f"{above(face)}/{alias.asname or alias.name}.py"
+            hiding = f"{folder_of(face)}/{alias.asname or alias.name}.py"
             assert hiding not in MODULES or hiding == f"{node.module.replace('.', '/')}.py", hiding
 
 
@@ -142,10 +101,10 @@ def test_flags_know_no_tensorflow(name):
     """What the commands do is in apps/runs/, imported once a command runs."""
     assert not {full for full in imports(name) if full.split(".")[0] in ("tensorflow", "keras", "cv2")}
     at_once = files_imported(name, MODULES[name].body)
-    assert {above(module) for module in at_once} <= {"tfviz", "tfviz/apps/command"}
+    assert {folder_of(module) for module in at_once} <= {"tfviz", "tfviz/apps/command"}
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if folder_of(name) == "demo"])
+@pytest.mark.parametrize("name", [name for name in MODULES if wing_of(name) == "demo"])
 def test_the_demo_knows_only_numpy_and_keras(name):
     known = {*sys.stdlib_module_names, "numpy", "keras"}
     for full in imports(name):
