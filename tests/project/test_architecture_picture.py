@@ -1,0 +1,88 @@
+"""`scripts/architecture.py`: the picture of the house is that of the source, and its rooms lie as they say."""
+
+import json
+import re
+import sys
+from itertools import combinations
+
+import pytest
+from PIL import Image
+from support.places import SCRIPTS
+
+sys.path.append(str(SCRIPTS))
+
+from architecture import KEY, PICTURE, build, place, save
+from house.floor_plan import arrange, direct, floors
+from house.imports import GROUND, ROOF, read_folders
+from house.text import Text
+
+FOLDERS = read_folders()
+IMPORTS = {name: folder["imports"] for name, folder in FOLDERS.items()}
+# No ceiling goes through all rooms, and none is as high as all.
+STAGGERED = {"a": [], "b": ["a"], "c": [], "d": ["a"], "e": ["c", "d"]}
+
+
+def read(path):
+    """What a picture says that it shows, and its width."""
+    with Image.open(path) as picture:
+        picture.load()
+        return json.loads(picture.text[KEY]), picture.width
+
+
+def test_the_picture_shows_the_source():
+    shown, width = read(PICTURE)
+    assert shown == FOLDERS, "run: python scripts/architecture.py"
+    assert width == 1800 and PICTURE.stat().st_size < 250_000
+
+
+def test_a_picture_shows_the_folders_given(monkeypatch, tmp_path):
+    monkeypatch.setattr("architecture.SCALE", 1)
+    changed = {**FOLDERS, "tfviz/network/attic": {"about": "New", "files": ["trunk"], "imports": ["tfviz/network"]}}
+    save(changed, tmp_path / "drawn.png")
+    assert read(tmp_path / "drawn.png") == (changed, 900)
+
+
+def test_the_whole_house_stands_between_the_ground_and_the_roof():
+    found = floors(IMPORTS)
+    assert found[GROUND] == 0 and found[ROOF] == max(found.values())
+    assert all(found[other] < found[name] for name, others in IMPORTS.items() for other in others)
+
+
+def test_a_circle_of_folders_is_told_in_one_line():
+    with pytest.raises(
+        SystemExit, match=r"^architecture\.py: folders import each other in a circle: .*a -> .*$"
+    ) as told:
+        floors({"a": ["b"], "b": ["a"], "c": []})
+    assert "\n" not in str(told.value) and "c" not in re.findall(r"\b\w\b", str(told.value))
+
+
+def test_arrows_that_follow_from_others_are_left_out():
+    assert direct({"a": [], "b": ["a"], "c": ["a", "b"], "d": ["a", "c"]}) == {
+        "a": set(),
+        "b": {"a"},
+        "c": {"b"},
+        "d": {"c"},
+    }
+
+
+@pytest.mark.parametrize("imports", [STAGGERED, {"a": []}, {"a": [], "b": [], "c": ["a"], "d": ["a", "b"], "e": ["b"]}])
+def test_rooms_stand_on_what_they_import_and_beside_the_others(imports):
+    rooms = arrange(imports)
+    assert all(rooms[other].top <= rooms[name].bottom for name, others in imports.items() for other in others)
+    for one, other in combinations(rooms.values(), 2):
+        above = one.top <= other.bottom or other.top <= one.bottom
+        assert above or one.right <= other.left + 1e-9 or other.right <= one.left + 1e-9, (one, other)
+
+
+def test_what_stands_in_a_room_fits_into_it():
+    wings = build(FOLDERS)
+    place(wings, legend=100)
+    for wing in wings.values():
+        for name in wing.rooms:
+            assert sum(line.height for line in wing.texts(name)) <= wing.box(name).height
+            assert all(line.width < wing.box(name).width for line in wing.texts(name)), name
+
+
+def test_long_names_are_broken_where_they_have_parts():
+    lines = Text("draws, feature_visualization, loop", 8).wrapped(70)
+    assert [line.words for line in lines] == ["draws, feature_", "visualization,", "loop"]
