@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TypedDict
 
@@ -21,10 +22,10 @@ class Folder(TypedDict):
     imports: list[str]
 
 
-def imports(name: str) -> Iterator[str]:
-    """Yield the full names of everything that a module imports, anywhere in it: `tfviz.network.trace.trace`."""
-    for node in ast.walk(MODULES[name]):
-        yield from imported_by(node, name)
+@cache
+def imports(name: str) -> tuple[str, ...]:
+    """Return the full names of everything that a module imports, anywhere in it: `tfviz.network.trace.trace`."""
+    return tuple(full for node in ast.walk(MODULES[name]) for full in imported_by(node, name))
 
 
 def imported_by(node: ast.AST, name: str) -> Iterator[str]:
@@ -36,27 +37,35 @@ def imported_by(node: ast.AST, name: str) -> Iterator[str]:
         yield from (".".join([*above, *filter(None, [node.module]), alias.name]) for alias in node.names)
 
 
-def imports_for_types(name: str) -> Iterator[str]:
-    """Yield what a module imports for the type checker alone."""
-    for node in ast.walk(MODULES[name]):
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            for inner in node.body:
-                yield from imported_by(inner, name)
+@cache
+def imports_for_types(name: str) -> tuple[str, ...]:
+    """Return what a module imports for the type checker alone."""
+    return tuple(
+        full
+        for node in ast.walk(MODULES[name])
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for inner in node.body
+        for full in imported_by(inner, name)
+    )
 
 
-def files_imported(name: str, nodes: Iterable[ast.AST] = ()) -> Iterator[str]:
-    """Yield the files of tfviz that a module, or some of its statements, import: modules, and faces of folders."""
-    for node in nodes or ast.walk(MODULES[name]):
-        for full in imported_by(node, name):
-            package, _, last = full.rpartition(".")
-            inner, face = f"{full.replace('.', '/')}.py", f"{package.replace('.', '/')}/__init__.py"
-            if inner in MODULES and (name == face or last not in names_in(face)):
-                yield inner  # of `from tfviz.apps.command import options`
-            else:
-                places = (f"{full.replace('.', '/')}/__init__.py", face, f"{package.replace('.', '/')}.py")
-                yield from [path for path in places if path in MODULES][:1]
+@cache
+def files_imported(name: str) -> tuple[str, ...]:
+    """Return the files of tfviz that a module imports, anywhere in it: modules, and faces of folders."""
+    return tuple(file_of(full, name) for full in imports(name) if full.split(".")[0] == "tfviz")
 
 
+def file_of(full: str, name: str) -> str:
+    """Return the file of tfviz that holds what is imported by its full name: a module, or a folder's face."""
+    package, _, last = full.rpartition(".")
+    inner, face = f"{full.replace('.', '/')}.py", f"{package.replace('.', '/')}/__init__.py"
+    if inner in MODULES and (name == face or last not in names_in(face)):
+        return inner  # of `from tfviz.apps.command import options`
+    places = (f"{full.replace('.', '/')}/__init__.py", face, f"{package.replace('.', '/')}.py")
+    return next(path for path in places if path in MODULES)
+
+
+@cache
 def names_in(face: str) -> set[str]:
     """Return the names that the `__init__` of a folder imports from its files."""
     nodes = [node for node in ast.walk(MODULES[face]) if isinstance(node, ast.ImportFrom)]

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tokenize
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
@@ -15,7 +16,7 @@ from support.places import ROOT, SCRIPTS
 
 sys.path.append(str(SCRIPTS))
 
-from house.imports import MODULES, files_imported, folder_of, imports, imports_for_types
+from house.imports import MODULES, file_of, files_imported, folder_of, imported_by, imports, imports_for_types
 
 WINGS = ["network", "methods", "results", "apps"]  # data flows from left to right
 GROUND = ("arrays", "data_format", "errors", "limits", "paths", "printable", "progress", "quiet", "terminal", "version")
@@ -115,13 +116,19 @@ FACES = [
 ]
 
 
+@cache
+def words_of_the_tests():
+    """The words in the tests and scripts, which may look at a face, too."""
+    files = [path for place in ("tests", "scripts") for path in (ROOT / place).rglob("*.py")]
+    return {word for path in files for word in re.findall(r"\w+", path.read_text())}
+
+
 @pytest.mark.parametrize("face", FACES)
 def test_a_face_shows_nothing_that_nobody_looks_at(face):
     shown = {full.rpartition(".")[2] for full in imports(face)}
     folder = folder_of(face).replace("/", ".")
     looked_at = {full for name in MODULES if folder_of(name) != folder_of(face) for full in imports(name)}
-    tests = "\n".join(path.read_text() for place in ("tests", "scripts") for path in (ROOT / place).rglob("*.py"))
-    unused = {name for name in shown if f"{folder}.{name}" not in looked_at and not re.search(rf"\b{name}\b", tests)}
+    unused = {name for name in shown if f"{folder}.{name}" not in looked_at} - words_of_the_tests()
     assert shown and not unused
 
 
@@ -138,8 +145,8 @@ def test_no_name_of_a_face_is_hidden_by_a_file(face):
 def test_flags_know_no_tensorflow(name):
     """What the commands do is in apps/runs/, imported once a command runs."""
     assert not {full for full in imports(name) if full.split(".")[0] in ("tensorflow", "keras", "cv2")}
-    at_once = files_imported(name, MODULES[name].body)
-    assert {folder_of(module) for module in at_once} <= {"tfviz", "tfviz/apps/command"}
+    at_once = {full for node in MODULES[name].body for full in imported_by(node, name) if full.startswith("tfviz")}
+    assert {folder_of(file_of(full, name)) for full in at_once} <= {"tfviz", "tfviz/apps/command"}
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if wing_of(name) == "demo"])
