@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import importlib
+import inspect
 import threading
 import warnings
 import weakref
+from dataclasses import fields
 from pathlib import Path
 
 import keras
@@ -29,6 +32,7 @@ from support.thinning import by_day
 
 import tfviz
 from tfviz.errors import TfvizWarning, UnsupportedModelError
+from tfviz.network.opening import TraceOptions
 
 
 class Counting(keras.Model):
@@ -488,3 +492,25 @@ def test_the_image_size_can_be_said():
     network = tfviz.trace(model, image_shape=(None, None, 3))
     images = np.random.default_rng(0).normal(size=(2, 5, 8, 3)).astype(np.float32)
     np.testing.assert_allclose(network.logits(images), model(images), rtol=1e-5)
+
+
+# The options of `trace`.
+
+
+def test_the_arguments_of_trace_are_its_options():
+    _, *arguments = inspect.signature(tfviz.trace).parameters.values()
+    assert [(each.name, each.default) for each in arguments] == [
+        (each.name, each.default) for each in fields(TraceOptions)
+    ]
+
+
+def test_every_argument_of_trace_becomes_the_option_of_its_name(monkeypatch):
+    module = importlib.import_module("tfviz.network.trace")
+    monkeypatch.setattr(module, "TraceOptions", dict)
+    monkeypatch.setattr(module, "_traced", lambda model, options: options)
+    given = {each.name: (each.name,) for each in fields(TraceOptions)}
+    assert tfviz.trace("a model", **given) == given
+
+
+def test_the_image_size_may_be_an_array():
+    assert tfviz.trace(model_of("open_size"), image_shape=np.array([20, 24, 3])).image_shape == (20, 24, 3)

@@ -6,6 +6,7 @@ import os
 import threading
 import weakref
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,9 @@ from tfviz.limits import MAXIMUM_MODEL_BYTES
 from tfviz.network.diagnosis import check_differentiable, check_randomness, warn_about_custom_gradients, warn_about_head
 from tfviz.network.heads import CustomScore
 from tfviz.network.layers import Shape, TokensToMap
-from tfviz.network.opening import Opening, Structure, open_source
+from tfviz.network.opening import Structure, TraceOptions, open_source
 from tfviz.network.rewriting import in_own_order
-from tfviz.network.traced import Choice, Reopening, TracedNetwork
+from tfviz.network.traced import Reopening, TracedNetwork
 
 _LOCK = threading.RLock()
 # The traces of live models, with what each depends on. A model is referred to weakly, and its trace does not hold it.
@@ -128,24 +129,39 @@ def trace(
         The model cannot be opened, no input, or several, may be the image, there are no class scores and no `score`, or
         what is random cannot be removed; what ends in features is opened, and refused where a score is needed.
     """
-    shape = None if image_shape is None else in_own_order(image_shape, data_format)
-    opening = Opening(shape, signature, custom_objects, safe_mode, maximum_model_bytes)
-    choice = Choice(score, input, output, cut, tokens_to_map, fast, precision, jit_compile, random, data_format)
-    is_plain = opening == Opening() and choice == Choice()
-    if isinstance(model, TracedNetwork):
-        if not is_plain:
-            raise TfvizError("this network is traced already; what trace takes must be given when its model is traced")
-        return model
+    options = TraceOptions(
+        score=score,
+        # As a tuple, so that options can be compared: arrays have no truth value.
+        image_shape=None if image_shape is None else tuple(image_shape),
+        tokens_to_map=tokens_to_map,
+        signature=signature,
+        input=input,
+        output=output,
+        cut=cut,
+        precision=precision,
+        jit_compile=jit_compile,
+        custom_objects=custom_objects,
+        safe_mode=safe_mode,
+        maximum_model_bytes=maximum_model_bytes,
+        fast=fast,
+        random=random,
+        data_format=data_format,
+    )
+    if not isinstance(model, TracedNetwork):
+        return _traced(model, options)
+    if options != TraceOptions():
+        raise TfvizError("this network is traced already; what trace takes must be given when its model is traced")
+    return model
+
+
+def _traced(model: Any, options: TraceOptions) -> TracedNetwork:
+    """Return the network of a model, the same for one that is passed again without options."""
     with _LOCK:
-        reusable = is_plain and hasattr(model, "__weakref__")
+        reusable = options == TraceOptions() and hasattr(model, "__weakref__")
         structure, network = _NETWORKS.get(model, (None, None)) if reusable else (None, None)
         if network is not None and structure is not None and structure.still_holds(model):
             return network.holding(model)
-        network = TracedNetwork(open_source(model, opening), choice)
-        told = {**vars(opening), **vars(choice), "image_shape": image_shape}
-        told["maximum_model_bytes"] = told.pop("maximum_bytes")
-        path = Path(model).absolute() if isinstance(model, str | os.PathLike) else None
-        network.reopening = Reopening(partial(trace, **told), path)
+        network = _opened(model, options)
         check_differentiable(network.in_full_precision())
         warn_about_custom_gradients(network.in_full_precision())
         warn_about_head(network)
@@ -153,3 +169,12 @@ def trace(
         if reusable:
             _NETWORKS[model] = (Structure(model), network.without_model())
         return network
+
+
+def _opened(model: Any, options: TraceOptions) -> TracedNetwork:
+    """Return the network of a model, which knows how it is opened again."""
+    shape = None if options.image_shape is None else in_own_order(options.image_shape, options.data_format)
+    network = TracedNetwork(open_source(model, replace(options, image_shape=shape)), options)
+    path = Path(model).absolute() if isinstance(model, str | os.PathLike) else None
+    network.reopening = Reopening(partial(trace, **vars(options)), path)
+    return network

@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from tfviz.errors import TfvizWarning, UnsupportedModelError
+from tfviz.network.opening import OFF
 from tfviz.network.program import Step
 from tfviz.network.rewriting import AT_REST, FLIPS, Found, find_batch_statistics, find_draws
-from tfviz.network.traced import OFF, TracedNetwork
+from tfviz.network.traced import TracedNetwork
 
 RANDOM, SHARED = "random numbers, drawn in", "statistics of the whole batch, taken in"
 WAY_OUT = "an ExportArchive endpoint that calls the model with training=False"

@@ -12,12 +12,15 @@ from tfviz.network.opening.links import check_weights
 from tfviz.network.opening.python_functions import check_no_python
 from tfviz.network.opening.reuse import Structure
 from tfviz.network.opening.saved_models import read_saved_model
-from tfviz.network.opening.sources import Opening, Source, open_source, own_tensor
+from tfviz.network.opening.sources import Source, open_source, own_tensor
+from tfviz.network.opening.trace_options import KEEP, OFF, TraceOptions
 
 __all__ = [
-    "Opening",
+    "KEEP",
+    "OFF",
     "Source",
     "Structure",
+    "TraceOptions",
     "check_no_python",
     "check_weights",
     "open_source",

@@ -18,12 +18,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfviz.errors import TfvizError, UnsupportedModelError, resembling
-from tfviz.limits import MAXIMUM_MODEL_BYTES
+from tfviz.errors import UnsupportedModelError, resembling
 from tfviz.network.opening.effects import effects_of_traced
 from tfviz.network.opening.files import KINDS, open_path
 from tfviz.network.opening.keras_models import input_name, is_keras_model, output_names, trace_keras
 from tfviz.network.opening.python_functions import check_python_is_here
+from tfviz.network.opening.trace_options import TraceOptions
 from tfviz.network.opening.trust import refuse, warn
 from tfviz.network.program import Value, is_encoded, is_image
 
@@ -52,30 +52,7 @@ class Source:
         return _names(self.function)
 
 
-@dataclass(frozen=True)
-class Opening:
-    """The options of `trace` about how a model is opened.
-
-    image_shape: (height, width, channels) of a model that leaves them open. signature: the one of a SavedModel that is
-    explained. custom_objects: the user's classes and functions in a Keras file, by name. safe_mode: whether a file is
-    refused that does more than compute. maximum_bytes: what a Keras file may unpack to.
-    """
-
-    image_shape: tuple[int | None, ...] | None = None
-    signature: str | None = None
-    custom_objects: Mapping[str, Any] | None = None
-    safe_mode: bool = True
-    maximum_bytes: int = MAXIMUM_MODEL_BYTES
-
-    def __post_init__(self) -> None:
-        """Refuse a `safe_mode` that is neither True nor False, and a limit that is not a number of bytes."""
-        if not isinstance(self.safe_mode, bool):
-            raise TfvizError(f"safe_mode is {self.safe_mode!r}, expected True or False")
-        if not isinstance(self.maximum_bytes, int) or self.maximum_bytes < 1:
-            raise TfvizError(f"maximum_model_bytes is {self.maximum_bytes!r}, expected a number of bytes")
-
-
-def open_source(model: Any, opening: Opening) -> Source:
+def open_source(model: Any, options: TraceOptions) -> Source:
     """Return the traced function of any model that tfviz accepts.
 
     Raises `UnsafeModelError` if a file, or a signature, does more than compute.
@@ -87,40 +64,40 @@ def open_source(model: Any, opening: Opening) -> Source:
         )
     if isinstance(model, str | os.PathLike):
         path = Path(model)
-        limits: dict[str, Any] = {"safe_mode": opening.safe_mode, "maximum_bytes": opening.maximum_bytes}
-        source = _source_of(open_path(path, opening.custom_objects, **limits), opening)
+        limits: dict[str, Any] = {"safe_mode": options.safe_mode, "maximum_bytes": options.maximum_model_bytes}
+        source = _source_of(open_path(path, options.custom_objects, **limits), options)
         # Of a Keras file the configuration was checked; what else it does is in layers of the user's.
         if source.signature is not None:
-            _check_signature(source, repr(str(path)), opening.safe_mode)
+            _check_signature(source, repr(str(path)), options.safe_mode)
         return replace(source, name=path.stem)
-    if opening.custom_objects is not None:
+    if options.custom_objects is not None:
         raise UnsupportedModelError("custom_objects are for loading a .keras or .h5 file; this model is loaded already")
-    source = _source_of(model, opening)
+    source = _source_of(model, options)
     if source.signature is not None:
-        _check_signature(source, "the SavedModel", opening.safe_mode)
-    elif not opening.safe_mode:
+        _check_signature(source, "the SavedModel", options.safe_mode)
+    elif not options.safe_mode:
         raise UnsupportedModelError("safe_mode is for files and SavedModels; this model is neither")
     return source
 
 
-def _source_of(model: Any, opening: Opening) -> Source:
+def _source_of(model: Any, options: TraceOptions) -> Source:
     """Return the traced function of a model that is loaded."""
     if hasattr(model, "signatures"):
-        signature, function = _find_signature(model, opening.signature)
+        signature, function = _find_signature(model, options.signature)
         _check_inputs(signature, function)
         structure = function.structured_outputs if len(function.outputs) > 1 else None
         outputs = _paths(function.structured_outputs)
         return Source(function, "SavedModel", model, structure, outputs, signature=signature)
-    if opening.signature is not None:
+    if options.signature is not None:
         raise UnsupportedModelError(
-            f"no signature {opening.signature!r}: only SavedModels have signatures, and this is a "
+            f"no signature {options.signature!r}: only SavedModels have signatures, and this is a "
             f"{type(model).__name__}"
         )
     if is_keras_model(model):
-        function = trace_keras(model, opening.image_shape)
+        function = trace_keras(model, options.image_shape)
         structure = function.structured_outputs
         outputs = output_names(model) or _paths(structure)
-        return Source(function, str(model.name), model, structure, outputs, input_name(model, opening.image_shape))
+        return Source(function, str(model.name), model, structure, outputs, input_name(model, options.image_shape))
     raise UnsupportedModelError(f"cannot open a {type(model).__name__}; expected {KINDS}")
 
 

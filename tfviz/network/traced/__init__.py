@@ -3,5 +3,4 @@
 from tfviz.network.traced.fingerprint import fingerprint
 from tfviz.network.traced.origin import Origin, explained_part
 from tfviz.network.traced.reopening import Reopening
-from tfviz.network.traced.trace_options import OFF, Choice
 from tfviz.network.traced.traced import TracedNetwork

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfviz.errors import TfvizError
 from tfviz.network.heads import Head
+from tfviz.network.opening import KEEP, TraceOptions
 from tfviz.network.program import Program, Value
 from tfviz.network.replay import (
     FULL,
@@ -24,7 +25,6 @@ from tfviz.network.replay import (
     replay,
 )
 from tfviz.network.traced.last_layer import LastLayer, find_last_layer
-from tfviz.network.traced.trace_options import KEEP, Choice
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,21 +56,21 @@ class Running:
         return replay(self.program, arguments, shortcuts=self.shortcuts, straight_through=self.straight_through, **how)
 
 
-def find_running(program: Program, image: Value, head: Head, choice: Choice) -> Running:
+def find_running(program: Program, image: Value, head: Head, options: TraceOptions) -> Running:
     """Return how a program is run on `image`, as `trace` was told. Raises `TfvizError` for a choice that cannot be."""
-    precision = find_precision(choice.precision)
-    if choice.fast and precision != FULL:
+    precision = find_precision(options.precision)
+    if options.fast and precision != FULL:
         raise TfvizError(
             f"fast is True, expected None or False beside the precision {precision}, which has no shortcuts"
         )
     straight_through = find_straight_through(program, image)
-    full = Running(FULL, choice.jit_compile, program, straight_through, random=choice.random)
+    full = Running(FULL, options.jit_compile, program, straight_through, random=options.random)
     # XLA has kernels of its own.
-    if only_cpus() and not choice.jit_compile if choice.fast is None else choice.fast:
+    if only_cpus() and not options.jit_compile if options.fast is None else options.fast:
         depending = program.depending_on([image])
         shortcuts = find_shortcuts(program, depending)
         full = replace(full, shortcuts=shortcuts, last_layer=find_last_layer(depending, head))
     if precision == FULL:
         return full
     reduced = in_precision(program, image, precision)
-    return Running(precision, choice.jit_compile, reduced, straight_through, random=choice.random, full=full)
+    return Running(precision, options.jit_compile, reduced, straight_through, random=options.random, full=full)

@@ -15,13 +15,12 @@ from tfviz.network.batches import Batch, Expected, batches
 from tfviz.network.geometry import settled
 from tfviz.network.heads import Head, Outputs
 from tfviz.network.layers import Layer, Layers, Shape
-from tfviz.network.opening import Source, own_tensor
+from tfviz.network.opening import OFF, Source, TraceOptions, own_tensor
 from tfviz.network.program import CompiledFunctions, Value, compile_function, find_inputs, program_of
 from tfviz.network.replay import NOTHING, Change, Rule
 from tfviz.network.rewriting import at_rest, decoded, in_format, open_batch, with_channels_last
 from tfviz.network.traced.reopening import Reopened
 from tfviz.network.traced.running import find_running
-from tfviz.network.traced.trace_options import OFF, Choice
 from tfviz.printable import printable
 
 
@@ -35,7 +34,7 @@ class TracedNetwork(Reopened):
     used last; lock: held while one is compiled. needed_bytes: what an image of a shape takes, where it was measured.
     """
 
-    def __init__(self, source: Source, choice: Choice) -> None:
+    def __init__(self, source: Source, options: TraceOptions) -> None:
         self.name = printable(source.name)
         self.signature, self.function = source.signature, source.function
         whole = program_of(source.function.graph)
@@ -43,21 +42,21 @@ class TracedNetwork(Reopened):
         given = len(whole.inputs) - len(captured)
         self._captured: dict[Value, tf.Tensor] = dict(zip(whole.inputs[given:], captured, strict=True))
         outputs = Outputs(whole.outputs, source.outputs, source.structure)
-        self.outputs = outputs if choice.output is None else outputs.only(choice.output)
+        self.outputs = outputs if options.output is None else outputs.only(options.output)
         whole = whole.giving(self.outputs.values)
         self._explained = [outputs.values.index(value) for value in self.outputs.values]
         self._arguments: dict[str, Value] = dict(zip(source.arguments, whole.inputs[:given], strict=True))
-        wanted = source.arguments[0] if choice.input and choice.input == source.alias else choice.input
-        inputs = replace(find_inputs(whole, self._arguments, wanted, choice.cut), alias=source.alias)
-        inputs = with_channels_last(inputs, choice.data_format)
-        inputs, self.outputs = at_rest(inputs, self.outputs) if choice.random == OFF else (inputs, self.outputs)
+        wanted = source.arguments[0] if options.input and options.input == source.alias else options.input
+        inputs = replace(find_inputs(whole, self._arguments, wanted, options.cut), alias=source.alias)
+        inputs = with_channels_last(inputs, options.data_format)
+        inputs, self.outputs = at_rest(inputs, self.outputs) if options.random == OFF else (inputs, self.outputs)
         self.inputs = settled(open_batch(inputs, self.outputs.values, self._captured))
         self.data_format = self.inputs.data_format
         self.program, self.image = self.inputs.program, self.inputs.image
-        self.head: Head = self.outputs.find_head(choice.score, self.program, self.image)
+        self.head: Head = self.outputs.find_head(options.score, self.program, self.image)
         scored, variables = self.head.sources, self._variable_names()
-        self.layer_index = Layers(self.program, self.image, scored, variables, choice.tokens_to_map)
-        self.running = find_running(self.program, self.image, self.head, choice)
+        self.layer_index = Layers(self.program, self.image, scored, variables, options.tokens_to_map)
+        self.running = find_running(self.program, self.image, self.head, options)
         self.compiled = CompiledFunctions()
         self.needed_bytes: dict[tuple[int, ...], int] = {}
         self.lock = threading.RLock()
