@@ -20,11 +20,11 @@ from tfviz.apps.explanation.explain import explain
 from tfviz.apps.explanation.explanation import Explanation
 from tfviz.apps.files import class_name
 from tfviz.apps.files.output import write_picture
-from tfviz.apps.model import ModelOptions
 from tfviz.apps.model.setup import Setup, set_up
 from tfviz.apps.runs.explain import ALL, find_methods
 from tfviz.demo import sample_paths
 from tfviz.errors import TfvizError, TfvizWarning
+from tfviz.model_options import ModelOptions
 from tfviz.results import montage, tiles
 
 COLUMNS = 5  # which a picture and its 24 maps fill
@@ -68,7 +68,14 @@ def run_all(setup: Setup, inputs: np.ndarray, options: argparse.Namespace) -> Ex
 def draw(options: argparse.Namespace) -> None:
     """Write the gallery that the options ask for."""
     setup = set_up(
-        ModelOptions(options.model, options.weights, options.preprocess, options.labels, options.size, options.fit)
+        ModelOptions(
+            options.model,
+            weights=options.weights,
+            preprocess=options.preprocess,
+            labels=options.labels,
+            size=options.size,
+            fit=options.fit,
+        )
     )
     samples = [setup.read(path) for path in options.images or sample_paths()]
     pictures = np.stack([sample.picture for sample in samples])

@@ -14,11 +14,11 @@ import tfviz
 from tfviz.apps.beam import AttributionHandler
 from tfviz.apps.files.depth import picture_of
 from tfviz.apps.files.images import decode_image
-from tfviz.apps.model.model_options import ModelOptions
 from tfviz.apps.model.setup import set_up
 from tfviz.apps.records.example_explainer import Look, MethodChoice
 from tfviz.apps.training.cards import CardMaker
 from tfviz.errors import TfvizError, TfvizWarning
+from tfviz.model_options import ModelOptions
 from tfviz.results import grey_picture
 
 SIDE = 12
@@ -133,7 +133,7 @@ def is_grey(picture):
 
 
 def test_a_grey_network_is_shown_what_it_saw(place):
-    setup = set_up(ModelOptions(str(place / "grey.keras"), "imagenet", "0..255", None, None))
+    setup = set_up(ModelOptions(str(place / "grey.keras"), preprocess="0..255"))
     sample = setup.read(place / "color.png")
     pictures = sample.picture[np.newaxis]
     seen = setup.preprocessing.pictures(sample.input)[np.newaxis]
@@ -152,7 +152,7 @@ def test_a_grey_network_is_shown_what_it_saw(place):
 
 
 def test_an_overlay_of_raw_numbers(place):
-    setup = set_up(ModelOptions(str(place / "grey.keras"), "imagenet", "0..255", None, None, depth="raw"))
+    setup = set_up(ModelOptions(str(place / "grey.keras"), preprocess="0..255", depth="raw"))
     look, empty = Look.of(setup, MethodChoice("saliency", {})), np.zeros((SIDE, SIDE), np.float32)
     np.testing.assert_array_equal(
         look.overlay(png(PIXELS), empty), look.overlay(png(decoded(PIXELS, depth="12")), empty)

@@ -19,11 +19,11 @@ from tfviz.apps.command.app import app
 from tfviz.apps.files import METADATA
 from tfviz.apps.files.output import write_figure
 from tfviz.apps.model.explanation_metadata import read_explanation_metadata
-from tfviz.apps.model.model_options import ModelOptions
 from tfviz.apps.model.saved_signatures import read_signatures
 from tfviz.apps.model.setup import set_up
 from tfviz.apps.records import read_results
 from tfviz.errors import InvalidTargetsError, TfvizError, TfvizWarning, UnsupportedModelError
+from tfviz.model_options import ModelOptions
 from tfviz.results import Highlight
 
 IMAGE = {"input_tensor_name": "serving_default_images:0", "modality": "image"}
@@ -296,7 +296,7 @@ def test_the_model_is_loaded_once(folder, monkeypatch):
     loads = []
     load = tf.saved_model.load
     monkeypatch.setattr(tf.saved_model, "load", lambda *given: loads.append(given) or load(*given))
-    setup = set_up(ModelOptions(str(folder), "imagenet", "0..1", None, None))
+    setup = set_up(ModelOptions(str(folder), preprocess="0..1"))
     assert len(loads) == 1 and setup.network.name == "model"
 
 
@@ -339,7 +339,7 @@ def test_an_input_that_does_not_exist_is_one_line(command, folder, monkeypatch):
 def test_settings_that_are_not_followed_are_said_once(folder):
     describe(folder, {"visualization": {"type": "pixels", "blur_sigma": 2}})
     with pytest.warns(TfvizWarning) as said:
-        setup = set_up(ModelOptions(str(folder), "imagenet", "0..1", None, None))
+        setup = set_up(ModelOptions(str(folder), preprocess="0..1"))
     assert [str(each.message) for each in said] == list(setup.warnings) and "blur_sigma" in setup.warnings[-1]
     assert len(setup.warnings) == 1
 
@@ -360,7 +360,7 @@ def test_explain_shows_highlights_unless_another_look_is_asked_for(folder):
 def test_names_of_another_number_of_classes(folder):
     describe(folder, output={"index_name_mapping": ["one", "two"]})
     with pytest.raises(InvalidTargetsError, match="names 2 classes, the model has 5"):
-        set_up(ModelOptions(str(folder), "imagenet", "0..1", None, None))
+        set_up(ModelOptions(str(folder), preprocess="0..1"))
 
 
 def test_an_export_follows_the_baselines(folder, tmp_path):

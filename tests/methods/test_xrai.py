@@ -14,10 +14,10 @@ from support.model_zoo import distance, linear, model_of, random_images
 
 import tfviz
 from tfviz import demo, progress
-from tfviz.apps.model.model_options import ModelOptions
 from tfviz.apps.records.example_explainer import ExampleExplainer, MethodChoice
 from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.methods.engine.regions import find_regions, grow
+from tfviz.model_options import ModelOptions
 from tfviz.results import pointing_game
 
 HEIGHT, WIDTH = 36, 28
@@ -249,9 +249,7 @@ def test_without_scikit_image(monkeypatch):
 
 
 def test_a_pipeline_has_it_like_any_other_method():
-    explainer = ExampleExplainer(
-        ModelOptions("demo", "imagenet", None, None, None), MethodChoice("xrai", {"steps": 2}, 3), batch_size=2
-    )
+    explainer = ExampleExplainer(ModelOptions("demo"), MethodChoice("xrai", {"steps": 2}, 3), batch_size=2)
     images = demo.generate(2, seed=1).images.astype(np.float32)
     first, wrong, second = explainer([images[0], images[0, :5], images[1]])
     assert "error" in wrong and "completeness_gap" in first["diagnostics"]

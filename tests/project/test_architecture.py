@@ -19,7 +19,19 @@ sys.path.append(str(SCRIPTS))
 from house.imports import MODULES, file_of, files_imported, folder_of, imported_by, imports, imports_for_types
 
 WINGS = ["network", "methods", "results", "apps"]  # data flows from left to right
-GROUND = ("arrays", "data_format", "errors", "limits", "paths", "printable", "progress", "quiet", "terminal", "version")
+GROUND = (
+    "arrays",
+    "data_format",
+    "errors",
+    "limits",
+    "model_options",
+    "paths",
+    "printable",
+    "progress",
+    "quiet",
+    "terminal",
+    "version",
+)
 OF_ALL = {f"tfviz.{name}" for name in GROUND}
 EXTRAS = ("tfviz.apps.beam", "tfviz.apps.training")
 PUBLIC = ("tfviz", "tfviz/methods", "tfviz/results", "tfviz/apps/beam", "tfviz/apps/records")

@@ -16,11 +16,12 @@ from tfviz.apps.beam.handler import DOUBTFUL, ZERO_MAPS, AttributionHandler
 from tfviz.apps.beam.pipeline import INPUTS, Batch, build, open_pipeline, run
 from tfviz.apps.explanation import Explanation, manifest_of, write_manifest
 from tfviz.apps.files import MANIFEST_NAME, WAYS_TO_FIT
-from tfviz.apps.model import ModelOptions, Setup, set_up, with_baselines
+from tfviz.apps.model import Setup, set_up, with_baselines
 from tfviz.apps.records import DEAD_LETTERS, ENCODED, OVERLAYS, RESULTS, Look, MethodChoice
 from tfviz.errors import TfvizError
 from tfviz.methods import compile_methods
 from tfviz.methods.engine import is_attribution
+from tfviz.model_options import ModelOptions
 from tfviz.network.rewriting import in_own_order
 from tfviz.network.traced import Origin
 

@@ -13,10 +13,10 @@ from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
 from tfviz.apps.beam.files import local_copy
 from tfviz.apps.files import FULL, check_depth, check_fit
-from tfviz.apps.model import ModelOptions
 from tfviz.apps.records import ERROR, Example, ExampleExplainer, MethodChoice
 from tfviz.errors import TfvizError
 from tfviz.limits import MAXIMUM_IMAGE_BYTES, MAXIMUM_MODEL_BYTES
+from tfviz.model_options import ModelOptions
 
 NAMESPACE = "tfviz"
 """Of all metrics."""
@@ -108,9 +108,24 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         if fit is not None:
             check_fit(fit)
         check_depth(depth)
-        limits = (maximum_model_bytes, maximum_image_bytes, depth)
-        choice = (signature, input_name, output_name, cut, precision, random, data_format, safe_mode, *limits)
-        self._model = ModelOptions(str(model_path), weights, preprocess, None, size, fit, *choice)
+        self._model = ModelOptions(
+            str(model_path),
+            weights=weights,
+            preprocess=preprocess,
+            size=size,
+            fit=fit,
+            depth=depth,
+            signature=signature,
+            input_name=input_name,
+            output_name=output_name,
+            cut=cut,
+            precision=precision,
+            random=random,
+            data_format=data_format,
+            safe_mode=safe_mode,
+            maximum_model_bytes=maximum_model_bytes,
+            maximum_image_bytes=maximum_image_bytes,
+        )
         self._choice = MethodChoice(method, options, target)
         self._class_names = class_names
         self._batching: dict[str, Any] = {"min_batch_size": min_batch_size, "max_batch_size": max_batch_size}

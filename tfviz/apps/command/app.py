@@ -52,12 +52,12 @@ def layers(
 ) -> None:
     """List the layers that grad_cam can look at."""
     start_tensorflow()
-    from tfviz.apps.model import complete_choice, open_architecture, trace_options
+    from tfviz.apps.model import complete_choice, open_architecture
     from tfviz.apps.runs import print_layers
     from tfviz.network import trace
 
     opened = open_architecture(model)
-    choice, _ = complete_choice(trace_options(model_options(context)), opened)
+    choice, _ = complete_choice(model_options(context).trace_options, opened)
     print_layers(trace(opened, **choice))
 
 

@@ -67,11 +67,10 @@ def batch(
         root.addHandler(logging.NullHandler())
     start_tensorflow()
     from tfviz.apps.beam import BatchOptions, run_batch
-    from tfviz.apps.model import ModelOptions
 
     methods = {**({} if layer is None else {"layer": layer}), **chosen(context)}
     request = BatchOptions(input, output, method, methods, target, overlays, batch_size, runner, context.args)
-    counts = run_batch(ModelOptions(**model_options(context)), request)
+    counts = run_batch(model_options(context), request)
     _report(counts, output)
 
 

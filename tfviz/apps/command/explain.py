@@ -11,6 +11,7 @@ import typer
 from tfviz.apps.command import options
 from tfviz.apps.command.arguments import DEFAULT_OUTPUT, check_looks, find_pictures
 from tfviz.apps.command.flags import chosen, model_options
+from tfviz.model_options import ModelOptions
 from tfviz.quiet import start_tensorflow
 from tfviz.terminal import say
 
@@ -44,7 +45,7 @@ def explain(
         paths,
         about_model,
         request,
-        with_class_pictures=about_model["model"] == "demo" and not method,
+        with_class_pictures=about_model.model == "demo" and not method,
         with_highlights=not _typed(context, "colormap", "blend"),
     )
     from tfviz.apps.runs import print_outcome
@@ -94,7 +95,7 @@ def _check(images: list[str] | None, target: list[str] | None, top: int, output:
 
 def _run(
     paths: list[Path],
-    about_model: dict[str, Any],
+    about_model: ModelOptions,
     request: tuple[Any, ...],
     finder: Finder | None = None,
     *,
@@ -106,12 +107,12 @@ def _run(
     with_highlights: show maps as the explanation metadata beside the model says.
     """
     start_tensorflow()
-    from tfviz.apps.model import ModelOptions, set_up
+    from tfviz.apps.model import set_up
     from tfviz.apps.runs import Localized, Outcome, Request, Run
     from tfviz.demo import sample_paths
 
     kind = Outcome if finder is None else Localized.by(finder)
-    setup, wanted = set_up(ModelOptions(**about_model)), Request(*request)
+    setup, wanted = set_up(about_model), Request(*request)
     if with_highlights and setup.metadata and setup.metadata.highlight:
         wanted = replace(wanted, look={"highlights": setup.metadata.highlight})
     run = Run(setup, wanted, kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -36,16 +37,15 @@ def export(
     from tfviz.apps.files import check_place
 
     check_place(output, overwrite=overwrite)
-    about_model = model_options(context)
-    if not encoded and (about_model["preprocess"] or about_model["fit"]):
+    about_model = replace(model_options(context), model=model)
+    if not encoded and (about_model.preprocess or about_model.fit):
         raise typer.BadParameter("--preprocess and --fit are for --encoded; images are given as the network takes them")
     start_tensorflow()
-    from tfviz.apps.model import ModelOptions
     from tfviz.apps.runs import export as write
 
     named = {} if not layer else {"layer": layer[0] if len(layer) == 1 else layer}
     write(
-        ModelOptions(model=model, labels=None, **about_model),
+        about_model,
         method or ["grad_cam"],
         {**named, **chosen(context)},
         batch_size,

@@ -5,18 +5,19 @@ from __future__ import annotations
 import inspect
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from typing import Annotated, Any, ClassVar, get_type_hints
 
 import numpy as np
 import typer
 from typer.core import TyperCommand
 
-from tfviz.apps.command import options
-from tfviz.limits import MAXIMUM_IMAGE_BYTES, MAXIMUM_MODEL_BYTES
+from tfviz.model_options import FLAG, Flag, ModelOptions
 from tfviz.quiet import start_tensorflow
 
 CHOSEN, MODEL = "tfviz.chosen", "tfviz.model"
+MODEL_PANEL = "The model"
 DOCUMENTED = re.compile(r"^(\w+)\n((?: {4}.*\n|\n)+)", re.MULTILINE)
 # What the commands have options of their own for, or take from the image file and the model.
 OWN = frozenset({"model", "images", "targets", "pixel_range", "batch_size", "layer", "options", "away_from"})
@@ -34,35 +35,13 @@ class ModelCommand(TyperCommand):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         left_out = {*self.without, *(parameter.name for parameter in self.params)}
-        self._about_model = [each for each in _parameters_of(_model_flags) if each.name not in left_out]
+        self._about_model = [each for each in _model_flags() if each.name not in left_out]
         self.params = [*self.params, *self._about_model]
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         ctx.meta[MODEL] = {each.name: ctx.params.pop(each.name) for each in self._about_model}
         return super().invoke(ctx)
-
-
-def _model_flags(
-    model: options.ModelName = "demo",
-    weights: options.Weights = "imagenet",
-    preprocess: options.Preprocess = None,
-    labels: options.Labels = None,
-    size: options.Size = None,
-    fit: options.Fit = None,
-    depth: options.Depth = "full",
-    signature: options.Signature = None,
-    input_name: options.InputName = None,
-    output_name: options.OutputName = None,
-    cut: options.Cut = None,
-    precision: options.Precision = None,
-    random: options.Random = None,
-    data_format: options.DataFormat = None,
-    safe_mode: options.SafeMode = True,
-    maximum_model_bytes: options.MaximumModelBytes = MAXIMUM_MODEL_BYTES,
-    maximum_image_bytes: options.MaximumImageBytes = MAXIMUM_IMAGE_BYTES,
-) -> None:
-    pass
 
 
 class SignatureCommand(ModelCommand):
@@ -82,7 +61,7 @@ class SignatureCommand(ModelCommand):
         own = {name for parameter in self.params for name in (*parameter.opts, *parameter.secondary_opts)}
         if any(each.startswith("--") and each.partition("=")[0] not in own for each in args):
             start_tensorflow()
-            self.params = [*self.params, *_parameters(self.functions(), self.panel)]
+            self.params = [*self.params, *_option_flags(self.functions(), self.panel)]
         rest: list[str] = super().parse_args(ctx, args)
         return rest
 
@@ -132,9 +111,9 @@ class LayersCommand(ModelCommand):
     without = frozenset({"weights", "preprocess", "labels", "size", "fit", "depth", "precision", "random"})
 
 
-def model_options(ctx: typer.Context) -> dict[str, Any]:
-    """Return the options about the model, as `ModelOptions` takes them."""
-    return dict(ctx.meta[MODEL])
+def model_options(ctx: typer.Context) -> ModelOptions:
+    """Return the options about the model; one that the command does not take has its default."""
+    return ModelOptions(**ctx.meta[MODEL])
 
 
 def chosen(ctx: typer.Context) -> dict[str, Any]:
@@ -142,7 +121,19 @@ def chosen(ctx: typer.Context) -> dict[str, Any]:
     return dict(ctx.meta[CHOSEN])
 
 
-def _parameters(functions: Mapping[str, Callable[..., Any]], panel: str) -> list[Any]:
+def _model_flags() -> list[Any]:
+    """Return the parameters of a command with a flag for every option about the model."""
+    kinds = get_type_hints(ModelOptions)
+    flags = []
+    for each in fields(ModelOptions):
+        flag: Flag = each.metadata[FLAG]
+        names = () if flag.name is None else (flag.name,)
+        shown = typer.Option(*names, help=flag.help, min=flag.minimum, rich_help_panel=MODEL_PANEL)
+        flags.append(_parameter(each.name, kinds[each.name], each.default, shown))
+    return _parameters_of(flags)
+
+
+def _option_flags(functions: Mapping[str, Callable[..., Any]], panel: str) -> list[Any]:
     """Return the parameters of a command with a flag for every option of the functions."""
     owners: defaultdict[str, dict[str, Any]] = defaultdict(dict)
     said: dict[str, str] = {}
@@ -152,30 +143,31 @@ def _parameters(functions: Mapping[str, Callable[..., Any]], panel: str) -> list
             if option not in OWN:
                 owners[option][name] = parameter.default
                 said.setdefault(option, " ".join(documented.get(option, "").split()))
-    flags: dict[str, Any] = {}
+    flags = []
     for option, defaults in owners.items():
         shown = typer.Option(help=_help(said[option], defaults), rich_help_panel=panel, metavar="VALUE")
         is_switch = all(isinstance(each, bool) for each in defaults.values())
-        flags[option] = Annotated[bool | None, shown] if is_switch else Annotated[str | None, shown]
+        flags.append(_parameter(option, bool | None if is_switch else str | None, None, shown))
+    return _parameters_of(flags)
+
+
+def _parameter(name: str, kind: Any, default: Any, shown: Any) -> inspect.Parameter:
+    """Return the parameter of a function that typer makes a flag of."""
+    annotation = Annotated[kind, shown]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _parameters_of(flags: Sequence[inspect.Parameter]) -> list[Any]:
+    """Return the parameters of a command with these flags, as the installed typer makes them, without its --help."""
 
     def take(**_: Any) -> None:
         pass
 
-    # typer reads both, and makes parameters as its own release has them.
-    take.__annotations__ = dict(flags)
-    take.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # read by inspect
-        [
-            inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-            for option, annotation in flags.items()
-        ]
-    )
-    return _parameters_of(take)
-
-
-def _parameters_of(function: Callable[..., Any]) -> list[Any]:
-    """Return the parameters of a command made of a function, without its --help."""
+    # typer reads both.
+    take.__annotations__ = {each.name: each.annotation for each in flags}
+    take.__signature__ = inspect.Signature(flags)  # type: ignore[attr-defined]  # read by inspect
     donor = typer.Typer(add_completion=False)
-    donor.command()(function)
+    donor.command()(take)
     return list(typer.main.get_command(donor).params)
 
 

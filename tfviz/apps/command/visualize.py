@@ -33,11 +33,11 @@ def visualize(
     steps = read_numbers(snapshots)
     color_paths = find_pictures(colors or [], output)
     start_tensorflow()
-    from tfviz.apps.model import ModelOptions, set_up
+    from tfviz.apps.model import set_up
     from tfviz.apps.runs import VisualizeOptions
     from tfviz.apps.runs import visualize as show
 
-    setup = set_up(ModelOptions(**model_options(context)))
+    setup = set_up(model_options(context))
     show(setup, wanted, VisualizeOptions(recipe, iterations, seed, steps, gif, image, color_paths), output)
 
 
@@ -60,11 +60,11 @@ def fool(
     if len(paths) > 1:
         raise typer.BadParameter(f"{image} holds {len(paths)} images; give one of them")
     start_tensorflow()
-    from tfviz.apps.model import ModelOptions, set_up
+    from tfviz.apps.model import set_up
     from tfviz.apps.runs import FoolOptions
     from tfviz.apps.runs import fool as change
     from tfviz.methods.adversarial import deciding
 
-    setup = set_up(ModelOptions(**model_options(context)), seen_as=deciding)
+    setup = set_up(model_options(context), seen_as=deciding)
     if not change(setup, paths[0], FoolOptions(method, target, away_from, chosen(context), save_array), output):
         raise typer.Exit(1)

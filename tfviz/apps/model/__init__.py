@@ -2,7 +2,6 @@
 
 from tfviz.apps.model.example_format import ExampleFormat, find_example_format
 from tfviz.apps.model.examples import find_picture, picture_in, read_features, serialise, trial_record
-from tfviz.apps.model.model_options import ModelOptions, trace_options
 from tfviz.apps.model.models import OpenedModel, open_architecture, open_model
 from tfviz.apps.model.preprocessing import Preprocessing, find_preprocessing
 from tfviz.apps.model.setup import (

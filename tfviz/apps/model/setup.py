@@ -29,12 +29,12 @@ from tfviz.apps.model.example_format import ExampleFormat, find_example_format
 from tfviz.apps.model.examples import picture_in, wrap
 from tfviz.apps.model.explanation_metadata import ExplanationMetadata, read_explanation_metadata
 from tfviz.apps.model.measuring import measure_fit, measure_preprocessing
-from tfviz.apps.model.model_options import ModelOptions
 from tfviz.apps.model.models import OpenedModel, open_model
 from tfviz.apps.model.preprocessing import Preprocessing, find_preprocessing
 from tfviz.apps.model.saved_signatures import read_signatures
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizWarning, UnsupportedModelError
 from tfviz.limits import MAXIMUM_IMAGE_BYTES
+from tfviz.model_options import ModelOptions
 from tfviz.network import trace
 from tfviz.network.diagnosis import objection_to
 from tfviz.network.traced import TracedNetwork
@@ -129,7 +129,7 @@ def set_up(options: ModelOptions, *, seen_as: Callable[[TracedNetwork], TracedNe
         check_fit(options.fit)
     check_depth(options.depth)
     opened = open_model(options.model, weights=options.weights, maximum_bytes=options.maximum_model_bytes)
-    choice, metadata = complete_choice(options.choice, opened.model)
+    choice, metadata = complete_choice(options.trace_options, opened.model)
     network = trace(opened.model, **choice)
     if network.extra_inputs:
         raise UnsupportedModelError(

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from tfviz.apps.explanation import Explanation, explain, shown
 from tfviz.apps.files import FULL, Image, decode_image, fit_image, picture_of
-from tfviz.apps.model import ExampleFormat, ModelOptions, Setup, picture_in, set_up, with_baselines
+from tfviz.apps.model import ExampleFormat, Setup, picture_in, set_up, with_baselines
 from tfviz.apps.records.records import DIAGNOSTICS
 from tfviz.arrays import refuse_masked
 from tfviz.data_format import DataFormat
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, TfvizWarning, UnknownLayerError, one_line
 from tfviz.methods import LAYER, choose_methods, compile_methods, find_method
 from tfviz.methods.engine import INNER_OPTIONS, is_signed
+from tfviz.model_options import ModelOptions
 from tfviz.printable import printable
 from tfviz.results import grey_picture, tiles
 

@@ -17,7 +17,6 @@ from tfviz.apps.export import ENCODED, Decoder, Exported, check_encoded, image_i
 from tfviz.apps.files import EXTRA, fit_image, read_image
 from tfviz.apps.model import (
     ASSUMED_PREPROCESSING,
-    ModelOptions,
     OpenedModel,
     complete_choice,
     find_example_format,
@@ -32,6 +31,7 @@ from tfviz.apps.runs.explain import find_methods
 from tfviz.apps.runs.tables import print_rows
 from tfviz.demo import sample_paths
 from tfviz.errors import TfvizWarning
+from tfviz.model_options import ModelOptions
 from tfviz.network import trace
 from tfviz.network.traced import TracedNetwork
 from tfviz.terminal import tell
@@ -49,7 +49,7 @@ def export(
 ) -> None:
     """Write the SavedModel of a model and methods, with an example of what it takes, and print how it is used."""
     opened = open_model(options.model, weights=options.weights)
-    choice, metadata = complete_choice(options.choice, opened.model)
+    choice, metadata = complete_choice(options.trace_options, opened.model)
     network = trace(opened.model, **choice)
     check_encoded(network, encoded=encoded)
     setup = set_up_opened(options, opened, network, metadata) if encoded else None
