@@ -12,6 +12,7 @@ import threading
 import uuid
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 
 import apache_beam as beam
 import cv2
@@ -28,7 +29,9 @@ from support.model_zoo import SHAPE, SIZE, model_of, open_size, randomise
 
 import tfviz
 from tfviz.apps.beam import AttributionHandler
+from tfviz.apps.beam.handler_options import BeamOptions
 from tfviz.apps.records import example_explainer as examples
+from tfviz.model_options import ModelOptions
 
 OPTIONS = {"layer": "conv1"}
 
@@ -195,6 +198,22 @@ def test_an_example_that_is_no_image_is_an_error_result(models, run):
     np.testing.assert_allclose(found["c"].inference["map"], expected, rtol=1e-4, atol=1e-6)
     assert "map" in found["a"].inference and "map" in found["b"].inference
     assert counters["unusable"] == len(NO_EXAMPLES)
+
+
+def test_all_arguments_are_shown():
+    """Those of the dataclasses among them, by their names and defaults, and taken by keyword alone."""
+    first, *_, last = parameters = inspect.signature(AttributionHandler).parameters.values()
+    assert (first.name, last.name, last.kind) == ("model_path", "options", inspect.Parameter.VAR_KEYWORD)
+    shown = {each.name: each.default for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY}
+    about_model = {each.name: each.default for each in fields(ModelOptions) if each.name not in ("model", "labels")}
+    about_beam = {each.name: each.default for each in fields(BeamOptions)}
+    assert shown == {"target": None, "class_names": None, **about_model, **about_beam}
+
+
+def test_options_about_the_model_are_not_taken_for_those_of_the_method():
+    handler = AttributionHandler("model", "grad_cam", layer="conv1", size=9, random="off", max_batch_size=2)
+    assert handler._model == ModelOptions("model", size=9, random="off")
+    assert handler._choice.options == {"layer": "conv1"} and handler._batching["max_batch_size"] == 2
 
 
 def test_what_handlers_of_beam_take(models, run, monkeypatch):

@@ -13,6 +13,7 @@ import numpy as np
 
 from tfviz.apps.beam import files
 from tfviz.apps.beam.handler import DOUBTFUL, ZERO_MAPS, AttributionHandler
+from tfviz.apps.beam.handler_options import MODEL_OPTIONS
 from tfviz.apps.beam.pipeline import INPUTS, Batch, build, open_pipeline, run
 from tfviz.apps.explanation import Explanation, manifest_of, write_manifest
 from tfviz.apps.files import MANIFEST_NAME, WAYS_TO_FIT
@@ -70,9 +71,14 @@ def run_batch(model: ModelOptions, request: BatchOptions) -> dict[str, int]:
     except BaseException:
         files.discard(unfinished)
         raise
+    return _publish(unfinished, output, {**content, "run": name}, found)
+
+
+def _publish(unfinished: str, output: str, content: Mapping[str, Any], found: Mapping[str, int]) -> dict[str, int]:
+    """Add the manifest to the results of a run, put them in the place of the output, and return the counts."""
     try:
         counts = _checked(found)
-        _keep_manifest(unfinished, {**content, "run": name, "counts": counts})
+        _keep_manifest(unfinished, {**content, "counts": counts})
         files.publish(unfinished, output)
     except (TfvizError, OSError) as error:
         # Hours of work, perhaps.
@@ -92,31 +98,19 @@ def _beside(output: str, name: str) -> str:
 
 
 def _handler(setup: Setup, model: ModelOptions, request: BatchOptions) -> AttributionHandler:
+    """Return the handler that the workers run, which opens the model as it was opened here."""
     target = None
     if request.target not in (None, LABEL):
         (target,) = setup.targets([str(request.target)])
+    about_model = replace(model, fit=model.fit if setup.network.cut else setup.fit)
     return AttributionHandler(
         _absolute(model.model) if setup.path else model.model,
         request.method,
         target=target,
         class_names=setup.class_names,
-        preprocess=model.preprocess,
-        size=model.size,
-        fit=model.fit if setup.network.cut else setup.fit,
-        weights=model.weights,
-        signature=model.signature,
-        input_name=model.input_name,
-        output_name=model.output_name,
-        cut=model.cut,
-        precision=model.precision,
-        random=model.random,
-        data_format=model.data_format,
-        safe_mode=model.safe_mode,
-        maximum_model_bytes=model.maximum_model_bytes,
-        maximum_image_bytes=model.maximum_image_bytes,
-        depth=model.depth,
         min_batch_size=request.batch_size,
         max_batch_size=request.batch_size,
+        **{each.name: getattr(about_model, each.name) for each in MODEL_OPTIONS},
         **request.options,
     )
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
-import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
 from tfviz.apps.beam.files import local_copy
-from tfviz.apps.files import FULL, check_depth, check_fit
+from tfviz.apps.beam.handler_options import MODEL_OPTIONS, BeamOptions, take, with_options
+from tfviz.apps.files import check_depth, check_fit
 from tfviz.apps.records import ERROR, Example, ExampleExplainer, MethodChoice
 from tfviz.errors import TfvizError
-from tfviz.limits import MAXIMUM_IMAGE_BYTES, MAXIMUM_MODEL_BYTES
 from tfviz.model_options import ModelOptions
 
 NAMESPACE = "tfviz"
@@ -70,6 +68,7 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         There is no such `depth`, or the installed Beam does not batch by one of these.
     """
 
+    @with_options
     def __init__(
         self,
         model_path: str,
@@ -77,69 +76,21 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         *,
         target: int | None = None,
         class_names: Sequence[str] | None = None,
-        weights: str = "imagenet",
-        preprocess: str | None = None,
-        size: int | None = None,
-        fit: str | None = None,
-        signature: str | None = None,
-        input_name: str | None = None,
-        output_name: str | None = None,
-        cut: str | None = None,
-        precision: str | None = None,
-        random: str | None = None,
-        data_format: str | None = None,
-        safe_mode: bool = True,
-        maximum_model_bytes: int = MAXIMUM_MODEL_BYTES,
-        maximum_image_bytes: int = MAXIMUM_IMAGE_BYTES,
-        depth: str = FULL,
-        min_batch_size: int = 1,
-        max_batch_size: int = 32,
-        max_batch_duration_secs: int | None = None,
-        max_batch_weight: int | None = None,
-        element_size_fn: Callable[[Any], int] | None = None,
-        batch_length_fn: Callable[[Any], int] | None = None,
-        batch_bucket_boundaries: list[int] | None = None,
-        large_model: bool = False,
-        model_copies: int | None = None,
-        env_vars: Mapping[str, str] | None = None,
         **options: Any,
     ) -> None:
         super().__init__()
-        if fit is not None:
-            check_fit(fit)
-        check_depth(depth)
-        self._model = ModelOptions(
-            str(model_path),
-            weights=weights,
-            preprocess=preprocess,
-            size=size,
-            fit=fit,
-            depth=depth,
-            signature=signature,
-            input_name=input_name,
-            output_name=output_name,
-            cut=cut,
-            precision=precision,
-            random=random,
-            data_format=data_format,
-            safe_mode=safe_mode,
-            maximum_model_bytes=maximum_model_bytes,
-            maximum_image_bytes=maximum_image_bytes,
-        )
+        self._model = ModelOptions(str(model_path), **take(options, MODEL_OPTIONS))
+        about_beam = BeamOptions(**take(options, fields(BeamOptions)))
+        if self._model.fit is not None:
+            check_fit(self._model.fit)
+        check_depth(self._model.depth)
         self._choice = MethodChoice(method, options, target)
         self._class_names = class_names
-        self._batching: dict[str, Any] = {"min_batch_size": min_batch_size, "max_batch_size": max_batch_size}
-        self._batching |= _asked_for(
-            max_batch_duration_secs=max_batch_duration_secs,
-            max_batch_weight=max_batch_weight,
-            element_size_fn=element_size_fn,
-            length_fn=batch_length_fn,
-            bucket_boundaries=batch_bucket_boundaries,
-        )
+        self._batching = about_beam.batching()
         # Under the name by which Beam sets them, and hands them on from handler to handler.
-        self._env_vars = dict(env_vars or {})
-        self._is_shared = large_model or model_copies is not None
-        self._copies = model_copies or 1
+        self._env_vars = dict(about_beam.env_vars or {})
+        self._is_shared = about_beam.large_model or about_beam.model_copies is not None
+        self._copies = about_beam.model_copies or 1
 
     def load_model(self) -> ExampleExplainer:
         """Open the model and compile the method."""
@@ -187,14 +138,3 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
     def model_copies(self) -> int:
         """Return how many models the processes of a machine share."""
         return self._copies
-
-
-def _asked_for(**batching: Any) -> dict[str, Any]:
-    """Return what is not None; raise `TfvizError` where the installed Beam does not batch by it."""
-    found = {name: value for name, value in batching.items() if value is not None}
-    unknown = sorted(found.keys() - inspect.signature(beam.BatchElements).parameters.keys())
-    if unknown:
-        raise TfvizError(
-            f"Apache Beam {beam.__version__} does not batch by {unknown[0]}: its BatchElements takes no such"
-        )
-    return found
