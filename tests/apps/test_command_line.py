@@ -630,6 +630,23 @@ def test_help_needs_no_tensorflow(tmp_path):
     assert (done.returncode, done.stderr) == (0, "") and done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize("command", ["explain", "localize"])
+def test_what_can_be_known_to_be_wrong_is_said_without_tensorflow(tmp_path, command):
+    code = (
+        "import sys; from tfviz.__main__ import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit as ended: assert ended.code == 2\n"
+        "print('tensorflow' in sys.modules)"
+    )
+    done = in_a_process(command, "--target", "1", "--top", "2", code=code, folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "False\n") and "give one of them" in done.stderr
+
+
+def test_tensorflow_starts_in_silence_before_a_way_to_find_places_is_looked_up(tmp_path):
+    done = in_a_process("localize", "--how", "nothing", folder=tmp_path)
+    assert done.returncode == 1 and done.stderr.startswith("tfviz: --how nothing") and done.stderr.count("\n") == 1
+
+
 def test_the_process_is_silent(tmp_path):
     done = in_a_process("explain", "--method", "saliency", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

@@ -16,7 +16,7 @@ from tfviz.quiet import start_tensorflow
 from tfviz.terminal import say
 
 if TYPE_CHECKING:
-    from tfviz.apps.runs import Finder, Outcome
+    from tfviz.apps.runs import Finder, Outcome, Request
 
 CLIP_PERCENTILE = 99.0
 """A few pixels of a saliency map outshine the rest; pictures stop there, the written maps do not."""
@@ -25,6 +25,7 @@ CLIP_PERCENTILE = 99.0
 def explain(
     context: typer.Context,
     images: options.Images = None,
+    *,
     method: options.Methods = None,
     layer: options.Layer = None,
     target: options.Targets = None,
@@ -38,8 +39,12 @@ def explain(
     """Show what a model looks at in images."""
     paths = _check(images, target, top, output)
     check_looks(colormap, blend)
+    start_tensorflow()
+    from tfviz.apps.runs import Request, print_outcome
+
     look = {"colormap": colormap, "blend": blend, "clip_percentile": CLIP_PERCENTILE}
-    request = (method or [], _shared(context, layer), target or [], top, batch_size, output, save_maps, look)
+    shared = _shared(context, layer)
+    request = Request(method or [], shared, target or [], top, batch_size, output, save_maps, look)
     about_model = model_options(context)
     outcome = _run(
         paths,
@@ -48,8 +53,6 @@ def explain(
         with_class_pictures=about_model.model == "demo" and not method,
         with_highlights=not _typed(context, "colormap", "blend"),
     )
-    from tfviz.apps.runs import print_outcome
-
     print_outcome(outcome, outcome.write_manifest() if save_maps else None)
     _complain(outcome)
 
@@ -57,6 +60,7 @@ def explain(
 def localize(
     context: typer.Context,
     images: options.Images = None,
+    *,
     method: options.MapMethods = None,
     layer: options.Layer = None,
     how: options.How = "grabcut",
@@ -72,16 +76,16 @@ def localize(
     batch_size: options.BatchSize = 8,
 ) -> None:
     """Find the place in images that a model's maps mark: a mask and a box."""
-    from tfviz.apps.runs import Finder
+    paths = _check(images, target, top, output)
+    start_tensorflow()
+    from tfviz.apps.runs import Finder, Request, print_places
 
     quantiles = {"foreground": foreground, "background": background, "smoothing": smoothing}
     finder = Finder(how, {**quantiles, "threshold": threshold}, reduce)
-    paths = _check(images, target, top, output)
     methods, look = method or ["saliency"], {"clip_percentile": CLIP_PERCENTILE}
-    request = (methods, _shared(context, layer), target or [], top, batch_size, output, save_maps, look)
+    shared = _shared(context, layer)
+    request = Request(methods, shared, target or [], top, batch_size, output, save_maps, look)
     outcome = _run(paths, model_options(context), request, finder)
-    from tfviz.apps.runs import print_places
-
     print_places(outcome, outcome.write_manifest())
     _complain(outcome)
 
@@ -96,7 +100,7 @@ def _check(images: list[str] | None, target: list[str] | None, top: int, output:
 def _run(
     paths: list[Path],
     about_model: ModelOptions,
-    request: tuple[Any, ...],
+    request: Request,
     finder: Finder | None = None,
     *,
     with_class_pictures: bool = False,
@@ -106,16 +110,15 @@ def _run(
 
     with_highlights: show maps as the explanation metadata beside the model says.
     """
-    start_tensorflow()
     from tfviz.apps.model import set_up
-    from tfviz.apps.runs import Localized, Outcome, Request, Run
+    from tfviz.apps.runs import Localized, Outcome, Run
     from tfviz.demo import sample_paths
 
     kind = Outcome if finder is None else Localized.by(finder)
-    setup, wanted = set_up(about_model), Request(*request)
+    setup = set_up(about_model)
     if with_highlights and setup.metadata and setup.metadata.highlight:
-        wanted = replace(wanted, look={"highlights": setup.metadata.highlight})
-    run = Run(setup, wanted, kind)
+        request = replace(request, look={"highlights": setup.metadata.highlight})
+    run = Run(setup, request, kind)
     if paths:
         run.explain_files(paths)
     else:
