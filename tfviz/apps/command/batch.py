@@ -32,6 +32,7 @@ class BatchCommand(MethodCommand):
 
 def batch(
     context: typer.Context,
+    *,
     input: Annotated[
         list[str],
         typer.Option(

@@ -25,6 +25,7 @@ def export(
     context: typer.Context,
     model: Annotated[str, typer.Argument(help="As the --model of explain.")],
     output: Annotated[Path, typer.Argument(help="The folder of the SavedModel.")],
+    *,
     method: Methods = None,
     layer: options.Layer = None,
     encoded: Annotated[

@@ -14,6 +14,7 @@ from tfviz.quiet import start_tensorflow
 
 def visualize(
     context: typer.Context,
+    *,
     objectives: options.Objectives = None,
     classes: options.Classes = None,
     preset: options.Preset = None,
@@ -44,6 +45,7 @@ def visualize(
 def fool(
     context: typer.Context,
     image: Annotated[str, typer.Argument(help="An image file.")],
+    *,
     target: Annotated[
         str | None, typer.Option(help="The class to reach, or the label to switch on: its index or name.")
     ] = None,
