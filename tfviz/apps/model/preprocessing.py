@@ -138,18 +138,8 @@ def plain_name(name: str) -> str:
 
 
 def _from_options(name: str, channels: int) -> Preprocessing:
-    usual = {"mean": "0", "std": "1", "order": "rgb" if channels == 3 else "grey"}
-    options: dict[str, str] = {}
-    for part in name.split(";"):
-        option, _, value = part.partition("=")
-        if option.strip() in options:
-            raise TfvizError(f"preprocessing {name!r} says {option.strip()} twice")
-        if option.strip() not in usual:
-            raise TfvizError(
-                f"no option {part.strip()!r} in preprocessing {name!r}; expected mean=..., std=... or order=..."
-            )
-        options[option.strip()] = value.strip().lower()
-    options = {**usual, **options}
+    """Return the preprocessing of `mean=...;std=...;order=...`."""
+    options = _read_options(name, {"mean": "0", "std": "1", "order": "rgb" if channels == 3 else "grey"})
     order, count = options["order"], 1 if options["order"] == "grey" else 3
     if order not in (*_ORDERS, "grey") or count != channels:
         raise TfvizError(
@@ -165,6 +155,21 @@ def _from_options(name: str, channels: int) -> Preprocessing:
     if not np.isfinite(white).all():
         raise TfvizError(f"preprocessing {name!r} makes infinite numbers of white pixels; expected a larger std")
     return found
+
+
+def _read_options(name: str, defaults: dict[str, str]) -> dict[str, str]:
+    """Return the value of each option in `option=value;...`, those that are left out by default."""
+    given: dict[str, str] = {}
+    for part in name.split(";"):
+        option, _, value = part.partition("=")
+        if option.strip() in given:
+            raise TfvizError(f"preprocessing {name!r} says {option.strip()} twice")
+        if option.strip() not in defaults:
+            raise TfvizError(
+                f"no option {part.strip()!r} in preprocessing {name!r}; expected mean=..., std=... or order=..."
+            )
+        given[option.strip()] = value.strip().lower()
+    return {**defaults, **given}
 
 
 def _numbers(name: str, text: str, count: int) -> Input:

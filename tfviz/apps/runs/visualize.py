@@ -25,7 +25,13 @@ from tfviz.apps.files import (
 from tfviz.apps.model import Setup
 from tfviz.apps.runs.colors import find_color_statistics
 from tfviz.apps.runs.objectives import read_objective
-from tfviz.methods.visualization import Recipe, feature_visualization, find_recipe
+from tfviz.methods.visualization import (
+    FeatureVisualization,
+    Objective,
+    Recipe,
+    feature_visualization,
+    find_recipe,
+)
 from tfviz.results import gradient_picture, montage
 from tfviz.terminal import tell
 
@@ -49,28 +55,18 @@ class VisualizeOptions:
     image: Path | None
     color_paths: Sequence[Path]
 
+    @property
+    def changes(self) -> dict[str, int]:
+        """What of the preset's recipe the user changed."""
+        return {} if self.iterations is None else {"iterations": self.iterations}
+
 
 def visualize(setup: Setup, objectives: Sequence[str], options: VisualizeOptions, output: Path) -> None:
     """Write a picture of each objective and print its score."""
     read = [read_objective(text, setup) for text in objectives]
     named = list({each.objective: each for each in read}.values())
-    changes = {} if options.iterations is None else {"iterations": options.iterations}
-    recipe = find_recipe(options.preset, changes)
-    frames = [round(step) for step in np.linspace(0, recipe.iterations, FRAMES)] if options.gif else []
-    found = feature_visualization(
-        setup.network,
-        [each.objective for each in named],
-        pixel_range=setup.preprocessing.pixel_range,
-        preset=options.preset,
-        seed=options.seed,
-        snapshots=[*options.snapshots, *frames],
-        image_shape=setup.image_shape,
-        images=None if options.image is None else setup.read(options.image).input,
-        color_statistics=find_color_statistics(
-            setup.preprocessing, options.color_paths, maximum_bytes=setup.maximum_image_bytes
-        ),
-        **changes,
-    )
+    recipe = find_recipe(options.preset, options.changes)
+    found = _ascend(setup, [each.objective for each in named], recipe.iterations, options)
     # By the number of steps done, each uint8 (N, H, W, 3).
     stages = {
         step: _pictures(setup, recipe, images)
@@ -85,6 +81,27 @@ def visualize(setup: Setup, objectives: Sequence[str], options: VisualizeOptions
         tell(f"{each.name}: {scores}, {', '.join(map(str, paths))}")
     if replaced:
         tell(replaced)
+
+
+def _ascend(
+    setup: Setup, objectives: Sequence[Objective], iterations: int, options: VisualizeOptions
+) -> FeatureVisualization:
+    """Return the images that the objectives come to, with the steps before that are shown."""
+    frames = [round(step) for step in np.linspace(0, iterations, FRAMES)] if options.gif else []
+    return feature_visualization(
+        setup.network,
+        objectives,
+        pixel_range=setup.preprocessing.pixel_range,
+        preset=options.preset,
+        seed=options.seed,
+        snapshots=[*options.snapshots, *frames],
+        image_shape=setup.image_shape,
+        images=None if options.image is None else setup.read(options.image).input,
+        color_statistics=find_color_statistics(
+            setup.preprocessing, options.color_paths, maximum_bytes=setup.maximum_image_bytes
+        ),
+        **options.changes,
+    )
 
 
 def _write(stem: Path, name: str, stages: dict[int, Image], options: VisualizeOptions) -> list[Path]:
