@@ -21,7 +21,7 @@ TRACED_AS = "traced as"
 class Flag:
     """How an option is written on the command line, and what --help says of it.
 
-    name: None where it follows from that of the field. minimum: the least number that it takes.
+    name: None if it follows from that of the field. minimum: the least number that it takes.
     """
 
     help: str
@@ -38,7 +38,7 @@ def _flag(
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """The options about a model, as the user gave them; None where nothing is said."""
+    """The options about a model, as the user gave them; None for what the user left open."""
 
     model: str = field(
         default="demo",

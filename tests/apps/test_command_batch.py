@@ -338,8 +338,8 @@ def test_a_machine_without_beam(tmp_path, own):
         ),
         (["--output", "a[1]/out"], r"the output folder .*/a\[1\]/out has \*, \? or \[ in its path"),
         (["--output", "shelf://out/*"], r"the output folder shelf://out/\* has"),
-        (["--output", "out\udcff"], r"the path of the output folder .*/out\\xff is no UTF-8"),
-        (["--input", "in\udcff*"], r".*/in\\xff\* is no UTF-8"),
+        (["--output", "out\udcff"], r"the path of the output folder .*/out\\xff is not UTF-8"),
+        (["--input", "in\udcff*"], r".*/in\\xff\* is not UTF-8"),
         (["--runner", "WalkingRunner"], "Unexpected pipeline runner: WalkingRunner"),
         (["--runner", "DataflowRunner"], "Pipeline has validations errors: .*Missing required option: project"),
         (["--stpes", "3"], "neither tfviz nor Beam's Python package has an option --stpes; see tfviz batch --help"),
@@ -369,7 +369,7 @@ def test_names_that_are_no_text_and_files_without_anything(run, own, tmp_path):
     assert list(results_in(tmp_path / "out")) == ["b.png"]
     escaped = f"{tmp_path}/in/a\\xff.png"
     empty = dict.fromkeys(("empty", "no.tfrecord"), "the file is empty")
-    assert letters_in(tmp_path / "out") == {escaped: "the name of the file is no UTF-8", **empty}
+    assert letters_in(tmp_path / "out") == {escaped: "the name of the file is not UTF-8", **empty}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files")
@@ -395,7 +395,7 @@ def test_other_runners_keep_their_defaults(runner, is_local):
 def test_a_pattern_that_the_shell_has_expanded(run, arguments):
     """Beam would drop all files but the first."""
     status, _, err = run("--input", "a.png", *arguments, "--output", "out")
-    assert (status, err) == (1, "tfviz: b.png belongs to no option; a pattern needs quotes, as in --input '*.png'\n")
+    assert (status, err) == (1, "tfviz: unexpected argument b.png; a pattern needs quotes, as in --input '*.png'\n")
 
 
 def test_options_for_a_job_server_are_handed_on():

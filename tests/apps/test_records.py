@@ -60,7 +60,7 @@ def test_the_label_of_a_record(label, expected):
 @pytest.mark.parametrize(
     "record, reason",
     [
-        (b"\xff\xff", "the record is no tf.train.Example"),
+        (b"\xff\xff", "the record is not a tf.train.Example"),
         (b"", "the Example has no image/encoded; its features are: none"),
         (example(image=PNG, x=1), "the Example has no image/encoded; its features are: image, x"),
         (example(image__encoded=[]), "the Example has no image/encoded; its features are: image/encoded"),
@@ -101,7 +101,7 @@ def test_a_map_read_back():
     predicted = MapRecord.decode(replace(written, prediction=0, name="sch\u00f6n", probability=0.5).encode())
     assert (predicted.prediction, predicted.name, predicted.probability) == (0, "sch\u00f6n", 0.5)
     for wrong in (b"\xff\xff", example(key=b"k"), example(image__encoded=PNG)):
-        with pytest.raises(TfvizError, match=r"no tf\.train\.Example|no map that tfviz batch wrote"):
+        with pytest.raises(TfvizError, match=r"not a tf\.train\.Example|no map that tfviz batch wrote"):
             MapRecord.decode(wrong)
 
 

@@ -288,7 +288,7 @@ def test_records_go_in_as_they_are(run, served, loaded, tmp_path):
     assert "Feature: box" in letters["incomplete"]
     assert letters["broken"].startswith("the picture is no image")
     assert letters["a.tfrecord#6"] == "the Example has no photo; its features are: image/encoded"
-    assert letters["a.tfrecord#7"] == "the record is no tf.train.Example"
+    assert letters["a.tfrecord#7"] == "the record is not a tf.train.Example"
     assert letters["a.tfrecord#8"] == "the Example has no photo; its features are: none"
     assert letters["0.png"] == "there is no image/class/label to explain"
 

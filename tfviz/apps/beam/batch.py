@@ -1,4 +1,9 @@
-"""What `tfviz batch` does: all that can be known to be wrong is, then the pipeline runs, then its results are moved."""
+"""Runs `tfviz batch`: checks, a pipeline, and results that take the place of the last ones.
+
+The model is opened and the method compiled here first, so that mistakes are found before workers start, and before a
+result of hours is replaced. Workers get a handler made of the same options, and write to a folder of their own; it is
+moved to the output once every input is counted as a result or a dead letter.
+"""
 
 from __future__ import annotations
 
@@ -166,7 +171,7 @@ def _explanation(setup: Setup, choice: MethodChoice) -> Explanation:
 
 
 def _checked(found: Mapping[str, int]) -> dict[str, int]:
-    """Return the counts, zero where nothing was counted; raise `TfvizError` where an input is lost."""
+    """Return the counts, zero if nothing was counted; raise `TfvizError` if an input is lost."""
     counts = {name: found.get(name, 0) for name in (INPUTS, RESULTS, DEAD_LETTERS, ZERO_MAPS, DOUBTFUL)}
     if counts[INPUTS] != counts[RESULTS] + counts[DEAD_LETTERS]:
         raise TfvizError(

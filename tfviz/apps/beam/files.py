@@ -38,7 +38,7 @@ def is_text(path: str) -> bool:
 
 
 def readable(path: str) -> str:
-    """Return a path with all bytes that are no UTF-8 written as `\\xff`."""
+    """Return a path with all bytes that are not UTF-8 written as `\\xff`."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
@@ -53,7 +53,7 @@ def check_inputs(patterns: Sequence[str]) -> None:
     for pattern in patterns:
         if not is_text(pattern):
             raise InvalidImagesError(
-                f"{readable(pattern)} is no UTF-8; give a pattern of such files with ? for the rest"
+                f"{readable(pattern)} is not UTF-8; give a pattern of such files with ? for the rest"
             )
         if is_local(pattern) and Path(pattern).is_dir():
             raise InvalidImagesError(
@@ -68,11 +68,11 @@ def check_inputs(patterns: Sequence[str]) -> None:
 
 
 def check_output(output: str) -> None:
-    """Raise `TfvizError` where a folder cannot be written, or holds anything but a run of `tfviz batch`."""
+    """Raise `TfvizError` if a folder cannot be written, or holds anything but a run of `tfviz batch`."""
     if GLOB.search(output):
         raise TfvizError(f"the output folder {output} has *, ? or [ in its path, which Beam takes for a pattern")
     if not is_text(output):
-        raise TfvizError(f"the path of the output folder {readable(output)} is no UTF-8; choose another")
+        raise TfvizError(f"the path of the output folder {readable(output)} is not UTF-8; choose another")
     if is_local(output):
         check_folder(Path(output))
         if Path(output).is_file():
@@ -95,7 +95,7 @@ def names_in(folder: str) -> list[str]:
 
 
 def make_folder(path: str) -> None:
-    """Make a folder, where a file system has folders."""
+    """Make a folder, if the file system has folders."""
     with contextlib.suppress(BeamIOError, OSError):
         FileSystems.mkdirs(path)
 
@@ -145,7 +145,7 @@ def publish(folder: str, output: str) -> None:
     Object stores have no such step. There, the manifest of the other is removed first and that of the finished one
     moved last, so that a folder without a manifest is not complete.
 
-    Raises `TfvizError` where something else has come to lie in that place.
+    Raises `TfvizError` if something else has come to lie in that place.
     """
     check_replaceable(output, names_in(output))
     if is_local(output):
@@ -157,7 +157,7 @@ def publish(folder: str, output: str) -> None:
 
 
 def check_replaceable(output: str, names: Iterable[str]) -> None:
-    """Raise `TfvizError` where a folder holds anything but a run of `tfviz batch`, by the names of its files in it."""
+    """Raise `TfvizError` if a folder holds anything but a run of `tfviz batch`, by the names of its files in it."""
     names = sorted(names)
     others = [name for name in names if not OURS.fullmatch(name)]
     if others or (names and MANIFEST_NAME not in names):

@@ -1,4 +1,8 @@
-"""A method for Beam's `RunInference`."""
+"""`AttributionHandler`, a method for Beam's `RunInference`.
+
+It holds options alone, since Beam pickles it to every worker, and opens the model there. Examples are explained by
+`tfviz.apps.records`, which knows nothing of Beam; here are counters, batching and the sharing of models.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
     An example is an image in the model's own input space and data format; or the bytes of an image file or, for a
     signature that takes those, of a `tf.train.Example`, which the model is given as it is; or a pair of one and the
     class to explain. The `inference` of its `PredictionResult` is a dict of `map`, float32 (H, W) or as the image,
-    `target`, `score` and, of some methods, `diagnostics`; and, where the scores are of classes, `prediction`, the class
+    `target`, `score` and, of some methods, `diagnostics`; and, if the scores are of classes, `prediction`, the class
     that the model predicts, its `probability` and, if it is known, its `name`. An example that cannot be explained,
     whatever it is, does not stop the others of its batch: its `inference` is a dict of `error`, the reason. The
     counters `unusable`, `zero_maps` and `doubtful` of the namespace `tfviz` count those, the maps that are zero, and
@@ -120,7 +124,7 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
     def get_num_bytes(self, batch: Sequence[Example]) -> int:
         """Return the size of the images of a batch."""
         contents = [each[0] if isinstance(each, tuple) and each else each for each in batch]
-        # An example may be anything, of which its inference says that it is no image.
+        # An example may be anything, of which its inference says that it is not an image.
         return sum(len(each) if isinstance(each, bytes) else getattr(each, "nbytes", 0) for each in contents)
 
     def get_metrics_namespace(self) -> str:

@@ -38,7 +38,7 @@ class BeamOptions:
     env_vars: Mapping[str, str] | None = None
 
     def batching(self) -> dict[str, Any]:
-        """Return the arguments of `BatchElements`; raise `TfvizError` where the installed Beam has no such."""
+        """Return the arguments of `BatchElements`; raise `TfvizError` if the installed Beam has no such."""
         always: dict[str, Any] = {"min_batch_size": self.min_batch_size, "max_batch_size": self.max_batch_size}
         asked_for = {
             "max_batch_duration_secs": self.max_batch_duration_secs,
@@ -51,7 +51,7 @@ class BeamOptions:
         unknown = sorted(given.keys() - inspect.signature(beam.BatchElements).parameters.keys())
         if unknown:
             raise TfvizError(
-                f"Apache Beam {beam.__version__} does not batch by {unknown[0]}: its BatchElements takes no such"
+                f"Apache Beam {beam.__version__} does not batch by {unknown[0]}: its BatchElements has no such argument"
             )
         return always | given
 

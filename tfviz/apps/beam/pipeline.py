@@ -1,4 +1,8 @@
-"""The pipeline of `tfviz batch`: files of pictures in, records of maps and dead letters out."""
+"""The pipeline of `tfviz batch`: files of pictures in, records of maps and dead letters out.
+
+Read, explain by `RunInference`, write. An input that cannot be read or explained is a dead letter with its reason and
+stops no other; every input is counted, and so is what becomes of it, so that `tfviz batch` can tell if one was lost.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +85,7 @@ class _Read(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
 
     def _pictures(self, path: str) -> Iterator[Any]:
         if not is_text(path):
-            yield DeadLetter(Origin(readable(path), readable(path)), "the name of the file is no UTF-8")
+            yield DeadLetter(Origin(readable(path), readable(path)), "the name of the file is not UTF-8")
             return
         try:
             with local_copy(path) as file:
@@ -178,7 +182,7 @@ def build(pipeline: beam.Pipeline, batch: Batch, handler: AttributionHandler) ->
 
 
 def run(pipeline: beam.Pipeline) -> dict[str, int]:
-    """Run a pipeline to its end, and return its counters; raise `TfvizError` where it fails."""
+    """Run a pipeline to its end, and return its counters; raise `TfvizError` if it fails."""
     try:
         result = pipeline.run()
         state = result.wait_until_finish() or result.state
@@ -212,24 +216,24 @@ def open_pipeline(arguments: Sequence[str], runner: str) -> beam.Pipeline:
     for before, argument in pairwise(["", *arguments]):
         # Beam would drop it, and with it all files but the first of a pattern that the shell has expanded.
         if not argument.startswith("-") and (not before.startswith("-") or "=" in before):
-            raise TfvizError(f"{argument} belongs to no option; a pattern needs quotes, as in --input '*.png'")
+            raise TfvizError(f"unexpected argument {argument}; a pattern needs quotes, as in --input '*.png'")
     given = [f"--runner={runner}", *arguments]
     names = {argument.partition("=")[0] for argument in arguments}
     defaults = _DEFAULTS_OF_LOCAL if runner.casefold() == _LOCAL.casefold() else {}
     given += [f"{name}={value}" for name, value in defaults.items() if name not in names]
-    said = io.StringIO()
+    messages = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(messages):
             options = PipelineOptions(given)
             known = options.get_all_options()
             unknown = set(options.get_all_options(retain_unknown_options=True)) - set(known)
     except SystemExit as error:
-        raise TfvizError(f"Beam's options: {said.getvalue().strip().rpartition('error: ')[2]}") from error
+        raise TfvizError(f"Beam's options: {messages.getvalue().strip().rpartition('error: ')[2]}") from error
     if unknown:
-        said_of_it = f"neither tfviz nor Beam's Python package has an option --{sorted(unknown)[0]}"
+        message = f"neither tfviz nor Beam's Python package has an option --{sorted(unknown)[0]}"
         if runner in _OF_BEAM_ALONE:
-            raise TfvizError(f"{said_of_it}; see tfviz batch --help")
-        warnings.warn(f"{said_of_it}; it is handed on to {runner}", TfvizWarning, stacklevel=2)
+            raise TfvizError(f"{message}; see tfviz batch --help")
+        warnings.warn(f"{message}; it is handed on to {runner}", TfvizWarning, stacklevel=2)
     try:
         return beam.Pipeline(options=options)
     except (ValueError, ImportError) as error:

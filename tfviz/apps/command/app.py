@@ -1,4 +1,8 @@
-"""The command and its subcommands. What they do is imported when one runs, so that help needs no TensorFlow."""
+"""The command `tfviz` and its subcommands.
+
+The function of a subcommand checks its arguments, starts TensorFlow, and only then imports the work from
+`tfviz.apps.runs` or `tfviz.apps.beam`: help, and a mistake that is plain without a model, come at once.
+"""
 
 from __future__ import annotations
 

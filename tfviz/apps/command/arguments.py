@@ -1,4 +1,4 @@
-"""What the arguments of commands come to, checked before TensorFlow is imported."""
+"""Checks of arguments that need no TensorFlow, so that a mistake is reported before it starts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEFAULT_OUTPUT = Path("tfviz-output")
 def find_pictures(arguments: list[str], output: Path) -> list[Path]:
     """Return the image files that are named, without the pictures that tfviz made of others.
 
-    Raises where one does not exist, or the folder `output` cannot be written.
+    Raises if one does not exist, or the folder `output` cannot be written.
     """
     from tfviz.apps.files import ANIMATION_SUFFIX, PICTURE_SUFFIX, check_folder, find_images
 
@@ -33,7 +33,7 @@ def find_pictures(arguments: list[str], output: Path) -> list[Path]:
 
 
 def check_looks(colormap: str, blend: str) -> None:
-    """Raise where one is unknown, before the work that they would show."""
+    """Raise if one is unknown, before the work that they would show."""
     import numpy as np
 
     from tfviz.results import overlay
@@ -42,8 +42,8 @@ def check_looks(colormap: str, blend: str) -> None:
 
 
 def read_numbers(text: str) -> list[int]:
-    """Return whole numbers with commas between."""
+    """Return the integers in a text, separated by commas."""
     try:
         return [int(part) for part in text.split(",") if part.strip()]
     except ValueError as error:
-        raise typer.BadParameter(f"--snapshots takes whole numbers with commas between, not {text!r}") from error
+        raise typer.BadParameter(f"--snapshots takes integers separated by commas, not {text!r}") from error

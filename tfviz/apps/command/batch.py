@@ -64,7 +64,7 @@ def batch(
     root = logging.getLogger()
     root.setLevel(logging.ERROR)
     if not root.handlers:
-        # And how a worker failed, at length; what is said of that here is one line.
+        # And how a worker failed, at length; here that is one line.
         root.addHandler(logging.NullHandler())
     start_tensorflow()
     from tfviz.apps.beam import BatchOptions, run_batch
@@ -76,7 +76,7 @@ def batch(
 
 
 def _report(counts: Mapping[str, int], output: str) -> None:
-    """Print what came of the inputs; exit with 1 where nothing did."""
+    """Print what came of the inputs; exit with 1 if nothing did."""
     inputs, results, dead = (counts[name] for name in ("inputs", "results", "dead_letters"))
     tell(f"{inputs} inputs = {results} results + {dead} dead letters", f"{output.rstrip('/')}/manifest.json")
     if counts["zero_maps"]:

@@ -1,4 +1,9 @@
-"""How the command behaves: one line for an error or a warning."""
+"""One line on the standard error for each error and warning of a command.
+
+`Group` runs every subcommand and alone decides what becomes of exceptions: what a user can mend, such as a
+`TfvizError` or a full disk, is a message and a non-zero exit status; anything else is a mistake of tfviz, whose
+traceback is wanted. Of warnings those of tfviz are printed, each text once.
+"""
 
 from __future__ import annotations
 
@@ -51,12 +56,12 @@ class Group(TyperGroup):
                 raise typer.Exit(INTERRUPTED) from None
 
 
-def _show_once(said: set[str]) -> Callable[..., None]:
-    """Return what prints a warning that is not among those `said` already."""
+def _show_once(shown: set[str]) -> Callable[..., None]:
+    """Return what prints a warning whose text is not among those `shown` already."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        if str(message) not in said:
+        if str(message) not in shown:
             say(f"warning: {message}")
-        said.add(str(message))
+        shown.add(str(message))
 
     return show

@@ -106,7 +106,7 @@ def _run(
     with_class_pictures: bool = False,
     with_highlights: bool = False,
 ) -> Outcome:
-    """Explain the images, or the sample pictures where there are none, and return what came of it.
+    """Explain the images, or the sample pictures if there are none, and return what came of it.
 
     with_highlights: show maps as the explanation metadata beside the model says.
     """
@@ -139,7 +139,7 @@ def _shared(context: typer.Context, layers: list[str] | None) -> dict[str, Any]:
 
 
 def _complain(outcome: Outcome) -> None:
-    """Say what went wrong on the way, and exit with 1 where a picture failed."""
+    """Report what went wrong on the way, and exit with 1 if a picture failed."""
     for reason in outcome.complaints():
         say(reason)
     if outcome.failed:

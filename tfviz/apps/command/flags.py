@@ -1,4 +1,11 @@
-"""Flags that nobody typed: one for every option of some functions, read from their signatures and docstrings."""
+"""Command-line flags generated from the fields of `ModelOptions` and from function signatures.
+
+A command takes two groups of flags beside those of its own function. Those about the model are the fields of
+`ModelOptions`, and come back as one by `model_options`. Those of methods or attacks are the parameters of their
+functions, with the docstrings as help, and come back by `chosen`; they need TensorFlow, and are added only when a flag
+on the command line is not one of the others. All are made by typer itself, of a function whose signature lists them,
+so that they look and fail like those of its own.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +54,7 @@ class ModelCommand(TyperCommand):
 class SignatureCommand(ModelCommand):
     """A command that takes the options of some functions as flags.
 
-    TensorFlow, which the functions need, is imported for them when a flag is none of the command's own, as in --help.
+    They need TensorFlow, and are looked up only if a flag is not one of the command's own, or is --help.
     """
 
     panel: ClassVar[str]
@@ -136,16 +143,16 @@ def _model_flags() -> list[Any]:
 def _option_flags(functions: Mapping[str, Callable[..., Any]], panel: str) -> list[Any]:
     """Return the parameters of a command with a flag for every option of the functions."""
     owners: defaultdict[str, dict[str, Any]] = defaultdict(dict)
-    said: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for name, function in functions.items():
         documented = dict(DOCUMENTED.findall(f"{inspect.getdoc(function)}\n"))
         for option, parameter in list(inspect.signature(function).parameters.items())[1:]:
             if option not in OWN:
                 owners[option][name] = parameter.default
-                said.setdefault(option, " ".join(documented.get(option, "").split()))
+                texts.setdefault(option, " ".join(documented.get(option, "").split()))
     flags = []
     for option, defaults in owners.items():
-        shown = typer.Option(help=_help(said[option], defaults), rich_help_panel=panel, metavar="VALUE")
+        shown = typer.Option(help=_help(texts[option], defaults), rich_help_panel=panel, metavar="VALUE")
         is_switch = all(isinstance(each, bool) for each in defaults.values())
         flags.append(_parameter(option, bool | None if is_switch else str | None, None, shown))
     return _parameters_of(flags)
@@ -171,13 +178,13 @@ def _parameters_of(flags: Sequence[inspect.Parameter]) -> list[Any]:
     return list(typer.main.get_command(donor).params)
 
 
-def _help(said: str, defaults: Mapping[str, Any]) -> str:
-    """Return the help of an option: what its docstring says, its default where it is not None, and whose it is."""
+def _help(text: str, defaults: Mapping[str, Any]) -> str:
+    """Return the help of an option: the `text` of its docstring, its default if it is not None, and whose it is."""
     values = {name: value for name, value in defaults.items() if value is not None}
     same = len({str(value) for value in values.values()}) == 1
     shown = str(next(iter(values.values()))) if same else ", ".join(f"{name} {value}" for name, value in values.items())
     default = f" Default: {shown}." if values else ""
-    return f"{said.replace('`', '')}{default} Of {', '.join(defaults)}."
+    return f"{text.replace('`', '')}{default} Of {', '.join(defaults)}."
 
 
 def _value(text: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What the options about a model come to: an opened network, its images, its class names."""
+"""Models opened by the options about them: the network, its images, its class names."""
 
 from tfviz.apps.model.example_format import ExampleFormat, find_example_format
 from tfviz.apps.model.examples import find_picture, picture_in, read_features, serialise, trial_record

@@ -1,4 +1,4 @@
-"""What a network reads of serialised `tf.train.Example`s, found in the operations that parse them."""
+"""The features that a network reads of serialised `tf.train.Example`s, found in the operations that parse them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ExampleFormat:
 
     @property
     def picture(self) -> str:
-        """The feature that is decoded as an image file; raises `UnsupportedModelError` where it is not one."""
+        """The feature that is decoded as an image file; raises `UnsupportedModelError` unless it is one."""
         if len(self.pictures) == 1:
             return self.pictures[0]
         names = ", ".join(map(repr, self.pictures or self.features))
@@ -56,7 +56,7 @@ class _Feature:
 
 
 def find_example_format(network: TracedNetwork) -> ExampleFormat | None:
-    """Return what the Examples are that a network takes, None where it takes none.
+    """Return the format of the Examples that a network takes, None if it takes none.
 
     A text is a picture if what an operation decodes as an image file follows from it.
     """

@@ -20,7 +20,7 @@ def read_features(record: bytes) -> dict[str, list[Any]]:
     try:
         found = tf.train.Example.FromString(record).features.feature
     except DecodeError as error:
-        raise InvalidImagesError("the record is no tf.train.Example") from error
+        raise InvalidImagesError("the record is not a tf.train.Example") from error
     return {name: list(getattr(each, each.WhichOneof("kind") or "bytes_list").value) for name, each in found.items()}
 
 
@@ -34,7 +34,7 @@ def serialise(features: Mapping[str, Sequence[Any]]) -> bytes:
 
 
 def find_picture(features: Mapping[str, Sequence[Any]], name: str) -> bytes:
-    """Return the encoded picture in the feature of that name; raise `InvalidImagesError` where there is none."""
+    """Return the encoded picture in the feature of that name; raise `InvalidImagesError` if there is none."""
     if not features.get(name):
         found = ", ".join(sorted(features)) or "none"
         raise InvalidImagesError(f"the Example has no {name}; its features are: {found}")

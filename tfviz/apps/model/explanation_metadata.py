@@ -43,9 +43,9 @@ class ExplanationMetadata:
     """What an explanation metadata file says of a model.
 
     input_tensor, output_tensor: the tensors of the image and the class scores, as they are written. baselines: for
-    `integrated_gradients`; None where there are none. highlight: how to show attributions, None where it is not said.
-    class_names: those of the output, None where there are none. warnings: of settings that are not followed. said:
-    whether the tensors of the `input` and the `output` are, which else are called like their entries.
+    `integrated_gradients`; None if there are none. highlight: how to show attributions, None if the file does not say.
+    class_names: those of the output, None if there are none. warnings: of settings that are not followed. given: which
+    of the tensors of the `input` and the `output` the file names; one that it does not is called like its entry.
     """
 
     input_tensor: str
@@ -54,18 +54,18 @@ class ExplanationMetadata:
     highlight: Highlight | None
     class_names: list[str] | None
     warnings: tuple[str, ...] = ()
-    said: frozenset[str] = frozenset()
+    given: frozenset[str] = frozenset()
 
     def names(self, signatures: Mapping[str, Signature], name: str, typed: Container[str] = ()) -> dict[str, Any]:
         """Return `input` and `output` for `trace`, of the signature of that name, unless `typed` by the user.
 
-        One that is alone is not named. Raises `UnsupportedModelError` where no key is the tensor's; one that is alone
-        may be that of another signature, or not said.
+        One that is alone is not named. Raises `UnsupportedModelError` if no key is the tensor's; one that is alone
+        may be that of another signature, or not be given.
         """
         found = {}
         for place, (kind, tensor) in enumerate({"input": self.input_tensor, "output": self.output_tensor}.items()):
             keys = signatures[name][place]
-            if kind in typed or (len(keys) == 1 and kind not in self.said):
+            if kind in typed or (len(keys) == 1 and kind not in self.given):
                 continue
             others = [each[place] for each in signatures.values()] if len(keys) == 1 else []
             key = _key(tensor, keys)
@@ -81,12 +81,12 @@ class ExplanationMetadata:
 def read_explanation_metadata(
     folder: Path, input: str | None = None, output: str | None = None
 ) -> ExplanationMetadata | None:
-    """Return what the file in a SavedModel's folder says, None where there is none.
+    """Return what the file in a SavedModel's folder says, None if there is none.
 
     input, output: what the user has chosen, of which the entries are read, whatever else the file names; where it has
     no such entry, it says nothing of that.
 
-    Raises `TfvizError` where it is not as the format has it.
+    Raises `TfvizError` if it does not follow the format.
     """
     path = folder / METADATA
     if kind := special_kind(path):
@@ -109,14 +109,14 @@ def _read(content: Any, input: str | None, output: str | None) -> ExplanationMet
     if input is None and str(image.get("encoding", "identity")).lower() not in ("identity", "encoding_unspecified"):
         raise TfvizError(f"the input {name!r} is encoded as {image['encoding']}, expected IDENTITY, as images are")
     names = scores.get("index_display_name_mapping") or scores.get("index_name_mapping")
-    highlight, said = _highlight(image["visualization"]) if image.get("visualization") else (None, ())
+    highlight, warnings = _highlight(image["visualization"]) if image.get("visualization") else (None, ())
     return ExplanationMetadata(
         _tensor(image, "input_tensor_name", name),
         _tensor(scores, "output_tensor_name", key),
         _baselines(image.get("input_baselines")),
         highlight,
         [str(each) for each in names] if isinstance(names, list) else None,
-        said,
+        warnings,
         frozenset(kind for kind, entry in (("input", image), ("output", scores)) if entry.get(f"{kind}_tensor_name")),
     )
 
@@ -151,9 +151,9 @@ def _output_of(outputs: dict[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]
 
 def _image_of(inputs: dict[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
     """Return the one input that is an image: by its modality, or because it says how it is shown, or is alone."""
-    said = [name for name, entry in inputs.items() if str(entry.get("modality", "")).lower() == "image"]
+    by_modality = [name for name, entry in inputs.items() if str(entry.get("modality", "")).lower() == "image"]
     shown = [name for name, entry in inputs.items() if entry.get("visualization")]
-    for names in (said, shown, list(inputs)):
+    for names in (by_modality, shown, list(inputs)):
         if len(names) == 1:
             return names[0], inputs[names[0]]
     raise TfvizError(
@@ -178,14 +178,14 @@ def _baselines(values: Any) -> list[NDArray[np.float32]] | None:
 
 
 def _highlight(settings: Any) -> tuple[Highlight, tuple[str, ...]]:
-    """Return how attributions are shown, and what to say of settings that are not followed."""
+    """Return how attributions are shown, and a warning for each setting that is not followed."""
     if not isinstance(settings, Mapping):
         raise TfvizError(f"visualization is {settings!r}, expected settings by their names")
     found: dict[str, Any] = dict(DEFAULTS)
-    said = []
+    warnings = []
     for key, value in settings.items():
         if key not in VISUALIZATION:
-            said.append(f"{METADATA}: the visualization's {key} is not followed")
+            warnings.append(f"{METADATA}: the visualization's {key} is not followed")
         elif isinstance(value, str) and not value.lower().endswith("_unspecified"):
             found[VISUALIZATION[key]] = BACKGROUNDS.get(value.lower(), value.lower())
         elif not isinstance(value, str):
@@ -195,11 +195,11 @@ def _highlight(settings: Any) -> tuple[Highlight, tuple[str, ...]]:
         if isinstance(value, bool) or not isinstance(value, int | float if is_bound else str):
             what, expected = ("clip percentile", "a number") if is_bound else (name, "a word")
             raise TfvizError(f"a {what} of the visualization is {value!r}, expected {expected}")
-    return Highlight(**found), tuple(said)
+    return Highlight(**found), tuple(warnings)
 
 
 def _key(tensor: str, keys: Mapping[str, str]) -> str | None:
-    """Return which of the `keys` of a signature's tensors is that of a tensor; None where it is none of them."""
+    """Return which of the `keys` of a signature's tensors is that of a tensor; None if it is none of them."""
     for key, name in keys.items():
         if tensor in (name, name.removesuffix(":0")):
             return key

@@ -1,4 +1,4 @@
-"""Networks that take encoded images: what they make of the pixels, found by letting them decode some."""
+"""The preprocessing and the fit of networks that take encoded images, measured by letting them decode some."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def measure_preprocessing(
             f"the network decodes no PNG or JPEG file ({last}); a signature that takes them inside of something else "
             "than serialised Examples is explained in Python"
         ) from last
-    said = f"what the network makes of black and white is not known at {network.cut}: say it with --preprocess"
-    raise UnsupportedModelError(said)
+    message = f"what the network makes of black and white is not known at {network.cut}: say it with --preprocess"
+    raise UnsupportedModelError(message)
 
 
 def measure_fit(
@@ -81,7 +81,7 @@ def measure_fit(
 
 
 def _trial(encoded: bytes, examples: ExampleFormat | None) -> bytes:
-    """Return an encoded picture as the network takes it; raise `UnsupportedModelError` where it says too little."""
+    """Return an encoded picture as the network takes it; raise `UnsupportedModelError` if it says too little."""
     if examples is None:
         return encoded
     if others := [name for name in examples.required if name in examples.beside]:

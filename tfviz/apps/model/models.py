@@ -1,4 +1,8 @@
-"""What ``--model`` names, opened together with what Keras knows about it."""
+"""Models opened by name: the demo, ``keras.applications``, and files of the user's own.
+
+A name of ``keras.applications`` comes with all that Keras knows about it: preprocessing, class names, size. The user's
+own file is not opened here but by `trace`, which checks what is in it first.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +100,7 @@ def _open_application(application: Callable[..., Any], weights: str, maximum_byt
         check_weights(Path(weights), maximum_bytes)
     try:
         model = application(weights=None if weights == "random" else weights)
-    except Exception as error:  # Keras raises a plain Exception where a download fails.
+    except Exception as error:  # Keras raises a plain Exception if a download fails.
         raise UnsupportedModelError(_why_not_built(name, weights, error)) from error
     # Keras leaves the size of MobileNetV3 open; its weights were trained at 224.
     height, width = (side or 224 for side in model.input_shape[1:3])
@@ -124,5 +128,5 @@ def _unknown(name: str, trouble: str) -> str:
     close = resembling(name, ["demo", *applications(), *beside])
     hint = f"did you mean {close}? " if close else ""
     kinds = "demo, a keras.applications name such as vgg16, or the path of a .keras or .h5 file or SavedModel folder"
-    what = f"there is no model {name!r}" if trouble == ABSENT else f"{name!r} is no model: it {trouble}"
+    what = f"there is no model {name!r}" if trouble == ABSENT else f"{name!r} is not a model: it {trouble}"
     return f"{what}; {hint}expected {kinds}"

@@ -87,8 +87,8 @@ def find_preprocessing(name: str, *, channels: int = 3) -> Preprocessing:
             - a family or model of ``keras.applications``, such as ``resnet50``: its own ``preprocess_input``;
             - ``mean=104,117,123;std=1,1,1;order=bgr``: (pixel - mean) / std, both on the scale 0..255 and in the order
               of the network's channels (``rgb``, ``bgr`` or ``grey``). One number holds for all channels. What is left
-              out is ``mean=0``, ``std=1`` and ``order=rgb`` (``grey`` where `channels` is 1).
-        channels: Channels of the network, 3 or 1; pictures become grey (luminance, rounded) first where it is 1.
+              out is ``mean=0``, ``std=1`` and ``order=rgb`` (``grey`` if `channels` is 1).
+        channels: Channels of the network, 3 or 1; pictures become grey (luminance, rounded) first if it is 1.
 
     Raises:
         TfvizError: `name` is none of these, or does not suit `channels`.
@@ -177,7 +177,7 @@ def _numbers(name: str, text: str, count: int) -> Input:
         return np.broadcast_to(np.array(text.split(","), np.float32), (count,))
     except ValueError as error:
         raise TfvizError(
-            f"preprocessing {name!r}: {text!r} is not one number or {count} with commas between"
+            f"preprocessing {name!r}: {text!r} is not one number or {count} separated by commas"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What the signatures of a SavedModel take and return, read from its file: the model itself need not be loaded."""
+"""The inputs and outputs of a SavedModel's signatures, read from its file without loading the model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Signature = tuple[dict[str, str], dict[str, str]]
 
 
 def read_signatures(folder: Path) -> dict[str, Signature]:
-    """Return the tensors of each signature; none where the file cannot be read."""
+    """Return the tensors of each signature; none if the file cannot be read."""
     found = {name: each for graph in read_saved_model(folder).meta_graphs for name, each in graph.signature_def.items()}
     return {name: (_names(each.inputs), _names(each.outputs)) for name, each in found.items() if each.inputs}
 

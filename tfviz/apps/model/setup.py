@@ -1,4 +1,4 @@
-"""What the options about the model come to: a traced network, its images and the names of its classes."""
+"""A traced network with its images and the names of its classes, set up by the options about the model."""
 
 from __future__ import annotations
 
