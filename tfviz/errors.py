@@ -74,3 +74,14 @@ def resembling(name: str, known: Iterable[str], count: int = 3) -> str:
     originals = {candidate.lower(): candidate for candidate in known}
     found = difflib.get_close_matches(name.lower(), originals, n=count, cutoff=0.5)
     return " or ".join(repr(originals[candidate]) for candidate in found)
+
+
+def suggestion(name: object, known: Iterable[str], otherwise: str, *, always: bool = False, count: int = 3) -> str:
+    """Return "did you mean 'x'?" if up to `count` of the `known` names resemble `name`, and `otherwise` if none does.
+
+    With `always`, `otherwise` follows the question too.
+    """
+    close = resembling(str(name), known, count)
+    if not close:
+        return otherwise
+    return f"did you mean {close}? {otherwise}" if always else f"did you mean {close}?"

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.arrays import refuse_masked
-from tfviz.errors import InvalidImagesError, TfvizError, resembling
+from tfviz.errors import InvalidImagesError, TfvizError, suggestion
 from tfviz.methods.engine import (
     Convert,
     Diagnosed,
@@ -45,9 +45,8 @@ def _baseline(name: str, baseline: Any) -> Any:
     for each in _as_list(baseline):
         if isinstance(each, str):
             if each not in BASELINES:
-                close = resembling(each, BASELINES)
-                hint = f"did you mean {close}? " if close else ""
-                raise TfvizError(f"no baseline {each!r}; {hint}expected {', '.join(BASELINES)}, a colour or an image")
+                expected = f"expected {', '.join(BASELINES)}, a colour or an image"
+                raise TfvizError(f"no baseline {each!r}; {suggestion(each, BASELINES, expected, always=True)}")
             continue
         refuse_masked("baselines", each)
         try:

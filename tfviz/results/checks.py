@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tfviz.arrays import refuse_masked
 from tfviz.data_format import MOST_CHANNELS
-from tfviz.errors import InvalidImagesError, TfvizError, resembling
+from tfviz.errors import InvalidImagesError, TfvizError, suggestion
 
 Floats = NDArray[np.float32]
 Picture = NDArray[np.uint8]
@@ -124,9 +124,8 @@ def check_same_shape(first: NDArray[Any], second: NDArray[Any]) -> None:
 def pick(kind: str, name: str, choices: Mapping[str, Value]) -> Value:
     """The choice of that name, or an error that says which there are."""
     if name not in choices:
-        close = resembling(str(name), choices, 1)
-        hint = f"did you mean {close}? " if close else ""
-        raise TfvizError(f"there is no {kind} {name!r}; {hint}there are: {', '.join(choices)}")
+        hint = suggestion(name, choices, f"there are: {', '.join(choices)}", always=True, count=1)
+        raise TfvizError(f"there is no {kind} {name!r}; {hint}")
     return choices[name]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tfviz.apps.files.json_texts import read_json
-from tfviz.errors import InvalidTargetsError, TfvizWarning, one_line, resembling
+from tfviz.errors import InvalidTargetsError, TfvizWarning, one_line, suggestion
 from tfviz.paths import special_kind
 from tfviz.printable import printable
 
@@ -157,9 +157,6 @@ def _similar(wanted: str, entries: list[list[str]]) -> str:
     # Those with the word itself come first: a tiger cat before a bullfrog called rana catesbeiana.
     names = sorted(dict.fromkeys(words), key=lambda name: wanted not in name.split())
     containing = [repr(name) for name in names if wanted and wanted in name]
-    close = " or ".join(containing[:3]) or resembling(wanted, words)
-    return (
-        f"did you mean {close}?"
-        if close
-        else f"there are {len(entries)}, such as {entries[0][0]!r}; an index will do too"
-    )
+    if containing:
+        return f"did you mean {' or '.join(containing[:3])}?"
+    return suggestion(wanted, words, f"there are {len(entries)}, such as {entries[0][0]!r}; an index will do too")

@@ -14,7 +14,7 @@ from typing import Any
 
 from tfviz.apps.files import imagenet_labels, keras_cache
 from tfviz.apps.model.preprocessing import Preprocessing, applications, find_preprocessing, plain_name
-from tfviz.errors import UnsupportedModelError, one_line, resembling
+from tfviz.errors import UnsupportedModelError, one_line, suggestion
 from tfviz.limits import MAXIMUM_MODEL_BYTES
 from tfviz.paths import ABSENT, trouble_with
 
@@ -125,8 +125,7 @@ def _why_not_built(name: str, weights: str, error: Exception) -> str:
 def _unknown(name: str, trouble: str) -> str:
     folder = Path(name).parent
     beside = [str(entry) for entry in folder.iterdir()] if not trouble_with(folder) and folder.is_dir() else []
-    close = resembling(name, ["demo", *applications(), *beside])
-    hint = f"did you mean {close}? " if close else ""
     kinds = "demo, a keras.applications name such as vgg16, or the path of a .keras or .h5 file or SavedModel folder"
     what = f"there is no model {name!r}" if trouble == ABSENT else f"{name!r} is not a model: it {trouble}"
-    return f"{what}; {hint}expected {kinds}"
+    hint = suggestion(name, ["demo", *applications(), *beside], f"expected {kinds}", always=True)
+    return f"{what}; {hint}"

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfviz.data_format import MOST_CHANNELS
-from tfviz.errors import InvalidImagesError, TfvizError, resembling
+from tfviz.errors import InvalidImagesError, TfvizError, suggestion
 from tfviz.results import LUMINANCE
 
 Picture = NDArray[np.uint8]
@@ -102,10 +102,9 @@ def find_preprocessing(name: str, *, channels: int = 3) -> Preprocessing:
         return _from_options(name, channels)
     family = families().get(plain_name(name))
     if family is None:
-        close = resembling(name, [*_RANGES, *families()])
-        hint = f"did you mean {close}? " if close else ""
         kinds = f"{', '.join(_RANGES)}, a keras.applications family such as resnet50, or mean=...;std=...;order=..."
-        raise TfvizError(f"there is no preprocessing {name!r}; {hint}expected {kinds}")
+        hint = suggestion(name, [*_RANGES, *families()], f"expected {kinds}", always=True)
+        raise TfvizError(f"there is no preprocessing {name!r}; {hint}")
     if channels != 3:
         raise TfvizError(
             f"preprocessing {name!r} is for three channels, but the network has {channels}; use 0..1 or mean=..."

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.errors import TfvizError, TfvizWarning, resembling
+from tfviz.errors import TfvizError, TfvizWarning, suggestion
 from tfviz.results import COLLAPSES, collapse, evidence_inside, grabcut_mask, largest_component, pick, threshold_mask
 
 WAYS: dict[str, Callable[..., NDArray[np.bool_]]] = {"grabcut": grabcut_mask, "threshold": threshold_mask}
@@ -49,9 +49,8 @@ class Finder:
 
     def __post_init__(self) -> None:
         if self.how not in WAYS:
-            close = resembling(self.how, WAYS, 1)
-            hint = f"did you mean {close}? " if close else ""
-            raise TfvizError(f"--how {self.how} is no way to find a place; {hint}there are: {', '.join(WAYS)}")
+            hint = suggestion(self.how, WAYS, f"there are: {', '.join(WAYS)}", always=True, count=1)
+            raise TfvizError(f"--how {self.how} is no way to find a place; {hint}")
         for name, value in self.given.items():
             if value is not None and name not in _defaults(self.how):
                 others = " or ".join(how for how in WAYS if name in _defaults(how))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tfviz.errors import TfvizError, resembling
+from tfviz.errors import TfvizError, suggestion
 from tfviz.methods.adversarial.decision import holds
 from tfviz.network.heads import Head
 from tfviz.network.program import compile_function, on_its_own
@@ -53,9 +53,8 @@ class Attack:
         for kind, known in (("objective", OBJECTIVES), ("norm", NORMS)):
             value = getattr(self, kind)
             if value not in known:
-                close = resembling(str(value), known)
-                hint = f"did you mean {close}? " if close else ""
-                raise TfvizError(f"no {kind} {value!r}; {hint}there are {' and '.join(known)}")
+                hint = suggestion(value, known, f"there are {' and '.join(known)}", always=True)
+                raise TfvizError(f"no {kind} {value!r}; {hint}")
 
     def is_reached(self, head: Head, logits: Any, classes: Any) -> tf.Tensor:
         """Return whether the network says (N,) what was wanted, see `holds`."""

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import tensorflow as tf
 
-from tfviz.errors import TfvizError, UnknownMethodError, resembling
+from tfviz.errors import TfvizError, UnknownMethodError, suggestion
 from tfviz.methods.engine.loop import Diagnosed, Loop
 from tfviz.methods.engine.precision_error import judge_precision
 from tfviz.network.passes import Gradient
@@ -149,8 +149,7 @@ METHODS: dict[str, Method] = {}
 def find_method(name: str) -> Method:
     """Return the method of that name; raise `UnknownMethodError` with close matches."""
     if not isinstance(name, str) or name not in METHODS:
-        close = resembling(str(name), METHODS)
-        hint = f"did you mean {close}?" if close else f"they are {', '.join(METHODS)}"
+        hint = suggestion(name, METHODS, f"they are {', '.join(METHODS)}")
         raise UnknownMethodError(f"no method {name!r}; {hint}")
     return METHODS[name]
 

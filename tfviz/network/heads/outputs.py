@@ -14,7 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfviz.errors import UnsupportedModelError, resembling
+from tfviz.errors import UnsupportedModelError, suggestion
 from tfviz.network.geometry import Maps
 from tfviz.network.heads.custom_scores import BoundScore, CustomScore, find_custom_head, find_output
 from tfviz.network.heads.endings import find_ending
@@ -43,8 +43,7 @@ class Outputs:
         """Return the one output of that name or number; raise `UnsupportedModelError` if there is none."""
         place = find_output(name, self.names)
         if place is None:
-            close = resembling(str(name), self.names)
-            hint = f"did you mean {close}?" if close else f"the model gives {self._described()}"
+            hint = suggestion(name, self.names, f"the model gives {self._described()}")
             raise UnsupportedModelError(f"no output {name!r}; {hint}")
         return Outputs([self.values[place]], [self.names[place]], None)
 

@@ -14,7 +14,7 @@ from collections.abc import Collection
 
 import tensorflow as tf
 
-from tfviz.errors import UnknownLayerError, resembling
+from tfviz.errors import UnknownLayerError, suggestion
 from tfviz.network.geometry import CHANNELS_LAST, OPEN_SIZE, Maps, Placement
 from tfviz.network.layers.arrangement import Arrangement, TokensToMap, transposition
 from tfviz.network.layers.default_layer import Evidence, find_default
@@ -189,9 +189,8 @@ class Layers:
     def _existing(self, name: str) -> str:
         """Return a hint for an error: the layers with names like this one, or else the last of all."""
         names = list(self.shapes())
-        close = resembling(name, names)
-        if close:
-            return f"did you mean {close}? It has {len(names)} layers"
+        if question := suggestion(name, names, otherwise=""):
+            return f"{question} It has {len(names)} layers"
         last = ", ".join(map(repr, names[-5:])) or "none"
         return f"its last layers of {len(names)} are {last}" if len(names) > 5 else f"its layers are {last}"
 

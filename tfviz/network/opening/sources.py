@@ -18,7 +18,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfviz.errors import UnsupportedModelError, resembling
+from tfviz.errors import UnsupportedModelError, suggestion
 from tfviz.network.opening.effects import effects_of_traced
 from tfviz.network.opening.files import KINDS, open_path
 from tfviz.network.opening.keras_models import input_name, is_keras_model, output_names, trace_keras
@@ -126,8 +126,7 @@ def _find_signature(model: Any, name: str | None) -> tuple[str, Any]:
     existing = ", ".join(map(repr, signatures)) or "none"
     if name is not None:
         if name not in signatures:
-            close = resembling(name, signatures)
-            hint = f"did you mean {close}?" if close else f"the SavedModel has {existing}"
+            hint = suggestion(name, signatures, f"the SavedModel has {existing}")
             raise UnsupportedModelError(f"no signature {name!r}; {hint}")
         return name, signatures[name]
     usable = next(filter(None, (_taking(kind, signatures) for kind in (is_image, is_encoded))), {})

@@ -17,7 +17,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.data_format import DataFormat
-from tfviz.errors import UnsupportedModelError, resembling
+from tfviz.errors import UnsupportedModelError, suggestion
 from tfviz.network.program.program import Program, Value
 
 EXPECTED = "images (N, height, width, channels) or encoded ones, strings (N,)"
@@ -135,8 +135,7 @@ def find_inputs(program: Program, given: Mapping[str, Value], name: str | None, 
 def _choose(given: Mapping[str, Value], name: str | None) -> str:
     """Return the name of the input that is the image."""
     if name is not None and name not in given:
-        close = resembling(str(name), given)
-        hint = f"did you mean {close}?" if close else f"the model takes {_described(given)}"
+        hint = suggestion(name, given, f"the model takes {_described(given)}")
         raise UnsupportedModelError(f"no input {name!r}; {hint}")
     usable = [each for each, value in given.items() if is_image(value)]
     usable = usable or [each for each, value in given.items() if is_encoded(value)]

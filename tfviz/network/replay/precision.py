@@ -14,7 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfviz.errors import TfvizError, resembling
+from tfviz.errors import TfvizError, suggestion
 from tfviz.network.program import LOOPS, Program, Step, Value, by_argument, has_kernel, is_compiled_call, run_operation
 
 FULL = "float32"
@@ -33,8 +33,7 @@ def find_precision(name: str | None) -> str:
     if name is None:
         return FULL
     if not isinstance(name, str) or name not in PRECISIONS:
-        close = resembling(str(name), PRECISIONS)
-        hint = f"did you mean {close}?" if close else f"expected {', '.join(PRECISIONS)}"
+        hint = suggestion(name, PRECISIONS, f"expected {', '.join(PRECISIONS)}")
         raise TfvizError(f"no precision {name!r}; {hint}")
     return name
 
