@@ -117,11 +117,11 @@ def test_a_place_that_holds_evidence_against_is_none(network, images):
     masks = np.zeros((2, SIDE, SIDE), bool)
     masks[(slice(None), *FOR[1:])] = True
     np.testing.assert_allclose(evidence_inside(values, masks), [found[FOR].sum(), -found[FOR].sum()])
-    with pytest.warns(TfvizWarning, match="the mask of image 0 surrounds speaks against the target .* left empty"):
+    with pytest.warns(TfvizWarning, match="the mask of image 0 holds no more evidence for the target .* left empty"):
         kept = supported_mask(masks, values)
     assert not kept[0].any() and np.array_equal(kept[1], masks[1])
     assert supported_mask(masks[1], -found[0]).all() == masks[1].all()
-    with pytest.raises(tfviz.TfvizError, match="one mask an image is needed"):
+    with pytest.raises(tfviz.TfvizError, match="expected one mask per image"):
         evidence_inside(found, masks)
 
 
@@ -200,7 +200,7 @@ def test_the_command_says_why_and_what_else(run, place, tmp_path):
     status, out, err = run("localize", *model, "--method", "gradient", "--how", "threshold")
     assert "speaks against" not in err and "none" not in out
     status, out, err = run("localize", *model, "--reduce", "summ")
-    assert status == 1 and "no way to one number a pixel (--reduce) 'summ'; did you mean" in err
+    assert status == 1 and "no reduction (--reduce) 'summ'; did you mean" in err
 
 
 @pytest.mark.parametrize(

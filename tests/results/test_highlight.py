@@ -106,7 +106,7 @@ def test_attributions_are_summed_and_all_is_brought_to_the_size_of_the_pictures(
         np.testing.assert_array_equal(found[row], highlight(pictures[row], values[row].sum(-1)))
     large = np.repeat(np.repeat(PICTURE, 2, axis=0), 2, axis=1)
     assert highlight(large, values[0]).shape == large.shape
-    with pytest.raises(InvalidImagesError, match="one map a picture"):
+    with pytest.raises(InvalidImagesError, match="expected one map per picture"):
         highlight(pictures, values[0])
 
 

@@ -219,11 +219,11 @@ def test_many_empty_masks_are_not_all_named():
     [
         ({"foreground": 0.3, "background": 0.95}, "background 0.95 and foreground 0.3"),
         ({"foreground": 0.3}, "background 0.3 and foreground 0.3"),
-        ({"foreground": 1.5}, "quantiles lie in 0..1"),
-        ({"background": -0.1}, "quantiles lie in 0..1"),
+        ({"foreground": 1.5}, "quantiles must lie in 0..1"),
+        ({"background": -0.1}, "quantiles must lie in 0..1"),
         ({"smoothing": -1}, "smoothing must be 0 or more"),
         ({"smoothing": float("nan")}, "smoothing must be 0 or more"),
-        ({"iterations": 0}, "iterations a whole number of 1 or more"),
+        ({"iterations": 0}, "iterations an integer of 1 or more"),
     ],
 )
 def test_options_of_grabcut_that_make_no_sense(options, message):
@@ -233,7 +233,7 @@ def test_options_of_grabcut_that_make_no_sense(options, message):
 
 @pytest.mark.parametrize("threshold", [0, -0.2, 1.01, float("nan")])
 def test_thresholds_out_of_range(threshold):
-    with pytest.raises(TfvizError, match="a threshold lies above 0 and up to 1"):
+    with pytest.raises(TfvizError, match="threshold must be above 0 and at most 1"):
         threshold_mask(np.eye(3), threshold)
 
 
@@ -241,7 +241,7 @@ def test_what_is_no_picture_map_mask_or_box():
     picture, one_map = scene()
     with pytest.raises(InvalidImagesError, match="uint8 RGB"):
         grabcut_mask(picture / 255, one_map)
-    with pytest.raises(InvalidImagesError, match="one map a picture"):
+    with pytest.raises(InvalidImagesError, match="expected one map per picture"):
         grabcut_mask(picture, one_map[np.newaxis])
     with pytest.raises(InvalidImagesError, match="NaN"):
         threshold_mask(np.full((2, 2), np.nan))
@@ -250,7 +250,7 @@ def test_what_is_no_picture_map_mask_or_box():
             function(one_map)
     with pytest.raises(InvalidImagesError, match=r"boxes must be finite numbers .* got int64 \(3,\)"):
         box_mask([1, 2, 3], (4, 4))
-    with pytest.raises(InvalidImagesError, match=r"not below left and top, got \[3\. 1\. 2\. 5\.\]"):
+    with pytest.raises(InvalidImagesError, match=r"left <= right and top <= bottom, got \[3\. 1\. 2\. 5\.\]"):
         box_mask([[0, 0, 1, 1], [3, 1, 2, 5]], (4, 4))
 
 
@@ -279,13 +279,13 @@ def test_fuse_by_hand():
 
 @pytest.mark.parametrize("maps", [[], [np.ones((1, 2, 2)), np.ones((2, 2, 2))], [np.ones((2, 2)), np.ones((1, 2, 2))]])
 def test_maps_that_do_not_belong_together(maps):
-    with pytest.raises(InvalidImagesError, match="those of the same images, one layer or more"):
+    with pytest.raises(InvalidImagesError, match="those of the same images, from at least one layer"):
         fuse(maps)
 
 
 def test_one_array_is_no_list_of_layers():
     """Its images would be fused with each other."""
-    with pytest.raises(InvalidImagesError, match="expected a list of them, one a layer"):
+    with pytest.raises(InvalidImagesError, match="must be a list of arrays, one per layer"):
         fuse(np.ones((2, 3, 3)))
 
 
@@ -295,7 +295,7 @@ def test_layers_by_name_are_fused_like_a_list():
 
 
 def test_an_unknown_way_to_fuse():
-    with pytest.raises(TfvizError, match="no way to fuse 'max'; did you mean 'maximum'"):
+    with pytest.raises(TfvizError, match="no fusion 'max'; did you mean 'maximum'"):
         fuse([np.eye(2)], "max")
 
 

@@ -108,11 +108,11 @@ def test_every_component_and_every_true_box_counts():
     [
         ([(0, 0, 1, 1)], {}, r"got \(2, 4, 4\) and the boxes of 1 images"),
         ([(0, 0, 1, 1), []], {}, "2 images, 1 of them without a box"),
-        ([(0, 0, 1, 1), (3, 0, 1, 1)], {}, "right and bottom not below"),
-        ([(0, 0, 1, 1)] * 2, {"overlaps": ()}, "overlaps are IoUs"),
-        ([(0, 0, 1, 1)] * 2, {"overlaps": (0.5, 50)}, "overlaps are IoUs"),
-        ([(0, 0, 1, 1)] * 2, {"thresholds": [0, 20]}, r"thresholds are numbers in 0\.\.1"),
-        ([(0, 0, 1, 1)] * 2, {"thresholds": []}, r"thresholds are numbers in 0\.\.1"),
+        ([(0, 0, 1, 1), (3, 0, 1, 1)], {}, "left <= right and top <= bottom"),
+        ([(0, 0, 1, 1)] * 2, {"overlaps": ()}, "overlaps must be one or more IoUs"),
+        ([(0, 0, 1, 1)] * 2, {"overlaps": (0.5, 50)}, "overlaps must be one or more IoUs"),
+        ([(0, 0, 1, 1)] * 2, {"thresholds": [0, 20]}, r"thresholds must be one or more numbers in 0\.\.1"),
+        ([(0, 0, 1, 1)] * 2, {"thresholds": []}, r"thresholds must be one or more numbers in 0\.\.1"),
     ],
 )
 def test_max_box_accuracy_refuses(boxes, options, message):
@@ -166,7 +166,7 @@ def test_places_that_do_not_fit(metric):
 
 
 def test_other_refusals():
-    with pytest.raises(TfvizError, match="a distance of 0 pixels or more, not -1"):
+    with pytest.raises(TfvizError, match="tolerance must be 0 pixels or more, got -1"):
         pointing_game(np.ones((2, 2)), np.ones((2, 2), bool), tolerance=-1)
     with pytest.raises(InvalidImagesError, match="got"):
         mask_iou(np.ones((2, 2), bool), np.ones((2, 3), bool))
@@ -215,7 +215,7 @@ def test_enlarged_pictures_have_enlarged_places():
     np.testing.assert_array_equal(outline(picture, enlarge=3), large)
     expected = outline(large, boxes=[12, 15, 60, 45], masks=box_mask([9, 9, 60, 45], (60, 90)))
     np.testing.assert_array_equal(outline(picture, boxes=[4, 5, 20, 15], masks=mask, enlarge=3), expected)
-    with pytest.raises(TfvizError, match="1 time or more, not 0"):
+    with pytest.raises(TfvizError, match="enlarge must be 1 or more, got 0"):
         outline(picture, enlarge=0)
 
 
@@ -233,7 +233,7 @@ def test_batches_of_boxes():
 
 def test_outlines_of_others_are_refused():
     pictures = np.zeros((2, 5, 5, 3), np.uint8)
-    with pytest.raises(InvalidImagesError, match="2 pictures need the boxes of as many, got those of 1"):
+    with pytest.raises(InvalidImagesError, match="expected the boxes of 2 pictures, got those of 1"):
         outline(pictures, boxes=[[0, 0, 1, 1]])
     with pytest.raises(InvalidImagesError, match="of the same height and width"):
         outline(pictures, masks=np.ones((2, 5, 6), bool))

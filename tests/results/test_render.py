@@ -130,7 +130,7 @@ def test_maps_of_another_size_are_resized(function):
 @pytest.mark.parametrize("function", [overlay, mask])
 def test_pictures_and_maps_must_be_pairs(function):
     for pictures, maps in [(red(), np.zeros((2, 4, 5))), (random_pictures(2), np.zeros((4, 5)))]:
-        with pytest.raises(InvalidImagesError, match="one map a picture"):
+        with pytest.raises(InvalidImagesError, match="expected one map per picture"):
             function(pictures, maps)
 
 
@@ -194,7 +194,7 @@ def test_gradient_pictures_keep_the_channels():
 
 @pytest.mark.parametrize(("function", "kind"), [(to_picture, "images"), (gradient_picture, "attributions")])
 def test_other_channels_cannot_be_seen(function, kind):
-    with pytest.raises(InvalidImagesError, match=f"{kind} to be seen must have 1 or 3 channels"):
+    with pytest.raises(InvalidImagesError, match=f"{kind} to be shown must have 1 or 3 channels"):
         function(np.zeros((4, 4, 2)))
     with pytest.raises(InvalidImagesError, match="of image 1 has 3 NaN"):
         function([np.zeros((1, 1, 3)), np.full((1, 1, 3), np.nan)])
@@ -288,7 +288,7 @@ def test_accents_do_not_become_question_marks():
 
 @pytest.mark.parametrize("pictures", [[], random_pictures()[np.newaxis], [random_pictures()]])
 def test_a_montage_needs_pictures(pictures):
-    with pytest.raises(InvalidImagesError, match="one picture or more"):
+    with pytest.raises(InvalidImagesError, match="at least one picture"):
         montage(pictures)
 
 
@@ -299,13 +299,13 @@ def test_a_montage_refuses_what_is_no_picture():
 
 @pytest.mark.parametrize("options", [{"columns": 0}, {"padding": -1}])
 def test_a_montage_needs_columns(options):
-    with pytest.raises(TfvizError, match="a column or more and no negative padding"):
+    with pytest.raises(TfvizError, match="columns must be at least 1 and padding at least 0"):
         montage([red()], **options)
 
 
 @pytest.mark.parametrize("captions", [[], ["a"], ["a", "b", "c"], "ab"])
 def test_each_picture_needs_a_caption(captions):
-    with pytest.raises(TfvizError, match="2 pictures need a list of as many captions"):
+    with pytest.raises(TfvizError, match="expected a list of 2 captions, one per picture"):
         montage([red()] * 2, captions=captions)
 
 

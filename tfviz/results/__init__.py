@@ -1,4 +1,11 @@
-"""Maps become numbers for the eye, and pictures: NumPy arrays in, NumPy arrays (or a matplotlib figure) out."""
+"""Turns what methods find into numbers for the eye, pictures and places: NumPy arrays in, NumPy arrays out.
+
+Nothing here knows a model or a file. A good order of reading: `checks` (what is accepted), `scale` (normalise,
+collapse, resize, fuse), then pictures (`colors`, `pictures`, `render`, `highlight`, `outline`), then places
+(`localize`, `metrics`, `evidence`), and last many pictures side by side (`tiles`, `text`, `grid`, and `figure`, which
+alone needs matplotlib). Methods return signed, unscaled values; scaling for the eye happens in this folder and nowhere
+else.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""The one place where the layer says what it accepts: maps, attributions, pictures and names."""
+"""Checks the arguments of every function in this folder: maps, attributions, pictures, masks, boxes and names.
+
+A check of one argument returns it as an array of one known type, so that the functions behind it need no checks of
+their own. Maps and attributions become float64, because the range of float32 values need not fit in float32. An array
+with its channels first, an easy mistake, is named as such in the error. Masked arrays are refused, since NumPy would
+drop the mask without a word.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +36,8 @@ def check_maps(maps: ArrayLike) -> NDArray[np.float64]:
 def check_attributions(attributions: ArrayLike) -> NDArray[np.float64]:
     """Finite attributions (N, H, W, C) or those of one image (H, W, C)."""
     values = _check_finite(attributions, "attribution", ("H", "W", "C"))
-    first, *others = values.shape[-3:]
-    if first in (3, 4) and min(others) > MOST_CHANNELS:
+    first, *rest = values.shape[-3:]
+    if first in (3, 4) and min(rest) > MOST_CHANNELS:
         raise InvalidImagesError(f"attributions have the shape {values.shape}, with their channels first; {PUT_LAST}")
     return values
 
@@ -44,16 +50,16 @@ def check_images(images: ArrayLike) -> NDArray[np.float64]:
 
 
 def check_color_channels(kind: str, values: NDArray[Any]) -> None:
-    """Refuse what has neither one channel (grey) nor three (RGB) on its last axis."""
+    """Raise `InvalidImagesError` unless the last axis has one channel (grey) or three (RGB)."""
     if values.shape[-1] not in (1, 3):
         hint = f"; {PUT_LAST}" if values.shape[-3] in (1, 3) else ""
         raise InvalidImagesError(
-            f"{kind} to be seen must have 1 or 3 channels on the last axis, got {values.shape}{hint}"
+            f"{kind} to be shown must have 1 or 3 channels on the last axis, got {values.shape}{hint}"
         )
 
 
 def check_scaled(maps: ArrayLike, lowest: float) -> NDArray[np.float64]:
-    """Maps whose values lie in `lowest`..1, as `normalise` makes them."""
+    """Maps whose values lie in `lowest`..1, as `normalise` returns them."""
     values = check_maps(maps)
     if values.size and not lowest - TOLERANCE <= values.min() <= values.max() <= 1 + TOLERANCE:
         raise InvalidImagesError(
@@ -76,10 +82,10 @@ def check_pictures(pictures: ArrayLike) -> Picture:
 
 
 def check_pairs(pictures: Picture, maps: ArrayLike) -> None:
-    """One map (N, H, W) a picture (N, H, W, 3), or a single one of each."""
+    """Raise `InvalidImagesError` unless there is one map (N, H, W) per picture (N, H, W, 3), or one of each."""
     if pictures.shape[:-3] != np.shape(maps)[:-2]:
         raise InvalidImagesError(
-            f"one map a picture is needed, got maps {np.shape(maps)} for pictures {pictures.shape}"
+            f"expected one map per picture, got maps {np.shape(maps)} for pictures {pictures.shape}"
         )
 
 
@@ -96,7 +102,7 @@ def check_masks(masks: ArrayLike) -> Masks:
 
 
 def check_boxes(boxes: ArrayLike) -> NDArray[np.float64]:
-    """Boxes (..., 4) whose edges are finite and in order; an empty list is none, (0, 4)."""
+    """Boxes (..., 4) whose edges are finite and in order; an empty list becomes (0, 4)."""
     values = np.asarray(boxes)
     if values.shape == (0,):
         return np.empty((0, 4))
@@ -108,21 +114,21 @@ def check_boxes(boxes: ArrayLike) -> NDArray[np.float64]:
     wrong = (edges[:, 2:] < edges[:, :2]).any(axis=1)
     if wrong.any():
         raise InvalidImagesError(
-            f"a box is (left, top, right, bottom), right and bottom not below left and top, got {edges[wrong][0]}"
+            f"a box must be (left, top, right, bottom) with left <= right and top <= bottom, got {edges[wrong][0]}"
         )
     return edges.reshape(values.shape)
 
 
 def check_same_shape(first: NDArray[Any], second: NDArray[Any]) -> None:
-    """Maps and masks, or masks and masks, of one shape."""
+    """Raise `InvalidImagesError` unless maps and masks, or two arrays of masks, have the same shape."""
     if first.shape != second.shape:
         raise InvalidImagesError(
-            f"one mask an image is needed, of the same height and width, got {first.shape} and {second.shape}"
+            f"expected one mask per image, of the same height and width, got {first.shape} and {second.shape}"
         )
 
 
 def pick(kind: str, name: str, choices: Mapping[str, Value]) -> Value:
-    """The choice of that name, or an error that says which there are."""
+    """Return the choice of that name; raise `TfvizError`, with the names there are, if there is none."""
     if name not in choices:
         hint = suggestion(name, choices, f"there are: {', '.join(choices)}", always=True, count=1)
         raise TfvizError(f"there is no {kind} {name!r}; {hint}")

@@ -1,4 +1,10 @@
-"""Colour maps by name: tables from a map's value to an RGB colour."""
+"""Colour maps by name: tables that give each value of a map its RGB colour.
+
+A table has one row per step of 1/255, so that colouring a map is one lookup per pixel. Values 0..1 take 256 rows;
+signed values take 511, with the colour of zero in the middle. The unsigned maps are those that the installed OpenCV
+knows; the diverging one, "blue_white_red", is ours. `signed_table` serves `highlight`, some of whose colours tell only
+the sign of a value, and leave its strength to the opacity.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +13,7 @@ import numpy as np
 
 from tfviz.results.checks import Picture, pick
 
-# OpenCV's constants say which colour maps this OpenCV has: jet, turbo, viridis, hot, bone and others.
+# The constants of the installed OpenCV: jet, turbo, viridis, hot, bone and more.
 OPENCV_CODES: dict[str, int] = {
     name.removeprefix("COLORMAP_").lower(): getattr(cv2, name) for name in dir(cv2) if name.startswith("COLORMAP_")
 }
@@ -40,7 +46,7 @@ PINK_WHITE_GREEN = ((142, 1, 82), (222, 119, 174), (247, 247, 247), (127, 188, 6
 
 
 def signed_table(name: str) -> tuple[Picture, bool]:
-    """RGB colours (511, 3) of the values -1..1, and whether they tell the strength by themselves."""
+    """RGB colours (511, 3) of the values -1..1, and whether the colour itself tells the strength of a value."""
     pick("colours of highlights", name, dict.fromkeys((*TWO_COLORS, "viridis", "pink_white_green")))
     places = np.linspace(-1, 1, 2 * STEPS + 1)
     if name in TWO_COLORS:

@@ -1,4 +1,10 @@
-"""What a place holds of signed evidence: for the target, above zero, and against it, below."""
+"""Signed evidence inside a place: positive values speak for the target, negative ones against it.
+
+Localising reduces attributions to one unsigned number per pixel, and so can box what speaks against the class. These
+functions look again with the sign: a place whose box sums to zero or less is not evidence for the target. It is the box
+that is summed, not the mask, because a mask can run around the middle of an object as a ring of pixels that all speak
+for it. Only methods whose sign means evidence can be judged like this (`tfviz.methods.engine.SIGNS`).
+"""
 
 from __future__ import annotations
 
@@ -16,12 +22,12 @@ MOST_NAMED = 5
 
 
 def evidence_inside(found: ArrayLike, masks: ArrayLike) -> Numbers:
-    """Sum what a method found in the box of each mask: above zero where it speaks for the target more than against it.
+    """Sum what a method found in the box of each mask: above zero if it speaks for the target more than against it.
 
     Parameters
     ----------
     found : maps (N, H, W) or (H, W), or attributions (N, H, W, C) or (H, W, C)
-        Of a method whose sign means evidence, see `tfviz.methods.engine.SIGNS`: the sum of a gradient says nothing.
+        Of a method whose sign means evidence, see `tfviz.methods.engine.SIGNS`: the sum of a gradient means nothing.
     masks : bool (N, H, W) or (H, W)
 
     Returns
@@ -33,7 +39,7 @@ def evidence_inside(found: ArrayLike, masks: ArrayLike) -> Numbers:
     values = check_attributions(found).sum(axis=-1) if has_channels else check_maps(found)
     if values.shape != places.shape:
         raise InvalidImagesError(
-            f"one mask an image is needed, of the same height and width, got {places.shape} for {np.shape(found)}"
+            f"expected one mask per image, of the same height and width, got {places.shape} for {np.shape(found)}"
         )
     inside = values * box_mask(largest_box(places), places.shape[-2:])
     return np.asarray(inside.sum(axis=(-2, -1)))
@@ -57,6 +63,6 @@ def supported_mask(masks: ArrayLike, found: ArrayLike) -> Masks:
     opposed = np.flatnonzero(~supported & places.any(axis=(-2, -1)))
     if len(opposed):
         named = ", ".join(map(str, opposed[:MOST_NAMED])) + (" and others" if len(opposed) > MOST_NAMED else "")
-        message = f"what the mask of image {named} surrounds speaks against the target as much as for it, or more"
-        warnings.warn(f"{message}: it is left empty", TfvizWarning, stacklevel=2)
+        message = f"the box around the mask of image {named} holds no more evidence for the target than against it"
+        warnings.warn(f"{message}: the mask is left empty", TfvizWarning, stacklevel=2)
     return kept

@@ -1,4 +1,10 @@
-"""The figure of images beside their explanations. The only module that needs matplotlib."""
+"""Draws images beside their explanations as a matplotlib figure. The only module that needs matplotlib.
+
+A row holds one image, a column one method; a row longer than `MOST_COLUMNS` continues on the next line and then repeats
+its titles. The height of each line follows from its picture's proportions and its longest title, because pictures of
+different sizes may share a figure. The figure is made without pyplot, so that nothing global changes and no backend is
+chosen for the user; a notebook shows it by `_repr_png_`.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +33,7 @@ class ExplanationFigure(Figure):
     """A matplotlib figure that no backend or pyplot state knows of, and that a notebook shows all the same."""
 
     def _repr_png_(self) -> bytes:
-        """The name by which IPython asks for a picture; it registers plain figures only after importing pyplot."""
+        """Return the PNG that IPython asks for by this name; it knows plain figures only once pyplot is imported."""
         buffer = io.BytesIO()
         self.savefig(buffer, format="png")
         return buffer.getvalue()
@@ -41,18 +47,18 @@ def plot(
     signed: Mapping[str, bool | None] | None = None,
     **look: Any,
 ) -> Figure:
-    """Show images, a row each, beside their explanations, a column each; long rows are broken.
+    """Show images, one per row, beside their explanations, one per column; long rows are broken.
 
     Parameters
     ----------
     images : uint8 RGB (N, H, W, 3), a sequence of (H, W, 3) whose sizes may differ, or one (H, W, 3)
     maps : {name: array}
-        The name becomes the column's title, the array is shown as by `tiles`. With one image (H, W, 3) the arrays come
-        without N, too.
+        The name becomes the column's title, the array is shown as `tiles` shows it. For a single image (H, W, 3) the
+        arrays have no axis N either.
     titles : N strings, optional
         For each image, such as ``"tiger cat 0.87"``. A long one is broken, then shortened before its last word.
     signed : {name: bool}, optional
-        Whether the sign of an array says something, as `tiles` takes it.
+        Whether the sign of an array means something, as `tiles` takes it.
     **look
         `colormap`, `blend`, `clip_percentile` and `highlights`, as `tiles` takes them.
 
@@ -63,14 +69,14 @@ def plot(
     Raises
     ------
     InvalidImagesError
-        For images that are not uint8 RGB, or arrays that are not one map or attribution an image.
+        For images that are not uint8 RGB, or arrays that are not one map or attribution per image.
     TfvizError
-        For titles of another number, or an unknown colour map or blend.
+        For a wrong number of titles, or an unknown colour map or blend.
     """
     pictures, arrays = _as_batch(images, maps)
     row_titles = [""] * len(pictures) if titles is None else [titles] if isinstance(titles, str) else titles
     if len(row_titles) != len(pictures):
-        raise TfvizError(f"{len(pictures)} images need as many titles, got {len(row_titles)}")
+        raise TfvizError(f"expected {len(pictures)} titles, one per image, got {len(row_titles)}")
     columns = [pictures]
     for name, array in arrays.items():
         try:
@@ -89,7 +95,7 @@ def _as_batch(
         arrays = {name: values[np.newaxis] for name, values in arrays.items()}
     pictures = [check_pictures(image) for image in (np.asarray(images)[np.newaxis] if single else images)]
     if not pictures or any(picture.ndim != 3 for picture in pictures):
-        raise InvalidImagesError("a plot needs one image or more, each of shape (H, W, 3)")
+        raise InvalidImagesError("a plot needs at least one image, each of shape (H, W, 3)")
     return pictures, arrays
 
 
@@ -97,7 +103,7 @@ def _draw(columns: list[list[Picture]], row_titles: Sequence[str], column_titles
     width = min(len(columns), MOST_COLUMNS)
     lines = []
     for row, cells in enumerate(zip(*columns, strict=True)):
-        # Where an image's row is broken, every line of it needs the columns' titles.
+        # If rows are broken, every line needs the titles of its columns.
         titled = row == 0 or len(columns) > width
         names = [row_titles[row], *(column_titles if titled else [""] * len(column_titles))]
         named = list(zip(cells, names, strict=True))

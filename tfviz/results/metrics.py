@@ -1,7 +1,9 @@
-"""How well a place that was found fits the true one. Masks and boxes are those of `tfviz.results.localize`.
+"""Measures how well a place that was found fits the true one. Masks and boxes are those of `tfviz.results.localize`.
 
-Every function takes a batch or a single one, and raises `InvalidImagesError` where shapes or types do not fit, or where
-there is no true place to compare with. All means over images are left to you, but for `max_box_accuracy`.
+Every function takes a batch or a single one, and raises `InvalidImagesError` if shapes or types do not fit, or if there
+is no true place to compare with. The result has one number per image, and means are left to the caller; only
+`max_box_accuracy` is defined over all images, since it looks for the one threshold that suits them best. Definitions
+are those of the papers named at each function, so that the numbers can be compared with published ones.
 """
 
 from __future__ import annotations
@@ -20,18 +22,18 @@ from tfviz.results.scale import normalise
 Numbers = NDArray[np.float64]
 
 STEP = 0.001
-"""Between the thresholds of `max_box_accuracy`, as in the published evaluation."""
+"""Distance between the thresholds of `max_box_accuracy`, as in the published evaluation."""
 
 
 class BoxAccuracy(NamedTuple):
-    """What `max_box_accuracy` returns."""
+    """The result of `max_box_accuracy`."""
 
     score: float
     """The mean of the accuracies, in 0..1: MaxBoxAccV2."""
     accuracies: dict[float, float]
-    """For each IoU the part of the images that are right at the best threshold, in 0..1."""
+    """For each IoU the share of images that are right at the best threshold, in 0..1."""
     thresholds: dict[float, float]
-    """For each IoU the best threshold, in 0..1; of several the lowest."""
+    """For each IoU the best threshold, in 0..1; the lowest if several are."""
 
 
 def box_iou(boxes: ArrayLike, others: ArrayLike) -> Numbers:
@@ -62,19 +64,19 @@ def max_box_accuracy(
 ) -> BoxAccuracy:
     """Return MaxBoxAccV2 (Choe 2020, arXiv 2001.07437): how well maps localise at their best thresholds.
 
-    At a threshold, an image is right where the box of a connected component of what lies above it, and a true box, have
-    the IoU. For each IoU that one threshold for all images counts under which most are right.
+    At a threshold, an image is right if the box of any connected component of the pixels above it reaches the IoU with
+    any true box. For each IoU, the one threshold for all images counts that makes most of them right.
 
     Parameters
     ----------
     maps : (N, H, W)
-        Scaled by `normalise` (``"min_max"``), each by itself.
+        Each is scaled by `normalise` (``"min_max"``).
     boxes : N arrays (4,) or (M, 4)
-        One true box or several an image, in the pixels of the maps.
+        One or several true boxes per image, in pixels of the maps.
     overlaps : floats, above 0 to 1
         The IoUs.
     thresholds : floats, 0 to 1, optional
-        0, 0.001, ..., 0.999 if not given; a tenth of them takes a tenth of the time.
+        By default 0, 0.001, ..., 0.999; a tenth of them takes a tenth of the time.
 
     Raises
     ------
@@ -87,7 +89,7 @@ def max_box_accuracy(
     true_boxes = [check_boxes(each).reshape(-1, 4) for each in boxes]
     if values.ndim != 3 or len(values) != len(true_boxes) or not all(map(len, true_boxes)) or not true_boxes:
         raise InvalidImagesError(
-            f"maps (N, H, W) and a box or more for each are needed, got {values.shape} and the boxes of "
+            f"expected maps (N, H, W) and at least one box for each, got {values.shape} and the boxes of "
             f"{len(true_boxes)} images, {sum(not len(each) for each in true_boxes)} of them without a box"
         )
     best = np.array([_best_ious(*pair, steps) for pair in zip(normalise(values, "min_max"), true_boxes, strict=True)])
@@ -103,11 +105,11 @@ def pointing_game(maps: ArrayLike, masks: ArrayLike, *, tolerance: float = 15) -
     Parameters
     ----------
     maps : (N, H, W) or (H, W)
-        Of several maxima, the first in reading order counts. A constant map points nowhere, and so misses.
+        If a map has several maxima, the first in reading order counts. A constant map points nowhere, and so misses.
     masks : bool, the shape of `maps`
         The true place; `box_mask` makes masks of boxes.
     tolerance : float
-        The pixels that the maximum may lie beside the place: the paper's 15, whatever the size of the images.
+        How many pixels the maximum may lie beside the place: by default the paper's 15, whatever the image size.
 
     Returns
     -------
@@ -119,7 +121,7 @@ def pointing_game(maps: ArrayLike, masks: ArrayLike, *, tolerance: float = 15) -
         For a negative tolerance.
     """
     if not tolerance >= 0:
-        raise TfvizError(f"the tolerance is a distance of 0 pixels or more, not {tolerance}")
+        raise TfvizError(f"tolerance must be 0 pixels or more, got {tolerance}")
     values, places = _with_places(maps, masks)
     hits = np.zeros(values.shape[:-2], bool)
     size = values.shape[-2:]
@@ -133,7 +135,7 @@ def pointing_game(maps: ArrayLike, masks: ArrayLike, *, tolerance: float = 15) -
 
 
 def energy_inside(maps: ArrayLike, masks: ArrayLike) -> Numbers:
-    """Return which part of the positive values of each map lies on the true place (Wang 2019, arXiv 1910.01279).
+    """Return the share of each map's positive values that lies on the true place (Wang 2019, arXiv 1910.01279).
 
     Parameters
     ----------
@@ -151,16 +153,16 @@ def energy_inside(maps: ArrayLike, masks: ArrayLike) -> Numbers:
 
 
 def _best_ious(one_map: NDArray[np.float32], true_boxes: Numbers, thresholds: Numbers) -> list[float]:
-    """Of each threshold, the best match of any component with any true box."""
+    """For each threshold, the best IoU of any component with any true box."""
     found = (boxes_in(one_map > threshold) for threshold in thresholds)
     return [float(box_iou(boxes[:, np.newaxis], true_boxes).max(initial=0)) for boxes in found]
 
 
 def _check_parts(thresholds: Numbers, overlaps: Sequence[float]) -> None:
     if not len(overlaps) or not all(0 < overlap <= 1 for overlap in overlaps):
-        raise TfvizError(f"overlaps are IoUs above 0 and up to 1, one or more, not {list(overlaps)}")
+        raise TfvizError(f"overlaps must be one or more IoUs above 0 and at most 1, got {list(overlaps)}")
     if not thresholds.size or not (0 <= thresholds.min() <= thresholds.max() <= 1):
-        raise TfvizError(f"thresholds are numbers in 0..1, one or more, not {thresholds}")
+        raise TfvizError(f"thresholds must be one or more numbers in 0..1, got {thresholds}")
 
 
 def _with_places(maps: ArrayLike, masks: ArrayLike) -> tuple[Numbers, Masks]:

@@ -1,4 +1,9 @@
-"""Boxes and the outlines of masks, drawn on pictures."""
+"""Draws boxes and the outlines of masks on pictures.
+
+A line lies between two black ones, so that it can be seen on any background, and grows with the picture. It runs along
+the outermost pixels inside its box or mask. Small pictures can be enlarged first, since even a line of one pixel is
+coarse on them.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +21,7 @@ BOX_COLOR = (255, 230, 0)
 MASK_COLOR = (255, 255, 255)
 EDGE_COLOR = (0, 0, 0)
 LINES_A_SIDE = 180
-"""So many lines beside each other would fill the shorter side of a picture."""
+"""The number of lines, side by side, that would fill the shorter side of a picture."""
 
 
 def outline(
@@ -32,12 +37,12 @@ def outline(
     ----------
     pictures : uint8 (N, H, W, 3) or (H, W, 3)
     boxes : N arrays (4,) or (M, 4), optional
-        One box or several an image, as `tfviz.results.localize` has them; without N for a single picture. Empty ones
-        are left out.
+        One or several boxes per image, as `tfviz.results.localize` returns them; without N for a single picture. Empty
+        ones are left out.
     masks : bool (N, H, W) or (H, W), optional
         Drawn along the outermost pixels of the masks.
     enlarge : int
-        Each pixel becomes a square of so many a side first, for finer lines on small pictures.
+        Each pixel first becomes a square with sides of this many pixels, for finer lines on small pictures.
 
     Returns
     -------
@@ -46,13 +51,13 @@ def outline(
     Raises
     ------
     InvalidImagesError
-        For boxes or masks that are not those of as many pictures of that size.
+        For boxes or masks whose number or size does not fit the pictures.
     TfvizError
-        For an enlargement below 1.
+        If `enlarge` is below 1.
     """
     shown = check_pictures(pictures)
     if enlarge < 1:
-        raise TfvizError(f"pictures can be enlarged 1 time or more, not {enlarge}")
+        raise TfvizError(f"enlarge must be 1 or more, got {enlarge}")
     drawn = _enlarged(shown, enlarge, axes=(-3, -2))
     canvases = drawn.reshape(-1, *drawn.shape[-3:])
     if masks is not None:
@@ -64,7 +69,7 @@ def outline(
     if boxes is not None:
         rows = [boxes] if drawn.ndim == 3 else list(boxes)
         if len(rows) != len(canvases):
-            raise InvalidImagesError(f"{len(canvases)} pictures need the boxes of as many, got those of {len(rows)}")
+            raise InvalidImagesError(f"expected the boxes of {len(canvases)} pictures, got those of {len(rows)}")
         for canvas, row in zip(canvases, rows, strict=True):
             _draw(canvas, _corners(check_boxes(row).reshape(-1, 4) * enlarge), BOX_COLOR)
     return drawn

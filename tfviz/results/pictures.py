@@ -1,4 +1,10 @@
-"""Images and attributions as pictures: uint8 RGB, (N, H, W, 3) or (H, W, 3)."""
+"""Turns images and attributions into pictures: uint8 RGB, (N, H, W, 3) or (H, W, 3).
+
+Each kind of array has its own way into 0..255. The preprocessed input of a network is stretched between its extremes;
+attributions lie around mid-grey, so that their sign can be seen; differences are magnified by a fixed factor, so that
+two pictures of them can be compared. A network with one channel gets its pictures in grey: maps over a colour picture
+would show what the network never saw.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +21,7 @@ MIDDLE = 127.5  # of a picture's values, 0..255
 
 
 def to_picture(images: ArrayLike) -> Picture:
-    """Make pictures of any images, such as the preprocessed input of a network.
+    """Turn any images into pictures, such as the preprocessed input of a network.
 
     Parameters
     ----------
@@ -37,7 +43,7 @@ def to_picture(images: ArrayLike) -> Picture:
 
 
 def grey_picture(pictures: ArrayLike) -> Picture:
-    """Show pictures as a network of one channel is given them: in their luminance (ITU-R BT.601), rounded.
+    """Show pictures as a network with one channel sees them: their luminance (ITU-R BT.601), rounded.
 
     Parameters
     ----------
@@ -66,15 +72,15 @@ def gradient_picture(attributions: ArrayLike) -> Picture:
 
 
 def difference_picture(differences: ArrayLike, magnification: float = 10.0) -> Picture:
-    """Show how two pictures differ: mid-grey where they do not, brighter where the second is brighter.
+    """Show how two pictures differ: mid-grey where they are equal, brighter where the second is brighter.
 
     Parameters
     ----------
     differences : (N, H, W, C) or (H, W, C), C = 1 (grey) or 3 (RGB; reverse the last axis for a BGR network first)
-        The second picture minus the first, in units of 255, as `Adversarial.differences`. Those above 127.5 divided by
+        The second picture minus the first, in units of 255, as `Adversarial.differences`. Differences beyond 127.5 /
         `magnification` become black or white.
     magnification : float
-        What each is multiplied by.
+        The factor by which each difference is multiplied.
 
     Returns
     -------
@@ -86,7 +92,7 @@ def difference_picture(differences: ArrayLike, magnification: float = 10.0) -> P
 
 
 def rounded(values: NDArray[Any]) -> Picture:
-    """The nearest uint8 of values 0..255."""
+    """Values 0..255 as the nearest uint8."""
     return np.asarray(np.rint(values), np.uint8)
 
 

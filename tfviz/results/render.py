@@ -1,8 +1,9 @@
-"""From maps to pictures.
+"""Renders maps as pictures: heatmaps, overlays on pictures, and masked pictures.
 
-A *picture* is uint8 RGB, (H, W, 3), and several are (N, H, W, 3); no function takes or gives another order or range.
-Maps come scaled by `normalise`: 0..1, or -1..1 for the colour map ``"blue_white_red"``. A single picture goes with a
-single map, a batch with as many. Every function raises `InvalidImagesError` where that is not so.
+A *picture* is uint8 RGB, (H, W, 3), and several are (N, H, W, 3); no function takes or returns another order or range.
+Maps must be scaled by `normalise`: 0..1, or -1..1 for the colour map ``"blue_white_red"``. A single picture goes with a
+single map, N pictures with N maps. Every function raises `InvalidImagesError` otherwise. Unscaled maps are refused
+rather than scaled in silence.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def overlay(pictures: ArrayLike, maps: ArrayLike, *, colormap: str = "jet", blen
     ----------
     pictures : uint8 (N, H, W, 3) or (H, W, 3)
     maps : (N, h, w) or (h, w), values as `heatmap` takes them
-        Maps of another size are first brought to the pictures' by `resize`.
+        Maps of another size are first resized to the pictures by `resize`.
     blend : str
         - ``"weighted"``: ``0.6 picture + 0.4 heatmap``, comparable between images.
         - ``"additive"``: ``255 (picture + heatmap) / maximum``, the maximum being that of each image's sum over its
@@ -108,7 +109,7 @@ BLENDS: dict[str, Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[n
 
 
 def fit_maps(pictures: Picture, maps: ArrayLike) -> ArrayLike:
-    """Maps, one a picture, at the size of the pictures."""
+    """Maps, one per picture, at the size of the pictures."""
     check_pairs(pictures, maps)
     size = pictures.shape[-3:-1]
     return maps if np.shape(maps)[-2:] == size else resize(maps, size)

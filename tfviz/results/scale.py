@@ -1,8 +1,10 @@
-"""Numbers for the eye: scaling, collapsing channels, resizing, fusing. Each image of a batch is treated by itself.
+"""Scales, collapses, resizes and fuses maps for the eye. Each image of a batch is treated by itself.
 
 *Maps* are (N, H, W) or one (H, W), *attributions* (N, H, W, C) or one (H, W, C), of any finite numbers; the result is
 float32 and has the batch axis that the argument had. Every function raises `InvalidImagesError` for other shapes and
-for NaN or infinite values, naming the image.
+for NaN or infinite values, naming the image. A way to scale, collapse or fuse is a function in a table, by the name
+that users type; the results for constant and all-zero maps, where scaling divides by zero, are defined at each
+function.
 """
 
 from __future__ import annotations
@@ -30,18 +32,18 @@ def normalise(maps: ArrayLike, how: str = "positive", *, clip_percentile: float 
         - ``"signed"``: ``map / limit``, in -1..1, where 0 stays 0. The limit is that of the absolute values.
         - ``"min_max"``: ``(map - minimum) / (limit - minimum)``, in 0..1.
     clip_percentile : float, above 0 to 100
-        The limit is this percentile of each map (100: its maximum), and what lies beyond becomes 1 (or -1). A map so
-        sparse that its percentile would leave nothing to see is scaled by its maximum instead.
+        The limit is this percentile of each map (100: its maximum), and values beyond it become 1 (or -1). If a map is
+        so sparse that its percentile is 0, its maximum is the limit.
 
     Returns
     -------
     float32, the shape of `maps`. An all-zero map stays all zero. A constant map becomes all zero under ``"min_max"``;
-    otherwise it becomes 1 where it is positive and, where negative, 0 (``"positive"``) or -1 (``"signed"``).
+    otherwise it becomes 1 if it is positive and, if negative, 0 (``"positive"``) or -1 (``"signed"``).
 
     Raises
     ------
     TfvizError
-        For an unknown way or a percentile out of range.
+        For an unknown scaling or a percentile out of range.
     """
     scaling = pick("scaling", how, SCALINGS)
     if not 0 < clip_percentile <= 100:
@@ -62,7 +64,7 @@ def _min_max(maps: Doubles, percentile: float) -> Doubles:
 
 
 def _divide(maps: Doubles, percentile: float) -> Doubles:
-    """Non-negative maps over their limit, at most 1."""
+    """Non-negative maps divided by their limit, at most 1."""
     maximum = maps.max(axis=(-2, -1), keepdims=True)
     limit = np.percentile(maps, percentile, axis=(-2, -1), keepdims=True) if maps.size else maximum
     limit = np.where(limit > 0, limit, maximum)
@@ -77,7 +79,7 @@ SCALINGS: dict[str, Callable[[Doubles, float], Doubles]] = {
 
 
 def collapse(attributions: ArrayLike, how: str = "max_abs") -> Floats:
-    """Make maps of attributions, by one number for the channels of a pixel.
+    """Reduce attributions to maps: the channels of each pixel become one number.
 
     Parameters
     ----------
@@ -93,9 +95,9 @@ def collapse(attributions: ArrayLike, how: str = "max_abs") -> Floats:
     Raises
     ------
     TfvizError
-        For an unknown way.
+        For an unknown reduction.
     """
-    return pick("way to collapse", how, COLLAPSES)(check_attributions(attributions)).astype(np.float32)
+    return pick("reduction", how, COLLAPSES)(check_attributions(attributions)).astype(np.float32)
 
 
 COLLAPSES: dict[str, Callable[[Doubles], Doubles]] = {
@@ -109,7 +111,7 @@ COLLAPSES: dict[str, Callable[[Doubles], Doubles]] = {
 
 
 def normalise_gradient(attributions: ArrayLike) -> Floats:
-    """Scale guided backprop and other gradients for the eye: mean 0.5 and standard deviation 0.1 an image.
+    """Scale guided backprop and other gradients for the eye: mean 0.5 and standard deviation 0.1 in each image.
 
     Parameters
     ----------
@@ -117,20 +119,20 @@ def normalise_gradient(attributions: ArrayLike) -> Floats:
 
     Returns
     -------
-    float32, the shape of `attributions`, clipped to 0..1. A constant image, be it zero, becomes 0.5 everywhere.
+    float32, the shape of `attributions`, clipped to 0..1. A constant image, zero or not, becomes 0.5 everywhere.
     """
     values = check_attributions(attributions)
     axes = (-3, -2, -1)
     centred = values - values.mean(axis=axes, keepdims=True)
     deviation = values.std(axis=axes, keepdims=True)
-    # By its extremes: the computed deviation of a constant is seldom exactly 0.
+    # By the extremes, because the computed deviation of a constant image is seldom exactly 0.
     varies = values.max(axis=axes, keepdims=True) > values.min(axis=axes, keepdims=True)
     standard: Doubles = np.divide(centred, deviation, out=np.zeros_like(values), where=varies)
     return np.clip(0.5 + 0.1 * standard, 0, 1).astype(np.float32)
 
 
 def resize(maps: ArrayLike, size: tuple[int, int]) -> Floats:
-    """Bring maps to another size, bilinear with half-pixel centres, so that they fit the original photograph.
+    """Resize maps, bilinear with half-pixel centres, for example to the size of the original photograph.
 
     Parameters
     ----------
@@ -149,7 +151,7 @@ def resize(maps: ArrayLike, size: tuple[int, int]) -> Floats:
     values = check_maps(maps).astype(np.float32)
     height, width = size
     if min(height, width) < 1:
-        raise TfvizError(f"a size is (height, width) of at least one pixel each, got {size}")
+        raise TfvizError(f"size must be (height, width) of at least one pixel each, got {size}")
     resized = np.empty((*values.shape[:-2], height, width), np.float32)
     for source, target in zip(values.reshape(-1, *values.shape[-2:]), resized.reshape(-1, height, width), strict=True):
         target[...] = cv2.resize(source, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -162,16 +164,16 @@ def fuse(
     *,
     size: tuple[int, int] | None = None,
 ) -> Floats:
-    """Make one map of several layers' maps of the same images (Jiang 2021, LayerCAM).
+    """Fuse the maps of several layers, for the same images, into one (Jiang 2021, LayerCAM).
 
     Parameters
     ----------
-    maps : sequence of (N, h, w) or of (h, w), or such by the name of the layer, as methods return them
+    maps : sequence of (N, h, w) or of (h, w), or a mapping of them by layer, as methods return it
         The layers may differ in height and width. Each map is scaled by `normalise` (``"positive"``) first.
     how : str
         ``"maximum"`` or ``"mean"``, pixel by pixel.
     size : (height, width) in pixels, optional
-        The largest height and the largest width of the layers if not given.
+        By default the largest height and the largest width of the layers.
 
     Returns
     -------
@@ -180,17 +182,17 @@ def fuse(
     Raises
     ------
     InvalidImagesError
-        For no maps, or maps of other numbers of images.
+        For no maps, or layers whose numbers of images differ.
     TfvizError
-        For an unknown way.
+        For an unknown fusion.
     """
-    fusion = pick("way to fuse", how, FUSIONS)
+    fusion = pick("fusion", how, FUSIONS)
     if isinstance(maps, np.ndarray):
-        raise InvalidImagesError(f"maps to fuse are one array {maps.shape}, expected a list of them, one a layer")
+        raise InvalidImagesError(f"maps must be a list of arrays, one per layer, got a single array {maps.shape}")
     layers = [normalise(layer) for layer in (maps.values() if isinstance(maps, Mapping) else maps)]
     if len({layer.shape[:-2] for layer in layers}) != 1:
         shapes = ", ".join(str(layer.shape) for layer in layers) or "none"
-        raise InvalidImagesError(f"maps to fuse must be those of the same images, one layer or more, got {shapes}")
+        raise InvalidImagesError(f"maps must be those of the same images, from at least one layer, got {shapes}")
     sides = [layer.shape[-2:] for layer in layers]
     largest = (max(height for height, _ in sides), max(width for _, width in sides))
     return fusion(np.stack([resize(layer, size or largest) for layer in layers]))

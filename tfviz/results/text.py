@@ -1,4 +1,8 @@
-"""Titles and captions: long class names broken into few lines."""
+"""Breaks titles and captions into few lines.
+
+A class name can be long, such as a list of synonyms, while the score, which must stay, is the last word of a caption.
+So a caption that is too long loses the words before its last one.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,8 @@ ELLIPSIS = "..."
 
 
 def wrap(text: str, width: int, lines: int = 3) -> list[str]:
-    """Break a text into at most `lines` lines of `width` characters.
+    """Break a text into at most `lines` lines of `width` characters; one that is too long loses words before its last.
 
-    What is too long loses words before its last one, which stays: class names grow long, and the score comes last.
     Words that belong together are joined by no-break spaces.
     """
     words = text.split(" ")

@@ -1,4 +1,10 @@
-"""What methods found, each image's as a picture of its size."""
+"""Shows what methods found as one picture per image, of the image's size: the cells of figures, files and cards.
+
+The form of the array decides how it is shown: a map becomes an overlay, attributions with a meaningful sign become a
+picture in their own colours around mid-grey, and pictures stay as they are. Whether the sign means something is best
+told by the caller, who knows the method; guessed from the values, one method would look different for an image in which
+nothing speaks against the class.
+"""
 
 from __future__ import annotations
 
@@ -27,25 +33,25 @@ def tiles(
     highlights: Highlight | None = None,
     signed: bool | None = None,
 ) -> list[Picture]:
-    """Show what a method found, as a picture for each image.
+    """Show what a method found, as one picture per image.
 
     Parameters
     ----------
     pictures : uint8 RGB (N, H, W, 3), or a sequence of (H, W, 3) whose sizes may differ
     found : array
-        Maps (N, h, w) are scaled by `normalise` and laid over the pictures: in ``"blue_white_red"`` if their sign says
-        something, else in `colormap`, their positive values. Attributions (N, h, w, C) become a `gradient_picture` each
-        or, if their sign says nothing, the map of the largest over the channels. All are brought to the size of their
+        Maps (N, h, w) are scaled by `normalise` and laid over the pictures: in ``"blue_white_red"`` if their sign means
+        something, else their positive values in `colormap`. Attributions (N, h, w, C) each become a `gradient_picture`
+        or, if their sign means nothing, a map of the largest absolute value over the channels. All are resized to their
         picture. Pictures, uint8 (N, h, w, 3), are returned as they are.
     colormap, blend
         As `overlay` takes them.
     clip_percentile : float
         As `normalise` takes it.
     highlights : Highlight, optional
-        Maps and attributions are shown by `highlight` instead, whatever the colour map, blend and percentile are.
+        Maps and attributions are shown by `highlight` instead; colour map, blend and percentile are then not used.
     signed : bool, optional
-        Whether the sign of what was found says something; if not given, that follows from whether any value is
-        negative by more than rounding.
+        Whether the sign of what was found means something; by default it does if any value is negative by more than
+        rounding.
 
     Returns
     -------
@@ -54,14 +60,14 @@ def tiles(
     Raises
     ------
     InvalidImagesError
-        For an array that is not one map or attribution a picture.
+        For an array that is not one map or attribution per picture.
     TfvizError
         For an unknown colour map or blend.
     """
     array = np.asarray(found)
     if array.ndim not in (3, 4) or len(array) != len(pictures):
         raise InvalidImagesError(
-            f"the array has the shape {array.shape}; {len(pictures)} images need as many maps or attributions"
+            f"the array has the shape {array.shape}; expected {len(pictures)} maps or attributions, one per image"
         )
     if array.ndim == 4 and array.dtype == np.uint8:
         return list(check_pictures(array))

@@ -55,7 +55,7 @@ class Finder:
             if value is not None and name not in _defaults(self.how):
                 others = " or ".join(how for how in WAYS if name in _defaults(how))
                 raise TfvizError(f"--{name} is an option of --how {others}, not of {self.how}")
-        pick("way to one number a pixel (--reduce)", self.reduction, COLLAPSES)
+        pick("reduction (--reduce)", self.reduction, COLLAPSES)
         # What is out of range is said before a model is opened.
         self._masks(np.zeros((1, 2, 2, 3), np.uint8), np.eye(2, dtype=np.float32)[np.newaxis])
 
