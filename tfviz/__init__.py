@@ -1,6 +1,12 @@
 """tfviz shows what any TensorFlow image model looks at.
 
-TensorFlow is imported at the first use of a name that needs it, not with the package.
+The code lies in folders in the order in which data flows, and imports go one way: `network` (any model becomes a traced
+network), `methods` (formulas over its values and gradients), `results` (maps become numbers and pictures), `apps` (the
+ways to run it); `demo` is the embedded network. Of the files beside this one, `scores` and `callbacks` are public; the
+others are the ground floor, which every folder may import: errors, limits, paths, progress, the terminal.
+
+TensorFlow is imported at the first use of a name that needs it, not with the package, so that `tfviz --help` comes at
+once.
 """
 
 from __future__ import annotations
@@ -132,7 +138,7 @@ _LAZY = {
 
 _FOLDERS = ("callbacks", "demo", "methods", "results", "scores")
 
-__all__ = [  # noqa: PLE0604  # the names of the lazy part are said once, in the table
+__all__ = [  # noqa: PLE0604  # the lazy names stand once, in the table
     "InvalidImagesError",
     "InvalidTargetsError",
     "RuleError",

@@ -1,4 +1,8 @@
-"""The `tfviz` command."""
+"""The `tfviz` command.
+
+Two settings of the process come before the command itself: a limit for OpenCV, and escapes for characters that the
+terminal cannot show.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +17,10 @@ OPENCV_LIMIT = "OPENCV_IO_MAX_IMAGE_PIXELS"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command with the process's arguments, or with others, and exit with its status."""
-    # OpenCV reads it when it is imported: a second line behind our own reading of headers, for this process alone.
+    """Run the command with `arguments`, by default those of the process, and exit with its status."""
+    # OpenCV reads it when it is imported: a second defence, behind our own reading of headers, for this process alone.
     os.environ.setdefault(OPENCV_LIMIT, str(1 << 28))
-    # A terminal of few characters gets escapes for the others, not a traceback at the end of a run.
+    # A terminal whose encoding lacks a character gets an escape for it, not a traceback at the end of a run.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -1,4 +1,8 @@
-"""What is refused of any array that a user gives."""
+"""Checks of arrays that hold for whatever a user gives: images, targets, baselines, pictures, maps.
+
+NumPy converts a masked array without its mask and without a word, so the hidden values would be explained as if they
+were there.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from tfviz.errors import InvalidImagesError
 
 
 def refuse_masked(name: str, values: Any) -> None:
-    """Raise `InvalidImagesError` for masked arrays: what they hide would be taken as if it were seen."""
+    """Raise `InvalidImagesError` if `values`, or one of a list of them, is a masked array; errors call it `name`."""
     several = values if isinstance(values, list | tuple) else [values]
     if any(map(np.ma.isMaskedArray, several)):
         raise InvalidImagesError(f"{name} are a masked array, whose mask would be lost: fill it first (.filled(value))")

@@ -1,4 +1,4 @@
-"""What `fit` of Keras 3 and tf_keras takes as `callbacks`."""
+"""Callbacks for `fit` of Keras 3 and tf_keras: explanations on TensorBoard while a model is trained."""
 
 from tfviz.apps.training import ExplainImages
 

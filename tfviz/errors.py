@@ -1,17 +1,19 @@
-"""Everything tfviz raises and warns about.
+"""The errors and warnings of tfviz.
 
     TfvizError (ValueError)
     ├── UnsupportedModelError    the model cannot be opened or explained
-    │   └── UnsafeModelError     its file does more than hold a network: code, other files, other machines
+    │   └── UnsafeModelError     its file holds more than a network: code, other files, other machines
     ├── UnknownLayerError        no such layer, or several of that name
-    ├── UnknownMethodError       no such method, or an option that it does not know
+    ├── UnknownMethodError       no such method, or an option that it does not have
     ├── InvalidImagesError       images of the wrong shape, type or content
-    ├── InvalidTargetsError      targets out of range, or of the wrong number
-    └── RuleError                a backward rule that this network has no place for
+    ├── InvalidTargetsError      targets out of range, or too many or too few
+    └── RuleError                a backward rule that does not apply to this network
 
     TfvizWarning (UserWarning)   the result is right but may not mean what it seems to
 
-A message says what was wrong, what was expected and what exists.
+A message says what was wrong, what was expected and what exists, in one line. It quotes names from files and models of
+strangers, so every message is made printable here, where no caller can forget it. All errors that a user can cause
+derive from `TfvizError`.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ class UnsupportedModelError(TfvizError):
 
 
 class UnsafeModelError(UnsupportedModelError):
-    """The file of a model does more than hold a network: code, other files, other machines."""
+    """The file of a model holds more than a network: code, other files, other machines."""
 
 
 class UnknownLayerError(TfvizError):
@@ -42,7 +44,7 @@ class UnknownLayerError(TfvizError):
 
 
 class UnknownMethodError(TfvizError):
-    """No method of that name, or an option that it does not know."""
+    """No method of that name, or an option that it does not have."""
 
 
 class InvalidImagesError(TfvizError):
@@ -50,11 +52,11 @@ class InvalidImagesError(TfvizError):
 
 
 class InvalidTargetsError(TfvizError):
-    """Targets out of range, or of the wrong number."""
+    """Targets out of range, or too many or too few."""
 
 
 class RuleError(TfvizError):
-    """A backward rule that this network has no place for."""
+    """A backward rule that does not apply to this network."""
 
 
 class TfvizWarning(UserWarning):
@@ -65,7 +67,7 @@ class TfvizWarning(UserWarning):
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an error says, in one line that is not too long."""
+    """Return the message of an error in one line of at most 300 characters."""
     return " ".join(str(error).split())[:300]
 
 

@@ -1,4 +1,8 @@
-"""Paths that lead to no file or folder, named as what they are."""
+"""Describes paths that do not lead to a file or folder: absent, unreadable, broken links, FIFOs, sockets, devices.
+
+They are recognised before anything is opened, since a FIFO would be waited for and a device may have no end. The
+descriptions are worded to follow the path's name in an error: "photo.png is a FIFO, neither a file nor a folder".
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ _KINDS = {
 
 
 def trouble_with(path: Path) -> str:
-    """Return what keeps a path from being a file or folder, to be read behind its name; empty where nothing does."""
+    """Return why a path is not a readable file or folder, worded to follow its name; empty if it is one."""
     try:
         path.stat()
     except FileNotFoundError:
@@ -26,10 +30,7 @@ def trouble_with(path: Path) -> str:
 
 
 def special_kind(path: Path) -> str:
-    """Return what a path is that is neither a file nor a folder nor absent, to be read behind its name; else empty.
-
-    A FIFO would be waited for, and a device may have no end.
-    """
+    """Return what a path is if it is a broken link, FIFO, socket or device, worded to follow its name; else empty."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:

@@ -1,4 +1,9 @@
-"""Progress bars for work that takes longer than a second."""
+"""Progress bars for work that takes longer than a second.
+
+A compiled loop could report its progress only by calling Python from its graph. So a long loop is cut into stretches of
+half a second instead, each one compiled call, and the bar moves between them. The first stretch is one step, since ten
+steps of a large batch can outlast the bar's patience. A bar inside another one's work is a line below.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +18,14 @@ from rich.progress import Progress
 PATIENCE = 1.0  # seconds before a bar is shown
 INTERVAL = 0.5  # seconds of work between two looks at the clock
 
-
-_SHOWN = threading.local()  # its `bar` is the one that a terminal has room for
+_SHOWN = threading.local()  # its `bar` is the one on the terminal now: there is room for one
 
 
 @contextmanager
 def progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
     """Yield a function that counts work as done; a bar on the terminal's standard error appears after a second.
 
-    Only the main thread shows one. Inside of other work that is counted, the bar is a line below that of the other.
+    Only the main thread shows one. Work inside of other work gets a line below that one's bar.
     """
     if getattr(_SHOWN, "bar", None) is not None:
         with _line(_SHOWN.bar, description, total) as advance:
@@ -63,8 +67,8 @@ def _line(bar: Progress, description: str, total: int) -> Iterator[Callable[[int
 def stretches(total: int, description: str, stops: Collection[int] = ()) -> Iterator[tuple[int, int]]:
     """Yield the (first, last) of stretches of `total` steps, and show a bar as `progress` does.
 
-    The loop around it does the steps `first` to `last` - 1 in one compiled call, and may break off. A stretch is as
-    long as half a second of the last one's speed, and ends at each of the `stops`.
+    The caller's loop does the steps `first` to `last` - 1 in one compiled call, and may break off. A stretch takes half
+    a second at the speed of the one before, and ends at each of the `stops`.
     """
     done, length = 0, 1
     with progress(description, total) as advance:

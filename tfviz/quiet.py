@@ -1,4 +1,8 @@
-"""What native libraries write to the standard error, kept out; TensorFlow started so."""
+"""Keeps the output of native libraries off the terminal, and imports TensorFlow without its noise.
+
+Image decoders and TensorFlow's start write to file descriptor 2 themselves; no logger and no Python stream sees it, so
+the descriptor is sent to nowhere for that moment. It belongs to the whole process, hence the lock.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ _LOCK = threading.Lock()
 
 @contextmanager
 def silent_stderr() -> Iterator[None]:
-    """Send file descriptor 2 nowhere: image decoders and TensorFlow's start know no logger and heed no variable."""
+    """Send file descriptor 2 nowhere while the block runs."""
     sys.stderr.flush()
     with _LOCK, open(os.devnull, "wb") as nowhere:
         saved = os.dup(2)
@@ -29,7 +33,7 @@ def silent_stderr() -> Iterator[None]:
 
 
 def start_tensorflow() -> None:
-    """Import TensorFlow without its noise; raise `UnsupportedModelError` where Keras is set to another backend."""
+    """Import TensorFlow without its noise; raise `UnsupportedModelError` if Keras is set to another backend."""
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow":
         raise UnsupportedModelError(

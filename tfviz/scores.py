@@ -1,12 +1,12 @@
-"""What a network's score may be besides the logit of a class: functions for `tfviz.trace(model, score=...)`.
+"""Scores other than the logit of a class: functions for `tfviz.trace(model, score=...)`.
 
-Each function here returns a function of the model's outputs that gives a number for each image (N,), made of TensorFlow
-operations. `output` says which of several outputs it reads, by a name or number that `tfviz.trace(output=...)` takes;
-None where there is but one. Where a network ends in a softmax or sigmoid, `contrast_score`, `logit_score`,
-`label_score` and `region_score` read the logits behind it, the others the probabilities that it gives, as does a
-function of your own; `explanation.scored_by` says which. Called by itself, a score knows the outputs alone.
+Each function here returns a function of the model's outputs that gives one number per image, (N,), made of TensorFlow
+operations. `output` tells which of several outputs it reads, by a name or number that `tfviz.trace(output=...)` takes;
+None if there is only one. If a network ends in a softmax or sigmoid, `contrast_score`, `logit_score`, `label_score` and
+`region_score` read the logits before it, the others its probabilities, as a function of your own does;
+`explanation.scored_by` tells which. Called by itself, outside of a trace, a score sees only the outputs.
 
-What raises does so when the model is traced: a `TfvizError` where the outputs are others than the score reads.
+Errors come when the model is traced: a `TfvizError` if the outputs are not what the score reads.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ SATURATED = 1e-7
 
 
 def logit_score(index: int, *, output: Output = None) -> Score:
-    """Score the logit of a class of an output (N, K): what is explained without a score, where `targets` say the class.
+    """Score the logit of a class of an output (N, K), which is also what is explained without a score, for `targets`.
 
-    It stands before a softmax or sigmoid; the raw output counts as logits, and of a mean or product of probabilities it
-    is the log odds. A single sigmoid has the classes 0 and 1.
+    It is taken from before a softmax or sigmoid; a raw output counts as logits, and for a mean or product of
+    probabilities the log odds are taken. A single sigmoid has the classes 0 and 1.
     """
 
     @NamedScore
@@ -44,7 +44,7 @@ def logit_score(index: int, *, output: Output = None) -> Score:
 
 
 def contrast_score(index: int, other: int, *, output: Output = None) -> Score:
-    """Score what speaks for one class rather than for another one: the difference of their logits, see `logit_score`.
+    """Score what speaks for one class rather than another: the difference of their logits, see `logit_score`.
 
     Before a softmax it is log(p_index / p_other). Its gradient is that of the one class minus that of the other.
     """
@@ -60,7 +60,7 @@ def contrast_score(index: int, other: int, *, output: Output = None) -> Score:
 def class_score(index: int, *, output: Output = None) -> Score:
     """Score one entry of an output (N, K) as the model gives it: a probability, or one of several regression values.
 
-    An output (N,) is one value, with the index 0. See `logit_score` for what stands before a softmax.
+    An output (N,) is one value, with the index 0. See `logit_score` for the logits before a softmax.
     """
 
     @NamedScore
@@ -76,9 +76,9 @@ def value_score(*, output: Output = None) -> Score:
 
     @NamedScore
     def score(outputs: NamedOutputs) -> tf.Tensor:
-        values = outputs.read(output, "one value an image, (N,) or (N, 1)", 1, 2)
+        values = outputs.read(output, "one value per image, (N,) or (N, 1)", 1, 2)
         if values.shape.rank == 2 and values.shape[1] != 1:
-            raise TfvizError(f"the output has {values.shape[1]} values an image, expected one; see class_score")
+            raise TfvizError(f"the output has {values.shape[1]} values per image, expected one; see class_score")
         return tf.reshape(values, [-1])
 
     return score
@@ -87,7 +87,7 @@ def value_score(*, output: Output = None) -> Score:
 def label_score(index: int, *, output: Output = None) -> Score:
     """Score one label of several that do not exclude each other: the log odds of its probability (N, K), 0 to 1.
 
-    They are the logit before a sigmoid. Where neither a sigmoid is found nor what probabilities were averaged or
+    They are the logit before a sigmoid. If neither a sigmoid is found nor the probabilities that were averaged or
     multiplied, they are computed from the probability, and end at ±16, which is 1 in 10 million.
     """
 
@@ -109,17 +109,16 @@ def region_score(
     Parameters
     ----------
     index
-        The class, or channel. They may come first, (N, K, h, w), where the program shows that they do.
+        The class, or channel. Channels may come first, (N, K, h, w), if the program shows that they do.
     mask
-        The region, booleans or weights (H, W), the same for all images. One of another size than the output is brought
-        to that by the share of each place that it covers. None is where the network predicts the class; the score is 0
-        where it does so nowhere.
+        The region, booleans or weights (H, W), the same for all images. If its size is not that of the output, each
+        place of the output takes the share of it that the mask covers. None is wherever the network predicts the class;
+        the score is 0 if it does so nowhere.
     threshold
         A network with a single channel predicts its class where the output is higher than this: 0.5 for probabilities,
         0 for logits.
     probabilities
-        Whether the mean is that of the output as the model gives it, and not of the logits behind its softmax or
-        sigmoid.
+        Whether to average the output as the model gives it instead of the logits before its softmax or sigmoid.
     """
     weights = None if mask is None else _mask(mask)
 
@@ -140,7 +139,7 @@ def region_score(
 
 
 def box_score(index: int, box: Any, *, boxes: Output, scores: Output) -> Score:
-    """Score a class in the detection whose box overlaps `box` the most, the score that gradients of detectors are of.
+    """Score a class in the detection whose box overlaps `box` the most: the usual score for gradients of detectors.
 
     Parameters
     ----------
@@ -151,7 +150,7 @@ def box_score(index: int, box: Any, *, boxes: Output, scores: Output) -> Score:
     boxes, scores
         The outputs that hold the boxes (N, M, 4), as two corners each, and the scores of the classes (N, M, K).
 
-    The score is 0 where no box overlaps.
+    The score is 0 if no box overlaps.
     """
     wanted = _box(box)
 
@@ -169,8 +168,8 @@ def box_score(index: int, box: Any, *, boxes: Output, scores: Output) -> Score:
 def detection_similarity(index: int, box: Any, *, boxes: Output, scores: Output) -> Score:
     """Score how well any detection matches a box and a class: max IoU · cos (D-RISE, Petsiuk 2020, arXiv 2006.03204).
 
-    The cosine is that of a detection's class scores and those of the class alone; they should be probabilities. For
-    `rise`, whose masks move boxes too; parameters as for `box_score`.
+    The cosine is between a detection's class scores, which should be probabilities, and a one-hot vector of the class.
+    For `rise`, whose masks move boxes too; parameters as for `box_score`.
     """
     wanted = _box(box)
 
@@ -184,7 +183,7 @@ def detection_similarity(index: int, box: Any, *, boxes: Output, scores: Output)
 
 
 def similarity_score(reference: Any, *, output: Output = None) -> Score:
-    """Score the cosine of an embedding (N, D) with a reference (D,), such as that of another image; -1 to 1."""
+    """Score the cosine, -1 to 1, of an embedding (N, D) with a reference (D,), such as that of another image."""
     target = _numbers(reference, "a reference embedding (D,)")
     if target.ndim != 1 or not target.any():
         raise TfvizError(f"the reference embedding has the shape {target.shape}, expected (D,) and not all zero")
@@ -204,10 +203,10 @@ def _entry(values: tf.Tensor, index: int) -> tf.Tensor:
     try:
         operator.index(index)
     except TypeError as error:
-        raise TfvizError(f"the index of a class is {index!r}, expected a whole number") from error
+        raise TfvizError(f"the index of a class is {index!r}, expected an integer") from error
     count = values.shape[-1]
     if isinstance(index, bool) or not 0 <= index < (count or index + 1):
-        raise TfvizError(f"there is no class {index!r}: the output has {count}, 0 to {(count or 1) - 1}")
+        raise TfvizError(f"there is no class {index!r}: the output has {count} classes, 0 to {(count or 1) - 1}")
     return values[..., index]
 
 
@@ -222,7 +221,9 @@ def _numbers(values: Any, what: str) -> Numbers:
 def _mask(mask: Any) -> Numbers:
     weights = _numbers(mask, "a mask (H, W)")
     if weights.ndim != 2 or not weights.any() or weights.min() < 0:
-        raise TfvizError(f"the mask has the shape {weights.shape}, expected (H, W), not negative and not all zero")
+        raise TfvizError(
+            f"the mask has the shape {weights.shape}, expected (H, W), without negative values and not all zero"
+        )
     return weights[np.newaxis, ..., np.newaxis]
 
 

@@ -1,4 +1,8 @@
-"""What a command writes to the terminal, escaped, so that no name in it can move the cursor."""
+"""Writes what a command prints: trouble to the standard error, results to the standard output.
+
+Everything is escaped on its way: file names, labels and layer names come from strangers, and an escape sequence in one
+could move the cursor or rewrite what stands on the screen.
+"""
 
 from __future__ import annotations
 

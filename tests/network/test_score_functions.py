@@ -312,7 +312,7 @@ def test_the_region_of_an_output_with_channels_first(activation, size, tmp_path)
         expected = tfviz.gradient(tfviz.trace(raw, score=score), IMAGES)
         for opened in (turned, tmp_path):
             np.testing.assert_array_equal(tfviz.gradient(tfviz.trace(opened, score=score), IMAGES), expected)
-    with pytest.raises(TfvizError, match="there is no class 4: the output has 4, 0 to 3"):
+    with pytest.raises(TfvizError, match="there is no class 4: the output has 4 classes, 0 to 3"):
         tfviz.trace(turned, score=scores.region_score(4, mask))
     assert tfviz.trace(turned, score=scores.region_score(2, mask)).layers[turned.layers[-1].name][2] == 4
 
@@ -384,11 +384,11 @@ def test_the_similarity_of_detections():
 @pytest.mark.parametrize(
     "sizes, score, said",
     [
-        ((3,), scores.class_score(3), "there is no class 3: the output has 3, 0 to 2"),
+        ((3,), scores.class_score(3), "there is no class 3: the output has 3 classes, 0 to 2"),
         ((3,), scores.class_score(-1), "there is no class -1"),
         ((3,), scores.class_score(True), "there is no class True"),
-        ((3,), scores.class_score("tabby"), "the index of a class is 'tabby', expected a whole number"),
-        ((3,), scores.label_score(1.0), "the index of a class is 1.0, expected a whole number"),
+        ((3,), scores.class_score("tabby"), "the index of a class is 'tabby', expected an integer"),
+        ((3,), scores.label_score(1.0), "the index of a class is 1.0, expected an integer"),
         ((3,), scores.class_score(0, output="logits"), "no output 'logits'; .* only one, which has no name"),
         (
             (3, 2),
@@ -405,7 +405,7 @@ def test_the_similarity_of_detections():
             scores.class_score(0, output="out"),
             "no output 'out'; say output=, one of its outputs: 'out0', 'out1'",
         ),
-        ((3,), scores.value_score(), "the output has 3 values an image, expected one"),
+        ((3,), scores.value_score(), "the output has 3 values per image, expected one"),
         ((3,), scores.region_score(0), r"has the shape \(None, 3\), the score reads a segmentation \(N, h, w, K\)"),
         ((3, 2), scores.box_score(0, [0, 0, 1, 1], boxes=0, scores=1), r"output 0 has the shape .* boxes \(N, M, 4\)"),
         ((3,), scores.similarity_score(np.ones(4)), "the embeddings have 3 values, the reference has 4"),
@@ -434,9 +434,9 @@ def test_boxes_that_are_none():
     [
         (
             lambda: scores.region_score(0, np.zeros((4, 4))),
-            r"shape \(4, 4\), expected \(H, W\), not negative and not all",
+            r"shape \(4, 4\), expected \(H, W\), without negative values and not all",
         ),
-        (lambda: scores.region_score(0, -np.eye(4)), "not negative"),
+        (lambda: scores.region_score(0, -np.eye(4)), "without negative"),
         (lambda: scores.region_score(0, np.ones((1, 4, 4))), r"the mask has the shape \(1, 4, 4\)"),
         (lambda: scores.region_score(0, "left"), r"a mask \(H, W\) must be numbers"),
         (lambda: scores.box_score(0, [2, 2, 1, 1], boxes=0, scores=1), "expected two corners"),
