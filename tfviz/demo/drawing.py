@@ -1,4 +1,9 @@
-"""Turn a scene into pixels: smooth backgrounds, clutter, and shapes with a texture and a dark rim."""
+"""Turns a scene into pixels: smooth backgrounds, clutter, and shapes with a texture and a dark rim.
+
+Each shape is a signed distance to its outline, negative inside; textures are distances to their marks. A distance gives
+the share of a pixel that is covered, and so smooth edges at any angle without drawing at a higher resolution. The
+clutter has the shapes of the classes, but is much smaller.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +31,7 @@ _NOISE = 4.0
 
 
 class _Patch(NamedTuple):
-    """A window of the canvas with the offsets (h, 1) and (1, w) of its pixels from a centre."""
+    """A window of the canvas, with the offsets (h, 1) and (1, w) of its pixels from a centre."""
 
     window: tuple[slice, slice]
     down: Floats
@@ -84,7 +89,7 @@ def _rotate(patch: _Patch, turns: float) -> tuple[Floats, Floats]:
 
 
 def _distance(shape: str, down: Floats, right: Floats, reach: float) -> Floats:
-    """Distance of points to a shape's outline in pixels, negative inside; beyond a corner, to the edge prolonged."""
+    """Distance of points to a shape's outline in pixels, negative inside; beyond a corner, to the extended edge."""
     length = numpy.sqrt(down**2 + right**2)
     if shape == "circle":
         return length - reach
@@ -109,7 +114,7 @@ def _marks(texture: str, down: Floats, right: Floats, period: float) -> Floats:
 
 
 def _cover(depth: Floats) -> Floats:
-    """Coverage 0..1 of pixels whose centres lie so deep inside an edge."""
+    """Coverage 0..1 of pixels whose centres lie at this depth inside an edge."""
     return numpy.clip(depth + 0.5, 0, 1)
 
 

@@ -1,4 +1,10 @@
-"""The demo's classifier: VGG16's topology and layer names at an eighth of its width."""
+"""The demo's classifier: VGG16's topology and layer names at an eighth of its width.
+
+It was taught to look at the shapes. Trained on classes alone it reached 98.7 % accuracy, but its evidence gathered
+beside the shapes (the maximum of Grad-CAM lay in the right shape for 58 % of pictures); so `scripts/train_demo.py`
+teaches the evidence of each cell of the last feature map, too. Good maps of this network show that a method reads it
+right, not that networks localise well by nature.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +24,7 @@ _BLOCKS = ((8, 2), (16, 2), (32, 3), (64, 3), (64, 3))
 
 def build_network() -> keras.Model:
     """Build the untrained classifier of RGB pictures (N, 128, 128, 3), 0..255, into (N, classes) probabilities."""
-    import keras  # here, as `import tfviz.demo` must not load TensorFlow
+    import keras  # here, because `import tfviz.demo` must not load TensorFlow
 
     image = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 3), name="image")
     features = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(image)

@@ -1,4 +1,9 @@
-"""The demo's picture generator: coloured, textured shapes with the mask of the one that decides the class."""
+"""The demo's picture generator: coloured, textured shapes, with a mask of the one that decides the class.
+
+A picture holds one deciding shape and a few distractors. The mask is the ground truth for explanations: evidence for
+the class can lie nowhere else. Pictures follow from a seed one after the other, so that a longer run begins with the
+pictures of a shorter one.
+"""
 
 from __future__ import annotations
 

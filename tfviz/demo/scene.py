@@ -1,4 +1,9 @@
-"""What is in a demo picture before anything is drawn: shapes, their attributes and their places."""
+"""Composes a demo picture before anything is drawn: which shapes it holds, with which attributes, and where.
+
+A class is a combination of colour, texture and shape. Only 9 of the 27 combinations are classes, chosen as a Latin
+square: each attribute, and each pair of attributes, also occurs in distractors. So a network must find all three in one
+place, and a correct explanation must point at that place.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +37,7 @@ def _is_class(kind: Kind) -> bool:
     """Whether the positions of the attributes add up to a multiple of three, which makes the classes a Latin square.
 
     Each attribute's value then belongs to three classes, and each pair of values to one class and to two distractors:
-    nothing less than all three attributes in one place tells the deciding shape.
+    only all three attributes in one place identify the deciding shape.
     """
     return (list(COLOURS).index(kind.colour) + TEXTURES.index(kind.texture) + list(REACHES).index(kind.shape)) % 3 == 0
 
@@ -58,7 +63,7 @@ class Item:
         return REACHES[self.kind.shape] * self.radius
 
     def touches(self, other: Item) -> bool:
-        """Tell whether the two might meet at some angle."""
+        """Tell whether the two might overlap at some angle."""
         distance = self.reach + other.reach + _GAP
         return (self.y - other.y) ** 2 + (self.x - other.x) ** 2 < distance**2
 
@@ -77,7 +82,7 @@ def compose(random: numpy.random.Generator) -> Scene:
     label = int(random.integers(len(CLASS_KINDS)))
     count = int(random.integers(_SHAPE_COUNTS[0], _SHAPE_COUNTS[1] + 1))
     kinds = [DISTRACTOR_KINDS[index] for index in random.integers(len(DISTRACTOR_KINDS), size=count)]
-    # Shapes placed early find more room, so the deciding one takes its turn at random, or its place would betray it.
+    # Shapes placed early find more room, so the deciding one takes its turn at random, or its place would give it away.
     turn = int(random.integers(count))
     kinds[turn] = CLASS_KINDS[label]
     items = None
@@ -87,7 +92,7 @@ def compose(random: numpy.random.Generator) -> Scene:
 
 
 def _arrange(kinds: list[Kind], random: numpy.random.Generator) -> list[Item] | None:
-    """Place shapes of these kinds apart from each other; None if one finds no room."""
+    """Place shapes of these kinds apart from each other; None if there is no room for one."""
     items: list[Item] = []
     for kind in kinds:
         for _ in range(_PLACING_ATTEMPTS):
@@ -101,7 +106,7 @@ def _arrange(kinds: list[Kind], random: numpy.random.Generator) -> list[Item] | 
 
 
 def _drop(kind: Kind, random: numpy.random.Generator) -> Item:
-    """Place a shape of random size wholly inside the picture, without regard to the others."""
+    """Place a shape of random size entirely inside the picture, without regard to the others."""
     radius = float(random.uniform(*_RADII))
     margin = REACHES[kind.shape] * radius + _GAP
     y, x = random.uniform(margin, IMAGE_SIZE - margin, size=2)
