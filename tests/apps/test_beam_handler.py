@@ -135,7 +135,7 @@ def test_unusable_examples_stop_no_others(models, run):
         "batch": (good, "an example is one image (H, W, C) of numbers or the bytes of one, got float32 (4, "),
         "small": (good[0, :5], "images have the shape"),
         "class": ((good[0], 99), "target 99 is out of range"),
-        "bytes": (b"no image", "the picture is no image that OpenCV can read"),
+        "bytes": (b"no image", "the picture is not an image that OpenCV can read"),
         "empty": (b"", "the picture is empty"),
         "strip": (tall, "the picture has 1x16 pixels"),
     }

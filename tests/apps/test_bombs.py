@@ -230,18 +230,18 @@ def test_an_image_that_asks_for_much_is_refused_in_little_memory(refused_images,
         ("frame.png", "a frame is larger than the picture"),
         ("twice.png", "it has two headers"),
         ("double.tif", "has pixels of type float64"),
-        ("signed.tif", "its tag 256 is no positive number"),
+        ("signed.tif", "its tag 256 is not a positive number"),
         ("extended.webp", "has 16777216x100 pixels"),
-        ("within.bmp", "is no image that OpenCV can read"),
-        ("within.ppm", "is no image that OpenCV can read"),
-        ("odd.ppm", "its header is none of a PNM image"),
+        ("within.bmp", "is not an image that OpenCV can read"),
+        ("within.ppm", "is not an image that OpenCV can read"),
+        ("odd.ppm", "its header is not that of a PNM image"),
         ("inks.jpg", "has 7900x7900 pixels that take 250 MB"),
-        ("scans.jpg", "has more than 100 scans; save it anew"),
+        ("scans.jpg", "has more than 100 scans; save it again"),
         ("segments.jpg", "it has more than 1048576 parts"),
         ("chunks.png", "it has more than 1048576 parts"),
         ("chunks.webp", "it has more than 1048576 parts"),
         ("scan.jp2", "is an image in the format JPEG 2000, which is not read; save it as PNG or JPEG"),
-        ("sun.ras", "is no image that OpenCV can read"),
+        ("sun.ras", "is not an image that OpenCV can read"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path, name, reason):
@@ -330,7 +330,7 @@ def test_a_transparent_tiff_is_laid_over_white_once(orientation):
 
 @pytest.mark.parametrize("values", [2, 5, 16])
 def test_a_tiff_whose_values_are_no_colours(values):
-    with pytest.raises(InvalidImagesError, match=f"has {values} values for each pixel; save it with 1, 3 or 4"):
+    with pytest.raises(InvalidImagesError, match=f"has {values} values per pixel; save it with 1, 3 or 4"):
         decode_image(tiff(8, 8, bits=(8,) * values), "many")
 
 
@@ -500,7 +500,7 @@ def array_of(shape):
 
 def test_an_array_file_that_asks_for_more_than_it_holds(tmp_path):
     (tmp_path / "map.npy").write_bytes(array_of((2_000_000, 2_000_000)))
-    with pytest.raises(tfviz.TfvizError, match=r"map\.npy is no \.npy file of numbers"):
+    with pytest.raises(tfviz.TfvizError, match=r"map\.npy is not an \.npy file of numbers"):
         read_maps(tmp_path, ["map"])
 
 

@@ -182,7 +182,11 @@ def test_a_broken_picture_stops_no_other(run, own, tmp_path):
     status, out, err = run(*quiet(own, *arguments, "--save-maps", "--batch-size", 3))
     assert status == 1 and "one.tfviz.png" in out and "two.tfviz.png" in out
     lines = err.splitlines()
-    assert len(lines) == 2 and lines[0].startswith("tfviz: broken.jpg is no image") and "empty.jpg is empty" in lines[1]
+    assert (
+        len(lines) == 2
+        and lines[0].startswith("tfviz: broken.jpg is not an image")
+        and "empty.jpg is empty" in lines[1]
+    )
     saved = manifest_in(tmp_path / "tfviz-output")
     assert len(saved["results"]) == 2 and list(saved["failed"]) == ["broken.jpg", "empty.jpg"]
 
@@ -365,7 +369,7 @@ def make_bad_files():
 
 
 BAD_INPUTS = [
-    (["text.jpg"], "text.jpg is no image"),
+    (["text.jpg"], "text.jpg is not an image"),
     (["empty.png"], "empty.png is empty"),
     (["cut.jpg"], "cut.jpg is cut off"),
     (["dot.png"], "dot.png has 1x1 pixels"),
@@ -386,7 +390,7 @@ BAD_INPUTS = [
     (["ONE", "--size", "40"], "the network takes images of 16x16 pixels, not of 40x40"),
     (["ONE", "--colormap", "jett"], "there is no colour map 'jett'; did you mean 'jet'?"),
     (["ONE", "--blend", "thick"], "there is no blend 'thick'"),
-    (["ONE", "--fit", "squeeze"], "an image is fitted by crop or stretch, not by 'squeeze'"),
+    (["ONE", "--fit", "squeeze"], "fit must be crop or stretch, got 'squeeze'"),
     (["ONE", "--output", "a_file"], "the output folder a_file cannot be written (a_file: Not a directory)"),
     (["ONE", "--output", "/proc/tfviz"], "the output folder /proc/tfviz cannot be written"),
     (["ONE", "--model", "folder"], "'folder' is not a SavedModel: it holds no saved_model.pb"),

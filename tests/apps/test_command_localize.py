@@ -128,7 +128,7 @@ def test_a_map_that_marks_nothing(run, tmp_path):
 def test_a_broken_picture_stops_no_other(run, own, tmp_path):
     (tmp_path / "broken.jpg").write_text("no picture")
     status, out, err = run("broken.jpg", own / "one.png", "--model", own / "own.keras", "--preprocess", "0..1")
-    assert status == 1 and "one" in out and err.startswith("tfviz: broken.jpg is no image")
+    assert status == 1 and "one" in out and err.startswith("tfviz: broken.jpg is not an image")
     assert list(manifest_in(tmp_path / "tfviz-output")["failed"]) == ["broken.jpg"]
     status, out, err = run("broken.jpg", "--model", own / "own.keras", "--preprocess", "0..1")
     assert (status, out) == (1, "") and len(err.splitlines()) == 1

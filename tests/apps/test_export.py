@@ -503,7 +503,7 @@ def test_a_folder_that_exists_is_kept_unless_it_is_to_be_replaced(tmp_path):
     (out / "thesis.txt").write_text("the only copy")
     with pytest.raises(TfvizError, match="exists already; choose another folder, or replace it with overwrite"):
         export(model, out)
-    with pytest.raises(TfvizError, match="is no SavedModel, so it is not replaced"):
+    with pytest.raises(TfvizError, match="is not a SavedModel, so it is not replaced"):
         export(model, out, overwrite=True)
     assert [path.name for path in out.iterdir()] == ["thesis.txt"]
     out = tmp_path / "other"
@@ -526,7 +526,7 @@ def write_while_it_appears(out, overwrite):
 def test_a_folder_that_appears_meanwhile_is_kept(overwrite, tmp_path):
     out = tmp_path / "out"
 
-    message = "is no SavedModel" if overwrite else "exists already"
+    message = "is not a SavedModel" if overwrite else "exists already"
     with pytest.raises(TfvizError, match=message):
         write_while_it_appears(out, overwrite)
     assert [path.name for path in tmp_path.iterdir()] == ["out"] and os.listdir(out) == ["thesis.txt"]

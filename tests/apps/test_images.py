@@ -241,7 +241,9 @@ def test_a_cut_off_png(file, noise, kept):
 
 @pytest.mark.parametrize("data", [b"hello, I am text\n" * 50, b"x", b"\xff\xd8", b"BM", b"GIF89a", b"RIFF1234WAVE"])
 def test_a_file_that_is_no_image(file, data, capfd):
-    with pytest.raises(InvalidImagesError, match=r"text\.jpg is no image that OpenCV can read; save it as PNG or JPEG"):
+    with pytest.raises(
+        InvalidImagesError, match=r"text\.jpg is not an image that OpenCV can read; save it as PNG or JPEG"
+    ):
         read_image(file("text.jpg", data))
     assert capfd.readouterr().err == ""
 
@@ -437,10 +439,10 @@ def test_the_original_is_left_alone(noise):
 
 
 def test_unknown_ways_to_fit(noise):
-    with pytest.raises(InvalidImagesError, match="an image is fitted by crop or stretch, not by 'pad'"):
+    with pytest.raises(InvalidImagesError, match="fit must be crop or stretch, got 'pad'"):
         fit_image(noise, (8, 8), "pad")
     for fraction in (0, -1, 1.01):
-        with pytest.raises(InvalidImagesError, match=f"above 0 and up to 1, not at {fraction}"):
+        with pytest.raises(InvalidImagesError, match=f"above 0 and at most 1, got {fraction}"):
             fit_image(noise, (8, 8), crop_fraction=fraction)
 
 
@@ -459,7 +461,7 @@ def test_unknown_ways_to_fit(noise):
             (7, 8),
             "takes images of anyx20 pixels, not of 9x10; .* for networks that leave it open",
         ),
-        ((16, None, 3), None, None, r"leaves the size of its images open; say it with size=\(height, width\)"),
+        ((16, None, 3), None, None, r"leaves the size of its images open; give size=\(height, width\)"),
     ],
 )
 def test_the_size_of_a_networks_images(shape, wanted, assumed, expected):

@@ -35,22 +35,22 @@ def test_rounding_is_no_error_and_is_cut(tmp_path):
 
 def test_maps_of_several_sizes_are_written_but_not_stacked(tmp_path):
     write_maps(tmp_path, ["a", "b"], [np.eye(2), np.eye(3)])
-    with pytest.raises(TfvizError, match=r"maps of one size .*a\.npy \(2, 2\), .*b\.npy \(3, 3\)"):
+    with pytest.raises(TfvizError, match=r"maps, all of one size.*a\.npy \(2, 2\), .*b\.npy \(3, 3\)"):
         read_maps(tmp_path, ["a", "b"])
-    with pytest.raises(TfvizError, match="one or more, got no names"):
+    with pytest.raises(TfvizError, match="one or more maps, all of one size, got no names"):
         read_maps(tmp_path, [])
 
 
 @pytest.mark.parametrize(
     "names, maps, message",
     [
-        (["a"], MAPS, r"2 maps need a list of as many different names, got \['a'\]"),
-        (["a", "a"], MAPS, "as many different names"),
-        ("ab", MAPS, "as many different names, got 'ab'"),
+        (["a"], MAPS, r"expected a list of 2 different names, one per map, got \['a'\]"),
+        (["a", "a"], MAPS, "2 different names"),
+        ("ab", MAPS, "2 different names, one per map, got 'ab'"),
         (["a", "b"], [MAPS[0], 3 * MAPS[1]], r"b: map values must lie in 0\.\.1 here, got .* `normalise` first"),
         (["a", "b"], [MAPS[0], -MAPS[1]], r"b: map values must lie in 0\.\.1"),
         (["a", "b"], [MAPS[0], MAPS[1] * np.nan], "b: the map of image 0 has 12 NaN"),
-        (["a", "b"], [MAPS[0], MAPS], r"b: one map \(H, W\) is expected, got the shape \(2, 3, 4\)"),
+        (["a", "b"], [MAPS[0], MAPS], r"b: expected one map \(H, W\), got the shape \(2, 3, 4\)"),
     ],
 )
 def test_what_is_not_written(tmp_path, names, maps, message):
@@ -63,12 +63,12 @@ def test_what_is_not_written(tmp_path, names, maps, message):
     "content, message",
     [
         (None, r"a\.npy cannot be read: No such file"),
-        (b"", r"a\.npy is no \.npy file of numbers"),
-        (b"\x89PNG and so on", r"a\.npy is no \.npy file of numbers"),
-        (np.array([{"a": 1}]), r"a\.npy is no \.npy file of numbers"),
+        (b"", r"a\.npy is not an \.npy file of numbers"),
+        (b"\x89PNG and so on", r"a\.npy is not an \.npy file of numbers"),
+        (np.array([{"a": 1}]), r"a\.npy is not an \.npy file of numbers"),
         (np.array([["a"]]), r"a\.npy: maps must be numbers"),
         (np.array([[0, 255]], np.uint8), r"a\.npy: map values must lie in 0\.\.1"),
-        (np.zeros((3, 4, 1)), r"a\.npy: one map \(H, W\) is expected, got the shape \(3, 4, 1\)"),
+        (np.zeros((3, 4, 1)), r"a\.npy: expected one map \(H, W\), got the shape \(3, 4, 1\)"),
     ],
 )
 def test_what_is_not_read(tmp_path, content, message):

@@ -286,7 +286,7 @@ def test_records_go_in_as_they_are(run, served, loaded, tmp_path):
     lines = "".join(path.read_text() for path in (tmp_path / "out").glob("dead_letters-*")).splitlines()
     letters = {letter["key"].rpartition("/")[2]: letter["reason"] for letter in map(json.loads, lines)}
     assert "Feature: box" in letters["incomplete"]
-    assert letters["broken"].startswith("the picture is no image")
+    assert letters["broken"].startswith("the picture is not an image")
     assert letters["a.tfrecord#6"] == "the Example has no photo; its features are: image/encoded"
     assert letters["a.tfrecord#7"] == "the record is not a tf.train.Example"
     assert letters["a.tfrecord#8"] == "the Example has no photo; its features are: none"

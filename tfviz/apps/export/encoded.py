@@ -8,9 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.apps.export.decoding import decode
-from tfviz.apps.files import CROP_FRACTION, WAYS_TO_FIT
+from tfviz.apps.files import CROP_FRACTION, check_fit
 from tfviz.apps.model import Preprocessing
-from tfviz.errors import InvalidImagesError
 from tfviz.results import LUMINANCE
 
 
@@ -26,8 +25,7 @@ class Decoder:
     fit: str
 
     def __post_init__(self) -> None:
-        if self.fit not in WAYS_TO_FIT:
-            raise InvalidImagesError(f"an image is fitted by {' or '.join(WAYS_TO_FIT)}, not by {self.fit!r}")
+        check_fit(self.fit)
 
     def __call__(self, encoded: tf.Tensor) -> tf.Tensor:
         """Return the images, float32 (N, H, W, C), of encoded JPEG, PNG, BMP or GIF files (N,).

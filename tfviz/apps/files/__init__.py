@@ -1,4 +1,10 @@
-"""Files in and out: pictures, labels, animations, folders that are whole or not there."""
+"""Reads and writes files: pictures, class names, maps, animations, folders of results.
+
+A good order of reading: `image_files` (which files a user means), `image_headers` (what a file asks for, before it is
+decoded), `images` (decode and fit, with `depth` for 16 bits), `labels` and `json_texts` (class names); then writing:
+`output` (whole files and their names), `map_files`, `animation`, `folders` and `saved_model_folder` (whole folders). A
+file of a stranger costs at most the memory that the limits allow; a file of ours is complete or not there.
+"""
 
 from tfviz.apps.files.animation import encode_gif
 from tfviz.apps.files.depth import FULL, check_depth, check_not_chosen, picture_of

@@ -1,4 +1,7 @@
-"""Pictures that follow each other, as an animated GIF. Pillow, which comes with matplotlib, is imported here alone."""
+"""Writes pictures that follow each other as an animated GIF.
+
+Pillow encodes it, which comes with matplotlib and is imported only here.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,9 @@ LAST_MILLISECONDS = 1500
 
 
 def encode_gif(frames: Sequence[NDArray[np.uint8]]) -> bytes:
-    """Return the GIF file of frames uint8 RGB (H, W, 3) of one size, which runs again and again."""
-    first, *others = (Image.fromarray(frame) for frame in frames)
-    durations = [FRAME_MILLISECONDS] * len(others) + [LAST_MILLISECONDS]
+    """Return a GIF file of frames, uint8 RGB (H, W, 3) of one size, that repeats for ever."""
+    first, *rest = (Image.fromarray(frame) for frame in frames)
+    durations = [FRAME_MILLISECONDS] * len(rest) + [LAST_MILLISECONDS]
     buffer = io.BytesIO()
-    first.save(buffer, format="GIF", save_all=True, append_images=others, duration=durations, loop=0)
+    first.save(buffer, format="GIF", save_all=True, append_images=rest, duration=durations, loop=0)
     return buffer.getvalue()

@@ -1,4 +1,9 @@
-"""What is white in a file of 16 bits: often less than it could hold, since X-rays have 12 bits and cameras 14."""
+"""Decides which number is white in a file of 16 bits, and scales its colours to 8 bits.
+
+X-rays have 12 bits and cameras 14, stored in files of 16: with the largest number that a file could hold as white, such
+a picture is nearly black to a network. Nothing is guessed: a warning names the depth that the values suggest, and the
+user gives it (`--depth 12`), or asks for the raw numbers.
+"""
 
 from __future__ import annotations
 
@@ -14,26 +19,26 @@ from tfviz.errors import TfvizError, TfvizWarning, UnsupportedModelError
 FULL, RAW = "full", "raw"
 BITS = range(8, 17)
 FAR_BELOW = 14
-"""Bits: the largest value of a file that needs no more is at most a quarter of white."""
+"""Bits: if the largest value of a file needs no more, it is at most a quarter of white."""
 
 Pixels = NDArray[np.uint16]
 Bytes = NDArray[np.uint8]
 
 
 def check_depth(depth: str) -> None:
-    """Raise `TfvizError` for what is neither `full` nor `raw` nor a number of bits."""
+    """Raise `TfvizError` unless `depth` is `full`, `raw` or a number of bits."""
     if depth not in (FULL, RAW, *map(str, BITS)):
         raise TfvizError(f"depth is {depth!r}, expected {FULL}, {RAW} or bits from {BITS[0]} to {BITS[-1]} (--depth)")
 
 
 def check_not_chosen(depth: str) -> None:
-    """Raise `UnsupportedModelError` where a network that decodes pictures itself is given a depth."""
+    """Raise `UnsupportedModelError` if a depth is given for a network that decodes pictures itself."""
     if depth != FULL:
         raise UnsupportedModelError(f"--depth {depth} is for networks of numbers; this one decodes pictures itself")
 
 
 def white_of(depth: str) -> int:
-    """Return the number in a file of 16 bits that is white."""
+    """Return the number that is white in a file of 16 bits."""
     return (1 << (int(depth) if depth.isdigit() else BITS[-1])) - 1
 
 

@@ -1,4 +1,9 @@
-"""A finished folder takes the place of another in one step."""
+"""Replaces a folder by a finished one in one step.
+
+Readers of the folder, such as a server that loads a SavedModel, then see the old one or the new one, never half of
+either. Linux can exchange two folders at once (`renameat2`); Python does not offer that call, so it is made through the
+C library. Other systems take three renames, undone if one of them fails.
+"""
 
 from __future__ import annotations
 

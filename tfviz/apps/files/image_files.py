@@ -1,4 +1,8 @@
-"""The image files that a user names."""
+"""Finds the image files that a user means: files, folders and patterns.
+
+A named file is taken whatever its suffix, since its content decides; folders and patterns are searched for known
+suffixes, because they hold other files, too. An argument that gives nothing is an error that shows what is there.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +18,10 @@ SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 def find_images(arguments: Iterable[str | Path]) -> list[Path]:
-    """The image files that `arguments` name: files, folders (with their subfolders) and glob patterns.
+    """Return the image files that `arguments` name: files, folders (with their subfolders) and glob patterns.
 
-    A file that is named is taken whatever its suffix. Folders and patterns give the files with one of `SUFFIXES`,
-    sorted, without hidden ones. A file that is named twice is returned once.
+    A named file is taken whatever its suffix. Folders and patterns give the files with one of `SUFFIXES`, sorted,
+    without hidden ones. A file that is named twice is returned once.
 
     Raises:
         InvalidImagesError: A path does not exist or cannot be read, or a folder or pattern gives no image.

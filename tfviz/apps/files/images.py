@@ -1,6 +1,9 @@
-"""Image files, read and fitted to a network.
+"""Reads image files and fits them to a network's size.
 
-An image is uint8 RGB ``(H, W, 3)`` here, whatever its file holds.
+An image is uint8 RGB ``(H, W, 3)`` here, whatever its file holds. The header is read first, by our own code: a decoder
+takes the memory that a header asks for, and a PNG of 49 bytes took 4 GB. Pixels are decoded once by OpenCV and
+converted in place or in bands, since a picture can be large. What OpenCV leaves to its caller is done here: alpha over
+white, the EXIF orientation of PNG and WebP, 16 bits to 8.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfviz.apps.files.depth import FULL, RAW, in_eight_bits, warn_of_depth, white_of
-from tfviz.apps.files.image_headers import NO_IMAGE, Header, is_jpeg, needed_of, read_header, read_orientation
+from tfviz.apps.files.image_headers import NOT_AN_IMAGE, Header, is_jpeg, needed_of, read_header, read_orientation
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
 from tfviz.limits import MAXIMUM_IMAGE_BYTES
 from tfviz.paths import special_kind
@@ -41,16 +44,16 @@ def read_image(path: str | Path, *, maximum_bytes: int = MAXIMUM_IMAGE_BYTES) ->
 def decode_image(
     data: bytes, name: str | Path, *, maximum_bytes: int = MAXIMUM_IMAGE_BYTES, depth: str = FULL
 ) -> Image:
-    """Decode what an image file holds as uint8 RGB ``(H, W, 3)``, 0..255; errors call it by `name`.
+    """Decode the bytes of an image file as uint8 RGB ``(H, W, 3)``, 0..255; errors call it by `name`.
 
     Grey, palette and CMYK colours are converted, 16 bits scaled to 8, transparent pixels laid over white, and the EXIF
-    orientation of JPEG, PNG and WebP files is honoured. Of several pages or frames the first is read.
+    orientation of JPEG, PNG and WebP files is applied. If there are several pages or frames, the first is read.
 
     Args:
-        data: A file in one of the formats of `tfviz.apps.files.image_headers`.
+        data: The content of a file in one of the formats of `tfviz.apps.files.image_headers`.
         name: What errors call it.
-        maximum_bytes: What its pixels may take while they are decoded, by its header. With the result, and what a
-            decoder holds beside, the peak is at most three times as much (measured: progressive JPEG in full colour).
+        maximum_bytes: What its pixels may take while they are decoded, according to its header. With the result and the
+            decoder's own memory, the peak is at most three times as much (measured: progressive JPEG in full colour).
         depth: What is white in a file of 16 bits: ``full`` is 65535, ``12`` is 4095, and so on. With ``raw`` nothing
             is scaled, and the result of such a file is uint16.
 
@@ -58,8 +61,8 @@ def decode_image(
         TfvizWarning: All colours of a file of 16 bits are far below white, or some above it.
 
     Raises:
-        InvalidImagesError: The data is empty, cut off, damaged, no image, or of another pixel type than 8 or 16 bits;
-            or the image has a side of one pixel or would take more than `maximum_bytes`.
+        InvalidImagesError: The data is empty, cut off, damaged, not an image, or has other pixels than 8 or 16 bits; or
+            the image has a side of one pixel or would take more than `maximum_bytes`.
     """
     if not data:
         raise InvalidImagesError(f"{name} is empty (zero bytes); copy or download it again")
@@ -69,7 +72,7 @@ def decode_image(
         raise InvalidImagesError(f"{name} {header.trouble}")
     pixels = _decode(needed_of(data) if header.has_much_beside else data, name)
     if pixels is None:
-        raise InvalidImagesError(f"{name} {NO_IMAGE}")
+        raise InvalidImagesError(f"{name} {NOT_AN_IMAGE}")
     if pixels.dtype not in (np.uint8, np.uint16):
         raise InvalidImagesError(f"{name} has pixels of type {pixels.dtype}; save it with 8 or 16 bits")
     if pixels.dtype == np.uint16:
@@ -78,7 +81,7 @@ def decode_image(
 
 
 def read_bytes(path: Path, maximum_bytes: int = MAXIMUM_IMAGE_BYTES) -> bytes:
-    """Return what a file holds; raise `InvalidImagesError` where it cannot be read, or holds more than that."""
+    """Return the content of a file; raise `InvalidImagesError` if it cannot be read or is too large."""
     try:
         if kind := special_kind(path):
             raise InvalidImagesError(f"{path} {kind}")
@@ -106,8 +109,8 @@ def _check_size(name: str | Path, header: Header, maximum_bytes: int) -> None:
 
 
 def _decode(data: bytes, name: str | Path) -> NDArray[Any] | None:
-    """Pixels as OpenCV orders them: grey, or blue, green, red and, only where the file has one, alpha."""
-    # Only the unchanged pixels have an alpha channel. A JPEG has none, and OpenCV turns it upright.
+    """Decode pixels in OpenCV's order: grey, or blue, green, red and, if the file has one, alpha; None if it fails."""
+    # Only IMREAD_UNCHANGED keeps an alpha channel. A JPEG has none, and IMREAD_COLOR makes OpenCV turn it upright.
     how = cv2.IMREAD_COLOR if is_jpeg(data) else cv2.IMREAD_UNCHANGED
     try:
         with silent_stderr():
@@ -120,7 +123,7 @@ def _decode(data: bytes, name: str | Path) -> NDArray[Any] | None:
 
 
 def _to_rgb(pixels: NDArray[Any], is_premultiplied: bool, depth: str) -> Image:
-    """Grey, BGR or BGRA of 8 or 16 bits as RGB: in place where that can be, since a picture can be large."""
+    """Convert grey, BGR or BGRA of 8 or 16 bits to RGB, in place if possible, since a picture can be large."""
     in_place = pixels.dtype == np.uint8 and pixels.shape[2:] == (3,)
     rgb = pixels if in_place else np.empty((*pixels.shape[:2], 3), pixels.dtype if depth == RAW else np.uint8)
     rows = max(_BAND // pixels.shape[1], 1)
@@ -144,7 +147,7 @@ def _band_to_rgb(pixels: NDArray[Any], is_premultiplied: bool, depth: str) -> Im
 
 
 def _turned(image: Image, exif: bytes) -> Image:
-    """The image upright, as a block of EXIF says that it was taken."""
+    """Turn an image upright, from the orientation in a block of EXIF."""
     orientation = read_orientation(exif) if exif else 1
     if orientation in (5, 6, 7, 8):
         image = image.transpose(1, 0, 2)
@@ -158,9 +161,9 @@ def _turned(image: Image, exif: bytes) -> Image:
 def image_size(
     shape: tuple[int | None, ...], wanted: tuple[int, int] | None, assumed: tuple[int, int] | None = None
 ) -> tuple[int, int]:
-    """Return the height and width of a network's images (H, W, C); of what it leaves open those `wanted` or `assumed`.
+    """Return the height and width of a network's images, with `wanted` or `assumed` for sides that `shape` leaves open.
 
-    Raises `UnsupportedModelError` where it takes images of another size than is wanted, or none is known.
+    Raises `UnsupportedModelError` if the network takes another size than `wanted`, or no size is known.
     """
     known, given = shape[:2], wanted or assumed
     if wanted is not None and any(side not in (None, each) for side, each in zip(known, wanted, strict=True)):
@@ -170,46 +173,46 @@ def image_size(
         )
     height, width = (side or each for side, each in zip(known, given or (None, None), strict=True))
     if height is None or width is None:
-        raise UnsupportedModelError("the model leaves the size of its images open; say it with size=(height, width)")
+        raise UnsupportedModelError("the model leaves the size of its images open; give size=(height, width)")
     return int(height), int(width)
 
 
 def fit_image(image: Image, size: tuple[int, int], how: str = "crop", *, crop_fraction: float = CROP_FRACTION) -> Image:
     """Fit an image to a network's ``(height, width)``; sides shrink by area and grow by linear interpolation.
 
-    An image that has that size already was made for the network, and stays as it is.
+    An image that already has that size was made for the network, and stays as it is.
 
     Args:
         image: uint8 RGB ``(H, W, 3)``.
         size: Height and width of the result in pixels.
         how: "crop" keeps the proportions: the image is resized until `size` is `crop_fraction` of it on the tighter
             side, and its centre is cut out. "stretch" resizes all of it, as ``keras.utils.load_img(target_size=...)``.
-        crop_fraction: Above 0, up to 1 (nothing is lost on the tighter side); for "crop" alone.
+        crop_fraction: Above 0, up to 1 (nothing is lost on the tighter side); only for "crop".
 
     Returns:
         uint8 RGB of `size`.
 
     Raises:
-        InvalidImagesError: `how` is neither of `WAYS_TO_FIT`, or `crop_fraction` is not in (0, 1].
+        InvalidImagesError: `how` is not one of `WAYS_TO_FIT`, or `crop_fraction` is not in (0, 1].
     """
     check_fit(how)
     if not 0 < crop_fraction <= 1:
-        raise InvalidImagesError(f"the crop fraction lies above 0 and up to 1, not at {crop_fraction}")
+        raise InvalidImagesError(f"crop_fraction must be above 0 and at most 1, got {crop_fraction}")
     if image.shape[:2] == tuple(size):
         return image.copy()
     if how == "stretch":
         return _resize(image, size)
     scale = max(wanted / (crop_fraction * side) for wanted, side in zip(size, image.shape[:2], strict=True))
-    # A long strip would outgrow the memory on its way to the crop: what lies far outside of the crop goes first.
+    # A long strip would outgrow the memory on its way to the crop, so what lies far outside of the crop goes first.
     image = _centre(image, (math.ceil(4 * size[0] / scale), math.ceil(4 * size[1] / scale)))
     resized = _resize(image, (round(image.shape[0] * scale), round(image.shape[1] * scale)))
     return _centre(resized, size)
 
 
 def check_fit(how: str) -> None:
-    """Raise `InvalidImagesError` for what is none of `WAYS_TO_FIT`."""
+    """Raise `InvalidImagesError` unless `how` is one of `WAYS_TO_FIT`."""
     if how not in WAYS_TO_FIT:
-        raise InvalidImagesError(f"an image is fitted by {' or '.join(WAYS_TO_FIT)}, not by {how!r}")
+        raise InvalidImagesError(f"fit must be {' or '.join(WAYS_TO_FIT)}, got {how!r}")
 
 
 def _resize(image: Image, size: tuple[int, int]) -> Image:

@@ -1,4 +1,8 @@
-"""JSON as people write it by hand: a key that is said twice is a mistake, not the last one's."""
+"""Reads JSON that people write by hand, such as class names or metadata.
+
+Python keeps the last of two equal keys in silence; in a file written by hand the second is a mistake, and the class
+that it hides would be missed.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import Any
 
 
 def read_json(text: str) -> Any:
-    """Return what JSON says; raise `ValueError` where it is none, or an object says a key twice."""
+    """Return the content of a JSON text; raise `ValueError` if it is not JSON or an object has a key twice."""
     return json.loads(text, object_pairs_hook=_unique)
 
 
@@ -15,6 +19,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"it says {key!r} twice")
+            raise ValueError(f"it has the key {key!r} twice")
         found[key] = value
     return found

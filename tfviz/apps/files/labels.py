@@ -1,4 +1,9 @@
-"""Class names: read from files, looked up by what a user types."""
+"""Reads class names from files, and finds the class that a user means by a name.
+
+Files come in the forms that Keras and TensorFlow use: a name per line, or JSON as a list or by index. A name that a
+user types is compared with spelling variants and synonyms, but never guessed: if nothing matches, or several classes
+do, the error lists candidates.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Maps as localisation benchmarks read them (Choe 2020, arXiv 2001.07437): float64 .npy files, an image each, 0..1."""
+"""Writes and reads maps as localisation benchmarks do (Choe 2020, arXiv 2001.07437).
+
+The format is one float64 .npy file per image, named after it, with values in 0..1. Benchmarks threshold the values as
+they are, so a map that is not scaled is refused here instead of giving a wrong score there.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ def write_maps(folder: str | Path, names: Sequence[str], maps: Sequence[ArrayLik
     Parameters
     ----------
     folder
-        Made where it does not exist. Files of the same names are replaced.
+        Made if it does not exist. Files of the same names are replaced.
     names
         The images' names in the benchmark, without their suffix: `val/1234` lies in a folder `val`.
     maps
@@ -32,10 +36,10 @@ def write_maps(folder: str | Path, names: Sequence[str], maps: Sequence[ArrayLik
     Raises
     ------
     TfvizError
-        Names are not one for each map, all different; a map is not (H, W) or not in 0..1; the folder cannot be written.
+        There is not one name per map, all different; a map is not (H, W) or not in 0..1; the folder cannot be written.
     """
     if isinstance(names, str) or not len(names) == len(set(names)) == len(maps):
-        raise TfvizError(f"{len(maps)} maps need a list of as many different names, got {names!r}")
+        raise TfvizError(f"expected a list of {len(maps)} different names, one per map, got {names!r}")
     checked = [_checked(name, one_map) for name, one_map in zip(names, maps, strict=True)]
     paths = [Path(folder) / f"{name}{SUFFIX}" for name in names]
     for path, one_map in zip(paths, checked, strict=True):
@@ -44,35 +48,35 @@ def write_maps(folder: str | Path, names: Sequence[str], maps: Sequence[ArrayLik
 
 
 def read_maps(folder: str | Path, names: Sequence[str]) -> NDArray[np.float32]:
-    """Read what `write_maps` wrote, or another program: float32 (N, H, W), in 0..1.
+    """Read maps of one size that `write_maps` or another program wrote: float32 (N, H, W), in 0..1.
 
     Raises
     ------
     TfvizError
-        A file is missing, no .npy file, or holds no numbers (H, W) in 0..1; or the maps differ in size.
+        A file is missing, is not an .npy file, or does not hold numbers (H, W) in 0..1; or the maps differ in size.
     """
     paths = [Path(folder) / f"{name}{SUFFIX}" for name in names]
     maps = {path: _checked(path, _load(path)) for path in paths}
     sizes = {one_map.shape: path for path, one_map in maps.items()}
     if len(sizes) != 1:
         found = ", ".join(f"{path} {shape}" for shape, path in sizes.items()) or "no names"
-        raise TfvizError(f"maps of one size are read together, one or more, got {found}")
+        raise TfvizError(f"expected one or more maps, all of one size, got {found}")
     return np.stack([maps[path] for path in paths]).astype(np.float32)
 
 
 def _load(path: Path) -> Any:
     try:
-        # Mapped first, which fails where the header asks for more than the file holds; reading would take the memory.
+        # Mapped first, which fails if the header asks for more than the file holds; reading would take the memory.
         return np.array(np.load(path, allow_pickle=False, mmap_mode="r"))
     except OSError as error:
         raise TfvizError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, EOFError) as error:
-        raise TfvizError(f"{path} is no .npy file of numbers: {error}") from error
+        raise TfvizError(f"{path} is not an .npy file of numbers: {error}") from error
 
 
 def _checked(what: str | Path, one_map: Any) -> NDArray[np.float64]:
     if np.ndim(one_map) != 2:
-        raise InvalidImagesError(f"{what}: one map (H, W) is expected, got the shape {np.shape(one_map)}")
+        raise InvalidImagesError(f"{what}: expected one map (H, W), got the shape {np.shape(one_map)}")
     try:
         return check_scaled(one_map, 0)
     except InvalidImagesError as error:

@@ -1,4 +1,10 @@
-"""Files that are whole or not there: each is written beside its place under another name, then moved to it."""
+"""Writes files that are complete or not there, and finds names for them.
+
+A file is written beside its place under another name, then moved to it, so that a run that is killed or a disk that is
+full leaves no half of a picture. Names come from the user's files: made different from each other (also where capitals
+do not count), shortened by a digest if a file system would refuse them, and with an ending of our own, so that a result
+never replaces a photograph and is not taken for one by the next run.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +26,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PICTURE_SUFFIX = ".tfviz.png"
-"""How every picture that tfviz writes ends, so that none replaces a photograph or is taken for one in the next run."""
+"""The ending of every picture that tfviz writes: none replaces a photograph, or is taken for one in the next run."""
 ANIMATION_SUFFIX = ".tfviz.gif"
 MANIFEST_NAME = "manifest.json"
 DOTS_PER_INCH = 150
 LONGEST_STEM, LONGEST_PART = 120, 80
-"""Bytes in the name of a file that come from an image's, and from a result's."""
+"""Bytes of a file's name that come from the name of an image, and of a result."""
 MOST_NAMED = 5
 
 
 def check_folder(folder: Path) -> None:
-    """Raise `TfvizError` where files could not be written into a folder; nothing is made, the folder neither."""
+    """Raise `TfvizError` if files could not be written into a folder, which need not exist; nothing is made."""
     existing = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
     try:
         # Asking for the permission is not enough: a read-only file system grants it to root.
@@ -42,7 +48,7 @@ def check_folder(folder: Path) -> None:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file and the folders that it lies in; raise `TfvizError` where that fails."""
+    """Write a file, and make the folders that it lies in; raise `TfvizError` if that fails."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,9 +89,9 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
 
 
 def short_name(name: str, longest: int) -> str:
-    """Return a name of at most so many bytes, the end of a longer one replaced by a digest of it.
+    """Return a name of at most `longest` bytes; the end of a longer one is replaced by a digest of it.
 
-    File systems take 255 for a name with all that is added to it.
+    File systems allow 255 bytes for a name, with everything that is added to it.
     """
     encoded = os.fsencode(name)
     if len(encoded) <= longest:
@@ -95,22 +101,22 @@ def short_name(name: str, longest: int) -> str:
 
 
 def file_part(result: str) -> str:
-    """Return what stands in file names for a result: a layer's path, in `grad_cam@block/conv`, holds slashes."""
+    """Return a result's name as part of a file name: a layer's path, in `grad_cam@block/conv`, holds slashes."""
     return short_name(result.replace("/", "."), LONGEST_PART)
 
 
 def replacing(paths: Sequence[Path]) -> str:
-    """Return what to say of files that another run wrote and this one replaces; empty where none is there."""
+    """Return a message about the files among `paths` that another run wrote and this one replaces; empty for none."""
     names = [path.name for path in paths if os.path.lexists(path)]
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return f"replaces what another run had written: {', '.join(names[:MOST_NAMED])}{more}" if names else ""
 
 
 def file_names(paths: Sequence[Path]) -> list[str]:
-    """A name for what is made of each file, none twice: the file's own without its suffix.
+    """Return a different name for the results of each file: its own, without the suffix.
 
-    Equal ones are preceded by as many of their folders as tell them apart, and those that nothing but the suffix tells
-    apart are numbered. Capitals do not tell names apart, as they do not on every file system.
+    Equal names are preceded by as many of their folders as tell them apart; if only the suffix differs, they are
+    numbered. Names that differ only in capitals count as equal, as they do on some file systems.
     """
     places = [Path(os.path.abspath(path)).with_suffix("").parts[1:] for path in paths]
     names = {place: place[-1] for place in places}

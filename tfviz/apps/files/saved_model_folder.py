@@ -1,4 +1,10 @@
-"""Folders that are whole or not there: each is filled beside its place under another name, then moved to it."""
+"""Writes SavedModel folders that are complete or not there.
+
+A folder is filled beside its place under a hidden name, then moved to it; a failure leaves nothing of it. What already
+exists is replaced only if the user asked for that and it is nothing but a SavedModel: files that a person put there are
+never deleted. What a person adds to a SavedModel (`assets.extra`, `explanation_metadata.json`) is carried over to its
+export.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +29,9 @@ WRITTEN = {SAVED_MODEL, "fingerprint.pb", "keras_metadata.pb", "variables", "ass
 
 
 def check_place(folder: Path, *, overwrite: bool) -> None:
-    """Raise `TfvizError` where a SavedModel could not be written, before the work that would make it.
+    """Raise `TfvizError` if a SavedModel could not be written, before the work of making it.
 
-    A folder that exists is replaced only where `overwrite` says so and it is one itself, and nothing more: nothing else
-    is deleted.
+    A folder that exists is replaced only with `overwrite`, and only if it is a SavedModel and nothing more.
     """
     if os.path.lexists(folder):
         if not overwrite:
@@ -34,22 +39,22 @@ def check_place(folder: Path, *, overwrite: bool) -> None:
                 f"{folder} exists already; choose another folder, or replace it with overwrite=True (--overwrite)"
             )
         if not (folder / SAVED_MODEL).is_file():
-            raise TfvizError(f"{folder} is no SavedModel, so it is not replaced; choose another folder")
-        if others := sorted(set(os.listdir(folder)) - WRITTEN):
-            more = ", ".join(others)
+            raise TfvizError(f"{folder} is not a SavedModel, so it is not replaced; choose another folder")
+        if extra := sorted(set(os.listdir(folder)) - WRITTEN):
+            more = ", ".join(extra)
             raise TfvizError(f"{folder} holds more than a SavedModel ({more}), so it is not replaced; choose another")
     check_folder(folder.parent)
 
 
 @contextmanager
 def whole_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Yield an empty folder, which takes the place of `folder` when all went well, and vanishes when not.
+    """Yield an empty folder, which takes the place of `folder` if all went well, and vanishes otherwise.
 
-    What lies in that place then is kept, as `check_place` says, even if it was not there before.
+    `check_place` is asked again at the end: something may have appeared in that place meanwhile, and is kept.
     """
     # A link stays, and what it leads to is replaced.
     folder = Path(os.path.realpath(folder))
-    # In the same file system, and without making the folders above before it is known that they are needed.
+    # In the same file system, but without making parent folders that a failure would leave behind.
     existing = next(place for place in folder.parents if place.is_dir())
     unfinished = existing / f".{folder.name}.{uuid.uuid4().hex}"
     try:
@@ -69,7 +74,7 @@ def whole_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
 
 
 def carry_over(source: Path, folder: Path) -> None:
-    """Copy what a person put into a SavedModel, `source`, to another that has none of that name: see `EXTRA`."""
+    """Copy what a person added to the SavedModel `source` to another, if it has no file of that name: see `EXTRA`."""
     kept = [source / METADATA, *(each for each in sorted(source.glob(f"{EXTRA}/*")) if each.name != MANIFEST_NAME)]
     for path in kept:
         new = folder / path.relative_to(source)

@@ -1,4 +1,8 @@
-"""The header of an image file of any format that is read."""
+"""Recognises the format of an image file by its first bytes, and reads its header.
+
+The suffix of its name plays no part. Formats that OpenCV could decode, but whose headers are not read here, are
+refused, since nothing would bound what their decoders take.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import struct
 from collections.abc import Callable
 
 from tfviz.apps.files.image_headers import jpeg, plain, png, tiff
-from tfviz.apps.files.image_headers.header import CUT_OFF, NO_IMAGE, DamagedError, Header, damaged
+from tfviz.apps.files.image_headers.header import CUT_OFF, NOT_AN_IMAGE, DamagedError, Header, damaged
 from tfviz.apps.files.image_headers.jpeg import read_jpeg
 from tfviz.apps.files.image_headers.plain import read_bmp, read_gif, read_pnm
 from tfviz.apps.files.image_headers.png import read_png
@@ -32,16 +36,18 @@ _NOT_READ = {
 
 
 def read_header(data: bytes, name: object) -> Header:
-    """Return what the header in an image file, called `name` in errors, says.
+    """Return the header of an image file, called `name` in errors.
 
     Raises:
-        InvalidImagesError: The data are no BMP, GIF, JPEG, PNG, PNM, TIFF or WebP file, are cut off or damaged before
-            their size is said, or have another pixel type than unsigned integers of up to 16 bits.
+        InvalidImagesError: The data are not a BMP, GIF, JPEG, PNG, PNM, TIFF or WebP file, are cut off or damaged
+            before their size, or have another pixel type than unsigned integers of up to 16 bits.
     """
     read = _reader(data)
     if read is None:
         known = next((kind for start, kind in _NOT_READ.items() if re.match(start, data, re.DOTALL)), None)
-        what = f"is an image in the format {known}, which is not read; save it as PNG or JPEG" if known else NO_IMAGE
+        what = (
+            f"is an image in the format {known}, which is not read; save it as PNG or JPEG" if known else NOT_AN_IMAGE
+        )
         raise InvalidImagesError(f"{name} {what}")
     try:
         header = read(data)
@@ -49,19 +55,19 @@ def read_header(data: bytes, name: object) -> Header:
             raise damaged("it has no size")
         return header
     except (IndexError, OverflowError, struct.error):
-        # A few bytes may be those of something else.
-        raise InvalidImagesError(f"{name} {CUT_OFF if read in (read_png, read_jpeg) else NO_IMAGE}") from None
+        # A short signature, unlike PNG's or JPEG's, may be that of something else.
+        raise InvalidImagesError(f"{name} {CUT_OFF if read in (read_png, read_jpeg) else NOT_AN_IMAGE}") from None
     except DamagedError as wrong:
         raise InvalidImagesError(f"{name} {wrong}") from None
 
 
 def is_jpeg(data: bytes) -> bool:
-    """Return whether data begin as a JPEG."""
+    """Return whether data begin like a JPEG."""
     return data.startswith(jpeg.SIGNATURE)
 
 
 def needed_of(data: bytes) -> bytes:
-    """Return what a decoder needs of an image file whose header has no trouble."""
+    """Return the parts of an image file, one whose header has no trouble, that a decoder needs."""
     return png.needed(data) if data.startswith(png.SIGNATURE) else data
 
 

@@ -1,4 +1,8 @@
-"""Headers of JPEG."""
+"""Headers of JPEG.
+
+A JPEG is a row of segments. The size stands in the first frame, but the reader goes on to the end: it finds files that
+are cut off, and counts scans, since each scan of a progressive JPEG passes all pixels again (200 of them took 17 s).
+"""
 
 from __future__ import annotations
 
@@ -12,14 +16,14 @@ from tfviz.apps.files.image_headers.header import CUT_OFF, DamagedError, Header,
 SIGNATURE = b"\xff\xd8\xff"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SCAN, _END = 0xDA, 0xD9
-_MOST_SCANS = 100  # of a progressive JPEG, each of which passes all pixels anew; some ten are usual
-_BARE = {0x01, _END}  # markers without a length; those of restarts are none that the search finds
+_MOST_SCANS = 100  # of a progressive JPEG, each of which passes all pixels again; some ten are usual
+_BARE = {0x01, _END}  # markers without a length; the search does not find those of restarts
 # Inside coded pixels, 0xFF is followed by a zero or a restart marker; before a marker it may be repeated.
 _MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
 
 
 def read_jpeg(data: bytes) -> Header:
-    """Return what a JPEG says (ITU T.81, annex B); raise `IndexError` or `struct.error` where it is cut off."""
+    """Return the header of a JPEG (ITU T.81, annex B); raise `IndexError` or `struct.error` if it is cut off."""
     header, scans = None, 0
     for marker, offset in limited(_segments(data)):
         if marker in _FRAMES and header is None:
@@ -27,7 +31,7 @@ def read_jpeg(data: bytes) -> Header:
             header = Header(width, height, width * height * max(colors, 3))
         scans += marker == _SCAN
         if scans > _MOST_SCANS:
-            raise DamagedError(f"has more than {_MOST_SCANS} scans; save it anew")
+            raise DamagedError(f"has more than {_MOST_SCANS} scans; save it again")
         if marker == _END and header is not None:
             return header
     if header is None:

@@ -1,4 +1,8 @@
-"""Headers of GIF, BMP and PNM, which begin with the size."""
+"""Headers of GIF, BMP and PNM, which begin with the size.
+
+PNM's header is text: only what the format itself allows is accepted, and the size is compared with the bytes that
+follow.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +12,21 @@ import struct
 from tfviz.apps.files.image_headers.header import Header, damaged
 
 GIF, BMP, PNM = b"GIF8", b"BM", re.compile(rb"P[1-6]\s")
-_GIF_BYTES = 12  # of a pixel, whose frames OpenCV lays over each other
+_GIF_BYTES = 12  # per pixel, since OpenCV lays frames over each other
 _SPACE = rb"(?:\s|#[^\n]*\n)+"
 _SIZE = _SPACE + rb"(\d{1,9})" + _SPACE + rb"(\d{1,9})"
-_BITMAP = re.compile(rb"P([14])" + _SIZE + rb"()\s")  # its pixels are bits: no white is said
+_BITMAP = re.compile(rb"P([14])" + _SIZE + rb"()\s")  # its pixels are bits, so the header has no number for white
 _GREY_OR_COLOR = re.compile(rb"P([2356])" + _SIZE + _SPACE + rb"(\d{1,5})\s")
 
 
 def read_gif(data: bytes) -> Header:
-    """Return what a GIF says; raise `struct.error` where it is cut off."""
+    """Return the header of a GIF; raise `struct.error` if it is cut off."""
     width, height = struct.unpack_from("<HH", data, 6)
     return Header(width, height, width * height * _GIF_BYTES)
 
 
 def read_bmp(data: bytes) -> Header:
-    """Return what a BMP says; raise `struct.error` where it is cut off."""
+    """Return the header of a BMP; raise `struct.error` if it is cut off."""
     (kind,) = struct.unpack_from("<I", data, 14)
     width, height = struct.unpack_from("<HH" if kind == 12 else "<ii", data, 18)
     (bits,) = struct.unpack_from("<H", data, 24 if kind == 12 else 28)
@@ -30,14 +34,14 @@ def read_bmp(data: bytes) -> Header:
 
 
 def read_pnm(data: bytes) -> Header:
-    """Return what a PNM says, in the words of the format alone; raise `IndexError` where it is cut off."""
+    """Return the header of a PNM, read strictly; raise `IndexError` if it is cut off."""
     start = data[: 1 << 16]
     found = _BITMAP.match(start) or _GREY_OR_COLOR.match(start)
     if found is None:
-        raise damaged("its header is none of a PNM image")
+        raise damaged("its header is not that of a PNM image")
     kind, width, height, white = (int(number or 0) for number in found.groups())
     deep = 2 if white > 255 else 1
-    # A pixel is a bit or more in the file, a byte or more where it is written in digits.
+    # A pixel takes a bit or more in the file, and a byte or more if it is written in digits.
     bits = {4: 1, 5: 8 * deep, 6: 24 * deep}.get(kind, 8)
     if len(data) - found.end() < height * (width * bits // 8):
         raise IndexError

@@ -1,4 +1,9 @@
-"""Headers of PNG, still and animated."""
+"""Headers of PNG, still and animated.
+
+A PNG is a row of chunks with checksums. Texts and profiles can unpack to far more than the pixels (500 of them kept a
+decoder busy for 20 s), so a file that holds much of them is given to the decoder without. The checksums of critical
+chunks are compared, to find files that are damaged.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +14,15 @@ from collections.abc import Iterator
 from tfviz.apps.files.image_headers.header import CUT_OFF, DamagedError, Header, damaged, limited
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_LENGTH = 13  # of a header
+_LENGTH = 13  # bytes of a header
 _PIXELS = (b"IDAT", b"fdAT")
 _NEEDED = (b"IHDR", b"PLTE", b"tRNS", b"acTL", b"fcTL", b"IEND", *_PIXELS)
-_MOST_BESIDE = 1 << 16  # bytes of what is not needed that a decoder may see
+_MOST_BESIDE = 1 << 16  # bytes of chunks that are not needed, and that a decoder may see
 _COPIES_OF_FRAMES = 3  # that OpenCV holds of an animation
 
 
 def read_png(data: bytes) -> Header:
-    """Return what a PNG says (PNG 3, W3C); raise `IndexError` or `struct.error` where not even its size is there."""
+    """Return the header of a PNG (PNG 3, W3C); raise `IndexError` or `struct.error` if not even its size is there."""
     length, kind, width, height, bits, colors = struct.unpack_from(">I4sIIBB", data, len(SIGNATURE))
     if (length, kind) != (_LENGTH, b"IHDR"):
         raise damaged("it does not begin with its header")
@@ -49,13 +54,13 @@ def _fits(control: bytes, width: int, height: int) -> bool:
 
 
 def needed(data: bytes) -> bytes:
-    """Return a whole PNG without texts, profiles and the like, which unpack to much more."""
+    """Return a PNG, which must be complete, without texts, profiles and the like."""
     view = memoryview(data)
     return SIGNATURE + b"".join(view[start - 8 : end + 4] for kind, start, end in _chunks(data) if kind in _NEEDED)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, start and end of each chunk, up to the picture's end; the checksums of critical ones fit."""
+    """Yield kind, start and end of each chunk, up to the picture's end, and check the checksums of critical ones."""
     position, kind = len(SIGNATURE), b""
     while kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", data, position)

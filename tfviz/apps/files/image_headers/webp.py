@@ -1,4 +1,8 @@
-"""Headers of WebP: lossy, lossless, extended and animated."""
+"""Headers of WebP: lossy, lossless, extended and animated.
+
+The size can stand in several chunks, of the canvas and of each frame, and decoders choose differently. The largest of
+each side counts.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,7 @@ from tfviz.apps.files.image_headers.header import Header, limited
 
 
 def read_webp(data: bytes) -> Header:
-    """Return what a WebP says (RFC 9649): the largest of its canvas and frames, since a decoder chooses.
-
-    Raises `struct.error` where it is cut off.
-    """
+    """Return the header of a WebP (RFC 9649); raise `struct.error` if it is cut off."""
     sizes, exif = [], b""
     for kind, start, length in limited(_chunks(data)):
         if kind == b"EXIF":
@@ -24,7 +25,7 @@ def read_webp(data: bytes) -> Header:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, start and length of each chunk; a frame of an animation holds chunks of its own."""
+    """Yield kind, start and length of each chunk; a frame of an animation holds chunks of its own."""
     position = 12
     while position + 8 < len(data):
         kind, length = struct.unpack_from("<4sI", data, position)
