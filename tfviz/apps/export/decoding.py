@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import tensorflow as tf
 
 PNG = b"\x89PNG"
@@ -42,39 +44,52 @@ def _over_white(pixels: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.round(255 * (shares[..., :3] * shares[..., 3:] + 1 - shares[..., 3:])), tf.uint8)
 
 
-def orientation(encoded: tf.Tensor) -> tf.Tensor:
-    """Return the EXIF orientation, 1 to 8, of an encoded JPEG file; 1, upright, where it has none."""
-    content = tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, 0, HEADER), tf.uint8), tf.int64)
+@dataclass(frozen=True)
+class _Bytes:
+    """The first bytes (n,) of a file, int64, as a graph reads them; beyond their end there are zeros."""
 
-    def bytes_at(places: tf.Tensor, count: int) -> tf.Tensor:
-        """Return `count` bytes from each of the places on; zeros behind the end."""
+    content: tf.Tensor
+
+    def at(self, places: tf.Tensor, count: int) -> tf.Tensor:
+        """Return the `count` bytes that begin at each of the places."""
         indices = tf.cast(places, tf.int64)[..., tf.newaxis] + tf.range(count, dtype=tf.int64)
-        inside = (indices >= 0) & (indices < tf.size(content, tf.int64))
-        return tf.where(inside, tf.gather(content, tf.where(inside, indices, 0)), 0)
+        inside = (indices >= 0) & (indices < tf.size(self.content, tf.int64))
+        return tf.where(inside, tf.gather(self.content, tf.where(inside, indices, 0)), 0)
 
-    def number_at(places: tf.Tensor, count: int, *, little: tf.Tensor | bool = False) -> tf.Tensor:
-        """Return the number that `count` bytes from each of the places on are."""
-        found = bytes_at(places, count)
+    def number(self, places: tf.Tensor, count: int, *, little: tf.Tensor | bool = False) -> tf.Tensor:
+        """Return the number in the `count` bytes that begin at each of the places, big endian unless `little`."""
+        found = self.at(places, count)
         shifts = tf.constant([256**place for place in range(count)], tf.int64)
         return tf.reduce_sum(tf.where(little, found, found[..., ::-1]) * shifts, axis=-1)
 
+
+def orientation(encoded: tf.Tensor) -> tf.Tensor:
+    """Return the EXIF orientation, 1 to 8, of an encoded JPEG file; 1, upright, if it has none."""
+    file = _Bytes(tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, 0, HEADER), tf.uint8), tf.int64))
+    segment = _exif_segment(file)
+    start = segment + 10
+    little = file.at(start, 1)[0] == ord("I")
+    directory = start + file.number(start + 4, 4, little=little)
+    entries = directory + 2 + ENTRY * tf.range(file.number(directory, 2, little=little))
+    tags, values = file.number(entries, 2, little=little), file.number(entries + 8, 2, little=little)
+    found = tf.reduce_max(tf.concat([[1], tf.where(tags == ORIENTATION, values, 1)], axis=0))
+    is_exif = (file.at(segment, 2)[1] == APP1) & (found <= 8)
+    return tf.cast(tf.where(is_exif, found, 1), tf.int32)
+
+
+def _exif_segment(file: _Bytes) -> tf.Tensor:
+    """Return the place of a JPEG's EXIF segment or, if it has none, of whatever ends its segments."""
+
     def is_before_exif(place: tf.Tensor) -> tf.Tensor:
-        head = bytes_at(place, 8)
+        head = file.at(place, 8)
         is_exif = (head[1] == APP1) & tf.reduce_all(head[4:] == list(EXIF))
         return (head[0] == 0xFF) & (head[1] != START_OF_SCAN) & ~is_exif
 
-    # From segment to segment, each with its length behind its marker.
-    segment = tf.while_loop(
-        is_before_exif, lambda place: [place + 2 + number_at(place + 2, 2)], [tf.constant(2, tf.int64)]
-    )[0]
-    start = segment + 10
-    little = bytes_at(start, 1)[0] == ord("I")
-    directory = start + number_at(start + 4, 4, little=little)
-    entries = directory + 2 + ENTRY * tf.range(number_at(directory, 2, little=little))
-    tags, values = number_at(entries, 2, little=little), number_at(entries + 8, 2, little=little)
-    found = tf.reduce_max(tf.concat([[1], tf.where(tags == ORIENTATION, values, 1)], axis=0))
-    is_exif = (bytes_at(segment, 2)[1] == APP1) & (found <= 8)
-    return tf.cast(tf.where(is_exif, found, 1), tf.int32)
+    def next_segment(place: tf.Tensor) -> list[tf.Tensor]:
+        # The length of a segment stands behind its marker.
+        return [place + 2 + file.number(place + 2, 2)]
+
+    return tf.while_loop(is_before_exif, next_segment, [tf.constant(2, tf.int64)])[0]
 
 
 def _turned(picture: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:

@@ -39,20 +39,21 @@ class State(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """What stays as it is: the share of each image in each place, and the colours of the images."""
+    """What an ascent does not change: each image's share in each place, the colours, and the seed of all draws."""
 
     shares: tuple[Share, ...]
     colors: Colors
+    seed: tf.Tensor
 
 
-def start(plan: Plan, colors: Colors, seed: int, images: tf.Tensor, *, given: bool) -> State:
-    """Return where the ascent begins: at the `images` (N, H, W, C) if `given`, else where the recipe says."""
+def start(plan: Plan, setting: Setting, images: tf.Tensor, *, given: bool) -> State:
+    """Return where the ascent begins: at the `images` (N, H, W, C) if `given`, otherwise where the recipe begins."""
     recipe, parametrization = plan.recipe, PARAMETRIZATIONS[plan.recipe.parametrization]
-    parameters = parametrization.encode(images, colors)
+    parameters = parametrization.encode(images, setting.colors)
     if not given and recipe.start == "zeros":
         parameters = tf.zeros_like(parameters)
     elif not given:
-        parameters += recipe.noise * tf.random.stateless_normal(parameters.shape[1:], (seed, -1))
+        parameters += recipe.noise * tf.random.stateless_normal(parameters.shape[1:], (setting.seed, -1))
     return State(parameters, (tf.zeros_like(parameters),) * OPTIMIZERS[recipe.optimizer].slots)
 
 
@@ -62,7 +63,7 @@ def decode(plan: Plan, state: State, colors: Colors) -> tf.Tensor:
 
 
 def compile_ascent(network: TracedNetwork, plan: Plan, state: State, setting: Setting) -> Any:
-    """Return the compiled loop `(state, setting, seed, first, last) -> (state, values)`, for any number of images.
+    """Return the compiled loop `(state, setting, first, last) -> (state, values)`, for any number of images.
 
     The values (last − first, N) are those of the objectives before each step, of the images as they were moved about.
     The network remembers the function.
@@ -90,14 +91,12 @@ def _specification(per_image: Any) -> Any:
 def _compile(network: TracedNetwork, plan: Plan, state: State, setting: Setting) -> Any:
     colors = tf.nest.map_structure(lambda each: tf.TensorSpec(each.shape, each.dtype), setting.colors)
     number = tf.TensorSpec([], tf.int32)
-    fixed = Setting(_specification(setting.shares), colors)
+    fixed = Setting(_specification(setting.shares), colors, number)
 
-    def ascend(
-        state: State, setting: Setting, seed: tf.Tensor, first: tf.Tensor, last: tf.Tensor
-    ) -> tuple[State, tf.Tensor]:
+    def ascend(state: State, setting: Setting, first: tf.Tensor, last: tf.Tensor) -> tuple[State, tf.Tensor]:
         @on_its_own
         def step(number: tf.Tensor, state: State) -> tuple[State, tf.Tensor]:
-            return _step(network, plan, state, setting, (seed, number))
+            return _step(network, plan, state, setting, number)
 
         def body(number: tf.Tensor, state: State, history: tf.TensorArray) -> Any:
             state, values = step(number, state)
@@ -107,18 +106,18 @@ def _compile(network: TracedNetwork, plan: Plan, state: State, setting: Setting)
         _, state, history = tf.while_loop(lambda number, *_: number < last, body, (first, state, history))
         return state, history.stack()
 
-    return compile_function(ascend, _specification(state), fixed, number, number, number)
+    return compile_function(ascend, _specification(state), fixed, number, number)
 
 
 def _step(
-    network: TracedNetwork, plan: Plan, state: State, setting: Setting, draw: tuple[tf.Tensor, tf.Tensor]
+    network: TracedNetwork, plan: Plan, state: State, setting: Setting, number: tf.Tensor
 ) -> tuple[State, tf.Tensor]:
-    """Return the state after one step, and the values of the objectives before it; `draw` is seed and step."""
+    """Return the state after the step of that number, and the values of the objectives before it."""
     recipe, colors = plan.recipe, setting.colors
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(state.parameters)
         images = decode(plan, state, colors)
-        movement = draw_movement(recipe, plan.shape[:2], draw)
+        movement = draw_movement(recipe, plan.shape[:2], (setting.seed, number))
         shown = transform(images, movement, colors.middle)
         still = None if plan.follows else of_one_place(plan.places, setting.shares)
         if still is not None:
@@ -132,10 +131,10 @@ def _step(
         axes = range(1, gradient.shape.rank)
         size = tf.sqrt(tf.reduce_mean(tf.square(gradient), axis=axes, keepdims=True))
         gradient = tf.math.divide_no_nan(gradient, size)
-    step, slots = OPTIMIZERS[recipe.optimizer].step(gradient, state.slots, draw[1], recipe)
+    step, slots = OPTIMIZERS[recipe.optimizer].step(gradient, state.slots, number, recipe)
     changed = State(state.parameters + step, slots)
     if recipe.clamp or recipe.blur_every:
-        images = constrain(decode(plan, changed, colors), recipe, colors, draw[1])
+        images = constrain(decode(plan, changed, colors), recipe, colors, number)
         parameters = PARAMETRIZATIONS[recipe.parametrization].encode(images, colors)
         changed = changed._replace(parameters=tf.ensure_shape(parameters, state.parameters.shape))
     return changed, values

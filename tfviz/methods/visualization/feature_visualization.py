@@ -118,10 +118,10 @@ def feature_visualization(
         wanted, given = _paired(wanted, given)
     places, shares = lay_out(network, wanted, shape)
     plan = Plan(recipe, shape, places, follows=not MOVEMENTS.isdisjoint(changes))
-    setting = Setting(shares, colors)
+    setting = Setting(shares, colors, tf.constant(seed, tf.int32))
     first = tf.broadcast_to(colors.middle, (len(wanted), *shape)) if given is None else tf.constant(given)
-    state = start(plan, colors, seed, first, given=given is not None)
-    made, history, kept = _ascend(network, plan, setting, state, seed, set(snapshots))
+    state = start(plan, setting, first, given=given is not None)
+    made, history, kept = _ascend(network, plan, setting, state, set(snapshots))
     scores = compile_values(network, plan, setting)(made, shares).numpy()
     _check_scores(network, [*history, scores], first, wanted)
     _warn_where_nothing_was_gained(network, history, scores, wanted)
@@ -131,14 +131,14 @@ def feature_visualization(
 
 
 def _ascend(
-    network: TracedNetwork, plan: Plan, setting: Setting, state: State, seed: int, snapshots: set[int]
+    network: TracedNetwork, plan: Plan, setting: Setting, state: State, snapshots: set[int]
 ) -> tuple[tf.Tensor, np.ndarray, dict[int, np.ndarray]]:
     """Run the compiled loop and return the images, the history and the snapshots."""
     ascend = compile_ascent(network, plan, state, setting)
     kept = {0: decode(plan, state, setting.colors).numpy()} if 0 in snapshots else {}
     history = [np.empty((0, len(state.parameters)), np.float32)]
     for first, last in stretches(plan.recipe.iterations, "visualisation", snapshots):
-        state, values = ascend(state, setting, seed, first, last)
+        state, values = ascend(state, setting, first, last)
         history.append(values.numpy())
         if last in snapshots:
             kept[last] = decode(plan, state, setting.colors).numpy()
