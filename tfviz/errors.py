@@ -19,9 +19,15 @@ derive from `TfvizError`.
 from __future__ import annotations
 
 import difflib
+import os
+import sys
+import warnings
 from collections.abc import Iterable
+from types import FrameType
 
 from tfviz.printable import printable
+
+_PACKAGE = os.path.dirname(__file__) + os.sep
 
 
 class TfvizError(ValueError):
@@ -64,6 +70,25 @@ class TfvizWarning(UserWarning):
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(message))
+
+
+def emit_warnings(messages: Iterable[str]) -> None:
+    """Emit messages as `TfvizWarning`s of the line outside tfviz that called it.
+
+    For public functions, commands and the app alone: inside, what must be said is data. Whoever silenced another
+    function's warnings would silence the process, with all its threads.
+    """
+    for message in messages:
+        warnings.warn(message, TfvizWarning, stacklevel=_frames_inside() + 1)
+
+
+def _frames_inside() -> int:
+    """Return how many frames, from the caller's on, are of tfviz."""
+    frame: FrameType | None = sys._getframe(1)
+    count = 0
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, count = frame.f_back, count + 1
+    return count
 
 
 def one_line(error: BaseException) -> str:

@@ -122,7 +122,7 @@ def test_custom_objects(library, suffix, tmp_path):
     if library == "keras":  # tf_keras finds a class by itself where it was defined
         refused(path, r"it holds 'Own', which is not part of Keras; pass it with .*custom_objects=\{\"Own\": Own\}")
     refused(path, r"it holds 'steep', which is not", custom_objects={"Own": objects["Own"]})
-    opened = open_path(path, objects)
+    opened, _ = open_path(path, objects)
     assert isinstance(opened, pytest.importorskip(library).Model)
     assert distance(tfviz.gradient(opened, images, 1), tfviz.gradient(model, images, 1)) < 1e-6
 

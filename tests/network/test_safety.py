@@ -447,7 +447,8 @@ def test_keras_applications_are_clean(library, name, tmp_path, monkeypatch):
         warnings.simplefilter("ignore", UserWarning)  # of an initializer of TensorFlow's
         getattr(package.applications, name)(weights=None).save(tmp_path / "application.keras")
     assert (
-        tfviz.network.opening.keras_files.open_keras_file(tmp_path / "application.keras", {}, True, 10**8) == "opened"
+        tfviz.network.opening.keras_files.open_keras_file(tmp_path / "application.keras", {}, True, 10**8)[0]
+        == "opened"
     )
 
 

@@ -1,3 +1,3 @@
 """Any model becomes a `TracedNetwork`: sources, replay, rules, layers, scores."""
 
-from tfviz.network.trace import network_of, trace
+from tfviz.network.trace import network_of, open_network, trace

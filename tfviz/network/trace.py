@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tfviz.errors import TfvizError
+from tfviz.errors import TfvizError, emit_warnings
 from tfviz.limits import MAXIMUM_MODEL_BYTES
-from tfviz.network.diagnosis import check_differentiable, check_randomness, warn_about_custom_gradients, warn_about_head
+from tfviz.network.diagnosis import check_custom_gradients, check_differentiable, check_head, check_randomness
 from tfviz.network.heads import CustomScore
 from tfviz.network.layers import Shape, TokensToMap
 from tfviz.network.opening import Structure, TraceOptions, open_source
@@ -147,34 +147,43 @@ def trace(
         random=random,
         data_format=data_format,
     )
-    if not isinstance(model, TracedNetwork):
-        return _traced(model, options)
-    if options != TraceOptions():
-        raise TfvizError("this network is traced already; what trace takes must be given when its model is traced")
-    return model
+    network = open_network(model, options)
+    if network is not model:
+        emit_warnings(network.warnings)
+    return network
 
 
-def _traced(model: Any, options: TraceOptions) -> TracedNetwork:
-    """Return the network of a model, the same for one that is passed again without options."""
+def open_network(model: Any, options: TraceOptions) -> TracedNetwork:
+    """Return what `trace` does, silently: what must be said is in the `warnings` of the network.
+
+    There it is as often as `trace` says it: not if a trace is used again.
+    """
+    if isinstance(model, TracedNetwork):
+        if options != TraceOptions():
+            raise TfvizError("this network is traced already; what trace takes must be given when its model is traced")
+        return model
     with _LOCK:
         reusable = options == TraceOptions() and hasattr(model, "__weakref__")
         structure, network = _NETWORKS.get(model, (None, None)) if reusable else (None, None)
         if network is not None and structure is not None and structure.still_holds(model):
             return network.holding(model)
-        network = _opened(model, options)
-        check_differentiable(network.in_full_precision())
-        warn_about_custom_gradients(network.in_full_precision())
-        warn_about_head(network)
-        check_randomness(network)
+        network = _traced(model, options)
         if reusable:
-            _NETWORKS[model] = (Structure(model), network.without_model())
+            kept = network.without_model()
+            kept.warnings = ()
+            _NETWORKS[model] = (Structure(model), kept)
         return network
 
 
-def _opened(model: Any, options: TraceOptions) -> TracedNetwork:
-    """Return the network of a model, which knows how it is opened again."""
+def _traced(model: Any, options: TraceOptions) -> TracedNetwork:
+    """Return a model as a network that was checked, has its warnings, and knows how it is opened again."""
     shape = None if options.image_shape is None else in_own_order(options.image_shape, options.data_format)
-    network = TracedNetwork(open_source(model, replace(options, image_shape=shape)), options)
+    source = open_source(model, replace(options, image_shape=shape))
+    network = TracedNetwork(source, options)
     path = Path(model).absolute() if isinstance(model, str | os.PathLike) else None
     network.reopening = Reopening(partial(trace, **vars(options)), path)
+    full = network.in_full_precision()
+    check_differentiable(full)
+    warnings = [*source.warnings, *network.inputs.warnings, *check_custom_gradients(full), *check_head(network)]
+    network.warnings = (*warnings, *check_randomness(network))
     return network

@@ -1,14 +1,13 @@
-"""A replay follows the primitives and ignores a model's own custom gradients; this says so where it matters."""
+"""A replay follows the primitives and ignores a model's own custom gradients; where it matters, that is said."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
-from tfviz.errors import TfvizWarning, one_line
+from tfviz.errors import one_line
 from tfviz.network.program import (
     Step,
     Value,
@@ -52,8 +51,8 @@ def _types_between(arguments: list[Value], result: Value) -> set[str]:
     return types
 
 
-def warn_about_custom_gradients(network: TracedNetwork) -> None:
-    """Warn, naming the operations, where a custom gradient of the model differs from the gradient of its primitives.
+def check_custom_gradients(network: TracedNetwork) -> list[str]:
+    """Return a warning, naming the operations, where a custom gradient differs from the gradient of its primitives.
 
     TensorFlow's own tags (SiLU) agree with their primitives; a straight-through estimator does not. Compared is the
     gradient of a random sum of the outputs, for one random image.
@@ -62,22 +61,17 @@ def warn_about_custom_gradients(network: TracedNetwork) -> None:
     lost = sorted({_layer_of(name) for name, tag in tagged.items() if not has_gradient(tag)})
     if lost:
         rounded = ", and what is rounded passes them straight through" if network.running.straight_through else ""
-        warnings.warn(
-            f"the model defines a gradient of its own in {', '.join(lost)}, which was not saved with it: its gradients "
-            f"are those of the operations themselves{rounded}",
-            TfvizWarning,
-            stacklevel=3,
-        )
-    if not tagged or lost:
-        return
-    names = ", ".join(sorted(set(map(_layer_of, tagged))))
-    if found := _compared(network):
-        warnings.warn(
-            f"the model defines a gradient of its own in {names}, which tfviz does not follow: its gradients are those "
-            f"of the operations themselves{found}",
-            TfvizWarning,
-            stacklevel=3,
-        )
+        return [_said(lost, "was not saved with it", rounded)]
+    difference = _compared(network) if tagged else ""
+    names = sorted(set(map(_layer_of, tagged)))
+    return [_said(names, "tfviz does not follow", difference)] if difference else []
+
+
+def _said(names: list[str], why: str, how: str) -> str:
+    return (
+        f"the model defines a gradient of its own in {', '.join(names)}, which {why}: its gradients are those of the "
+        f"operations themselves{how}"
+    )
 
 
 def _compared(network: TracedNetwork) -> str:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import defaultdict
 from collections.abc import Iterable
 
-from tfviz.errors import TfvizWarning, UnsupportedModelError
+from tfviz.errors import UnsupportedModelError
 from tfviz.network.opening import OFF
 from tfviz.network.program import Step
 from tfviz.network.rewriting import AT_REST, FLIPS, Found, find_batch_statistics, find_draws
 from tfviz.network.traced import TracedNetwork
 
 RANDOM, SHARED = "random numbers, drawn in", "statistics of the whole batch, taken in"
+IN_DECODING = "while it decodes images: what is explained is one draw, and no other run sees it"
+IN_PROGRAM = "a map is that of one draw, which may move the picture, and of a place in the batch"
 WAY_OUT = "an ExportArchive endpoint that calls the model with training=False"
 
 
-def check_randomness(network: TracedNetwork) -> None:
-    """Warn, by layer and operation, where the score is that of a random draw or follows from the whole batch.
+def check_randomness(network: TracedNetwork) -> list[str]:
+    """Return warnings, by layer and operation, where the score is that of a random draw or follows the whole batch.
 
     Raises `UnsupportedModelError` where `trace` was told to remove that.
     """
@@ -31,17 +32,15 @@ def check_randomness(network: TracedNetwork) -> None:
             f"random is 'off', but the program does not show what it would be without "
             f"{RANDOM if drawn or decoded else SHARED} {drawn or decoded or shared}; without them is {WAY_OUT}"
         )
+    said = []
     if decoded:
-        _warn(f"{RANDOM} {decoded}, while it decodes images: what is explained is one draw, and no other run sees it")
+        said.append(f"{RANDOM} {decoded}, {IN_DECODING}")
     if drawn:
-        _warn(f"{RANDOM} {drawn}: a map is that of one draw, which may move the picture, and of a place in the batch")
+        said.append(f"{RANDOM} {drawn}: {IN_PROGRAM}")
     if shared:
-        _warn(f"{SHARED} {shared}: an image's map changes with the images beside it")
-
-
-def _warn(said: str) -> None:
+        said.append(f"{SHARED} {shared}: an image's map changes with the images beside it")
     way_out = f"trace(model, random='off') (--random off) does without them where it can, and so does {WAY_OUT}"
-    warnings.warn(f"the score depends on {said}; {way_out}", TfvizWarning, stacklevel=4)
+    return [f"the score depends on {each}; {way_out}" for each in said]
 
 
 def _named(network: TracedNetwork, found: Iterable[Found]) -> str:

@@ -26,8 +26,8 @@ def open_path(
     *,
     safe_mode: bool = True,
     maximum_bytes: int = MAXIMUM_MODEL_BYTES,
-) -> Any:
-    """Return the model in a file or folder.
+) -> tuple[Any, list[str]]:
+    """Return the model in a file or folder, and what must be said of it.
 
     custom_objects: the user's own layers and functions in a Keras file, by their names. safe_mode: whether to refuse a
     file that does more than hold a network. maximum_bytes: what a Keras file may unpack to, see `sizes`.

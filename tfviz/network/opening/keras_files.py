@@ -26,7 +26,7 @@ from tfviz.network.opening.configuration import find_in_configuration
 from tfviz.network.opening.library import Library
 from tfviz.network.opening.links import find_links, find_links_in_zip
 from tfviz.network.opening.sizes import CONFIGURATIONS, check_weights_size, check_zip, read_json
-from tfviz.network.opening.trust import TRUST, Finding, Missing, quoted, refuse, warn
+from tfviz.network.opening.trust import TRUST, Finding, Missing, quoted, refuse, risks
 
 # Messages of Keras 3 and tf_keras about a class or function of the user's that they were not given.
 MISSING_OBJECT = re.compile(
@@ -55,8 +55,8 @@ class KerasFile:
 
 def open_keras_file(
     path: Path, custom_objects: Mapping[str, Any], safe_mode: bool, maximum_bytes: int = MAXIMUM_MODEL_BYTES
-) -> Any:
-    """Return the model in a .keras or .h5 file.
+) -> tuple[Any, list[str]]:
+    """Return the model in a .keras or .h5 file, and what must be said of it.
 
     Raises `UnsafeModelError` for what `find_in_configuration` finds in it, or Keras refuses for safety;
     `UnsupportedModelError` for another reason, such as more than `maximum_bytes`, see `sizes`. A file of Keras 2 that
@@ -118,8 +118,10 @@ def _read_hdf5(path: Path, maximum_bytes: int) -> Contents:
         return written, file.attrs.get("keras_version", ""), list(find_links(file))
 
 
-def _load(file: KerasFile, package: ModuleType, custom_objects: Mapping[str, Any], safe_mode: bool) -> Any:
-    """Return the model as a Keras, `keras` or `tf_keras`, builds it."""
+def _load(
+    file: KerasFile, package: ModuleType, custom_objects: Mapping[str, Any], safe_mode: bool
+) -> tuple[Any, list[str]]:
+    """Return the model as a Keras, `keras` or `tf_keras`, builds it, and what must be said of it."""
     found = [*file.links, *find_in_configuration(file.configuration, Library(package, custom_objects))]
     missing = [each for each in found if isinstance(each, Missing)]
     if safe_mode:
@@ -135,8 +137,7 @@ def _load(file: KerasFile, package: ModuleType, custom_objects: Mapping[str, Any
             reason = one_line(error).rstrip(".")
             raise UnsafeModelError(f"{str(file.path)!r} is not opened: Keras says {reason}. {TRUST}") from error
         raise UnsupportedModelError(_why_not_loaded(file, package, error)) from error
-    warn(repr(str(file.path)), found)
-    return model
+    return model, risks(repr(str(file.path)), found)
 
 
 def _why_not_loaded(file: KerasFile, package: ModuleType, error: Exception) -> str:

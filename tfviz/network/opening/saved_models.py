@@ -15,14 +15,14 @@ import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError, one_line
 from tfviz.network.opening.saved_graphs import decode, find_in_graph
-from tfviz.network.opening.trust import refuse, warn
+from tfviz.network.opening.trust import refuse, risks
 
 SAVED_MODEL = "saved_model.pb"
 UNKNOWN_OPERATION = re.compile(r"Op type not registered '([^']+)'")
 
 
-def open_saved_model(path: Path, safe_mode: bool) -> Any:
-    """Return the object that `tf.saved_model.load` makes of a folder.
+def open_saved_model(path: Path, safe_mode: bool) -> tuple[Any, list[str]]:
+    """Return what `tf.saved_model.load` makes of a folder, and what must be said of it.
 
     Raises `UnsafeModelError` if loading it would do more than arithmetic with the folder's own files, or
     `UnsupportedModelError` if it cannot be loaded.
@@ -38,8 +38,7 @@ def open_saved_model(path: Path, safe_mode: bool) -> Any:
         model = tf.saved_model.load(str(path))
     except Exception as error:
         raise UnsupportedModelError(f"cannot open {str(path)!r}: {_why_not_loaded(path, error)}") from error
-    warn(repr(str(path)), findings)
-    return model
+    return model, risks(repr(str(path)), findings)
 
 
 def read_saved_model(folder: Path) -> Any:

@@ -10,7 +10,7 @@ computing is refused before it runs.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from tfviz.network.opening.files import KINDS, open_path
 from tfviz.network.opening.keras_models import input_name, is_keras_model, output_names, trace_keras
 from tfviz.network.opening.python_functions import check_python_is_here
 from tfviz.network.opening.trace_options import TraceOptions
-from tfviz.network.opening.trust import refuse, warn
+from tfviz.network.opening.trust import refuse, risks
 from tfviz.network.program import Value, is_encoded, is_image
 
 
@@ -35,7 +35,7 @@ class Source:
     name: that of the model or of its file. signature: the one of a SavedModel that was taken.
     A traced function does not keep its variables alive, so whoever holds the source holds `model`. structure: how its
     outputs are nested, None if a SavedModel's dictionary holds just one. outputs: what they are called. alias: what
-    a Keras model calls its one input.
+    a Keras model calls its one input. warnings: what must be said of the model.
     """
 
     function: Any
@@ -45,6 +45,7 @@ class Source:
     outputs: list[str]
     alias: str | None = None
     signature: str | None = None
+    warnings: Sequence[str] = ()
 
     @property
     def arguments(self) -> list[str]:
@@ -65,17 +66,18 @@ def open_source(model: Any, options: TraceOptions) -> Source:
     if isinstance(model, str | os.PathLike):
         path = Path(model)
         limits: dict[str, Any] = {"safe_mode": options.safe_mode, "maximum_bytes": options.maximum_model_bytes}
-        source = _source_of(open_path(path, options.custom_objects, **limits), options)
+        loaded, warnings = open_path(path, options.custom_objects, **limits)
+        source = _source_of(loaded, options)
         # Of a Keras file the configuration was checked; what else it does is in layers of the user's.
         if source.signature is not None:
-            _check_signature(source, repr(str(path)), options.safe_mode)
-        return replace(source, name=path.stem)
+            warnings = [*warnings, *_check_signature(source, repr(str(path)), options.safe_mode)]
+        return replace(source, name=path.stem, warnings=warnings)
     if options.custom_objects is not None:
         raise UnsupportedModelError("custom_objects are for loading a .keras or .h5 file; this model is loaded already")
     source = _source_of(model, options)
     if source.signature is not None:
-        _check_signature(source, "the SavedModel", options.safe_mode)
-    elif not options.safe_mode:
+        return replace(source, warnings=_check_signature(source, "the SavedModel", options.safe_mode))
+    if not options.safe_mode:
         raise UnsupportedModelError("safe_mode is for files and SavedModels; this model is neither")
     return source
 
@@ -111,13 +113,14 @@ def _check_inputs(signature: str, function: Any) -> None:
         )
 
 
-def _check_signature(source: Source, place: str, safe_mode: bool) -> None:
-    """Refuse a signature whose operations reach out of the network, or warn if they may."""
-    if findings := list(effects_of_traced(source.function)):
-        if safe_mode:
-            refuse(place, findings)
+def _check_signature(source: Source, place: str, safe_mode: bool) -> list[str]:
+    """Refuse a signature whose operations reach out of the network, or return what must be said if they may."""
+    findings = list(effects_of_traced(source.function))
+    if findings and safe_mode:
+        refuse(place, findings)
+    if findings:
         check_python_is_here(source.function, place)
-        warn(place, findings)
+    return risks(place, findings)
 
 
 def _find_signature(model: Any, name: str | None) -> tuple[str, Any]:

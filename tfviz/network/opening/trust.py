@@ -1,4 +1,4 @@
-"""What a file holds beside plain data and arithmetic: it is refused or, with `safe_mode=False`, warned about.
+"""What a file holds beside plain data and arithmetic: it is refused or, with `safe_mode=False`, said.
 
 `configuration`, `links`, `saved_graphs` and `effects` gather it as data; here it becomes one message. All that a file
 says is quoted in it with escapes and not at any length. What a user may have meant to pass (`Missing`) is not a reason
@@ -8,12 +8,11 @@ to refuse: those who open the file ask for it by name.
 from __future__ import annotations
 
 import reprlib
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tfviz.errors import TfvizWarning, UnsafeModelError
+from tfviz.errors import UnsafeModelError
 
 _QUOTING = reprlib.Repr()
 _QUOTING.maxstring = _QUOTING.maxother = 100
@@ -55,14 +54,11 @@ def refuse(place: str, findings: Sequence[Finding], advice: str = TRUST) -> None
         raise UnsafeModelError(f"{place} is not opened: it holds {_listed(findings)}. {advice}")
 
 
-def warn(place: str, findings: Sequence[Finding | Missing]) -> None:
-    """Say what was opened all the same."""
-    if findings:
-        warnings.warn(
-            f"{place} was opened with safe_mode=False, so it may do all that you may: it holds {_listed(findings)}",
-            TfvizWarning,
-            stacklevel=2,
-        )
+def risks(place: str, findings: Sequence[Finding | Missing]) -> list[str]:
+    """Return what must be said of what was opened all the same, a message or none."""
+    if not findings:
+        return []
+    return [f"{place} was opened with safe_mode=False, so it may do all that you may: it holds {_listed(findings)}"]
 
 
 def quoted(text: Any) -> str:

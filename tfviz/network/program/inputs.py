@@ -9,7 +9,7 @@ replayed with floats.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -49,7 +49,7 @@ class Inputs:
     name: the input that is, or holds, the image. image: its value; after decoding, if it is encoded. extra_inputs: the
     inputs that are held fixed, by name. alias: what a Keras model calls its one input. program: what runs from the
     image on. decoding: None if images are numbers. data_format: how the model itself takes its images; `image` is
-    (N, H, W, C).
+    (N, H, W, C). warnings: what must be said of that.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Inputs:
     decoding: Decoding | None = None
     alias: str | None = None
     data_format: DataFormat = DataFormat.CHANNELS_LAST
+    warnings: Sequence[str] = ()
 
     @cached_property
     def specs(self) -> dict[str, tf.TensorSpec]:

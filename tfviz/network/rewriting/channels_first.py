@@ -6,7 +6,6 @@ A transposition is put in front of the program, so that all that follows, from l
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,7 +13,6 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.data_format import MOST_CHANNELS, DataFormat
-from tfviz.errors import TfvizWarning
 from tfviz.network.geometry import POINTWISE
 from tfviz.network.program import SHAPES, Boundary, Inputs, Program, Step, Value
 
@@ -23,32 +21,29 @@ TO_LAST, TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 LAST, FIRST = DataFormat.CHANNELS_LAST, DataFormat.CHANNELS_FIRST
 
 
-def find_data_format(program: Program, image: Value) -> DataFormat:
-    """Return how a program takes its images.
+def find_data_format(program: Program, image: Value) -> tuple[DataFormat, list[str]]:
+    """Return how a program takes its images, and a warning where their shape alone speaks for another way.
 
     Channels come first where the image's first axis may be those of an image and its last may not, and what it is used
     for, once its numbers are prepared, wants it so: a transposition to channels last, or an operation whose own format
-    is `NCHW`, or whatever makes of it what has its height and width where those stand with channels last. Warns where
-    the shape alone speaks for it.
+    is `NCHW`, or whatever makes of it what has its height and width where those stand with channels last.
     """
     _, channels, height, width = image.shape
     if channels is None or width in IMAGE_CHANNELS:
-        return LAST
+        return LAST, []
     found = set(_wanted(program, image))
     is_open = height is None and width is None
     is_of_few = channels in IMAGE_CHANNELS or is_open or bool(height and width and channels < min(height, width))
     if found == {FIRST} and is_of_few:
-        return FIRST
+        return FIRST, []
     looks_first = channels in IMAGE_CHANNELS and (width is None or width > MOST_CHANNELS)
-    if LAST not in found and (looks_first or (is_open and channels <= MOST_CHANNELS)):
-        warnings.warn(
-            f"the model takes images of the shape {tuple(image.shape[1:])}, which are taken for images of height "
-            f"{channels}, as nothing in it says that channels come first: if they do, say data_format='channels_first' "
-            "(--data-format)",
-            TfvizWarning,
-            stacklevel=5,
-        )
-    return LAST
+    if LAST in found or not (looks_first or (is_open and channels <= MOST_CHANNELS)):
+        return LAST, []
+    return LAST, [
+        f"the model takes images of the shape {tuple(image.shape[1:])}, which are taken for images of height "
+        f"{channels}, as nothing in it says that channels come first: if they do, say data_format='channels_first' "
+        "(--data-format)"
+    ]
 
 
 def with_channels_last(inputs: Inputs, chosen: str | None) -> Inputs:
@@ -56,9 +51,11 @@ def with_channels_last(inputs: Inputs, chosen: str | None) -> Inputs:
 
     chosen: the format in which it takes images, None for the one that the program shows.
     """
-    data_format = DataFormat(chosen) if chosen else find_data_format(inputs.program, inputs.image)
+    data_format, warnings = (
+        find_data_format(inputs.program, inputs.image) if chosen is None else (DataFormat(chosen), [])
+    )
     if data_format is LAST:
-        return inputs
+        return replace(inputs, warnings=warnings)
     own, decoding = inputs.image, inputs.decoding
     image = Value(tf.TensorShape([own.shape[axis] for axis in TO_LAST]), own.dtype)
     if decoding is not None:

@@ -32,7 +32,10 @@ class TracedNetwork(Reopened):
     given back, `channels_last`, (N, H, W, C), or `channels_first`, (N, C, H, W). head: what the scores come from, see
     `Head.kind`. inputs, outputs: what it takes and gives. running: how it is run, see `trace`. compiled: the functions
     used last; lock: held while one is compiled. needed_bytes: what an image of a shape takes, where it was measured.
+    warnings: what must be said of it, until its trace is used again.
     """
+
+    warnings: tuple[str, ...] = ()
 
     def __init__(self, source: Source, options: TraceOptions) -> None:
         self.name = printable(source.name)
