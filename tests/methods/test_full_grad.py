@@ -298,7 +298,8 @@ def test_a_clip_that_holds_has_a_place():
 
 def test_the_maps_share_their_passes_with_others():
     model = model_of("functional")
-    together = run_methods(model, {"full_grad": {}, "gradient": {}, "grad_cam": {}, "guided_backprop": {}}, IMAGES, 2)
+    chosen = {"full_grad": {}, "gradient": {}, "grad_cam": {}, "guided_backprop": {}}
+    together = run_methods(tfviz.trace(model), chosen, IMAGES, 2)
     np.testing.assert_allclose(together.maps["full_grad"], full_grad(model, IMAGES, 2), rtol=1e-4)
     np.testing.assert_allclose(together.maps["gradient"], tfviz.gradient(model, IMAGES, 2), rtol=1e-4, atol=1e-8)
     np.testing.assert_allclose(together.maps["grad_cam"], tfviz.grad_cam(model, IMAGES, 2), rtol=1e-4, atol=1e-8)

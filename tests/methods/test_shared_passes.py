@@ -259,7 +259,7 @@ def test_more_targets_than_one_function_holds():
 def test_given_targets_of_every_image():
     model = model_of("functional")
     chosen = {"gradient": {}, "rise": QUICK["rise"]}
-    found = run_methods(model, chosen, IMAGES_OF_TWO_SIGNS, columns=Columns((4, 1)), batch_size=2)
+    found = run_methods(tfviz.trace(model), chosen, IMAGES_OF_TWO_SIGNS, columns=Columns((4, 1)), batch_size=2)
     assert found.targets.tolist() == [4, 1] * 3
     assert distance(found.maps["gradient"][1::2], tfviz.gradient(model, IMAGES_OF_TWO_SIGNS, 1)) < 1e-6
     assert distance(found.maps["rise"][::2], tfviz.rise(model, IMAGES_OF_TWO_SIGNS, 4, masks=4)) < 1e-5

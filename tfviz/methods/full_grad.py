@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfviz.errors import TfvizError, TfvizWarning
+from tfviz.errors import TfvizError, emit_warnings
 from tfviz.methods.engine import Loop, at_image_size, batch_specs, method, placement_of
 from tfviz.methods.gradients import ONE_PASS
 from tfviz.methods.noise import SAMPLING, over_noise
@@ -87,7 +86,7 @@ def full_grad_decomposition(model: Any, images: Any, targets: Any = None, *, bat
         check_scores(network, batch, np.isfinite(found[-1]["scores"]), done)
         done += len(batch.images)
     decomposition = Decomposition(**tf.nest.map_structure(lambda *parts: np.concatenate(parts), *found))
-    _check(network, decomposition)
+    emit_warnings(_check(network, decomposition))
     return decomposition
 
 
@@ -212,8 +211,8 @@ def _sum_of_products(images: tf.Tensor, tensor: tf.Tensor, gradient: tf.Tensor) 
     return tf.reduce_sum(tf.reshape(products, [tf.shape(images)[0], -1]), axis=1)
 
 
-def _check(network: TracedNetwork, decomposition: Decomposition) -> None:
-    """Raise where a term is not finite; warn where the terms are not the score, and say why."""
+def _check(network: TracedNetwork, decomposition: Decomposition) -> list[str]:
+    """Raise where a term is not finite; return a warning where the terms are not the score, and why."""
     terms, errors = decomposition._terms, decomposition.completeness_error
     finite = np.isfinite(terms).all(axis=0)
     if not finite.all():
@@ -223,7 +222,7 @@ def _check(network: TracedNetwork, decomposition: Decomposition) -> None:
             "there (common with float16; trace the float32 model)"
         )
     if errors.max() <= TOLERANCE:
-        return
+        return []
     worst = int(np.argmax(errors))
     size, score = np.abs(terms[:, worst]).sum(), decomposition.scores[worst]
     reason = (
@@ -232,9 +231,7 @@ def _check(network: TracedNetwork, decomposition: Decomposition) -> None:
     )
     if abs(score - terms[:, worst].sum()) <= ROUNDING * size:
         reason = f"their sizes add up to {size:.3g} where the score is {score:.3g}, which float32 cannot resolve"
-    warnings.warn(
+    return [
         f"the terms of {(errors > TOLERANCE).sum()} of {errors.size} scores do not add up, those of image {worst} "
-        f"miss it by {errors[worst]:.2%}: {reason}",
-        TfvizWarning,
-        stacklevel=3,
-    )
+        f"miss it by {errors[worst]:.2%}: {reason}"
+    ]

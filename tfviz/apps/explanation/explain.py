@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfviz.apps.explanation.explanation import Explanation
-from tfviz.errors import InvalidTargetsError
+from tfviz.errors import InvalidTargetsError, emit_warnings
 from tfviz.methods import choose_methods, run_methods
-from tfviz.methods.engine import LAYER, NO_COLUMNS, Columns, best_classes
+from tfviz.methods.engine import LAYER, NO_COLUMNS, best_classes
 from tfviz.network import trace
-from tfviz.network.traced import TracedNetwork
 
 
 def explain(
@@ -56,14 +55,8 @@ def explain(
     columns = NO_COLUMNS if top is None else best_classes(network, top)
     chosen = choose_methods(methods, None if layer is None else {LAYER: layer}, options)
     found = run_methods(network, chosen, images, targets, columns=columns, batch_size=batch_size, kind=Explanation)
+    emit_warnings(found.warnings)
     if found.origin is not None and isinstance(model, str | os.PathLike):
         # Of a model that was opened here, nothing is left for later.
         found.origin.remember()
     return found
-
-
-def explain_columns(
-    network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]], images: Any, columns: Columns, batch_size: int
-) -> Explanation:
-    """Return what `explain` does, of the `chosen` methods and `columns` of targets as `run_methods` takes them."""
-    return run_methods(network, chosen, images, columns=columns, batch_size=batch_size, kind=Explanation)

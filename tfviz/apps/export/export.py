@@ -19,7 +19,7 @@ from tfviz.errors import TfvizError, TfvizWarning, UnsupportedModelError
 from tfviz.methods import choose_methods
 from tfviz.methods.engine import LAYER
 from tfviz.network import trace
-from tfviz.network.diagnosis import objection_to
+from tfviz.network.diagnosis import objections_to
 from tfviz.network.traced import TracedNetwork
 
 
@@ -94,8 +94,8 @@ def export(
     chosen = choose_methods(methods, None if layer is None else {LAYER: layer}, options)
     path = Path(model).resolve() if isinstance(model, str | os.PathLike) else None
     exported = prepare(network, chosen, decoder, batch_size, path)
-    if decoder is not None and (objection := objection_to(network, *decoder.preprocessing.pixel_range)):
-        exported.manifest["warnings"].insert(0, objection)
+    if decoder is not None:
+        exported.manifest["warnings"][:0] = objections_to(network, *decoder.preprocessing.pixel_range)
     for message in exported.manifest["warnings"]:
         warnings.warn(message, TfvizWarning, stacklevel=2)
     write(exported, folder, overwrite=overwrite)

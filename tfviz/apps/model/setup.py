@@ -36,7 +36,7 @@ from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizWarning, 
 from tfviz.limits import MAXIMUM_IMAGE_BYTES
 from tfviz.model_options import ModelOptions
 from tfviz.network import trace
-from tfviz.network.diagnosis import objection_to
+from tfviz.network.diagnosis import objections_to
 from tfviz.network.traced import TracedNetwork
 
 ASSUMED_PREPROCESSING = "0..255"
@@ -225,8 +225,8 @@ def _preprocessing(
         )
     elif dtype.is_integer and white <= 1:
         said.append(f"the network takes {dtype.name} images, but white is {white:g} by --preprocess {name}")
-    elif objection := objection_to(network, *found.pixel_range):
-        said.append(objection)
+    else:
+        said += objections_to(network, *found.pixel_range)
     return found, tuple(said)
 
 

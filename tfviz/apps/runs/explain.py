@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.apps.explanation import Explanation, explain_columns
+from tfviz.apps.explanation import Explanation
 from tfviz.apps.files import file_names
 from tfviz.apps.model import Sample, Setup, with_baselines
 from tfviz.apps.runs.colors import find_color_statistics
@@ -19,11 +18,11 @@ from tfviz.errors import (
     InvalidImagesError,
     RuleError,
     TfvizError,
-    TfvizWarning,
     UnknownLayerError,
     UnsupportedModelError,
+    emit_warnings,
 )
-from tfviz.methods import METHODS, choose_methods, class_visualization, compile_methods, plan_methods
+from tfviz.methods import METHODS, choose_methods, class_visualization, compile_methods, plan_methods, run_methods
 from tfviz.methods.engine import LAYER, ON_HOST, Columns, best_classes
 from tfviz.network.passes import check_rules
 from tfviz.network.traced import TracedNetwork
@@ -88,8 +87,7 @@ class Run:
             self._columns = best_classes(setup.network, request.top)
         self._per_image = self._columns.count
         said = [*left_out, *compile_methods(setup.network, self._methods, self._columns.width).warnings]
-        for message in said:
-            warnings.warn(message, TfvizWarning, stacklevel=2)
+        emit_warnings(said)
         self.outcome.warnings += [*setup.warnings, *said]
 
     def explain_files(self, paths: Sequence[Path]) -> None:
@@ -151,12 +149,15 @@ class Run:
         if len(sizes) > 1:
             raise InvalidImagesError(f"images of {len(sizes)} sizes cannot be explained together")
         inputs = np.stack([sample.input for sample in samples])
-        with warnings.catch_warnings():
-            # What there is to say of the network was said before, and empty maps are reported by the name of the file.
-            warnings.simplefilter("ignore", TfvizWarning)
-            explanation = explain_columns(
-                self._setup.network, self._methods, inputs, self._columns, self._request.batch_size
-            )
+        # Its warnings are left out: those of the network were said before, and empty maps are reported by their files.
+        explanation = run_methods(
+            self._setup.network,
+            self._methods,
+            inputs,
+            columns=self._columns,
+            batch_size=self._request.batch_size,
+            kind=Explanation,
+        )
         return explanation, self._setup.class_scores(explanation.logits[:: self._per_image])
 
     def _class_pictures(self, targets: NDArray[Any]) -> NDArray[np.uint8]:

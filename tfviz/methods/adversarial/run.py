@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
@@ -10,20 +9,19 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning
+from tfviz.errors import InvalidImagesError, TfvizError, emit_warnings
 from tfviz.methods.adversarial.ascent import WHITE, Attack, Bounds, compile_attack, start
 from tfviz.methods.adversarial.decision import check_decides, has_labels
 from tfviz.methods.engine import (
+    about_narrow,
     check_pixel_range,
     name_images,
     narrow_images,
     number,
-    warn_of_narrow,
-    warn_of_pixel_range,
     whole,
 )
 from tfviz.network.batches import PREDICTED, Batch
-from tfviz.network.diagnosis import check_scores, check_weights
+from tfviz.network.diagnosis import check_scores, check_weights, objections_to
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
 
@@ -105,7 +103,10 @@ def run(
     given: Iterable[Batch],
     pixel_range: tuple[Any, Any],
 ) -> Adversarial:
-    """Attack the images of every batch; what is wrong with one of them is said before the first is attacked."""
+    """Attack the images of every batch, for the public functions, whose warnings it emits.
+
+    What is wrong with one of the images is said before the first is attacked.
+    """
     check_decides(network, attack.name)
     network.check_image_alone()
     prepared: list[tuple[Bounds, np.ndarray]] = []
@@ -114,7 +115,7 @@ def run(
         images = batch.images
         colors = check_pixel_range(pixel_range, images.shape[3])
         if not prepared:
-            warn_of_pixel_range(network, *colors)
+            emit_warnings(objections_to(network, *colors))
         _check_inside(images, *colors, count)
         narrow += [count + index for index in narrow_images(images, *colors)]
         logits = network.in_channels_last().logits(images, batch_size=len(images))
@@ -122,13 +123,13 @@ def run(
         classes = np.where(batch.targets == PREDICTED, network.head.predicted(logits), batch.targets)
         prepared.append((limits.bounds(images, classes, *colors), logits))
         count += len(images)
-    warn_of_narrow(narrow, pixel_range, stacklevel=4)
+    emit_warnings(about_narrow(narrow, pixel_range))
     found = [_run_batch(network, attack, limits, *batch) for batch in prepared]
     joined = {
         field.name: np.concatenate([getattr(part, field.name) for part in found]) for field in fields(Adversarial)
     }
     result = Adversarial(**joined)
-    _warn_of_failures(result, attack, limits, has_labels(network.head))
+    emit_warnings(_about_failures(result, attack, limits, has_labels(network.head)))
     return result
 
 
@@ -173,14 +174,11 @@ def _check_inside(images: np.ndarray, low: np.ndarray, high: np.ndarray, first: 
         )
 
 
-def _warn_of_failures(result: Adversarial, attack: Attack, limits: Limits, are_labels: bool) -> None:
+def _about_failures(result: Adversarial, attack: Attack, limits: Limits, are_labels: bool) -> list[str]:
     failed = np.flatnonzero(~result.success)
-    if failed.size:
-        of_classes, of_labels = ("reach the", "switch on the") if attack.towards else ("leave the", "switch off the")
-        aim = f"{of_labels} label" if are_labels else f"{of_classes} class"
-        warnings.warn(
-            f"{attack.name} did not {aim} of image {name_images(failed)} in {limits.iterations} steps "
-            "(success is False there)",
-            TfvizWarning,
-            stacklevel=4,
-        )
+    if not failed.size:
+        return []
+    of_classes, of_labels = ("reach the", "switch on the") if attack.towards else ("leave the", "switch off the")
+    aim = f"{of_labels} label" if are_labels else f"{of_classes} class"
+    images = name_images(failed)
+    return [f"{attack.name} did not {aim} of image {images} in {limits.iterations} steps (success is False there)"]

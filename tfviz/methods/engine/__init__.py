@@ -6,9 +6,8 @@ from tfviz.methods.engine.choosing import choose_methods
 from tfviz.methods.engine.compiled import batch_specs, compile_methods
 from tfviz.methods.engine.decorator import method
 from tfviz.methods.engine.explainer import Explainer, run_methods
-from tfviz.methods.engine.image_ranges import warn_of_pixel_range
 from tfviz.methods.engine.loop import Diagnosed, Loop, each_repeated, joined, split
-from tfviz.methods.engine.pixels import check_pixel_range, narrow_images, warn_of_narrow
+from tfviz.methods.engine.pixels import about_narrow, check_pixel_range, narrow_images
 from tfviz.methods.engine.placing import PLACING, Convention, at_image_size, placed, placed_if, placement_of
 from tfviz.methods.engine.planning import Run, plan_methods
 from tfviz.methods.engine.precision_error import PRECISION_ERROR

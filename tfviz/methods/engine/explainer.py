@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 
-from tfviz.errors import TfvizWarning
+from tfviz.errors import emit_warnings
 from tfviz.methods.engine.batching import run_batches
 from tfviz.methods.engine.planning import plan_methods
 from tfviz.methods.engine.registry import find_method
@@ -62,13 +61,13 @@ def run_method(
     # Then the scores of all other classes need not be known.
     maps_alone = targets is not None and network.running.last_layer is not None
     found = run_batches(network, chosen, images, targets, batch_size=batch_size, maps_alone=maps_alone)
-    _warn(found.warnings)
+    emit_warnings(found.warnings)
     maps = _in_format(network, found.arrays["maps"])
     return maps[method] if method in maps else {found.compiled.layers[key]: values for key, values in maps.items()}
 
 
 def run_methods(
-    model: Any,
+    network: TracedNetwork,
     chosen: Mapping[str, Mapping[str, Any]],
     images: Any,
     targets: Any = None,
@@ -79,12 +78,12 @@ def run_methods(
 ) -> Kind:
     """Run the `chosen` methods over all images in batches; with `columns`, for several targets of each, in turn.
 
+    What must be said of the results is in their `warnings`, and is not emitted.
+
     Of a network in a reduced precision, they run on the first image in float32, too, and the difference is among the
     diagnostics. Raises `InvalidImagesError` where the network itself refuses the images, such as too small ones.
     """
-    network = trace(model)
     found = run_batches(network, chosen, images, targets, columns=columns, batch_size=batch_size, compared=True)
-    _warn(found.warnings)
     arrays = {**found.arrays, "maps": _in_format(network, found.arrays["maps"])}
     arrays["images"] = network.data_format.from_last(arrays["images"])
     return kind(
@@ -105,8 +104,3 @@ def _in_format(network: TracedNetwork, maps: Mapping[str, np.ndarray]) -> dict[s
     """Return results by name, the attributions (N, H, W, C) among them as the network's data format has them."""
     attributions = {name: network.data_format.from_last(each) for name, each in maps.items() if each.ndim == 4}
     return {**maps, **attributions}
-
-
-def _warn(said: Sequence[str]) -> None:
-    for message in said:
-        warnings.warn(message, TfvizWarning, stacklevel=4)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
-from tfviz.errors import TfvizWarning
 from tfviz.methods.engine.checks import name_images
-from tfviz.network.diagnosis import ADVICE, ExpectedRange, objection_to
-from tfviz.network.traced import TracedNetwork
+from tfviz.network.diagnosis import ADVICE, ExpectedRange
 
 ONE, MANY = 1.0, 50.0
 """What pictures of 0..1 keep within, and pictures of 0..255 go beyond."""
@@ -62,12 +59,6 @@ class ImageRanges:
                 "prepare all images alike"
             )
         return tuple(said)
-
-
-def warn_of_pixel_range(network: TracedNetwork, black: np.ndarray, white: np.ndarray) -> None:
-    """Warn where black and white, numbers (C,), cannot be what a network expects."""
-    if objection := objection_to(network, black, white):
-        warnings.warn(objection, TfvizWarning, stacklevel=4)
 
 
 def _is_unexpected(expected: ExpectedRange, image: np.ndarray, low: float, high: float) -> bool:

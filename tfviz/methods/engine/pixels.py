@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tfviz.errors import InvalidImagesError, TfvizWarning
+from tfviz.errors import InvalidImagesError
 from tfviz.methods.engine.checks import name_images
 
 NARROW = 0.01
@@ -40,14 +39,12 @@ def narrow_images(images: np.ndarray, low: np.ndarray, high: np.ndarray) -> list
     return [int(row) for row in np.flatnonzero(fills_little & (~is_plain | (shares.max(axis=axes) < NARROW)))]
 
 
-def warn_of_narrow(rows: Sequence[int], pixel_range: tuple[Any, Any], *, stacklevel: int) -> None:
-    """Warn of the images in those rows, see `narrow_images`: their range seems to be another one."""
-    if rows:
-        black, white = (np.asarray(end, np.float32).tolist() for end in pixel_range)
-        images = name_images(np.array(rows))
-        warnings.warn(
-            f"less than {NARROW:.0%} of pixel_range ({black}, {white}) is filled by image {images}: "
-            "black and white are said of another range than it seems to be in; expected (0, 1) for numbers from 0 to 1",
-            TfvizWarning,
-            stacklevel=stacklevel,
-        )
+def about_narrow(rows: Sequence[int], pixel_range: tuple[Any, Any]) -> list[str]:
+    """Return what must be said of the images in those rows, see `narrow_images`: their range seems to be another."""
+    if not rows:
+        return []
+    black, white = (np.asarray(end, np.float32).tolist() for end in pixel_range)
+    return [
+        f"less than {NARROW:.0%} of pixel_range ({black}, {white}) is filled by image {name_images(np.array(rows))}: "
+        "black and white are said of another range than it seems to be in; expected (0, 1) for numbers from 0 to 1"
+    ]

@@ -24,7 +24,7 @@ class Results:
     where it was given several layers, by `name@layer`. targets: (N,). scores: (N,), the logit of each target. logits,
     probabilities: (N, K), the latter NaN where the scores are of no classes; without a classifier all three are NaN,
     with K = 1. options: all of each method's. layers: the layer each method looked at. diagnostics: numbers (N,) by
-    name that say how far the results of a method can be trusted. warnings: what was warned about. targets_per_image:
+    name that say how far the results of a method can be trusted. warnings: what to say of them. targets_per_image:
     how many rows in turn are of one image, all else being N rows. zero_maps: of the methods whose map of a row is zero
     everywhere, why, by the row. data_format: of images and attributions, that of the model. model: the model's name.
     head: what the scores come from, `softmax`, `sigmoid`, `log_odds` (of what is made of several of these), `none` (the

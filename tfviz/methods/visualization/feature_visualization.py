@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, TfvizWarning, UnsupportedModelError
-from tfviz.methods.engine import check_pixel_range, narrow_images, warn_of_narrow, warn_of_pixel_range, whole
+from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, UnsupportedModelError, emit_warnings
+from tfviz.methods.engine import about_narrow, check_pixel_range, narrow_images, whole
 from tfviz.methods.visualization.ascent import Plan, Setting, State, compile_ascent, compile_values, decode, start
 from tfviz.methods.visualization.colors import ColorStatistics, find_colors
 from tfviz.methods.visualization.objectives import Objective
 from tfviz.methods.visualization.readout import lay_out
 from tfviz.methods.visualization.recipe import MOVEMENTS, find_recipe
 from tfviz.network import trace
-from tfviz.network.diagnosis import broken_weights, why_not_finite
+from tfviz.network.diagnosis import broken_weights, objections_to, why_not_finite
 from tfviz.network.layers import Shape
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
@@ -112,9 +111,9 @@ def feature_visualization(
     if wrong:
         raise TfvizError(f"snapshot {wrong[0]} is out of range: expected steps from 0 to {recipe.iterations}")
     colors = find_colors(pixel_range, shape[2], color_statistics)
-    warn_of_pixel_range(network, colors.low.numpy(), colors.high.numpy())
+    emit_warnings(objections_to(network, colors.low.numpy(), colors.high.numpy()))
     if given is not None:
-        warn_of_narrow(narrow_images(given, *check_pixel_range(pixel_range, shape[2])), pixel_range, stacklevel=3)
+        emit_warnings(about_narrow(narrow_images(given, *check_pixel_range(pixel_range, shape[2])), pixel_range))
         wanted, given = _paired(wanted, given)
     places, shares = lay_out(network, wanted, shape)
     plan = Plan(recipe, shape, places, follows=not MOVEMENTS.isdisjoint(changes))
@@ -124,7 +123,7 @@ def feature_visualization(
     made, history, kept = _ascend(network, plan, setting, state, set(snapshots))
     scores = compile_values(network, plan, setting)(made, shares).numpy()
     _check_scores(network, [*history, scores], first, wanted)
-    _warn_where_nothing_was_gained(network, history, scores, wanted)
+    emit_warnings(_about_gains(network, history, scores, wanted))
     own = network.data_format.from_last
     kept = {step: own(each) for step, each in kept.items()}
     return FeatureVisualization(own(made.numpy()), wanted, history, scores, kept)
@@ -158,10 +157,10 @@ def _check_scores(
         )
 
 
-def _warn_where_nothing_was_gained(
+def _about_gains(
     network: TracedNetwork, history: np.ndarray, scores: np.ndarray, objectives: Sequence[Objective]
-) -> None:
-    """Warn of the objectives whose value at the end is not above the first; raise if that is a matter of weights."""
+) -> Iterator[str]:
+    """Yield what must be said of objectives whose value at the end is not above the first; raise if weights do that."""
     if not len(history):
         return
     unchanged = (history == scores).all(axis=0)
@@ -171,11 +170,7 @@ def _warn_where_nothing_was_gained(
             raise TfvizError(f"the score of {objectives[row]} became NaN or infinite: {weights}")
         begun = f"ended at {scores[row]:.3g}, not above the {history[0, row]:.3g} that it began with"
         happened, help_is = (NOTHING_ANSWERS, "the preset fourier") if unchanged[row] else (begun, "a smaller rate")
-        warnings.warn(
-            f"the score of {objectives[row]} {happened}; try more steps, {help_is} or another seed",
-            TfvizWarning,
-            stacklevel=3,
-        )
+        yield f"the score of {objectives[row]} {happened}; try more steps, {help_is} or another seed"
 
 
 def _check_objectives(objectives: Any) -> tuple[Objective, ...]:

@@ -88,10 +88,11 @@ def expected_range(network: TracedNetwork) -> ExpectedRange | None:
     return _FOUND[network.program]
 
 
-def objection_to(network: TracedNetwork, black: np.ndarray, white: np.ndarray) -> str | None:
-    """Return what to say where the numbers (C,) of black and of white cannot be what a network expects."""
+def objections_to(network: TracedNetwork, black: np.ndarray, white: np.ndarray) -> list[str]:
+    """Return what must be said where the numbers (C,) of black and of white cannot be what a network expects."""
     expected = expected_range(network)
-    return None if expected is None else expected.objection(black, white)
+    objection = None if expected is None else expected.objection(black, white)
+    return [] if objection is None else [objection]
 
 
 def _find(network: TracedNetwork) -> ExpectedRange | None:
