@@ -22,6 +22,8 @@ from tfviz.results.localize import (
     grabcut_mask,
     largest_box,
     largest_component,
+    mark_by_grabcut,
+    mark_by_threshold,
     threshold_mask,
 )
 from tfviz.results.metrics import BoxAccuracy, box_iou, energy_inside, mask_iou, max_box_accuracy, pointing_game

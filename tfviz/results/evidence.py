@@ -8,12 +8,10 @@ for it. Only methods whose sign means evidence can be judged like this (`tfviz.m
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tfviz.errors import InvalidImagesError, TfvizWarning
+from tfviz.errors import InvalidImagesError, emit_warnings
 from tfviz.results.checks import Masks, check_attributions, check_maps, check_masks
 from tfviz.results.localize import box_mask, largest_box
 from tfviz.results.metrics import Numbers
@@ -64,5 +62,5 @@ def supported_mask(masks: ArrayLike, found: ArrayLike) -> Masks:
     if len(opposed):
         named = ", ".join(map(str, opposed[:MOST_NAMED])) + (" and others" if len(opposed) > MOST_NAMED else "")
         message = f"the box around the mask of image {named} holds no more evidence for the target than against it"
-        warnings.warn(f"{message}: the mask is left empty", TfvizWarning, stacklevel=2)
+        emit_warnings([f"{message}: the mask is left empty"])
     return kept

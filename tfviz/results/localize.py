@@ -14,13 +14,13 @@ map.
 
 from __future__ import annotations
 
-import warnings
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfviz.errors import TfvizError, TfvizWarning
+from tfviz.errors import TfvizError, emit_warnings
 from tfviz.results.checks import Masks, Picture, check_boxes, check_maps, check_masks, check_pictures
 from tfviz.results.render import fit_maps
 
@@ -32,6 +32,13 @@ MOST_NAMED = 5
 ROUNDING = 1e-4
 """Values this close to the maximum or to zero, in parts of the map's range, count as equal to it. Differences of
 float32 scores are right to a few 1e-7 of the scores, and the range of some is a hundredth of those."""
+
+
+class Marked(NamedTuple):
+    """Masks, bool (N, H, W) or (H, W), and what must be said of those that are empty."""
+
+    masks: Masks
+    warnings: list[str]
 
 
 def grabcut_mask(
@@ -75,6 +82,17 @@ def grabcut_mask(
     TfvizError
         For quantiles out of range or out of order, a negative smoothing or fewer than one iteration.
     """
+    masks, warnings = mark_by_grabcut(
+        pictures, maps, foreground=foreground, background=background, smoothing=smoothing, iterations=iterations
+    )
+    emit_warnings(warnings)
+    return masks
+
+
+def mark_by_grabcut(
+    pictures: ArrayLike, maps: ArrayLike, *, foreground: float, background: float, smoothing: float, iterations: int
+) -> Marked:
+    """Return what `grabcut_mask` does, in silence."""
     if not 0 <= background < foreground <= 1:
         raise TfvizError(
             "quantiles must lie in 0..1, the background's below the foreground's, "
@@ -94,8 +112,7 @@ def grabcut_mask(
         seeds = _seeds(_smooth(one_map, smoothing * min(size)), one_map.min(), foreground, background)
         if seeds is not None:
             mask[...] = _largest(_grow(picture, seeds, iterations))
-    _warn_of_empty(masks, np.where(_are_constant(values), "constant", "nowhere positive"))
-    return masks
+    return Marked(masks, _about_empty(masks, np.where(_are_constant(values), "constant", "nowhere positive")))
 
 
 def threshold_mask(maps: ArrayLike, threshold: float = 0.15) -> Masks:
@@ -117,13 +134,19 @@ def threshold_mask(maps: ArrayLike, threshold: float = 0.15) -> Masks:
     TfvizError
         For a threshold out of range.
     """
+    masks, warnings = mark_by_threshold(maps, threshold)
+    emit_warnings(warnings)
+    return masks
+
+
+def mark_by_threshold(maps: ArrayLike, threshold: float) -> Marked:
+    """Return what `threshold_mask` does, in silence."""
     if not 0 < threshold <= 1:
         raise TfvizError(f"threshold must be above 0 and at most 1 (the maximum of the map), got {threshold}")
     values = check_maps(maps)
     maximum = values.max(axis=(-2, -1), keepdims=True)
     masks: Masks = (values >= threshold * maximum) & (maximum > 0)
-    _warn_of_empty(masks, np.full(values.shape[:-2], "nowhere positive"))
-    return masks
+    return Marked(masks, _about_empty(masks, np.full(values.shape[:-2], "nowhere positive")))
 
 
 def largest_component(masks: ArrayLike) -> Masks:
@@ -217,11 +240,12 @@ def _are_constant(maps: NDArray[np.float64]) -> Masks:
     return constant
 
 
-def _warn_of_empty(masks: Masks, reasons: NDArray[np.str_]) -> None:
-    """Warn of the masks (..., H, W) that are empty, each for its reason (...)."""
+def _about_empty(masks: Masks, reasons: NDArray[np.str_]) -> list[str]:
+    """Return what must be said of the masks (..., H, W) that are empty, each for its reason (...)."""
     empty, each = ~masks.any(axis=(-2, -1)).ravel(), np.ravel(reasons)
+    said = []
     for reason in dict.fromkeys(each[empty]):
         rows = np.flatnonzero(empty & (each == reason))
         named = ", ".join(map(str, rows[:MOST_NAMED])) + (" and others" if len(rows) > MOST_NAMED else "")
-        message = f"the map of image {named} is {reason}: it marks no place, and its mask is empty"
-        warnings.warn(message, TfvizWarning, stacklevel=3)
+        said.append(f"the map of image {named} is {reason}: it marks no place, and its mask is empty")
+    return said

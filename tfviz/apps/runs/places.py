@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.errors import TfvizError, TfvizWarning, suggestion
-from tfviz.results import COLLAPSES, collapse, evidence_inside, grabcut_mask, largest_component, pick, threshold_mask
+from tfviz.errors import TfvizError, suggestion
+from tfviz.results import (
+    COLLAPSES,
+    collapse,
+    evidence_inside,
+    grabcut_mask,
+    largest_component,
+    mark_by_grabcut,
+    mark_by_threshold,
+    pick,
+    threshold_mask,
+)
 
 WAYS: dict[str, Callable[..., NDArray[np.bool_]]] = {"grabcut": grabcut_mask, "threshold": threshold_mask}
 
@@ -86,12 +95,10 @@ class Finder:
         return Places(masks & ~opposed[:, np.newaxis, np.newaxis], opposed)
 
     def _masks(self, pictures: NDArray[np.uint8], maps: NDArray[np.float32]) -> NDArray[np.bool_]:
-        with warnings.catch_warnings():
-            # An empty mask is reported with the name of its file.
-            warnings.simplefilter("ignore", TfvizWarning)
-            if self.how == "grabcut":
-                return grabcut_mask(pictures, maps, **self.options)
-            return largest_component(threshold_mask(maps, **self.options))
+        # Without the warnings: an empty mask is reported with the name of its file.
+        if self.how == "grabcut":
+            return mark_by_grabcut(pictures, maps, **self.options).masks
+        return largest_component(mark_by_threshold(maps, **self.options).masks)
 
 
 def _defaults(how: str) -> dict[str, Any]:
