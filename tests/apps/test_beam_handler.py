@@ -356,14 +356,14 @@ def test_diagnostics(models, run):
 
 def failing(monkeypatch, error, is_met):
     """Let the computation fail as a device may, for batches of images that meet it."""
-    real = examples.explain
+    real = examples.run_methods
 
-    def explain(network, images, *given, **options):
+    def run_methods(network, chosen, images, *given, **options):
         if is_met(images):
             raise error(None, None, "a device says so")
-        return real(network, images, *given, **options)
+        return real(network, chosen, images, *given, **options)
 
-    monkeypatch.setattr(examples, "explain", explain)
+    monkeypatch.setattr(examples, "run_methods", run_methods)
 
 
 @pytest.mark.parametrize(
@@ -390,7 +390,7 @@ def test_batches_that_are_too_large_are_halved(models, monkeypatch, error):
 
 
 def test_threads_explain_at_the_same_time_and_in_silence(models, monkeypatch):
-    """Each waits in its computation for the other; what they set of warnings is set back."""
+    """Each waits in its computation for the other; warnings, which raise here, are neither emitted nor silenced."""
     meeting = threading.Barrier(2, timeout=60)
     failing(monkeypatch, tf.errors.InternalError, lambda images: meeting.wait() < 0)
     handlers = [AttributionHandler(str(models / "functional.keras"), "input_x_gradient") for _ in range(2)]

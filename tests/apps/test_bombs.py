@@ -313,8 +313,8 @@ def test_transparent_pixels_are_turned_upright_too(kind, orientation):
     exif[0x0112] = orientation
     turn = {1: 0, 3: 2, 6: 3, 8: 1}[orientation]
     data = encoded(PIL.fromarray(pixels), kind, exif=exif, lossless=True, exact=True)
-    upright = decode_image(encoded(PIL.fromarray(pixels), kind, lossless=True, exact=True), "as it is")
-    np.testing.assert_array_equal(decode_image(data, "turned"), np.rot90(upright, turn))
+    upright = decode_image(encoded(PIL.fromarray(pixels), kind, lossless=True, exact=True), "as it is").image
+    np.testing.assert_array_equal(decode_image(data, "turned").image, np.rot90(upright, turn))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -323,8 +323,8 @@ def test_a_transparent_tiff_is_laid_over_white_once(orientation):
     pixels = np.random.default_rng(0).integers(0, 256, (12, 20, 4), np.uint8)
     exif = PIL.Exif()
     exif[0x0112] = orientation
-    found = decode_image(encoded(PIL.fromarray(pixels), "TIFF", exif=exif), "transparent")
-    as_png = decode_image(encoded(PIL.fromarray(pixels), "PNG", exif=exif), "transparent")
+    found = decode_image(encoded(PIL.fromarray(pixels), "TIFF", exif=exif), "transparent").image
+    as_png = decode_image(encoded(PIL.fromarray(pixels), "PNG", exif=exif), "transparent").image
     np.testing.assert_allclose(found.astype(int), as_png, atol=1)
 
 
@@ -337,20 +337,20 @@ def test_a_tiff_whose_values_are_no_colours(values):
 def test_an_exif_block_that_cannot_be_read_turns_nothing():
     pixels = encoded(PIL.new("RGB", (4, 3), (9, 8, 7)), "PNG")
     broken = pixels[:33] + png_chunk(b"eXIf", b"II*\0\xff\xff\xff\x7f") + pixels[33:]
-    assert decode_image(broken, "broken").shape == (3, 4, 3)
+    assert decode_image(broken, "broken").image.shape == (3, 4, 3)
 
 
 @pytest.mark.parametrize(
     "start", ["P1 3 2\n1 0 1\n0 1 0\n", "P2\n# grey\n3 2\n255\n1 2 3\n4 5 6\n", "P3 3 2 255\n" + "9 8 7 " * 6]
 )
 def test_pnm_in_digits(start):
-    assert decode_image(start.encode(), "digits").shape == (2, 3, 3)
+    assert decode_image(start.encode(), "digits").image.shape == (2, 3, 3)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "RGB"])
 def test_pnm_of_bytes(mode):
     picture = PIL.fromarray(np.random.default_rng(0).integers(0, 256, (5, 13, 3), np.uint8)).convert(mode)
-    found = decode_image(encoded(picture, "PPM"), "bytes")
+    found = decode_image(encoded(picture, "PPM"), "bytes").image
     np.testing.assert_array_equal(found, np.asarray(picture.convert("RGB")))
 
 

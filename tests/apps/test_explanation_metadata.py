@@ -22,7 +22,7 @@ from tfviz.apps.model.explanation_metadata import read_explanation_metadata
 from tfviz.apps.model.saved_signatures import read_signatures
 from tfviz.apps.model.setup import set_up
 from tfviz.apps.records import read_results
-from tfviz.errors import InvalidTargetsError, TfvizError, TfvizWarning, UnsupportedModelError
+from tfviz.errors import InvalidTargetsError, TfvizError, UnsupportedModelError
 from tfviz.model_options import ModelOptions
 from tfviz.results import Highlight
 
@@ -336,12 +336,13 @@ def test_an_input_that_does_not_exist_is_one_line(command, folder, monkeypatch):
     assert sorted(each.name for each in folder.parent.iterdir()) == ["model", "photo.png"]
 
 
-def test_settings_that_are_not_followed_are_said_once(folder):
+def test_settings_that_are_not_followed_are_said_once(folder, monkeypatch):
     describe(folder, {"visualization": {"type": "pixels", "blur_sigma": 2}})
-    with pytest.warns(TfvizWarning) as said:
-        setup = set_up(ModelOptions(str(folder), preprocess="0..1"))
-    assert [str(each.message) for each in said] == list(setup.warnings) and "blur_sigma" in setup.warnings[-1]
-    assert len(setup.warnings) == 1
+    setup = set_up(ModelOptions(str(folder), preprocess="0..1"))
+    assert setup.all_warnings == setup.warnings and len(setup.warnings) == 1 and "blur_sigma" in setup.warnings[0]
+    monkeypatch.chdir(folder.parent)
+    done = CliRunner().invoke(app, ["explain", "photo.png", "--model", "model", "--preprocess", "0..1"])
+    assert done.exit_code == 0 and done.output.count("blur_sigma") == 1, done.output
 
 
 def test_explain_shows_highlights_unless_another_look_is_asked_for(folder):

@@ -26,7 +26,7 @@ from support.thinning import by_day
 import tfviz
 from tfviz.apps.export.export import export
 from tfviz.apps.files import saved_model_folder as folders
-from tfviz.apps.files.saved_model_folder import whole_folder
+from tfviz.apps.files.saved_model_folder import write_folder
 from tfviz.errors import InvalidImagesError, TfvizError, UnknownLayerError, UnsupportedModelError
 from tfviz.methods import METHODS
 from tfviz.methods.engine.serving import _images_at_once
@@ -516,10 +516,12 @@ def test_a_folder_that_exists_is_kept_unless_it_is_to_be_replaced(tmp_path):
 
 
 def write_while_it_appears(out, overwrite):
-    with whole_folder(out, overwrite=overwrite) as unfinished:
+    def fill(unfinished):
         (unfinished / "saved_model.pb").write_text("new")
         out.mkdir()
         (out / "thesis.txt").write_text("the only copy")
+
+    write_folder(out, fill, overwrite=overwrite)
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

@@ -120,7 +120,7 @@ def test_changed_pictures(tmp_path):
         path.write_bytes(mutated(whole[name], draw, list(whole.values())))
         return path
 
-    assert all(decode_image(data, name).ndim == 3 for name, data in whole.items())
+    assert all(decode_image(data, name).image.ndim == 3 for name, data in whole.items())
     assert not complaints("image", list(whole), PICTURES, change)
 
 
@@ -233,7 +233,7 @@ STARTS = sorted({data[:length] for data in pictures().values() for length in (4,
 @few
 @given(st.sampled_from([b"", *STARTS]), st.binary(max_size=200))
 def test_any_bytes(start, rest):
-    image, said = result_of(lambda: decode_image(start + rest, "name"), InvalidImagesError)
+    image, said = result_of(lambda: decode_image(start + rest, "name").image, InvalidImagesError)
     assert said.startswith("name ") or (image.dtype == np.uint8 and image.shape[2] == 3)
 
 

@@ -32,6 +32,7 @@ from support.thinning import by_day
 
 import tfviz
 from tfviz.errors import TfvizWarning, UnsupportedModelError
+from tfviz.network import open_network
 from tfviz.network.opening import TraceOptions
 
 
@@ -411,6 +412,23 @@ def test_a_straight_through_estimator_is_warned_about(tmp_path):
         warnings.simplefilter("always")
         tfviz.trace(model)
     assert not caught, "the same model warns once"
+
+
+def test_a_warning_within_a_method_is_for_the_line_that_called_it():
+    with pytest.warns(TfvizWarning) as caught:
+        tfviz.gradient(with_gradient_of_its_own(straight_through), random_images())
+    of_trace, of_method = caught
+    assert "a gradient of its own" in str(of_trace.message) and "zero everywhere" in str(of_method.message)
+    assert of_trace.filename == of_method.filename == __file__
+
+
+def test_what_trace_would_say_is_kept_with_a_network_that_is_opened_in_silence():
+    """As warnings are errors here, none is emitted."""
+    model = with_gradient_of_its_own(straight_through)
+    network = open_network(model)
+    (message,) = network.warnings
+    assert "a gradient of its own" in message and tfviz.trace(network) is network
+    assert tfviz.trace(model).function is network.function and open_network(model).warnings == ()
 
 
 def test_a_straight_through_estimator_of_an_open_size():

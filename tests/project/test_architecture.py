@@ -207,6 +207,46 @@ def test_where_heavy_packages_are_imported(package, allowed):
     assert package not in ("matplotlib", "tensorboard") or len(found) == 1, found
 
 
+EMITTING = {
+    "tfviz/network/trace.py": "trace",
+    "tfviz/network/traced/origin.py": "the fingerprint of a result, and pickling one",
+    "tfviz/methods/engine/explainer.py": "the functions of the methods, and Explainer",
+    "tfviz/methods/full_grad.py": "full_grad_decomposition",
+    "tfviz/methods/adversarial/run.py": "fooling_image, fgsm, pgd",
+    "tfviz/methods/visualization/feature_visualization.py": "feature_visualization",
+    "tfviz/results/evidence.py": "supported_mask",
+    "tfviz/results/localize.py": "grabcut_mask, threshold_mask",
+    "tfviz/apps/explanation/explain.py": "explain",
+    "tfviz/apps/export/export.py": "export",
+    "tfviz/apps/records/example_explainer.py": "ExampleExplainer, of the files that it is given",
+    "tfviz/apps/training/tensorboard.py": "ExplainImages",
+    "tfviz/apps/files/images.py": "read_image, for commands and scripts",
+    "tfviz/apps/beam/batch.py": "tfviz batch",
+    "tfviz/apps/beam/pipeline.py": "tfviz batch",
+    "tfviz/apps/command/arguments.py": "the commands that take pictures",
+    "tfviz/apps/runs/explain.py": "tfviz explain, tfviz localize",
+    "tfviz/apps/runs/export.py": "tfviz export",
+    "tfviz/apps/runs/fool.py": "tfviz fool",
+    "tfviz/apps/runs/visualize.py": "tfviz visualize",
+}
+
+
+def test_warnings_are_data_inside():
+    """Public functions, commands and the app emit them, by one function, so that nobody has a reason to silence them.
+
+    The filters of warnings belong to the process with all its threads. The command sets them for its own process;
+    scikit-image can be called in no other way on images of more than three channels.
+    """
+    assert importers("tfviz.errors.emit_warnings") == {*EMITTING}
+    assert modules_with(r"warnings\.warn\b|warn_explicit") == {"tfviz/errors.py"}
+    filters = r"catch_warnings|simplefilter|filterwarnings|showwarning"
+    assert modules_with(filters) == {"tfviz/apps/command/behaviour.py", "tfviz/methods/engine/regions.py"}
+
+
+def modules_with(pattern):
+    return {name for name in MODULES if re.search(pattern, (ROOT / name).read_text())}
+
+
 def test_what_needs_an_extra_is_entered_by_who_asks_for_it():
     """Beam and TensorBoard may not be installed, and say things on import."""
     by = {place: {name for name in importers(place) if place.replace(".", "/") not in name} for place in EXTRAS}

@@ -153,11 +153,12 @@ def trace(
     return network
 
 
-def open_network(model: Any, options: TraceOptions) -> TracedNetwork:
+def open_network(model: Any, options: TraceOptions | None = None) -> TracedNetwork:
     """Return what `trace` does, silently: what must be said is in the `warnings` of the network.
 
     There it is as often as `trace` says it: not if a trace is used again.
     """
+    options = options or TraceOptions()
     if isinstance(model, TracedNetwork):
         if options != TraceOptions():
             raise TfvizError("this network is traced already; what trace takes must be given when its model is traced")

@@ -24,7 +24,7 @@ from tfviz.apps.explanation import Explanation, manifest_of, write_manifest
 from tfviz.apps.files import MANIFEST_NAME, WAYS_TO_FIT
 from tfviz.apps.model import Setup, set_up, with_baselines
 from tfviz.apps.records import DEAD_LETTERS, ENCODED, OVERLAYS, RESULTS, Look, MethodChoice
-from tfviz.errors import TfvizError
+from tfviz.errors import TfvizError, emit_warnings
 from tfviz.methods import compile_methods
 from tfviz.methods.engine import is_attribution
 from tfviz.model_options import ModelOptions
@@ -64,18 +64,14 @@ def run_batch(model: ModelOptions, request: BatchOptions) -> dict[str, int]:
     files.check_output(output)
     with files.local_copy(model.model) as path:
         setup = set_up(replace(model, model=path))
+        emit_warnings(setup.all_warnings)
         content = _content(setup, model, request)
     name = uuid.uuid4().hex
     unfinished = _beside(output, f"unfinished-{name[:8]}")
     reading = (setup.examples.picture, True) if setup.examples else (ENCODED, False)
     batch = Batch(patterns, unfinished, name, request.target == LABEL, _look(setup, request), *reading)
     build(pipeline, batch, _handler(setup, model, request))
-    try:
-        files.make_folder(files.join(unfinished, OVERLAYS) if request.overlays else unfinished)
-        found = run(pipeline)
-    except BaseException:
-        files.discard(unfinished)
-        raise
+    found = _run_into(unfinished, pipeline, request)
     return _publish(unfinished, output, {**content, "run": name}, found)
 
 
@@ -84,7 +80,7 @@ def _publish(unfinished: str, output: str, content: Mapping[str, Any], found: Ma
     try:
         counts = _checked(found)
         _keep_manifest(unfinished, {**content, "counts": counts})
-        files.publish(unfinished, output)
+        emit_warnings(files.publish(unfinished, output))
     except (TfvizError, OSError) as error:
         # Hours of work, perhaps.
         raise TfvizError(f"{error}; what the pipeline wrote lies in {unfinished}") from error
@@ -100,6 +96,16 @@ def _beside(output: str, name: str) -> str:
     """Return a hidden folder beside another, on its file system."""
     folder, _, last = output.rstrip("/").rpartition("/")
     return f"{folder}/.{last}.{name}"
+
+
+def _run_into(unfinished: str, pipeline: Any, request: BatchOptions) -> dict[str, int]:
+    """Make the folder that a pipeline writes to, and run it; discard the folder if it fails."""
+    try:
+        files.make_folder(files.join(unfinished, OVERLAYS) if request.overlays else unfinished)
+        return run(pipeline)
+    except BaseException:
+        files.discard(unfinished)
+        raise
 
 
 def _handler(setup: Setup, model: ModelOptions, request: BatchOptions) -> AttributionHandler:

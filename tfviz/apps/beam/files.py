@@ -139,8 +139,8 @@ def discard(folder: str) -> None:
         FileSystems.delete([join(folder, name) for name in names_in(folder)])
 
 
-def publish(folder: str, output: str) -> None:
-    """Put a finished folder in the place of another, in one step as `replace_folder` does it.
+def publish(folder: str, output: str) -> list[str]:
+    """Put a finished folder in the place of another, in one step as `replace_folder` does it, and return its warnings.
 
     Object stores have no such step. There, the manifest of the other is removed first and that of the finished one
     moved last, so that a folder without a manifest is not complete.
@@ -149,11 +149,11 @@ def publish(folder: str, output: str) -> None:
     """
     check_replaceable(output, names_in(output))
     if is_local(output):
-        replace_folder(Path(folder), Path(output))
-        return
+        return replace_folder(Path(folder), Path(output))
     old, new = (sorted(names_in(each), key=lambda name: name == MANIFEST_NAME) for each in (output, folder))
     FileSystems.delete([join(output, name) for name in reversed(old)])
     FileSystems.rename([join(folder, name) for name in new], [join(output, name) for name in new])
+    return []
 
 
 def check_replaceable(output: str, names: Iterable[str]) -> None:

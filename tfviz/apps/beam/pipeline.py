@@ -11,7 +11,6 @@ import io
 import os
 import re
 import tempfile
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -32,7 +31,7 @@ from tfviz.apps.beam.files import copy_file, is_local, is_text, join, local_copy
 from tfviz.apps.beam.handler import NAMESPACE, AttributionHandler
 from tfviz.apps.files import encode_picture
 from tfviz.apps.records import DEAD_LETTERS, ERROR, RESULTS, DeadLetter, Look, MapRecord, Origin, read_pictures
-from tfviz.errors import TfvizError, TfvizWarning
+from tfviz.errors import TfvizError, emit_warnings
 
 INPUTS = "inputs"
 
@@ -233,7 +232,7 @@ def open_pipeline(arguments: Sequence[str], runner: str) -> beam.Pipeline:
         message = f"neither tfviz nor Beam's Python package has an option --{sorted(unknown)[0]}"
         if runner in _OF_BEAM_ALONE:
             raise TfvizError(f"{message}; see tfviz batch --help")
-        warnings.warn(f"{message}; it is handed on to {runner}", TfvizWarning, stacklevel=2)
+        emit_warnings([f"{message}; it is handed on to {runner}"])
     try:
         return beam.Pipeline(options=options)
     except (ValueError, ImportError) as error:

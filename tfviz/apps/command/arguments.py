@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import typer
 
-from tfviz.errors import InvalidImagesError, TfvizWarning
+from tfviz.errors import InvalidImagesError, emit_warnings
 
 DEFAULT_OUTPUT = Path("tfviz-output")
 
@@ -28,7 +27,7 @@ def find_pictures(arguments: list[str], output: Path) -> list[Path]:
         )
         if not paths:
             raise InvalidImagesError(f"there are no other images: {message}")
-        warnings.warn(message, TfvizWarning, stacklevel=2)
+        emit_warnings([message])
     return paths
 
 

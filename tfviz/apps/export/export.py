@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,9 @@ import tensorflow as tf
 from tfviz.apps.explanation import write_manifest
 from tfviz.apps.export.encoded import Decoder
 from tfviz.apps.export.signatures import Exported, prepare
-from tfviz.apps.files import EXTRA, SAVED_MODEL, carry_over, check_place, image_size, whole_folder
+from tfviz.apps.files import EXTRA, SAVED_MODEL, carry_over, check_place, image_size, write_folder
 from tfviz.apps.model import find_preprocessing
-from tfviz.errors import TfvizError, TfvizWarning, UnsupportedModelError
+from tfviz.errors import TfvizError, UnsupportedModelError, emit_warnings
 from tfviz.methods import choose_methods
 from tfviz.methods.engine import LAYER
 from tfviz.network import trace
@@ -96,9 +95,8 @@ def export(
     exported = prepare(network, chosen, decoder, batch_size, path)
     if decoder is not None:
         exported.manifest["warnings"][:0] = objections_to(network, *decoder.preprocessing.pixel_range)
-    for message in exported.manifest["warnings"]:
-        warnings.warn(message, TfvizWarning, stacklevel=2)
-    write(exported, folder, overwrite=overwrite)
+    emit_warnings(exported.manifest["warnings"])
+    emit_warnings(write(exported, folder, overwrite=overwrite))
     return folder
 
 
@@ -120,19 +118,25 @@ def find_decoder(network: TracedNetwork, preprocess: str | None, size: tuple[int
 
 def write(
     exported: Exported, folder: Path, extra: Mapping[str, bytes] | None = None, *, overwrite: bool = False
-) -> None:
-    """Write a SavedModel, its manifest and `extra` files beside that; raise `TfvizError` and leave nothing of it."""
+) -> list[str]:
+    """Write a SavedModel, its manifest and `extra` files beside that; return what must be said of what was replaced.
+
+    Raises `TfvizError` and leaves nothing of it where it cannot be written.
+    """
     signatures = {**exported.own, **exported.added}
     # The methods' gradients are in the graph; those of the graph itself could not be traced again.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+
+    def fill(unfinished: Path) -> None:
+        tf.saved_model.save(exported.root, str(unfinished), signatures=signatures, options=options)
+        write_manifest(unfinished / EXTRA, exported.manifest)
+        for name, content in (extra or {}).items():
+            (unfinished / EXTRA / name).write_bytes(content)
+        if exported.path is not None and (exported.path / SAVED_MODEL).is_file():
+            carry_over(exported.path, unfinished)
+
     try:
-        with whole_folder(folder, overwrite=overwrite) as unfinished:
-            tf.saved_model.save(exported.root, str(unfinished), signatures=signatures, options=options)
-            write_manifest(unfinished / EXTRA, exported.manifest)
-            for name, content in (extra or {}).items():
-                (unfinished / EXTRA / name).write_bytes(content)
-            if exported.path is not None and (exported.path / SAVED_MODEL).is_file():
-                carry_over(exported.path, unfinished)
+        return write_folder(folder, fill, overwrite=overwrite)
     except tf.errors.OpError as error:
         # The reason stands behind the names of the operation and of the unfinished file.
         raise TfvizError(f"{folder} cannot be written: {error.message.rpartition(';')[2].strip()}") from error

@@ -7,14 +7,13 @@ user gives it (`--depth 12`), or asks for the raw numbers.
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.errors import TfvizError, TfvizWarning, UnsupportedModelError
+from tfviz.errors import TfvizError, UnsupportedModelError
 
 FULL, RAW = "full", "raw"
 BITS = range(8, 17)
@@ -42,23 +41,20 @@ def white_of(depth: str) -> int:
     return (1 << (int(depth) if depth.isdigit() else BITS[-1])) - 1
 
 
-def warn_of_depth(colors: Pixels, name: str | Path, depth: str) -> None:
-    """Say where the colours of a file of 16 bits are far below white, or above it."""
+def about_depth(colors: Pixels, name: str | Path, depth: str) -> list[str]:
+    """Return what must be said where the colours of a file of 16 bits are far below white, or above it."""
     largest, white = int(colors.max()), white_of(depth)
     bits = max(largest.bit_length(), BITS[0])
     if depth == FULL and largest > 0 and bits <= FAR_BELOW:
-        warnings.warn(
+        return [
             f"{name} has 16 bits, but its largest value is {largest}, as of {bits} bits: with {white} as white it is "
-            f"nearly black; --depth {bits} makes {white_of(str(bits))} white, --depth {RAW} gives its own numbers",
-            TfvizWarning,
-            stacklevel=2,
-        )
-    elif depth != RAW and largest > white:
-        warnings.warn(
-            f"{name} has values up to {largest}, above {white}, which is white by --depth {depth}: they become white",
-            TfvizWarning,
-            stacklevel=2,
-        )
+            f"nearly black; --depth {bits} makes {white_of(str(bits))} white, --depth {RAW} gives its own numbers"
+        ]
+    if depth != RAW and largest > white:
+        return [
+            f"{name} has values up to {largest}, above {white}, which is white by --depth {depth}: they become white"
+        ]
+    return []
 
 
 def in_eight_bits(colors: Pixels, white: int) -> Bytes:

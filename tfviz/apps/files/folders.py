@@ -12,32 +12,29 @@ import ctypes
 import os
 import shutil
 import uuid
-import warnings
 from pathlib import Path
-
-from tfviz.errors import TfvizWarning
 
 _CURRENT_FOLDER, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 
 
-def replace_folder(new: Path, old: Path) -> None:
-    """Put the folder `new` in the place of `old`, which is removed where it exists.
+def replace_folder(new: Path, old: Path) -> list[str]:
+    """Put the folder `new` in the place of `old`, which is removed where it exists; return what must be said of that.
 
     On Linux the two change places in one step, so that there is a whole folder at every moment. Elsewhere, and on file
-    systems that cannot do that, `old` is moved aside first: a process killed between leaves it beside its place. Warns
-    where what was replaced cannot be removed.
+    systems that cannot do that, `old` is moved aside first: a process killed between leaves it beside its place. To be
+    said is that what was replaced cannot be removed.
     """
-    if old.exists() and any(old.iterdir()):
-        if not _exchange(new, old):
-            _exchange_in_steps(new, old)
-        try:
-            shutil.rmtree(new)
-        except OSError as error:
-            # The new one is in its place all the same.
-            message = f"{old} is replaced, but not all that was there could be removed: {error.strerror}; see {new}"
-            warnings.warn(message, TfvizWarning, stacklevel=2)
-    else:
+    if not old.exists() or not any(old.iterdir()):
         os.replace(new, old)
+        return []
+    if not _exchange(new, old):
+        _exchange_in_steps(new, old)
+    try:
+        shutil.rmtree(new)
+    except OSError as error:
+        # The new one is in its place all the same.
+        return [f"{old} is replaced, but not all that was there could be removed: {error.strerror}; see {new}"]
+    return []
 
 
 def _exchange(one: Path, other: Path) -> bool:

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.apps.files.depth import FULL, RAW, in_eight_bits, warn_of_depth, white_of
+from tfviz.apps.files.depth import FULL, RAW, about_depth, in_eight_bits, white_of
 from tfviz.apps.files.image_headers import NOT_AN_IMAGE, Header, is_jpeg, needed_of, read_header, read_orientation
-from tfviz.errors import InvalidImagesError, UnsupportedModelError
+from tfviz.errors import InvalidImagesError, UnsupportedModelError, emit_warnings
 from tfviz.limits import MAXIMUM_IMAGE_BYTES
 from tfviz.paths import special_kind
 from tfviz.quiet import silent_stderr
@@ -32,33 +32,39 @@ WAYS_TO_FIT = ("crop", "stretch")
 _BAND = 1 << 20  # pixels that are converted at once
 
 
+class Decoded(NamedTuple):
+    """An image, and what must be said of it: that all its colours are far below white, or some above it."""
+
+    image: Image
+    warnings: list[str]
+
+
 def read_image(path: str | Path, *, maximum_bytes: int = MAXIMUM_IMAGE_BYTES) -> Image:
-    """Read one file as uint8 RGB ``(H, W, 3)``, 0..255, as `decode_image` does.
+    """Read one file as uint8 RGB ``(H, W, 3)``, 0..255, as `decode_image` does, and emit its warnings.
 
     Raises:
         InvalidImagesError: The file cannot be read, or what it holds cannot be decoded.
     """
-    return decode_image(read_bytes(Path(path), maximum_bytes), path, maximum_bytes=maximum_bytes)
+    image, warnings = decode_image(read_bytes(Path(path), maximum_bytes), path, maximum_bytes=maximum_bytes)
+    emit_warnings(warnings)
+    return image
 
 
 def decode_image(
     data: bytes, name: str | Path, *, maximum_bytes: int = MAXIMUM_IMAGE_BYTES, depth: str = FULL
-) -> Image:
-    """Decode the bytes of an image file as uint8 RGB ``(H, W, 3)``, 0..255; errors call it by `name`.
+) -> Decoded:
+    """Decode the bytes of an image file as uint8 RGB ``(H, W, 3)``, 0..255; errors and warnings call it by `name`.
 
     Grey, palette and CMYK colours are converted, 16 bits scaled to 8, transparent pixels laid over white, and the EXIF
     orientation of JPEG, PNG and WebP files is applied. If there are several pages or frames, the first is read.
 
     Args:
         data: The content of a file in one of the formats of `tfviz.apps.files.image_headers`.
-        name: What errors call it.
+        name: What errors and warnings call it.
         maximum_bytes: What its pixels may take while they are decoded, according to its header. With the result and the
             decoder's own memory, the peak is at most three times as much (measured: progressive JPEG in full colour).
         depth: What is white in a file of 16 bits: ``full`` is 65535, ``12`` is 4095, and so on. With ``raw`` nothing
             is scaled, and the result of such a file is uint16.
-
-    Warns:
-        TfvizWarning: All colours of a file of 16 bits are far below white, or some above it.
 
     Raises:
         InvalidImagesError: The data is empty, cut off, damaged, not an image, or has other pixels than 8 or 16 bits; or
@@ -75,9 +81,9 @@ def decode_image(
         raise InvalidImagesError(f"{name} {NOT_AN_IMAGE}")
     if pixels.dtype not in (np.uint8, np.uint16):
         raise InvalidImagesError(f"{name} has pixels of type {pixels.dtype}; save it with 8 or 16 bits")
-    if pixels.dtype == np.uint16:
-        warn_of_depth(pixels[..., :3] if pixels.ndim > 2 else pixels, name, depth)
-    return _turned(_to_rgb(pixels, header.is_premultiplied, depth), header.exif)
+    is_deep = pixels.dtype == np.uint16
+    warnings = about_depth(pixels[..., :3] if pixels.ndim > 2 else pixels, name, depth) if is_deep else []
+    return Decoded(_turned(_to_rgb(pixels, header.is_premultiplied, depth), header.exif), warnings)
 
 
 def read_bytes(path: Path, maximum_bytes: int = MAXIMUM_IMAGE_BYTES) -> bytes:

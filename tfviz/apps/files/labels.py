@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tfviz.apps.files.json_texts import read_json
-from tfviz.errors import InvalidTargetsError, TfvizWarning, one_line, suggestion
+from tfviz.errors import InvalidTargetsError, one_line, suggestion
 from tfviz.paths import special_kind
 from tfviz.printable import printable
 
@@ -88,11 +87,10 @@ def class_name(target: int, class_names: Sequence[str] | None) -> str:
     )
 
 
-def imagenet_labels() -> list[str]:
-    """The 1,000 ImageNet class names as Keras decodes them, from its cached file or its download.
+def imagenet_labels() -> tuple[list[str], list[str]]:
+    """The 1,000 ImageNet class names as Keras decodes them, from its cached file or its download, and warnings.
 
-    Warns:
-        TfvizWarning: Keras can neither find nor download its file; the names are then "class 0" to "class 999".
+    Where Keras can neither find nor download its file, the names are "class 0" to "class 999", which must be said.
     """
     import keras
 
@@ -102,9 +100,9 @@ def imagenet_labels() -> list[str]:
         decoded = keras.applications.imagenet_utils.decode_predictions(scores, top=1000)
     except Exception as error:  # Keras raises a plain Exception where a download fails.
         where = f"put imagenet_class_index.json into {keras_cache()}, or use --labels FILE"
-        warnings.warn(f"no ImageNet class names ({' '.join(str(error).split())}); {where}", TfvizWarning, stacklevel=2)
-        return [f"class {index}" for index in range(1000)]
-    return [name for _, name, _ in reversed(decoded[0])]
+        reason = " ".join(str(error).split())
+        return [f"class {index}" for index in range(1000)], [f"no ImageNet class names ({reason}); {where}"]
+    return [name for _, name, _ in reversed(decoded[0])], []
 
 
 def keras_cache() -> Path:

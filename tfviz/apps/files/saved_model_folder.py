@@ -11,8 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from tfviz.apps.files.folders import replace_folder
@@ -46,11 +45,11 @@ def check_place(folder: Path, *, overwrite: bool) -> None:
     check_folder(folder.parent)
 
 
-@contextmanager
-def whole_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Yield an empty folder, which takes the place of `folder` if all went well, and vanishes otherwise.
+def write_folder(folder: Path, fill: Callable[[Path], None], *, overwrite: bool) -> list[str]:
+    """Let `fill` write into an empty folder, which takes the place of `folder` if all goes well, and vanishes if not.
 
-    `check_place` is asked again at the end: something may have appeared in that place meanwhile, and is kept.
+    What lies in that place then is kept, as `check_place` says, even if it was not there before. Returns what must be
+    said of what was replaced.
     """
     # A link stays, and what it leads to is replaced.
     folder = Path(os.path.realpath(folder))
@@ -59,14 +58,14 @@ def whole_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
     unfinished = existing / f".{folder.name}.{uuid.uuid4().hex}"
     try:
         unfinished.mkdir()
-        yield unfinished
+        fill(unfinished)
         folder.parent.mkdir(parents=True, exist_ok=True)
         check_place(folder, overwrite=overwrite)
         if overwrite:
-            replace_folder(unfinished, folder)
-        else:
-            # It replaces nothing but an empty folder.
-            os.rename(unfinished, folder)
+            return replace_folder(unfinished, folder)
+        # It replaces nothing but an empty folder.
+        os.rename(unfinished, folder)
+        return []
     except OSError as error:
         raise TfvizError(f"{folder} cannot be written: {error.strerror or error}") from error
     finally:

@@ -7,7 +7,7 @@ own file is not opened here but by `trace`, which checks what is in it first.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ class OpenedModel:
         preprocessing: From pictures to the model's inputs; None for the user's own model.
         class_names: In the order of the classes; None for the user's own model.
         image_size: Height and width in pixels; None for the user's own model.
+        warnings: What must be said of it: that the ImageNet class names cannot be had.
     """
 
     model: Any
@@ -38,6 +39,7 @@ class OpenedModel:
     preprocessing: Preprocessing | None = None
     class_names: list[str] | None = None
     image_size: tuple[int, int] | None = None
+    warnings: Sequence[str] = ()
 
 
 def open_model(name: str, *, weights: str = "imagenet", maximum_bytes: int = MAXIMUM_MODEL_BYTES) -> OpenedModel:
@@ -54,9 +56,6 @@ def open_model(name: str, *, weights: str = "imagenet", maximum_bytes: int = MAX
         UnsupportedModelError: There is no such model, its weights cannot be had or do not fit, or `weights` are given
             for a model that brings its own.
         UnsafeModelError: The file of `weights` keeps them in other files.
-
-    Warns:
-        TfvizWarning: The ImageNet class names cannot be had.
     """
     application = applications().get(plain_name(name))
     if application is not None:
@@ -104,7 +103,8 @@ def _open_application(application: Callable[..., Any], weights: str, maximum_byt
         raise UnsupportedModelError(_why_not_built(name, weights, error)) from error
     # Keras leaves the size of MobileNetV3 open; its weights were trained at 224.
     height, width = (side or 224 for side in model.input_shape[1:3])
-    return OpenedModel(model, name, find_preprocessing(name), imagenet_labels(), (height, width))
+    labels, warnings = imagenet_labels()
+    return OpenedModel(model, name, find_preprocessing(name), labels, (height, width), warnings)
 
 
 def _why_not_built(name: str, weights: str, error: Exception) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,10 +31,11 @@ from tfviz.apps.model.measuring import measure_fit, measure_preprocessing
 from tfviz.apps.model.models import OpenedModel, open_model
 from tfviz.apps.model.preprocessing import Preprocessing, find_preprocessing
 from tfviz.apps.model.saved_signatures import read_signatures
-from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizWarning, UnsupportedModelError
+from tfviz.errors import InvalidImagesError, InvalidTargetsError, UnsupportedModelError
 from tfviz.limits import MAXIMUM_IMAGE_BYTES
 from tfviz.model_options import ModelOptions
-from tfviz.network import trace
+from tfviz.network import open_network
+from tfviz.network.opening import TraceOptions
 from tfviz.network.diagnosis import objections_to
 from tfviz.network.traced import TracedNetwork
 
@@ -46,10 +46,14 @@ INTEGRATED, BASELINE = "integrated_gradients", "baseline"
 
 @dataclass(frozen=True)
 class Sample:
-    """An image as a person sees it, uint8 RGB (H, W, 3), and as the network takes it: float32, in its data format."""
+    """An image as a person sees it, uint8 RGB (H, W, 3), and as the network takes it: float32, in its data format.
+
+    warnings: what must be said of its file.
+    """
 
     picture: Image
     input: NDArray[np.float32]
+    warnings: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class Setup:
     as far as that is known of a network that takes encoded ones.
     warnings: what was assumed. metadata: what a file beside a SavedModel says of explanations. examples: what the
     Examples are that the network takes encoded pictures in; None where it takes none. maximum_image_bytes,
-    depth: as `decode_image` takes them.
+    depth: as `decode_image` takes them. about_model: what must be said of the model as it was opened.
     """
 
     network: TracedNetwork
@@ -74,6 +78,12 @@ class Setup:
     examples: ExampleFormat | None = None
     maximum_image_bytes: int = MAXIMUM_IMAGE_BYTES
     depth: str = FULL
+    about_model: tuple[str, ...] = ()
+
+    @property
+    def all_warnings(self) -> tuple[str, ...]:
+        """What must be said of the model and of what was assumed, which the command emits, in the order of finding."""
+        return self.about_model + self.warnings
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -91,18 +101,18 @@ class Setup:
         """
         content = picture_in(encoded, self.examples)
         # Our own reading says what is wrong with a file in better words than the network.
-        picture = decode_image(content, name, maximum_bytes=self.maximum_image_bytes, depth=self.depth)
+        picture, said = decode_image(content, name, maximum_bytes=self.maximum_image_bytes, depth=self.depth)
         own = self.network.data_format.from_last
         if self.network.cut is None:
             numbers = fit_image(picture, self.size, self.fit)
-            return Sample(picture_of(numbers), own(self.preprocessing.of_numbers(numbers)))
+            return Sample(picture_of(numbers), own(self.preprocessing.of_numbers(numbers)), said)
         is_file = content is encoded
         record = wrap(encoded, self.examples, name) if self.examples and is_file else encoded
         try:
             decoded = self.network.in_channels_last().decode([record])[0]
         except InvalidImagesError as error:
             raise InvalidImagesError(f"{name}: {error}") from error
-        return Sample(self.preprocessing.pictures(decoded), own(decoded))
+        return Sample(self.preprocessing.pictures(decoded), own(decoded), said)
 
     def pictures(self, images: NDArray[np.float32]) -> Image:
         """Return images of the network's, in its data format, as a person sees them, uint8 RGB (N, H, W, 3)."""
@@ -120,17 +130,17 @@ class Setup:
         return np.concatenate([-logits, logits], axis=1) if self.network.head.is_binary else logits
 
 
-def set_up(options: ModelOptions, *, seen_as: Callable[[TracedNetwork], TracedNetwork] = trace) -> Setup:
+def set_up(options: ModelOptions, *, seen_as: Callable[[TracedNetwork], TracedNetwork] = open_network) -> Setup:
     """Open the model that the options name; raise as `open_model`, `trace`, `find_preprocessing` and `read_labels` do.
 
-    `seen_as` makes of the network what is looked at. Warns where nothing says how the user's own model was trained.
+    `seen_as` makes of the network what is looked at. Nothing is emitted: see `Setup.all_warnings`.
     """
     if options.fit is not None:
         check_fit(options.fit)
     check_depth(options.depth)
     opened = open_model(options.model, weights=options.weights, maximum_bytes=options.maximum_model_bytes)
     choice, metadata = complete_choice(options.trace_options, opened.model)
-    network = trace(opened.model, **choice)
+    network = open_network(opened.model, TraceOptions(**choice))
     if network.extra_inputs:
         raise UnsupportedModelError(
             f"the network takes {', '.join(map(repr, network.extra_inputs))} beside the image, but here are images "
@@ -147,8 +157,6 @@ def set_up_opened(
     examples = find_example_format(network)
     preprocessing, said = _preprocessing(options, opened, network, examples)
     said += metadata.warnings if metadata else ()
-    for message in said:
-        warnings.warn(message, TfvizWarning, stacklevel=2)
     names = _class_names(options, opened, network, metadata)
     # Keras' own networks were evaluated on the centre of photographs; its users' are mostly trained on stretched ones.
     fit = options.fit or ("stretch" if path else "crop")
@@ -156,8 +164,8 @@ def set_up_opened(
     if network.cut is not None:
         fit = measure_fit(network, examples, preprocessing, size)
         check_not_chosen(options.depth)
-    limits = options.maximum_image_bytes, options.depth
-    return Setup(network, path, preprocessing, names, size, fit, said, metadata, examples, *limits)
+    limits, about_model = (options.maximum_image_bytes, options.depth), (*opened.warnings, *network.warnings)
+    return Setup(network, path, preprocessing, names, size, fit, said, metadata, examples, *limits, about_model)
 
 
 def with_baselines(

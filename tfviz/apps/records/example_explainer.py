@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +11,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfviz.apps.explanation import Explanation, explain, shown
+from tfviz.apps.explanation import shown
 from tfviz.apps.files import FULL, Image, decode_image, fit_image, picture_of
 from tfviz.apps.model import ExampleFormat, Setup, picture_in, set_up, with_baselines
 from tfviz.apps.records.records import DIAGNOSTICS
 from tfviz.arrays import refuse_masked
 from tfviz.data_format import DataFormat
-from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, TfvizWarning, UnknownLayerError, one_line
-from tfviz.methods import LAYER, choose_methods, compile_methods, find_method
+from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, UnknownLayerError, emit_warnings, one_line
+from tfviz.methods import LAYER, Results, choose_methods, compile_methods, find_method, run_methods
 from tfviz.methods.engine import INNER_OPTIONS, is_signed
 from tfviz.model_options import ModelOptions
 from tfviz.printable import printable
@@ -35,12 +32,6 @@ ERROR = "error"
 CLIP_PERCENTILE = 99.0
 PICTURE = "the picture"
 EXPECTED = "an example is one image (H, W, C) of numbers or the bytes of one"
-
-# The filters of warnings belong to the process, and pipelines run threads: the first that comes sets them, and the last
-# that goes sets them back, so that all can compute at once.
-_LOCK = threading.Lock()
-_FILTERS = ExitStack()
-_INSIDE: list[int] = []
 
 
 @dataclass(frozen=True)
@@ -84,14 +75,15 @@ class ExampleExplainer:
     method has them, `diagnostics`, numbers by name; of a network of classes, the one that it predicts as `prediction`,
     its `probability` and, if it is known, its `name`; that of an unusable example has the reason as `error`.
 
+    What must be said of the network is left to whoever makes a pipeline; of what it finds, inferences tell themselves.
+
     Raises as `set_up` and `compile_methods` do.
     """
 
     def __init__(
         self, model: ModelOptions, choice: MethodChoice, batch_size: int, class_names: Sequence[str] | None = None
     ) -> None:
-        with _quiet():
-            self._setup = set_up(model)
+        self._setup = set_up(model)
         self._class_names = self._setup.class_names if class_names is None else class_names
         self._methods = with_baselines(self._setup.metadata, choice.chosen)
         compile_methods(self._setup.network, self._methods)
@@ -117,7 +109,9 @@ class ExampleExplainer:
 
     def _image(self, content: NDArray[Any] | bytes) -> NDArray[np.float32]:
         if isinstance(content, bytes):
-            return self._setup.decode(content, PICTURE).input
+            sample = self._setup.decode(content, PICTURE)
+            emit_warnings(sample.warnings)
+            return sample.input
         refuse_masked("an example's values", content)
         try:
             image = np.asarray(content)
@@ -130,18 +124,12 @@ class ExampleExplainer:
 
     def _explain(self, group: Sequence[tuple[int, NDArray[np.float32], int | None]]) -> list[Inference]:
         """Return the inferences for images of one shape; those that stop the others are found by halving."""
-        _, images, targets = zip(*group, strict=True)
-        method = self._choice.method
+        _, images, given = zip(*group, strict=True)
+        targets = None if given[0] is None else np.array(given)
         try:
-            with _quiet():
-                found = explain(
-                    self._setup.network,
-                    np.stack(images),
-                    None if targets[0] is None else np.array(targets),
-                    methods=method,
-                    options=self._methods,
-                    batch_size=self._batch_size,
-                )
+            found: Results = run_methods(
+                self._setup.network, self._methods, np.stack(images), targets, batch_size=self._batch_size
+            )
         except (TfvizError, tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError) as error:
             if len(group) == 1:
                 # A machine that is too small for it may be followed by another; so may one whose device is lost.
@@ -150,6 +138,11 @@ class ExampleExplainer:
                 return [{ERROR: one_line(error)}]
             middle = len(group) // 2
             return self._explain(group[:middle]) + self._explain(group[middle:])
+        return self._inferences(found)
+
+    def _inferences(self, found: Results) -> list[Inference]:
+        """Return what was found for each image."""
+        method = self._choice.method
         rows = zip(found.maps[method], found.targets, found.scores, strict=True)
         inferences: list[Inference] = [
             {"map": map_, "target": int(target), "score": float(score)} for map_, target, score in rows
@@ -161,7 +154,7 @@ class ExampleExplainer:
             inference.update(prediction)
         return inferences
 
-    def _predictions(self, found: Explanation) -> Iterator[Inference]:
+    def _predictions(self, found: Results) -> Iterator[Inference]:
         """Yield what the network predicts for each image, if its scores are of classes."""
         if not found.has_classes:
             return
@@ -209,7 +202,8 @@ class Look:
     def overlay(self, encoded: bytes, found: NDArray[np.float32]) -> Image:
         """Return the overlay, uint8 RGB (H, W, 3), of what was found for an encoded picture, or one in an Example."""
         content = picture_in(encoded, self.examples)
-        decoded = decode_image(content, PICTURE, maximum_bytes=self.maximum_image_bytes, depth=self.depth)
+        # Its warnings were emitted when it was explained.
+        decoded, _ = decode_image(content, PICTURE, maximum_bytes=self.maximum_image_bytes, depth=self.depth)
         picture = picture_of(fit_image(decoded, self.size, self.fit))
         picture = grey_picture(picture) if self.order == "grey" else picture
         found = self.data_format.to_last(found) if found.ndim == 3 else found
@@ -220,21 +214,3 @@ class Look:
             signed=self.signed,
         )
         return tile
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Leave out warnings of tfviz: what they say of the network is said where a pipeline is made."""
-    thread = threading.get_ident()
-    with _LOCK:
-        if not _INSIDE:
-            _FILTERS.enter_context(warnings.catch_warnings())
-            warnings.simplefilter("ignore", TfvizWarning)
-        _INSIDE.append(thread)
-    try:
-        yield
-    finally:
-        with _LOCK:
-            _INSIDE.remove(thread)
-            if not _INSIDE:
-                _FILTERS.close()

@@ -73,10 +73,11 @@ def _reason_against(network: TracedNetwork, name: str, options: Mapping[str, Any
 class Run:
     """One run of `tfviz explain`, or of what else comes of maps: `outcome` makes what keeps them.
 
-    What the methods say of the network is raised, or warned about, at once.
+    What must be said of the network, and of the methods on it, is raised, or emitted, at once.
     """
 
     def __init__(self, setup: Setup, request: Request, outcome: Callable[[Setup, Request], Outcome] = Outcome) -> None:
+        emit_warnings(setup.all_warnings)
         self.outcome = outcome(setup, request)
         self._setup = setup
         self._request = request
@@ -103,7 +104,7 @@ class Run:
     def explain_samples(self, paths: Sequence[Path], with_class_pictures: bool) -> None:
         """Explain images together and write one picture of all, beside the class visualisation of each if wanted."""
         files = [File(path, path.stem) for path in paths]
-        samples = [self._setup.read(path) for path in paths]
+        samples = [self._read(path) for path in paths]
         explanation, scores = self._compute(samples)
         columns = {"class_visualization": self._class_pictures(explanation.targets)} if with_class_pictures else {}
         pictures = [sample.picture for sample in samples]
@@ -116,7 +117,7 @@ class Run:
         samples = {}
         for file in chunk:
             try:
-                samples[file] = self._setup.read(file.path)
+                samples[file] = self._read(file.path)
             except TfvizError as error:
                 self.outcome.failed[str(file.path)] = str(error)
         if not samples:
@@ -134,6 +135,11 @@ class Run:
                 self.outcome.failed[str(file.path)] = f"{file.path}: {error}"
                 continue
             self.outcome.list_classes(file, part, scores[number], listed)
+
+    def _read(self, path: Path) -> Sample:
+        sample = self._setup.read(path)
+        emit_warnings(sample.warnings)
+        return sample
 
     def _explain_singly(self, files: Sequence[File], listed: int, error: TfvizError) -> None:
         """Find the image that stops its chunk, and explain the others."""

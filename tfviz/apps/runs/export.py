@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shlex
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,9 +29,10 @@ from tfviz.apps.model import (
 from tfviz.apps.runs.explain import find_methods
 from tfviz.apps.runs.tables import print_rows
 from tfviz.demo import sample_paths
-from tfviz.errors import TfvizWarning
+from tfviz.errors import emit_warnings
 from tfviz.model_options import ModelOptions
-from tfviz.network import trace
+from tfviz.network import open_network
+from tfviz.network.opening import TraceOptions
 from tfviz.network.traced import TracedNetwork
 from tfviz.terminal import tell
 
@@ -50,15 +50,16 @@ def export(
     """Write the SavedModel of a model and methods, with an example of what it takes, and print how it is used."""
     opened = open_model(options.model, weights=options.weights)
     choice, metadata = complete_choice(options.trace_options, opened.model)
-    network = trace(opened.model, **choice)
+    network = open_network(opened.model, TraceOptions(**choice))
+    emit_warnings([*opened.warnings, *network.warnings])
     check_encoded(network, encoded=encoded)
     setup = set_up_opened(options, opened, network, metadata) if encoded else None
+    emit_warnings(setup.warnings if setup else ())
     decoder = Decoder(setup.preprocessing, setup.size, setup.fit) if setup else None
     chosen, left_out = find_methods(network, methods, method_options, exported=True)
     path = opened.model.resolve() if isinstance(opened.model, Path) else None
     exported = prepare(network, with_baselines(metadata, chosen), decoder, batch_size, path)
-    for message in [*left_out, *exported.manifest["warnings"]]:
-        warnings.warn(message, TfvizWarning, stacklevel=2)
+    emit_warnings([*left_out, *exported.manifest["warnings"]])
     if setup:
         # Said when they were found.
         exported.manifest["warnings"][:0] = setup.warnings
@@ -66,7 +67,8 @@ def export(
     takes_files = name == ENCODED
     example = np.array([_record(network)]) if takes_files else _example(options, opened, network)
     examples = {name: example, **{each: value.numpy() for each, value in network.trial_extra_inputs().items()}}
-    write(exported, output, {f"{each}.npy": _as_file(value) for each, value in examples.items()}, overwrite=overwrite)
+    extra = {f"{each}.npy": _as_file(value) for each, value in examples.items()}
+    emit_warnings(write(exported, output, extra, overwrite=overwrite))
     _print(exported, output, list(examples))
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tfviz.apps.files import LONGEST_STEM, PICTURE_SUFFIX, class_name, replacing, short_name, write_array, write_picture
 from tfviz.apps.model import Setup
 from tfviz.apps.runs.tables import print_rows
-from tfviz.errors import UnknownMethodError
+from tfviz.errors import UnknownMethodError, emit_warnings
 from tfviz.methods.adversarial import ATTACKS, Adversarial, defaults, has_labels
 from tfviz.results import difference_picture, montage, pick
 from tfviz.terminal import say, tell
@@ -52,7 +52,10 @@ class Stage:
 
 def fool(setup: Setup, path: Path, options: FoolOptions, output: Path) -> bool:
     """Write the changed image and a picture of the change, print both; return whether the network is fooled."""
-    inputs = setup.read(path).input[np.newaxis]
+    emit_warnings(setup.all_warnings)
+    sample = setup.read(path)
+    emit_warnings(sample.warnings)
+    inputs = sample.input[np.newaxis]
     found = _attack(setup, options, inputs)
     stages = _stages(setup, inputs, found)
     stem = short_name(path.stem, LONGEST_STEM)
@@ -63,10 +66,7 @@ def fool(setup: Setup, path: Path, options: FoolOptions, output: Path) -> bool:
     if options.save_array:
         write_array(written[2], found.images[0])
     _print(setup, stages, int(found.targets[0]))
-    reached, left = ("switched on", "switched off") if has_labels(setup.network.head) else ("reached", "left")
-    aim = reached if options.target is not None else left
-    outcome = aim if found.success[0] else f"not {aim}"
-    tell(f"{options.method}: {_name(setup, int(found.targets[0]))} {outcome}, {found.steps[0]} steps")
+    tell(_outcome(setup, options, found))
     tell(*written[: 2 + options.save_array])
     if replaced:
         tell(replaced)
@@ -76,6 +76,14 @@ def fool(setup: Setup, path: Path, options: FoolOptions, output: Path) -> bool:
             "keeps what fools the network"
         )
     return bool(found.success[0])
+
+
+def _outcome(setup: Setup, options: FoolOptions, found: Adversarial) -> str:
+    """Return what came of the attack, in words."""
+    reached, left = ("switched on", "switched off") if has_labels(setup.network.head) else ("reached", "left")
+    aim = reached if options.target is not None else left
+    outcome = aim if found.success[0] else f"not {aim}"
+    return f"{options.method}: {_name(setup, int(found.targets[0]))} {outcome}, {found.steps[0]} steps"
 
 
 def _attack(setup: Setup, options: FoolOptions, inputs: NDArray[np.float32]) -> Adversarial:

@@ -25,13 +25,8 @@ from tfviz.apps.files import (
 from tfviz.apps.model import Setup
 from tfviz.apps.runs.colors import find_color_statistics
 from tfviz.apps.runs.objectives import read_objective
-from tfviz.methods.visualization import (
-    FeatureVisualization,
-    Objective,
-    Recipe,
-    feature_visualization,
-    find_recipe,
-)
+from tfviz.errors import emit_warnings
+from tfviz.methods.visualization import FeatureVisualization, Objective, Recipe, feature_visualization, find_recipe
 from tfviz.results import gradient_picture, montage
 from tfviz.terminal import tell
 
@@ -57,16 +52,28 @@ class VisualizeOptions:
 
     @property
     def changes(self) -> dict[str, int]:
-        """What of the preset's recipe the user changed."""
+        """What is other than in the preset."""
         return {} if self.iterations is None else {"iterations": self.iterations}
+
+    @property
+    def recipe(self) -> Recipe:
+        """The preset with its changes."""
+        return find_recipe(self.preset, self.changes)
+
+    @property
+    def kept(self) -> list[int]:
+        """Numbers of steps after which the images are kept: the snapshots, and the frames of a GIF."""
+        frames = np.linspace(0, self.recipe.iterations, FRAMES) if self.gif else ()
+        return [*self.snapshots, *(round(step) for step in frames)]
 
 
 def visualize(setup: Setup, objectives: Sequence[str], options: VisualizeOptions, output: Path) -> None:
     """Write a picture of each objective and print its score."""
+    emit_warnings(setup.all_warnings)
     read = [read_objective(text, setup) for text in objectives]
     named = list({each.objective: each for each in read}.values())
-    recipe = find_recipe(options.preset, options.changes)
-    found = _ascend(setup, [each.objective for each in named], recipe.iterations, options)
+    recipe = options.recipe
+    found = _maximise(setup, [each.objective for each in named], options)
     # By the number of steps done, each uint8 (N, H, W, 3).
     stages = {
         step: _pictures(setup, recipe, images)
@@ -83,20 +90,19 @@ def visualize(setup: Setup, objectives: Sequence[str], options: VisualizeOptions
         tell(replaced)
 
 
-def _ascend(
-    setup: Setup, objectives: Sequence[Objective], iterations: int, options: VisualizeOptions
-) -> FeatureVisualization:
-    """Return the images that the objectives come to, with the steps before that are shown."""
-    frames = [round(step) for step in np.linspace(0, iterations, FRAMES)] if options.gif else []
+def _maximise(setup: Setup, objectives: Sequence[Objective], options: VisualizeOptions) -> FeatureVisualization:
+    """Return the images of objectives, from the picture on that the options name."""
+    sample = None if options.image is None else setup.read(options.image)
+    emit_warnings(sample.warnings if sample else ())
     return feature_visualization(
         setup.network,
         objectives,
         pixel_range=setup.preprocessing.pixel_range,
         preset=options.preset,
         seed=options.seed,
-        snapshots=[*options.snapshots, *frames],
+        snapshots=options.kept,
         image_shape=setup.image_shape,
-        images=None if options.image is None else setup.read(options.image).input,
+        images=sample.input if sample else None,
         color_statistics=find_color_statistics(
             setup.preprocessing, options.color_paths, maximum_bytes=setup.maximum_image_bytes
         ),

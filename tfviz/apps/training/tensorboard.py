@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +20,7 @@ from tfviz.apps.explanation import Explanation, channel_step, explain
 from tfviz.apps.files import check_folder
 from tfviz.apps.training.cards import CardMaker, enlarged
 from tfviz.apps.training.fixed_images import read_fixed_images
-from tfviz.errors import TfvizError, TfvizWarning
+from tfviz.errors import TfvizError, emit_warnings
 from tfviz.methods import choose_methods, find_method
 from tfviz.methods.engine import LAYER
 from tfviz.network import trace
@@ -172,7 +171,7 @@ class ExplainImages(keras.callbacks.Callback):  # type: ignore[misc]  # Keras sh
             explanation = self._explanation()
         except (TfvizError, tf.errors.OpError) as error:
             reason = reason_of(error) if isinstance(error, tf.errors.OpError) else str(error)
-            warnings.warn(f"nothing is shown of {self._unit} {step}: {reason}", TfvizWarning, stacklevel=2)
+            emit_warnings([f"nothing is shown of {self._unit} {step}: {reason}"])
             return
         cards = self._cards.found(explanation)
         if not self._cost.times:

@@ -78,6 +78,7 @@ def _segment(image: Array, scales: Sequence[float], smallest: int) -> list[Array
     # What the values of a network's input mean is not known: its darkest is 0, its brightest 1.
     lowest, span = image.min(), float(np.ptp(image))
     picture = (image - lowest) / (span or 1.0)
+    # scikit-image warns of more channels with every call, and of their number alone. Those of the process are set back.
     with warnings.catch_warnings() if image.shape[2] > MOST_COLORS else contextlib.nullcontext():
         if image.shape[2] > MOST_COLORS:
             warnings.filterwarnings("ignore", "Got image with third dimension", RuntimeWarning)

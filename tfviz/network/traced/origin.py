@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 import weakref
 from typing import Any
 
 from tfviz.data_format import DataFormat
-from tfviz.errors import TfvizWarning
+from tfviz.errors import emit_warnings
 from tfviz.network.traced.fingerprint import fingerprint_of, stamp
 from tfviz.network.traced.traced import TracedNetwork
 
@@ -36,8 +35,7 @@ class Origin:
         if self._fingerprint is None:
             why = self._why_unknown()
             if why is not None:
-                message = f"the fingerprint of the network that made this is not known: {why}"
-                warnings.warn(message, TfvizWarning, stacklevel=3)
+                emit_warnings([f"the fingerprint of the network that made this is not known: {why}"])
                 return None
             self.remember()
         return self._fingerprint
