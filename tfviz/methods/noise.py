@@ -55,6 +55,7 @@ class Moments(NamedTuple):
 )
 def smooth_grad(
     passes: Passes,
+    *,
     of: str = "gradient",
     samples: int = 25,
     noise: float = 0.15,
@@ -92,6 +93,7 @@ def smooth_grad(
 )
 def var_grad(
     passes: Passes,
+    *,
     of: str = "gradient",
     samples: int = 25,
     noise: float = 0.15,
@@ -119,6 +121,7 @@ def var_grad(
 )
 def square_grad(
     passes: Passes,
+    *,
     of: str = "gradient",
     samples: int = 25,
     noise: float = 0.15,

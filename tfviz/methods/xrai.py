@@ -61,6 +61,7 @@ def _by_region(image: np.ndarray, attributions: np.ndarray, options: Mapping[str
 )
 def xrai(
     passes: Passes,
+    *,
     baseline: Any = ("black", "white"),
     steps: int = 50,
     seed: int = 0,

@@ -35,8 +35,8 @@ from tfviz.errors import InvalidImagesError, InvalidTargetsError, UnsupportedMod
 from tfviz.limits import MAXIMUM_IMAGE_BYTES
 from tfviz.model_options import ModelOptions
 from tfviz.network import open_network
-from tfviz.network.opening import TraceOptions
 from tfviz.network.diagnosis import objections_to
+from tfviz.network.opening import TraceOptions
 from tfviz.network.traced import TracedNetwork
 
 ASSUMED_PREPROCESSING = "0..255"

@@ -102,19 +102,22 @@ def rows_of(
     return {name: each[first:last] if is_batch(specs[name]) else each for name, each in extra_inputs.items()}
 
 
-def find_inputs(program: Program, given: Mapping[str, Value], name: str | None, cut: str | None) -> Inputs:
+def find_inputs(
+    program: Program, given: Mapping[str, Value], name: str | None, cut: str | None, alias: str | None = None
+) -> Inputs:
     """Return the roles of the inputs `given` by name; `name`: the image's. `cut`: the operation that decodes it.
 
-    Raises `UnsupportedModelError` if none or several may be the image, or the image cannot be cut out.
+    `alias` is what a Keras model calls its one input. Raises `UnsupportedModelError` if none or several may be the
+    image, or the image cannot be cut out.
     """
-    name = _choose(given, name)
+    name = _choose(given, next(iter(given)) if name and name == alias else name)
     image = given[name]
     needed = program.needed_for(program.outputs)
     extra_inputs = {each: value for each, value in given.items() if each != name and value in needed}
     if is_image(image):
         if cut is not None:
             raise UnsupportedModelError(f"cut is for encoded images, but the input {name!r} is one of numbers")
-        return Inputs(name, image, extra_inputs, program)
+        return Inputs(name, image, extra_inputs, program, alias=alias)
     if image.shape[0] not in (None, 1):
         raise UnsupportedModelError(
             f"the model takes batches of exactly {image.shape[0]} encoded images, expected any number or one: "
@@ -130,7 +133,7 @@ def find_inputs(program: Program, given: Mapping[str, Value], name: str | None, 
     )
     # The steps that made the image are not a part of the network.
     decoded.step = None
-    return Inputs(name, decoded, extra_inputs, rest, decoding)
+    return Inputs(name, decoded, extra_inputs, rest, decoding, alias)
 
 
 def _choose(given: Mapping[str, Value], name: str | None) -> str:

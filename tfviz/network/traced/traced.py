@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,8 +48,7 @@ class TracedNetwork(Reopened):
         whole = whole.giving(self.outputs.values)
         self._explained = [outputs.values.index(value) for value in self.outputs.values]
         self._arguments: dict[str, Value] = dict(zip(source.arguments, whole.inputs[:given], strict=True))
-        wanted = source.arguments[0] if options.input and options.input == source.alias else options.input
-        inputs = replace(find_inputs(whole, self._arguments, wanted, options.cut), alias=source.alias)
+        inputs = find_inputs(whole, self._arguments, options.input, options.cut, source.alias)
         inputs = with_channels_last(inputs, options.data_format)
         inputs, self.outputs = at_rest(inputs, self.outputs) if options.random == OFF else (inputs, self.outputs)
         self.inputs = settled(open_batch(inputs, self.outputs.values, self._captured))
