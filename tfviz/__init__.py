@@ -25,16 +25,34 @@ from tfviz.errors import (
     UnsafeModelError,
     UnsupportedModelError,
 )
-from tfviz.version import __version__
+from tfviz.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from tfviz.apps.explanation import Explanation, explain
     from tfviz.apps.export import export
     from tfviz.methods import (
+        METHODS,
+        Adversarial,
+        Channel,
+        Class,
+        ClassVisualization,
+        ColorStatistics,
         Decomposition,
+        Direction,
+        Explainer,
+        FeatureVisualization,
+        Layer,
+        Neuron,
+        Objective,
+        Recipe,
         ablation_cam,
+        class_visualization,
+        color_statistics,
         deconvnet,
         eigen_cam,
+        feature_visualization,
+        fgsm,
+        fooling_image,
         full_grad,
         full_grad_decomposition,
         grad_cam,
@@ -47,6 +65,7 @@ if TYPE_CHECKING:
         integrated_gradients,
         layer_cam,
         occlusion,
+        pgd,
         rise,
         saliency,
         score_cam,
@@ -58,30 +77,13 @@ if TYPE_CHECKING:
         xgrad_cam,
         xrai,
     )
-    from tfviz.methods.adversarial import Adversarial, fgsm, fooling_image, pgd
-    from tfviz.methods.engine import METHODS, Explainer
-    from tfviz.methods.visualization import (
-        Channel,
-        Class,
-        ClassVisualization,
-        ColorStatistics,
-        Direction,
-        FeatureVisualization,
-        Layer,
-        Neuron,
-        Objective,
-        Recipe,
-        class_visualization,
-        color_statistics,
-        feature_visualization,
-    )
     from tfviz.network import trace
     from tfviz.network.traced import TracedNetwork
 
 _LAZY = {
-    "Explanation": "tfviz.apps.explanation.explanation",
-    "explain": "tfviz.apps.explanation.explain",
-    "export": "tfviz.apps.export.export",
+    "Explanation": "tfviz.apps.explanation",
+    "explain": "tfviz.apps.explanation",
+    "export": "tfviz.apps.export",
     **dict.fromkeys(
         (
             "METHODS",
@@ -132,8 +134,8 @@ _LAZY = {
         ),
         "tfviz.methods",
     ),
-    "trace": "tfviz.network.trace",
-    "TracedNetwork": "tfviz.network.traced.traced",
+    "trace": "tfviz.network",
+    "TracedNetwork": "tfviz.network.traced",
 }
 
 _FOLDERS = ("callbacks", "demo", "methods", "results", "scores")
@@ -148,7 +150,6 @@ __all__ = [  # noqa: PLE0604  # the lazy names stand once, in the table
     "UnknownMethodError",
     "UnsafeModelError",
     "UnsupportedModelError",
-    "__version__",
     *_LAZY,
 ]
 

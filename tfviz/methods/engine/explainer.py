@@ -61,7 +61,8 @@ def run_method(
     # Then the scores of all other classes need not be known.
     maps_alone = targets is not None and network.running.last_layer is not None
     found = run_batches(network, chosen, images, targets, batch_size=batch_size, maps_alone=maps_alone)
-    emit_warnings(found.warnings)
+    if found.warnings:
+        emit_warnings(found.warnings)
     maps = _in_format(network, found.arrays["maps"])
     return maps[method] if method in maps else {found.compiled.layers[key]: values for key, values in maps.items()}
 
