@@ -219,3 +219,11 @@ def test_the_dog_becomes_a_tabby(run):
     assert "bull mastiff" in line_of(out, "original")
     assert "tabby" in line_of(out, "changed")
     assert float(line_of(out, "changed").split()[-1]) < 5
+
+
+def test_what_is_assumed_of_model_and_image_is_said(run, own, tmp_path):
+    cv2.imwrite(str(tmp_path / "deep.png"), np.full((16, 16, 3), 4000, np.uint16))
+    _, _, err = run(tmp_path / "deep.png", "--model", own[2], "--away-from", "0", "--iterations", "1")
+    assumed, depth = err.splitlines()[:2]
+    assert assumed.endswith("own.keras gets pixels of 0..255 in the order rgb, as no --preprocess says otherwise")
+    assert "deep.png has 16 bits, but its largest value is 4000" in depth

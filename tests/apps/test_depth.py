@@ -118,6 +118,12 @@ def test_the_command_says_it(run, place, tmp_path):
     assert status == 1 and "depth is '7', expected full, raw or bits from 8 to 16 (--depth)" in err
 
 
+def test_the_command_that_starts_from_an_image_says_it(run, place):
+    start = ["visualize", "--image", place / "xray.png", "--objective", "layer:conv", "--iterations", "1"]
+    status, _, err = run(*start, "--model", place / "grey.keras")
+    assert status == 0 and "grey.keras gets pixels of 0..255" in err and "xray.png has 16 bits" in err
+
+
 def test_beam(place):
     handler = AttributionHandler(
         str(place / "grey.keras"), "input_x_gradient", preprocess="0..255", depth="raw", target=1
