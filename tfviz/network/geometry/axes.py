@@ -19,8 +19,8 @@ import tensorflow as tf
 
 from tfviz.network.program import Program, Step, Value, run_operation
 
-# Operations that move numbers about without changing them.
-MOVES = frozenset(
+# Operations that move numbers about without changing them; they are followed by moving the numbers of places.
+PLAIN_MOVES = frozenset(
     {"ConcatV2", "ExpandDims", "GatherV2", "Pack", "Pad", "PadV2", "ReverseV2", "Roll", "Slice", "Split", "SplitV"}
     | {"Squeeze", "StridedSlice", "Transpose", "Unpack"}
 )
@@ -50,7 +50,7 @@ class Flow:
     @property
     def is_rearrangement(self) -> bool:
         """Whether numbers are only put into another order or shape."""
-        return self.step.type in MOVES or (self.step.type == "Reshape" and not self.is_tensordot)
+        return self.step.type in PLAIN_MOVES or (self.step.type == "Reshape" and not self.is_tensordot)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def rows_per_image(flows: Sequence[Flow], image: Value) -> dict[Value, Fraction]
 
 def carry(flow: Flow, index: int, axis: int) -> list[Carried]:
     """Return where an axis of the source number `index` goes; an empty list if its places are mixed."""
-    if flow.step.type in MOVES:
+    if flow.step.type in PLAIN_MOVES:
         return list(_moved(flow, index, axis))
     size = flow.sources[index].shape[axis]
     kept = [(output, _kept(flow, index, axis, output)) for output in flow.step.outputs if output.shape.rank]

@@ -1,9 +1,8 @@
 """Readings of results that are cut out of a value: slices, strides, picks, splits.
 
 A function for each kind of operation says which value each result reads and how, or None if that is not constant or
-cuts through the batch. A cut `crops`: pixels that only the rest reaches are not seen behind it, which matters where a
-map is drawn on the image. An index may stand at a single place, whose axis is gone then, and sizes may be open: -1 or a
-missing end reads up to the last place.
+cuts through the batch. A cut `crops`: pixels that only the rest shows are not seen any more, which matters where a map
+is drawn on the image. A picked place has no axis any more, and a cut without an end goes up to the last place.
 """
 
 from __future__ import annotations

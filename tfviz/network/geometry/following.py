@@ -1,9 +1,9 @@
 """Follows the rows and columns of the image through a program.
 
-For each place of a value is known the pixel that it stands for, along whichever axes that varies (a row; a window and a
+For each place of a value it is known which pixel it stands for, along whichever axes that varies (a row; a window and a
 row in it; tokens), so that cutting axes in two, joining, rolling and transposing them lose nothing. There is a rule for
-each kind of operation. A result of several values must agree with all of them; where it does not, or no rule is known,
-the geometry is lost, and the step stays in `Places.lost` so that a message can name it.
+each kind of operation. A result of several values must agree with all of them; if it does not, or there is no rule, the
+geometry is lost, and the step is kept in `Places.lost` so that a message can name it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Readings of results whose numbers are only moved about: joined, padded, turned, repeated.
 
-`BY_TYPE` has a function for each kind of operation, with those of `cuts`. What is padded lies beyond the image, where
-its cells would go on; a place that is joined from elsewhere, as a class token, reads nothing (NaN). None is returned if
-an argument is not constant, or a place of the source would stand at several of the result.
+`BY_TYPE` has a function for each kind of operation, those of `cuts` included. A padded place lies beyond the image,
+where its cells would go on; where other values are joined, as a class token, a value has no place (NaN). A function
+returns None if an argument is not constant, or a place would stand at several of the result.
 """
 
 from __future__ import annotations

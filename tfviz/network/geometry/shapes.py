@@ -2,7 +2,8 @@
 
 `reshape(x, (batch, -1, depth))` hides how many tokens an image has, since the batch is a number of the running program.
 With the batch fixed TensorFlow infers all shapes; the program is traced, and not run, on two sizes of the batch, and a
-size that is the same for both does not depend on it. All this is done once, when a model is traced.
+size that is the same for both does not depend on it. For a known size of the image this is done when a model is traced;
+of a network of open size, `maps` asks it for the sizes that it tries.
 """
 
 from __future__ import annotations

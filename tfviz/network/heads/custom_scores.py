@@ -1,9 +1,9 @@
 """Scores that the user gives: functions of the outputs, or of the logits behind these.
 
-A score is traced once on symbolic outputs and logits, and its gradient tells which of them it reads; these are the
-sources that a program is cut back to, and what `reads` says in words. So it must be made of TensorFlow operations: no
-gradient passes NumPy or Python numbers. A `NamedScore`, as those of `tfviz.scores` are, is also given the names, the
-endings and the logits of the outputs; any other function sees only what the model returns.
+A score is traced once on symbolic outputs and logits, and its gradient tells which of them it reads: they are the
+sources that the evidence of layers leads to, and `reads` names them in words. So a score must be made of TensorFlow
+operations, as no gradient passes NumPy or Python numbers. A `NamedScore`, as those of `tfviz.scores` are, is also given
+the names, the endings and the logits of the outputs; any other function sees only what the model returns.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Arithmetic on probabilities by their logarithms, which stays exact where a probability is nearly 0 or 1.
 
-Both log p and log(1 − p) are carried along: float32 rounds a p that is sure to 1, after which nothing tells log(1 − p),
-and log odds are the difference of the two. Log 0 is a large finite number, and both branches of every choice are kept
-finite, since TensorFlow differentiates both: a gradient past them is zero and not NaN.
+Both log p and log(1 − p) are carried along, since float32 rounds a p close to 1 to 1, from which log(1 − p) can no
+longer be told; the log odds are the difference of the two. Log 0 is a large finite number, and both branches of every
+choice are kept finite, since TensorFlow differentiates both: a gradient past them is zero and not NaN.
 """
 
 from __future__ import annotations

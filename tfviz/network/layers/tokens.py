@@ -1,9 +1,9 @@
 """Sequences of tokens (N, T, D) that stand for the patches of a map, as vision transformers work on them.
 
 Which token is which patch follows from the program: a map that is reshaped to a sequence numbers its tokens, and from
-there the numbers are followed through every operation. So a class token is known not to be a patch, in
-front or behind, and attention weights, transposed tokens and windows are not taken for maps. Heads that pool all tokens
-act on the last ones; a head that reads a class token was told of the patches by the last attention (`last_evidence`).
+there the numbers are followed through every operation. So a class token is known not to be a patch, in front or behind,
+and attention weights, transposed tokens and windows are not taken for maps. A head that pools all tokens acts on them
+itself; one that reads a class token was told of the patches by the last attention, see `last_evidence`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Judges layers of Keras 2 that call a function of TensorFlow by name: `x / 255` in a functional model is one.
 
 The names reach all that TensorFlow publishes, `io.write_file` and `py_function` too, and a call without a tensor runs
-when the model is built. So a function must be known to do arithmetic alone:
-by a list of names of no module, or as a function of a module of arithmetic that takes no function or path.
+when the model is built. So a function must be known to do arithmetic alone: it is on the list of functions of no module
+(`TOP_LEVEL`), or is in a module of arithmetic and takes no function or path. An operation that is written out is judged
+by `effects`.
 """
 
 from __future__ import annotations

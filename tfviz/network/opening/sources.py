@@ -1,10 +1,10 @@
 """Turns any image model into one traced function: Keras models, their files, SavedModels and their signatures.
 
-A Keras model is traced here; a signature is traced already. Of several signatures the one asked for is taken. Else
-those count that take images as numbers, or if there are none those that take them encoded, and among these
-`serving_default` or the only one; a module that was traced for training and inference is taken at inference. A traced
-function does not keep its variables alive, so a `Source` holds the object that does. What a signature does beyond
-computing is refused before it runs.
+A Keras model is traced here; a signature is traced already. Of several signatures the one asked for is taken. Otherwise
+only those count that take images as numbers, or if there are none those that take them encoded; of these it is
+`serving_default` or the only one. Of a module that was traced for training and for inference, it is the latter. A
+traced function does not keep its variables alive, so a `Source` holds the object that does. A signature that does more
+than compute is refused before it runs.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What a file holds beside plain data and arithmetic: it is refused or, with `safe_mode=False`, said.
+"""Refuses what a file holds beside plain data and arithmetic or, with `safe_mode=False`, warns about it.
 
-`configuration`, `links`, `saved_graphs` and `effects` gather it as data; here it becomes one message. All that a file
-says is quoted in it with escapes and not at any length. What a user may have meant to pass (`Missing`) is not a reason
-to refuse: those who open the file ask for it by name.
+`configuration`, `links`, `saved_graphs` and `effects` gather it as data; here it becomes one message, in which all that
+a file says is quoted, with escapes and not at any length. A class or function that the user may have meant to pass
+(`Missing`) is not refused here: those who open the file ask for it by name.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A cache of the functions compiled for one network, of those used last.
+"""A cache of the functions compiled for one network, which keeps those used last.
 
 Numbers (seeds, steps, samples, masks, baselines) are arguments of a compiled function, and only what must be a constant
 (layers, methods, recipes) belongs to its key. When each seed and number of steps compiled a function of its own, which

@@ -1,9 +1,9 @@
 """Lets gradients through nonlinearities that block the whole gradient of an image.
 
-Olah, Mordvintsev, Schubert, "Feature Visualization", Distill 2017: an image that wakes no unit is not a dead end. What
-may be dead is told from the program and not from names: a ReLU, or what is made of one value alone by elementwise
-operations among which one clips or compares (`maximum(x, 0)`, clips, `x * (x > 1)`). It is taken as a whole, so that a
-PReLU of two ReLUs, or x + relu(x), is never dead: a gradient comes through it.
+An image that wakes no unit is not a dead end for a visualisation (Olah, Mordvintsev, Schubert, "Feature Visualization",
+Distill 2017). Which nonlinearities may be dead is found in the program and not by names: a ReLU, or an elementwise
+function of one value that clips or compares (`maximum(x, 0)`, `x * (x > 1)`). Such a function is taken as a whole, so
+that a PReLU of two ReLUs, or x + relu(x), is never dead: a gradient comes through it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Images whose channels come first: the network is seen as one that takes them last.
 
-A transposition is put in front of the program, so that all that follows, from layers to placements, meets images
-(N, H, W, C). What a user gives and gets is turned where it comes in and goes out.
+A transposition is put in front of the program, so that all that follows, from layers to placements, meets images (N, H,
+W, C). Images and results are transposed where they come in and go out. The format does not follow from the shape alone,
+but from what the image is used for, too: a transposition, or a convolution whose own format says it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Opens the batch of a network for batches of one size, such as a frozen graph for one image.
+"""Opens the batch of a network that takes batches of one size, such as a frozen graph for one image.
 
-What its operations do to a batch they do to any other, unless a constant says how many images there are. Which these
-are is found by trying each on two batches of the network's size, alone and together: if that is not the same, the
-operation is run on each image by itself, so that N images give what N runs give.
+An operation does the same to a batch of any size, unless a constant says how many images there are. Which constants do
+is not asked: each operation is tried on two batches of the network's size, alone and together, and if that is not the
+same it is run on each image by itself, with all that follows up to where the results can be joined. So N images give
+what N runs give. A network for several images that mixes them is refused.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Removes the random numbers of a program, if it shows what it is when nobody trains.
+"""Removes the random numbers of a program, so far as it shows what remains when nobody trains.
 
 Layers that are known to change nothing then are found by their scopes, and give what they are given. Elsewhere the
 first operation in which random numbers meet features tells what it is without them: a product with what is one on
