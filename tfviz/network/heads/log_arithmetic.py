@@ -116,13 +116,13 @@ def _divide(step: Step, operands: Sequence[Operand]) -> LogPair:
     one, other = operands
     divisor = step.inputs[1].step
     if divisor is not None and divisor.type == "Sum" and divisor.inputs[0] is step.inputs[0]:
-        return of_softmax(_probability(one).of)
+        return of_softmax(_probability(one).log_p)
     if isinstance(one, LogPair) and not isinstance(other, LogPair):
         return scaled(one, 1 / as_float(other))
     if isinstance(other, LogPair) and _is_part_of(step.inputs[0], divisor):
         # A sigmoid that is written out: of a sum, the part that one of two is.
-        of = _share(one).of - other.of
-        return LogPair(of, complement(tf.minimum(of, -TINY)))
+        log_p = _share(one).log_p - other.log_p
+        return LogPair(log_p, complement(tf.minimum(log_p, -TINY)))
     raise UnsupportedModelError(f"{step.name} divides by a probability")
 
 
@@ -139,10 +139,10 @@ def _subtract(step: Step, operands: Sequence[Operand]) -> LogPair:
     one, other = operands
     if isinstance(one, LogPair) or not isinstance(other, LogPair):
         return difference(_probability(one), _probability(other))
-    return LogPair(other.beside, other.of)
+    return LogPair(other.log_rest, other.log_p)
 
 
-def _extreme(of: Callable[..., tf.Tensor], beside: Callable[..., tf.Tensor], end: float) -> Callable[..., LogPair]:
+def _extreme(on_p: Callable[..., tf.Tensor], on_rest: Callable[..., tf.Tensor], end: float) -> Callable[..., LogPair]:
     """Return the function for a maximum or minimum of two; `end`: the bound, 0 or 1, of a clip that is left out."""
 
     def between(step: Step, operands: Sequence[Operand]) -> LogPair:
@@ -151,7 +151,7 @@ def _extreme(of: Callable[..., tf.Tensor], beside: Callable[..., tf.Tensor], end
         if len(kept) == 1:
             return _probability(kept[0])
         one, other = map(_probability, operands)
-        return LogPair(of(one.of, other.of), beside(one.beside, other.beside))
+        return LogPair(on_p(one.log_p, other.log_p), on_rest(one.log_rest, other.log_rest))
 
     return between
 
@@ -161,14 +161,16 @@ def _is_nearly(number: tf.Tensor, end: float) -> bool:
     return value is not None and bool((abs(value - end) <= MARGIN).all())
 
 
-def _reduction(how: Callable[..., tf.Tensor], beside: Callable[..., tf.Tensor] | None = None) -> Callable[..., LogPair]:
-    """Return the function for a reduction: `how` on log p, and `beside`, or the same, on log(1 − p)."""
+def _reduction(
+    how: Callable[..., tf.Tensor], on_rest: Callable[..., tf.Tensor] | None = None
+) -> Callable[..., LogPair]:
+    """Return the function for a reduction: `how` on log p, and `on_rest`, or the same, on log(1 − p)."""
 
     def along(step: Step, operands: Sequence[Operand]) -> LogPair:
         pair, axes = operands
         keepdims = step.operation.get_attr("keep_dims")
-        other = beside or how
-        return LogPair(how(pair.of, axes, keepdims=keepdims), other(pair.beside, axes, keepdims=keepdims))
+        other = on_rest or how
+        return LogPair(how(pair.log_p, axes, keepdims=keepdims), other(pair.log_rest, axes, keepdims=keepdims))
 
     return along
 
@@ -181,7 +183,7 @@ def _log_mean(values: tf.Tensor, axes: tf.Tensor, *, keepdims: bool) -> tf.Tenso
 def _multiply_along(step: Step, operands: Sequence[Operand]) -> LogPair:
     pair, keepdims = _probability(operands[0]), step.operation.get_attr("keep_dims")
     # From the last axis on, so that those that are left keep their numbers.
-    for axis in sorted(tf.get_static_value(operands[1]).ravel() % len(pair.of.shape), reverse=True):
+    for axis in sorted(tf.get_static_value(operands[1]).ravel() % len(pair.log_p.shape), reverse=True):
         pair = product_along(pair, int(axis), keepdims=keepdims)
     return pair
 
@@ -197,7 +199,7 @@ def _one_axis(axes: Operand) -> int:
 
 def _pad(step: Step, operands: Sequence[Operand]) -> LogPair:
     pair = _probability(operands[0])
-    return LogPair(tf.pad(pair.of, operands[1], constant_values=NEVER), tf.pad(pair.beside, operands[1]))
+    return LogPair(tf.pad(pair.log_p, operands[1], constant_values=NEVER), tf.pad(pair.log_rest, operands[1]))
 
 
 def _power(step: Step, operands: Sequence[Operand]) -> LogPair:

@@ -24,20 +24,23 @@ TINY = 1e-37
 
 
 class LogPair(NamedTuple):
-    """log p and log(1 − p) of probabilities p or, of parts of a mean, of p and of what is left of their share."""
+    """The logarithms of probabilities p and of the rest.
 
-    of: tf.Tensor
-    beside: tf.Tensor
+    That is 1 − p or, of the parts of a mean, what is left of their share.
+    """
+
+    log_p: tf.Tensor
+    log_rest: tf.Tensor
 
     @property
     def share(self) -> tf.Tensor:
         """The logarithm of the whole that both add up to: 0 if p is a probability by itself."""
-        return add(self.of, self.beside)
+        return add(self.log_p, self.log_rest)
 
     @property
     def log_odds(self) -> tf.Tensor:
         """log(p / (1 − p)), finite."""
-        return tf.clip_by_value(self.of - self.beside, NEVER, -NEVER)
+        return tf.clip_by_value(self.log_p - self.log_rest, NEVER, -NEVER)
 
 
 def add(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
@@ -80,11 +83,11 @@ def of_softmax(logits: tf.Tensor) -> LogPair:
     logits -= tf.stop_gradient(tf.reduce_max(logits, axis=-1, keepdims=True))
     total = tf.reduce_logsumexp(logits, axis=-1, keepdims=True)
     best = tf.one_hot(tf.argmax(logits, axis=-1), tf.shape(logits)[-1], True, False, dtype=tf.bool)
-    of, others = logits - total, tf.reduce_logsumexp(tf.where(best, NEVER, logits), axis=-1, keepdims=True) - total
+    log_p, others = logits - total, tf.reduce_logsumexp(tf.where(best, NEVER, logits), axis=-1, keepdims=True) - total
     # Only the best class may have more than a half, and then what the others have is known best.
     is_large = best & (others < HALF)
     large = complement(tf.where(is_large, others, HALF))
-    return LogPair(tf.where(is_large, large, of), tf.where(best, others, complement(tf.where(best, HALF, of))))
+    return LogPair(tf.where(is_large, large, log_p), tf.where(best, others, complement(tf.where(best, HALF, log_p))))
 
 
 def of_power(exponents: tf.Tensor) -> LogPair:
@@ -94,50 +97,50 @@ def of_power(exponents: tf.Tensor) -> LogPair:
 
 def scaled(pair: LogPair, factor: tf.Tensor) -> LogPair:
     """Return a share of probabilities."""
-    return LogPair(pair.of + log_of(factor), pair.beside + log_of(factor))
+    return LogPair(pair.log_p + log_of(factor), pair.log_rest + log_of(factor))
 
 
 def sum_of(pairs: Sequence[LogPair]) -> LogPair:
     """Return the sum of several."""
     first, *rest = pairs
     for pair in rest:
-        first = LogPair(add(first.of, pair.of), add(first.beside, pair.beside))
+        first = LogPair(add(first.log_p, pair.log_p), add(first.log_rest, pair.log_rest))
     return first
 
 
 def product(one: LogPair, other: LogPair) -> LogPair:
     """Return p q, and beside it 1 − p q = (1 − p) + p (1 − q)."""
-    return LogPair(one.of + other.of, add(one.beside + other.share, one.of + other.beside))
+    return LogPair(one.log_p + other.log_p, add(one.log_rest + other.share, one.log_p + other.log_rest))
 
 
 def difference(one: LogPair, other: LogPair) -> LogPair:
     """Return p − q of probabilities p ≥ q, p (1 − q) (1 − e^(logit q − logit p)); nearly 0 if q is larger."""
     apart = tf.maximum(one.log_odds - other.log_odds, SMALLEST)
-    return LogPair(one.of + other.beside + complement(-apart), add(one.beside, other.of))
+    return LogPair(one.log_p + other.log_rest + complement(-apart), add(one.log_rest, other.log_p))
 
 
 def power(pair: LogPair, exponent: tf.Tensor) -> LogPair:
     """Return p to a power."""
-    of = pair.of * exponent
-    return LogPair(of, complement(tf.minimum(of, -SMALLEST)))
+    log_p = pair.log_p * exponent
+    return LogPair(log_p, complement(tf.minimum(log_p, -SMALLEST)))
 
 
 def reduced(pair: LogPair, how: Callable[[tf.Tensor], tf.Tensor]) -> LogPair:
     """Return both logarithms after the same operation."""
-    return LogPair(how(pair.of), how(pair.beside))
+    return LogPair(how(pair.log_p), how(pair.log_rest))
 
 
 def running_product(pair: LogPair, axis: int, *, exclusive: bool, reverse: bool) -> LogPair:
     """Return p₀ p₁ ... up to each: 1 − p₀ ... pₖ = Σᵢ p₀ ... pᵢ₋₁ (1 − pᵢ)."""
     direction = {"axis": axis, "reverse": reverse}
-    of = tf.cumsum(pair.of, exclusive=exclusive, **direction)
-    before = tf.cumsum(pair.of, exclusive=True, **direction)
-    beside = tf.math.cumulative_logsumexp(before + pair.beside, exclusive=exclusive, **direction)
-    return LogPair(of, tf.maximum(beside, NEVER))
+    log_p = tf.cumsum(pair.log_p, exclusive=exclusive, **direction)
+    before = tf.cumsum(pair.log_p, exclusive=True, **direction)
+    log_rest = tf.math.cumulative_logsumexp(before + pair.log_rest, exclusive=exclusive, **direction)
+    return LogPair(log_p, tf.maximum(log_rest, NEVER))
 
 
 def product_along(pair: LogPair, axis: int, *, keepdims: bool) -> LogPair:
     """Return the product along an axis."""
-    before = tf.cumsum(pair.of, axis=axis, exclusive=True)
-    beside = tf.reduce_logsumexp(before + pair.beside, axis=axis, keepdims=keepdims)
-    return LogPair(tf.reduce_sum(pair.of, axis=axis, keepdims=keepdims), beside)
+    before = tf.cumsum(pair.log_p, axis=axis, exclusive=True)
+    log_rest = tf.reduce_logsumexp(before + pair.log_rest, axis=axis, keepdims=keepdims)
+    return LogPair(tf.reduce_sum(pair.log_p, axis=axis, keepdims=keepdims), log_rest)

@@ -33,7 +33,7 @@ class Mixture(NamedTuple):
     def total(self, place: int) -> tf.Tensor:
         """Return the logarithm of the sum of one factor, which is 0 for weights."""
         weights, parts = self._weighted_by(place)
-        return self._sum(weights.of + tf.zeros_like(parts.of))
+        return self._sum(weights.log_p + tf.zeros_like(parts.log_p))
 
     def holds_probabilities(self, place: int) -> bool:
         """Return whether one factor is probabilities, or the constants 0 and 1 that choose among such."""
@@ -43,7 +43,7 @@ class Mixture(NamedTuple):
     def mean(self, place: int) -> LogPair:
         """Return the mean of the other factor with that one as its weights."""
         weights, parts = self._weighted_by(place)
-        return LogPair(self._sum(weights.of + parts.of), self._sum(weights.of + parts.beside))
+        return LogPair(self._sum(weights.log_p + parts.log_p), self._sum(weights.log_p + parts.log_rest))
 
     def _weighted_by(self, place: int) -> tuple[LogPair, LogPair]:
         return self.factors[place], self.factors[1 - place]

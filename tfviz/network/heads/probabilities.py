@@ -155,7 +155,7 @@ class LogProbabilities:
         """Return a value as probabilities: both logarithms belong to numbers that add up to 1."""
         pair = self._operand(value)
         if isinstance(pair, LogPair) and self._choices.is_rounded(value, pair):
-            return LogPair(pair.of, rounded_complement(pair.of))
+            return LogPair(pair.log_p, rounded_complement(pair.log_p))
         return pair
 
 

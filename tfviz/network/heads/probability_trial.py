@@ -104,7 +104,7 @@ class _Found(Choices):
     def is_rounded(self, value: Value, pair: LogPair) -> bool:
         """Return whether the pair of a value does not add up to 1."""
         # The difference of two that are not in order is nearly 0, and none that an ordinal head gives.
-        is_given = np.exp(pair.of) > TINY
+        is_given = np.exp(pair.log_p) > TINY
         if (np.abs(np.exp(pair.share) - 1) > EXACT)[is_given].any():
             self.rounded.add(value)
         return value in self.rounded
@@ -137,7 +137,7 @@ def _judged(tail: Tail, tensors: dict[Value, tf.Tensor]) -> LogitReading | None:
 
 def _are_probabilities(tail: Tail, tensors: dict[Value, tf.Tensor], logs: LogProbabilities) -> bool:
     """Return whether the logarithms give what the operations do, and that is probabilities."""
-    given, found = tf.cast(tensors[tail.output], tf.float32).numpy(), np.exp(logs.output.of)
+    given, found = tf.cast(tensors[tail.output], tf.float32).numpy(), np.exp(logs.output.log_p)
     tolerance = max(ROUNDED.get(value.dtype, EXACT) for step in (*tail.makers, *tail.steps) for value in step.outputs)
     add_up = given.shape[-1] > 1 and np.abs(given.sum(axis=-1) - 1).max() <= tolerance * given.shape[-1]
     if any(step.type == "Sub" and len(logs.made(step)) == 2 for step in tail.steps):
