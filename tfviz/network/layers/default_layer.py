@@ -26,14 +26,14 @@ FEW = 4
 class Default:
     """The layer that is looked at when none is named, None if there is none.
 
-    has_all: whether all evidence flows through it. others: layers that a part of the evidence ends in. passed: the
+    has_all: whether all evidence flows through it. other_ends: layers that a part of the evidence ends in. passed: the
     deepest map with all evidence, if it has too few places. is_before_attention: whether an attention behind the layer
     mixes tokens that are not a layer.
     """
 
     layer: Layer | None = None
     has_all: bool = True
-    others: tuple[Layer, ...] = ()
+    other_ends: tuple[Layer, ...] = ()
     passed: Value | None = None
     is_before_attention: bool = False
 
@@ -117,10 +117,10 @@ def find_default(evidence: Evidence, listed: Mapping[Value, Layer], maps: Maps, 
     behind = evidence.all_behind(large[-1], maps.single.union(whole)) if large else []
     passed = [value for value in behind if _features(value, listed) is not chosen]
     ends = filter(None, (_features(value, listed) for value in evidence.ends(set(found))))
-    others = dict.fromkeys(each for each in ends if each is not chosen and each.value not in passed)
+    other_ends = dict.fromkeys(each for each in ends if each is not chosen and each.value not in passed)
     is_before_attention = evidence.meets_attention(chosen.value)
     last_passed = passed[-1] if passed else None
-    return Default(chosen, evidence.has_all(chosen.value), tuple(others), last_passed, is_before_attention)
+    return Default(chosen, evidence.has_all(chosen.value), tuple(other_ends), last_passed, is_before_attention)
 
 
 def _features(value: Value, listed: Mapping[Value, Layer]) -> Layer | None:

@@ -77,11 +77,11 @@ class Layers:
         if default.layer is None:
             return []
         name = f"the default layer is {self.name(default.layer)!r}"
-        if default.others:
-            others = ", ".join(repr(self.name(each)) for each in default.others)
+        if default.other_ends:
+            ends = ", ".join(repr(self.name(each)) for each in default.other_ends)
             all_flows = "the deepest that all evidence flows through; some of it"
             part = all_flows if default.has_all else "which has only part of the evidence; some of the rest"
-            messages.append(f"{name}, {part} ends in {others}")
+            messages.append(f"{name}, {part} ends in {ends}")
         elif not default.has_all:
             messages.append(f"{name}, which has only part of the evidence; the rest bypasses every layer")
         if default.passed is not None:
