@@ -40,6 +40,9 @@ class Coordinates:
 
     axes: those of the value that they vary along, ascending. places: the coordinates, a dimension for each of `axes`.
     cell: pixels from place to place. seen: the first and the last edge between which pixels reach the value at all.
+
+    The rows of a map (N, 14, 14, c) have the axes (1,) and 14 places. Once it is cut into windows of 7 x 7 that lie
+    in the batch, (4 · N, 7, 7, c), they have the axes (0, 1) and 4 x 7 places.
     """
 
     axes: tuple[int, ...]
@@ -167,7 +170,10 @@ def _cropped(seen: tuple[float, float], places: np.ndarray, cell: float) -> tupl
 
 
 def _groups(before: Sequence[int], after: Sequence[int]) -> list[tuple[range, range]]:
-    """Return the runs of axes that hold the same numbers before and after a reshaping, the shortest that there are."""
+    """Return the runs of axes that hold the same numbers before and after a reshaping, the shortest that there are.
+
+    From sizes (6, 4) to (2, 3, 4) they are axis 0 as the axes 0 and 1, and axis 1 as axis 2.
+    """
     found, first, second = [], 0, 0
     while first < len(before) or second < len(after):
         starts, sizes = (first, second), [1, 1]

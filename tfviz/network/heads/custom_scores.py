@@ -106,7 +106,10 @@ class NamedScore:
 
 
 def find_output(name: str | int, names: Sequence[str]) -> int | None:
-    """Return the place among `names` of the output with a name or number; None if there is none."""
+    """Return the place among `names` of the output with a name or number; None if there is none.
+
+    The number 1 is the output `output_1` or `1`, if one has that name, else the second.
+    """
     # An export of Keras numbers its outputs in their names, which sort otherwise than numbers.
     for wanted in (f"output_{name}", str(name)):
         if wanted in names:

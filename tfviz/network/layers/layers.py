@@ -213,7 +213,10 @@ def _matching(layers: list[Layer], name: str) -> list[Layer]:
 
 
 def short_names(paths: list[str]) -> dict[str, str]:
-    """Return for each path its shortest end that no other path has, and that tells more than an operation."""
+    """Return for each path its shortest end that no other path has, and that tells more than an operation.
+
+    Of `left/conv`, `right/conv` and `right/relu` these are `left/conv`, `right/conv` and `relu`.
+    """
     ends = Counter(end for path in set(paths) for end in _ends(path))
     return {
         path: next((end for end in _ends(path) if ends[end] == 1 and not OF_AN_OPERATION.match(end)), path)

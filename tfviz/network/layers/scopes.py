@@ -44,7 +44,10 @@ class Scopes:
         self._results = self._find_results(steps, program.outputs)
 
     def around(self, step: Step) -> list[str]:
-        """Return the paths of the layers that the step stands in, outermost first."""
+        """Return the paths of the layers that the step stands in, outermost first.
+
+        `vgg16_1/block1_conv1_1/Relu`, written by Keras 3, stands in `vgg16` and `vgg16/block1_conv1`.
+        """
         return [self.paths[scope] for scope in self._around[step.name]]
 
     def giving(self, value: Value) -> list[str]:

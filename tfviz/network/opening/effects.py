@@ -175,7 +175,7 @@ class _Body:
 
 
 def producer(value: str) -> str:
-    """Return the operation or argument that a value, as operations name their inputs, comes from."""
+    """Return the operation or argument that a value comes from: that of the input `add:z:0`, or `^add`, is `add`."""
     return value.removeprefix("^").partition(":")[0]
 
 

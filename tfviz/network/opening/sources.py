@@ -193,7 +193,10 @@ def _names(function: Any) -> list[str]:
 
 
 def _paths(nested: Any, path: str = "") -> list[str]:
-    """Return the names of nested outputs, by their keys and numbers, in the order of `tf.nest.flatten`."""
+    """Return the names of nested outputs, by their keys and numbers, in the order of `tf.nest.flatten`.
+
+    Those of `{"boxes": x, "scores": [y, z]}` are `boxes`, `scores/0` and `scores/1`.
+    """
     items: list[tuple[Any, Any]]
     if isinstance(nested, Mapping):
         items = sorted(nested.items())

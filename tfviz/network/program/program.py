@@ -169,7 +169,10 @@ class Program:
 
 
 def by_argument(operation: tf.Operation, definitions: Iterable[Any], values: Iterable[Any]) -> dict[str, Any]:
-    """Return values by the names of the arguments in an operation's definition; lists of those that are several."""
+    """Return values by the names of the arguments in an operation's definition; lists of those that are several.
+
+    The inputs of a `ConcatV2` of two values are `{"values": [first, second], "axis": axis}`.
+    """
     remaining = iter(values)
     found: dict[str, Any] = {}
     for argument in definitions:

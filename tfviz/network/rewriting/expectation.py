@@ -50,7 +50,7 @@ class Number(NamedTuple):
         return Number(self.mean + other.mean, bounds[0] + bounds[2], bounds[1] + bounds[3])  # type: ignore[operator]  # no None
 
     def share_above(self, bound: float) -> float | None:
-        """Return how often it is above a bound; None if that is not known."""
+        """Return how often it is above a bound, as 0.8 of uniform numbers are above 0.2; None if that is not known."""
         if self.low is None or self.high is None or self.is_constant:
             return None
         return min(max((self.high - bound) / (self.high - self.low), 0.0), 1.0)
