@@ -12,11 +12,13 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from house.floor_plan import direct, floors
 from house.imports import GROUND, ROOF, ROOT, Folder, read_folders
-from house.text import FAINT, FAMILY, Text, height_of
+from house.text import FAINT, FAMILY, INK, Text, height_of
 from house.wing import GAP, PADDING, Box, Wing
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import FancyArrowPatch, Polygon, Rectangle
@@ -37,8 +39,7 @@ COLORS = {
     "demo": ("#4D4D4D", "#ECECEC"),
     "apps": ("#85356B", "#F5E6EF"),
 }
-STONE = "#F1F1F1"  # of the roof and the ground floor
-COUNT = 32  # of colours in the file
+STONE, ARROW = "#F1F1F1", "#444444"  # of the roof and the ground floor, and of wide arrows
 READING = (
     Text("How to read it", 11.5, weight="bold"),
     Text("Data flows upwards, and from left to right.", 9.2),
@@ -168,17 +169,29 @@ def draw_flow(axes: Axes, start: Box, end: Box) -> None:
     y = (max(start.bottom, end.bottom) + min(start.top, end.top)) / 2
     left, neck, right = start.right + 2, end.left - 14, end.left - 2
     upper = [(left, y + 6), (neck, y + 6), (neck, y + 12), (right, y)]
-    axes.add_patch(Polygon([*upper, *((x, 2 * y - height) for x, height in upper[-2::-1])], color="#444444"))
+    axes.add_patch(Polygon([*upper, *((x, 2 * y - height) for x, height in upper[-2::-1])], color=ARROW))
+
+
+def palette() -> Image.Image:
+    """Return the colours of the file, few to keep it small: those drawn with, and mixtures at edges."""
+    pairs = [pair for dark, light in COLORS.values() for pair in ((dark, light), (dark, "white"))]
+    pairs += [(INK, "white"), (FAINT, "white"), (ARROW, "white"), (STONE, STONE)]
+    mixed = [np.linspace(to_rgb(dark), to_rgb(light), 5) for dark, light in pairs]
+    colors = np.unique(np.round(255 * np.concatenate(mixed)).astype(int), axis=0)
+    found = Image.new("P", (1, 1))
+    found.putpalette(colors.ravel().tolist())
+    return found
 
 
 def save(folders: Mapping[str, Folder], path: Path) -> None:
-    """Write the picture, of few colours, and what it shows, or end in one line if there is a circle."""
+    """Write the picture and what it shows, or end in one line if there is a circle."""
     floors({name: folder["imports"] for name, folder in folders.items()})
     drawn = io.BytesIO()
     draw(folders).savefig(drawn, format="png")
     facts = PngImagePlugin.PngInfo()
     facts.add_text(KEY, json.dumps(folders))
-    Image.open(drawn).convert("RGB").quantize(COUNT).save(path, optimize=True, pnginfo=facts)
+    small = Image.open(drawn).convert("RGB").quantize(palette=palette(), dither=Image.Dither.NONE)
+    small.save(path, optimize=True, pnginfo=facts)
 
 
 if __name__ == "__main__":

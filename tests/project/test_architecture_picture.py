@@ -11,7 +11,7 @@ from support.places import SCRIPTS
 
 sys.path.append(str(SCRIPTS))
 
-from architecture import KEY, PICTURE, build, place, save
+from architecture import COLORS, KEY, PICTURE, build, place, save
 from house.floor_plan import arrange, direct, floors
 from house.imports import GROUND, ROOF, read_folders
 from house.text import Text
@@ -23,23 +23,26 @@ STAGGERED = {"a": [], "b": ["a"], "c": [], "d": ["a"], "e": ["c", "d"]}
 
 
 def read(path):
-    """What a picture says that it shows, and its width."""
+    """What a picture says that it shows, and the picture."""
     with Image.open(path) as picture:
-        picture.load()
-        return json.loads(picture.text[KEY]), picture.width
+        return json.loads(picture.text[KEY]), picture.convert("RGB")
 
 
 def test_the_picture_shows_the_source():
-    shown, width = read(PICTURE)
+    shown, picture = read(PICTURE)
     assert shown == FOLDERS, "run: python scripts/architecture.py"
-    assert width == 1800 and PICTURE.stat().st_size < 250_000
+    assert picture.width == 1800 and PICTURE.stat().st_size < 250_000
 
 
-def test_a_picture_shows_the_folders_given(monkeypatch, tmp_path):
+def test_a_picture_shows_the_folders_given_in_their_colours_on_white(monkeypatch, tmp_path):
     monkeypatch.setattr("architecture.SCALE", 1)
     changed = {**FOLDERS, "tfviz/network/attic": {"about": "New", "files": ["trunk"], "imports": ["tfviz/network"]}}
     save(changed, tmp_path / "drawn.png")
-    assert read(tmp_path / "drawn.png") == (changed, 900)
+    shown, picture = read(tmp_path / "drawn.png")
+    assert shown == changed and picture.width == 900
+    colors = {f"#{red:02X}{green:02X}{blue:02X}" for _, (red, green, blue) in picture.getcolors()}
+    assert picture.getpixel((0, picture.height // 2)) == (255, 255, 255)
+    assert {light for _, light in COLORS.values()} <= colors
 
 
 def test_the_whole_house_stands_between_the_ground_and_the_roof():
