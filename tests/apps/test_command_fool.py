@@ -138,7 +138,7 @@ def test_a_target_that_is_not_reached_ends_with_one(run, own, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ([], "say which class to reach: targets is None"),
+        ([], "targets is None, expected the classes to reach"),
         (["--target", "cat"], "no class is called 'cat'"),
         (["--target", "ant", "--method", "bgd"], "there is no method 'bgd'; did you mean 'pgd'?"),
         (["--target", "ant", "--epsilon", 3], "fooling_image has no --epsilon; its options are: --rate, --iterations"),

@@ -363,7 +363,7 @@ def test_a_gradient_that_is_not_finite_is_said(images):
 @pytest.mark.parametrize(
     ("attack", "changes", "message"),
     [
-        (fooling_image, {"targets": None}, "say which class to reach: targets is None"),
+        (fooling_image, {"targets": None}, "targets is None, expected the classes to reach"),
         (fooling_image, {"targets": CLASSES}, "5 classes, 0 to 4"),
         (fooling_image, {"iterations": 0}, "iterations is 0, expected a whole number of at least 1"),
         (fooling_image, {"iterations": True}, "iterations is True"),
@@ -377,7 +377,7 @@ def test_a_gradient_that_is_not_finite_is_said(images):
         (fgsm, {"norm": 2}, "no norm 2; did you mean 'l2'.* there are linf and l2"),
         (pgd, {"epsilon": np.inf}, "epsilon is inf"),
         (pgd, {"seed": 0.5}, "seed is 0.5, expected a whole number of at least 0"),
-        (pgd, {"away_from": 1}, "targets say what to reach and away_from what to leave; give one of them"),
+        (pgd, {"away_from": 1}, "give either targets, what to reach, or away_from, what to leave"),
         (pgd, {"batch_size": 0}, "batch_size is 0"),
     ],
 )

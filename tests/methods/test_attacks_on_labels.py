@@ -134,7 +134,7 @@ def test_one_raw_logit_has_two_classes():
 
 
 def test_one_class_alone_is_refused():
-    with pytest.raises(tfviz.InvalidTargetsError, match="two classes or more apart: it has one output"):
+    with pytest.raises(tfviz.InvalidTargetsError, match="at least two classes: it has one output"):
         pgd(linear([[1], [1], [1]], [0], tf.nn.softmax), colored([0.5, 0.6, 0.1]), pixel_range=RANGE)
 
 

@@ -59,7 +59,7 @@ def test_grey_pictures_have_a_root_with_an_inverse():
 @pytest.mark.parametrize(
     ("images", "arguments", "message"),
     [
-        (np.zeros((2, 4, 4, 3)), [], "all of one colour"),
+        (np.zeros((2, 4, 4, 3)), [], "only one colour"),
         (np.zeros((4, 4, 3)), [], "expected .N, height, width, channels."),
         (pictures(2), [(0, 1)], "outside of the pixel range"),
         (pictures(2), [(1, 0)], "black below white"),

@@ -1,8 +1,9 @@
 """Images that a small change makes a network take for something else.
 
 `fooling_image` climbs until it is there; `fgsm` and `pgd` stay within a bound. Rates, bounds and distances are in
-**pixel units**, of 255: what a picture's values are measured in, whatever the preprocessing makes of them. Every step
-is kept within `pixel_range`, so that each result is a picture again.
+**pixel units** (of 255), the values of a picture, whatever the preprocessing makes of them. Every step is kept within
+`pixel_range`, so that each result is a picture again. A good order of reading: `decision` (what counts as predicted),
+`ascent` (the compiled loop), `run` (batches and their results), `attacks` (the public functions).
 """
 
 import inspect
@@ -18,7 +19,7 @@ __all__ = ["ATTACKS", "Adversarial", "defaults", "fgsm", "fooling_image", "pgd"]
 
 
 def defaults(name: str) -> dict[str, Any]:
-    """Return the default of every option of an attack by its name, what to attack and `pixel_range` left out."""
+    """Return the defaults of an attack's options by their names; what has none, such as `pixel_range`, is left out."""
     parameters = inspect.signature(ATTACKS[name]).parameters.values()
     return {
         each.name: each.default

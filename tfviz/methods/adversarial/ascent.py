@@ -1,4 +1,9 @@
-"""Steps that change what a network predicts, the whole loop compiled."""
+"""Gradient steps that change what a network predicts, the whole loop compiled.
+
+`fgsm` and `pgd` climb the log odds: their gradient has the direction of the cross-entropy's, and does not vanish where
+the softmax is exactly 1. Every image of a batch stops by itself, so that it does not depend on the others. As in other
+loops, a step is a function that is not inlined (`on_its_own`), or TensorFlow's choice of kernels is left to chance.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +26,13 @@ WHITE = 255.0  # distances are in units of a picture, where black is 0 and white
 def log_odds(head: Head, logits: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
     """Return log(p / (1 − p)) of the probability p of each image's class or label, (N,).
 
-    Its gradient has the direction of the cross-entropy's, whose own vanishes in float32 where p is nearly 1.
+    Its gradient has the direction of the cross-entropy's, which itself vanishes in float32 when p is nearly 1.
     """
     scores = head.scores(logits, classes)
     if head.are_log_odds:
         return scores
     left_out = tf.one_hot(classes, tf.shape(logits)[1], True, False, dtype=tf.bool)
-    if head.groups is not None:  # The classes of another softmax exclude none of this one's.
+    if head.groups is not None:  # Classes of another softmax do not exclude those of this one.
         left_out |= tf.not_equal(head.groups, tf.gather(head.groups, classes)[:, tf.newaxis])
     return scores - tf.reduce_logsumexp(tf.where(left_out, float("-inf"), logits), axis=1)
 
@@ -37,7 +42,7 @@ OBJECTIVES: dict[str, Callable[[Head, tf.Tensor, tf.Tensor], tf.Tensor]] = {"log
 
 @dataclass(frozen=True)
 class Attack:
-    """What the steps climb. Distances are in pixel units, see `Bounds`.
+    """The objective of the steps, and how they are measured. Distances are in pixel units, see `Bounds`.
 
     name: what the user calls it. objective: the `logit` of the class, or its `log_odds`. norm: `linf` or `l2`, of the
     steps and of the bound. towards: whether the class is to be predicted (or the label on), or to be left (off).
@@ -57,11 +62,11 @@ class Attack:
                 raise TfvizError(f"no {kind} {value!r}; {hint}")
 
     def is_reached(self, head: Head, logits: Any, classes: Any) -> tf.Tensor:
-        """Return whether the network says (N,) what was wanted, see `holds`."""
+        """Return whether the network predicts what was wanted, (N,); see `holds`."""
         return holds(head, logits, classes) == self.towards
 
     def increased(self, head: Head, logits: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
-        """Return what the steps increase, (N,)."""
+        """Return the values that the steps increase, (N,)."""
         value = OBJECTIVES[self.objective](head, logits, classes)
         return value if self.towards else -value
 
@@ -72,13 +77,13 @@ class Attack:
         return tf.math.divide_no_nan(gradient, _length(gradient))
 
     def within(self, difference: tf.Tensor, epsilon: tf.Tensor) -> tf.Tensor:
-        """Return the nearest differences of a norm of at most epsilon."""
+        """Return the nearest differences whose norm is at most epsilon."""
         if self.norm == "linf":
             return tf.clip_by_value(difference, -epsilon, epsilon)
         return difference * tf.minimum(1.0, tf.math.divide_no_nan(epsilon, _length(difference)))
 
     def noise(self, shape: tf.TensorShape, seed: int) -> tf.Tensor:
-        """Return a difference (H, W, C) drawn evenly from those of a norm of at most 1."""
+        """Return a difference (H, W, C) drawn evenly from those whose norm is at most 1."""
         if self.norm == "linf":
             return tf.random.stateless_uniform(shape, (seed, 0), -1, 1)
         direction = self.direction(tf.random.stateless_normal((1, *shape), (seed, 0)))[0]
@@ -95,7 +100,7 @@ class State(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """What the steps keep to: the original images and the class of each (N,), black and white (C,), rate and epsilon.
+    """What the steps keep to: the original images and the class (N,) of each, black and white (C,), rate and epsilon.
 
     A pixel unit is the distance from black to white over 255.
     """
@@ -109,7 +114,7 @@ class Bounds(NamedTuple):
 
     @property
     def unit(self) -> tf.Tensor:
-        """What a pixel unit is in the network's input space, (C,)."""
+        """The size of a pixel unit in the network's input space, (C,)."""
         return (self.high - self.low) / WHITE
 
 
@@ -126,7 +131,7 @@ def start(attack: Attack, bounds: Bounds, going: tf.Tensor, seed: int | None) ->
 def compile_attack(network: TracedNetwork, attack: Attack) -> Any:
     """Return the compiled loop `(state, bounds, first, last) -> state`; the network remembers it.
 
-    It ends early where no image is going any more. Only the images that are going change.
+    It ends early if no image is going any more. Only images that are going change.
     """
     return network.remember(attack, lambda network: _compile(network, attack))
 
@@ -151,7 +156,7 @@ def _compile(network: TracedNetwork, attack: Attack) -> Any:
 
 
 def _step(network: TracedNetwork, attack: Attack, state: State, bounds: Bounds) -> State:
-    """Stop the images that are there, and move the others."""
+    """Stop the images that have arrived, and move the others."""
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(state.images)
         logits = network.read_logits(network.replay(state.images))

@@ -1,4 +1,8 @@
-"""The attacks: what they climb, how they step, and what they keep to."""
+"""The attacks, as users call them.
+
+Each is one setting of the same loop: an objective to climb, a norm for its steps, a bound and a number of steps. FGSM
+is a single step as long as its bound; PGD takes several and is projected back into it.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,7 @@ def fooling_image(
 ) -> Adversarial:
     """Change each image until the network predicts its target: gradient ascent on the target's score [1]_.
 
-    A step is rate · g / ‖g‖, g being the gradient with respect to the picture's pixels. Each image stops by itself.
+    A step is rate · g / ‖g‖, where g is the gradient with respect to the picture's pixels. Each image stops by itself.
 
     Parameters
     ----------
@@ -36,7 +40,7 @@ def fooling_image(
     rate
         The L2 length of a step, in pixel units (of 255).
     iterations
-        The most steps; an image that needs more is returned as it is then, with a warning, and no success.
+        The maximum of steps; an image that needs more is returned as it is then, with a warning, and without success.
     objective
         `logit` of the target. `log_odds`, log(p / (1 − p)) of its probability p, also lowers the other logits, and so
         gets there in about half the distance.
@@ -45,7 +49,7 @@ def fooling_image(
        Simonyan, Vedaldi, Zisserman, 2013, arXiv 1312.6034.
     """
     if targets is None:
-        raise InvalidTargetsError("say which class to reach: targets is None, expected class indices (N,), or one")
+        raise InvalidTargetsError("targets is None, expected the classes to reach: indices (N,), or one")
     attack = Attack("fooling_image", objective, norm="l2", towards=True)
     network, limits = deciding(trace(model)), Limits(iterations, rate=rate)
     return run(network, attack, limits, network.batches(images, targets, batch_size), pixel_range)
@@ -129,6 +133,6 @@ def pgd(
 def _aim(name: str, norm: str, targets: Any, away_from: Any) -> tuple[Attack, Any]:
     """Return the attack on the cross-entropy, and the classes to reach or to leave."""
     if targets is not None and away_from is not None:
-        raise InvalidTargetsError("targets say what to reach and away_from what to leave; give one of them")
+        raise InvalidTargetsError("give either targets, what to reach, or away_from, what to leave")
     attack = Attack(name, objective="log_odds", norm=norm, towards=targets is not None)
     return attack, away_from if targets is None else targets

@@ -1,4 +1,8 @@
-"""What a network says of an image by its logits: of which class it is or, where several may be, which labels are on."""
+"""What a network decides by its logits: the class of an image or, with independent labels, which of them are on.
+
+Sigmoids over several logits are labels, each on above 0.5 whatever the others are; everything else is one class of
+several. A single raw output has no classes elsewhere in tfviz; an attack needs a decision, and takes it for a logit.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from tfviz.network.traced import TracedNetwork
 
 
 def deciding(network: TracedNetwork) -> TracedNetwork:
-    """Return a network as attacks see it: a single raw output decides as a logit, for class 1 above 0, else class 0."""
+    """Return a network as attacks see it: a single raw output is a logit, class 1 above 0 and otherwise class 0."""
     if network.head.kind != "none" or network.num_classes != 1:
         return network
     decided = copy(network)
@@ -23,19 +27,19 @@ def deciding(network: TracedNetwork) -> TracedNetwork:
 
 
 def check_decides(network: TracedNetwork, name: str) -> None:
-    """Raise where there is nothing that the attack of that name could change.
+    """Raise if there is no decision that the attack of that name could change.
 
     Raises
     ------
     UnsupportedModelError
         The network has no classifier.
     InvalidTargetsError
-        It has a score of the user's, or one class alone.
+        It has a score of the user's, or only one class.
     """
     network.head.check()
     if network.num_classes is None or network.num_classes < 2:
         what = "it was traced with a score of your own" if network.num_classes is None else "it has one output"
-        raise InvalidTargetsError(f"{name} needs a network that tells two classes or more apart: {what}")
+        raise InvalidTargetsError(f"{name} needs a network with at least two classes: {what}")
 
 
 def has_labels(head: Head) -> bool:
@@ -44,7 +48,7 @@ def has_labels(head: Head) -> bool:
 
 
 def holds(head: Head, logits: Any, classes: Any) -> tf.Tensor:
-    """Return whether each image is of its class (N,): whether that is predicted or, of labels, is above 0.5."""
+    """Return whether each image is of its class (N,): that is predicted or, for labels, has a probability above 0.5."""
     if has_labels(head):
         return head.scores(logits, classes) > 0
     return head.predicted(logits) == classes

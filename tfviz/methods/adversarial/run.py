@@ -1,4 +1,8 @@
-"""Attacks run over batches, and what comes of them."""
+"""Runs an attack over batches of images, and collects the results.
+
+All images are checked before the first is attacked, since an attack takes long. The results are those of the network on
+the final images, run once more after the loop.
+"""
 
 from __future__ import annotations
 
@@ -25,22 +29,22 @@ from tfviz.network.diagnosis import check_scores, check_weights, objections_to
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
 
-TOLERANCE = 0.01  # pixel units by which images may leave the pixel range, as the rounding of a preprocessing makes them
+TOLERANCE = 0.01  # pixel units by which images may leave the pixel range, because a preprocessing rounds
 
 
 @dataclass(frozen=True, repr=False)
 class Adversarial:
     """Changed images, and what the change did, for N images.
 
-    images: float32, in the network's own input space and data format. differences: float32, alike, the images minus
-    the originals in pixel units (of 255), signed. targets: (N,), the class that was to be reached or, where none was
-    given, left. steps: (N,), those done, 0 where it was so from the start. success: (N,), whether the network says what
-    was wanted. predictions_before, predictions_after: (N,), classes. probabilities_before, probabilities_after: (N, K),
-    of each class, as far as the network's output has any.
+    images: float32, in the network's own input space and data format. differences: float32, of the same shape, images
+    minus originals in pixel units (of 255), signed. targets: (N,), the class to reach or, if none was given, to leave.
+    steps: (N,), how many were taken, 0 if the image was there from the start. success: (N,), whether the network
+    predicts what was wanted. predictions_before, predictions_after: (N,), classes. probabilities_before,
+    probabilities_after: (N, K), of each class, if the network's output has any.
 
-    Several sigmoids are independent labels: one is reached where its probability is above 0.5 and left where it is not,
-    whatever the others are; what is predicted is the most probable one. A single raw output is taken for a logit, of
-    class 1 above 0 and else of class 0.
+    Several sigmoids are independent labels: a label is reached if its probability is above 0.5 and left if it is not,
+    whatever the others are; the prediction is the most probable one. A single raw output is taken for a logit: class 1
+    above 0, otherwise class 0.
     """
 
     images: np.ndarray
@@ -73,7 +77,7 @@ class Adversarial:
 
 @dataclass(frozen=True)
 class Limits:
-    """How far and how long. rate and epsilon: in pixel units; epsilon None: no bound; seed None: no random start."""
+    """How far and how long an attack goes. rate, epsilon: in pixel units; None is no bound. seed: None is no noise."""
 
     iterations: int
     epsilon: float | None = None
@@ -81,7 +85,7 @@ class Limits:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        """Raise `TfvizError` for a value that has no meaning."""
+        """Raise `TfvizError` for a value out of range."""
         whole("iterations", self.iterations)
         for name in ("epsilon", "rate"):
             if getattr(self, name) is not None:
@@ -90,7 +94,7 @@ class Limits:
             whole("seed", self.seed, 0)
 
     def bounds(self, images: np.ndarray, classes: np.ndarray, low: np.ndarray, high: np.ndarray) -> Bounds:
-        """Return what the steps keep to, as tensors."""
+        """Return the bounds of the steps on these images, as tensors."""
         epsilon = np.inf if self.epsilon is None else self.epsilon
         rate = 2.5 * epsilon / self.iterations if self.rate is None else self.rate
         return Bounds(*map(tf.constant, (images, classes, low, high, np.float32(rate), np.float32(epsilon))))
@@ -105,7 +109,7 @@ def run(
 ) -> Adversarial:
     """Attack the images of every batch, for the public functions, whose warnings it emits.
 
-    What is wrong with one of the images is said before the first is attacked.
+    An error in any of the images is raised before the first is attacked.
     """
     check_decides(network, attack.name)
     network.check_image_alone()

@@ -1,4 +1,10 @@
-"""Images made from the network, by gradient ascent on what it computes."""
+"""Makes images of what a network looks for, by gradient ascent on what it computes.
+
+A good order of reading: `objectives` (what is made large) and `readout` (how a batch of them is read), `recipe` (how an
+image is changed, as data), then its parts `parametrization`, `colors`, `transformations`, `regularizers` and
+`optimizers`, `ascent` (the compiled loop), and last the public functions in `feature_visualization` and
+`class_visualization`.
+"""
 
 from tfviz.methods.visualization.class_visualization import ClassVisualization, class_visualization
 from tfviz.methods.visualization.colors import ColorStatistics, color_statistics

@@ -1,4 +1,10 @@
-"""Gradient ascent on images, the whole loop compiled."""
+"""Gradient ascent on images, the whole loop compiled.
+
+A loop is compiled once for a plan (recipe, image shape, places that are read) and kept by the network; everything that
+is a number, such as the seed, the weights of objectives and the first and last step, is an argument. A step is a
+function that is not inlined (`on_its_own`): in a graph with a loop, TensorFlow's choice of fast kernels depends on the
+order of operations, which differs from process to process, and visualisations ran at 0.7 of their speed by chance.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +28,7 @@ from tfviz.network.traced import TracedNetwork
 class Plan(NamedTuple):
     """What an ascent is compiled for: its recipe, the shape (H, W, C) of an image, and the places that are read.
 
-    follows: whether images of which one place is read are moved, too, and the place with them.
+    follows: whether images of which one place is read are moved as well, and the place with them.
     """
 
     recipe: Recipe
@@ -32,7 +38,7 @@ class Plan(NamedTuple):
 
 
 class State(NamedTuple):
-    """The parameters of the images on their way, and what the optimizer keeps between steps."""
+    """The parameters of the images so far, and what the optimizer keeps between steps."""
 
     parameters: tf.Tensor
     slots: Slots
@@ -65,10 +71,10 @@ def decode(plan: Plan, state: State, colors: Colors) -> tf.Tensor:
 def compile_ascent(network: TracedNetwork, plan: Plan, state: State, setting: Setting) -> Any:
     """Return the compiled loop `(state, setting, first, last) -> (state, values)`, for any number of images.
 
-    The values (last − first, N) are those of the objectives before each step, of the images as they were moved about.
-    The network remembers the function.
+    The values (last − first, N) are the objectives of the moved images before each step. The network remembers the
+    function.
     """
-    # Where the ascent starts and how long it goes on are not compiled.
+    # Where the ascent starts and how many steps it takes are not compiled.
     plan = plan._replace(recipe=replace(plan.recipe, start="zeros", noise=0.0, iterations=0))
     return network.remember(plan, lambda network: _compile(network, plan, state, setting))
 

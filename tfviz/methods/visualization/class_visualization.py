@@ -1,4 +1,8 @@
-"""Pictures of a class, made by gradient ascent on its score."""
+"""Pictures of classes: feature visualisation of their scores, with the classes as targets.
+
+`pixel_range` has no default: distances are measured in units of it, so that a recipe means the same under any
+preprocessing.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from tfviz.network.traced import TracedNetwork
 
 @dataclass(frozen=True, repr=False)
 class ClassVisualization(FeatureVisualization):
-    """Pictures of classes, a `FeatureVisualization` that knows them. targets: (N,)."""
+    """A `FeatureVisualization` of classes. targets: (N,)."""
 
     targets: np.ndarray
 
@@ -34,7 +38,7 @@ def class_visualization(
     model
         Anything that `tfviz.trace` opens.
     targets
-        Class indices (N,), or one; None where the network was traced with a score of your own.
+        Class indices (N,), or one; None if the network was traced with a score of your own.
     pixel_range
         What black and white are in the model's input space: two numbers, or two arrays (C,).
     preset
@@ -52,9 +56,9 @@ def class_visualization(
 def _classes(network: TracedNetwork, targets: Any) -> np.ndarray:
     network.head.check()
     if network.num_classes is not None and targets is None:
-        raise InvalidTargetsError(f"say which class to show: targets is None, expected 0 to {network.num_classes - 1}")
+        raise InvalidTargetsError(f"targets is None, expected the class to show, 0 to {network.num_classes - 1}")
     if targets is None:
         return np.zeros(1, np.int32)
     if np.size(targets) == 0:
-        raise InvalidTargetsError("there are no targets, expected one class index or more")
+        raise InvalidTargetsError("targets are empty, expected at least one class index")
     return np.atleast_1d(check_targets(network.head, targets, None)).astype(np.int32)

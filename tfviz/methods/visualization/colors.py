@@ -1,4 +1,9 @@
-"""The colours of pictures: what black and white are to a network, and how the channels of a pixel go together."""
+"""The colours of pictures: what black and white are to a network, and how the channels of a pixel are correlated.
+
+The channels of pictures are correlated. The square root of their covariance turns independent channels into such ones,
+so that an ascent can change the independent ones and still make the colours of pictures. Without statistics the
+channels count as independent and evenly distributed.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +17,9 @@ from tfviz.errors import InvalidImagesError
 from tfviz.methods.engine import check_pixel_range
 
 SMALLEST_SHARE = 1e-3
-"""Of the largest variance: colours that pictures (grey ones) lack get so much, or the root had no inverse."""
+"""Share of the largest variance that every colour has at least: of grey pictures the root would have no inverse."""
 PALEST = 0.01
-"""Of the pixel range: how near the mean colour may come to black or white, which have no logarithm."""
+"""Least distance, in parts of the pixel range, of the mean colour from black and white, where the logit is infinite."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +76,12 @@ def color_statistics(images: Any, pixel_range: tuple[Any, Any] = (0, 255)) -> Co
         raise InvalidImagesError(f"the images hold values outside of the pixel range {pixel_range!r}")
     covariance = np.atleast_2d(np.cov(colors, rowvar=False))
     if not covariance.any():
-        raise InvalidImagesError("the images are all of one colour, which has no statistics")
+        raise InvalidImagesError("the images have only one colour, expected pictures")
     return ColorStatistics(colors.mean(axis=0), covariance)
 
 
 def find_colors(pixel_range: tuple[Any, Any], channels: int, statistics: ColorStatistics | None) -> Colors:
-    """Return the colours of a network's images; without statistics the channels have nothing to do with each other."""
+    """Return the colours of a network's images; without statistics the channels are independent."""
     low, high = check_pixel_range(pixel_range, channels)
     # The variance of evenly distributed numbers in 0..1 is 1/12.
     statistics = statistics or ColorStatistics(np.full(channels, 0.5), np.eye(channels) / 12)

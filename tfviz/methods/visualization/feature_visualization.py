@@ -1,4 +1,8 @@
-"""Images of what a network looks for, made by gradient ascent on any objective."""
+"""Feature visualisation: images of what a network looks for, made by gradient ascent on any objective.
+
+The public function checks everything before it compiles: objectives, recipe, shape and colours. An ascent that gains
+nothing is a warning with the reason, not an image without a word; one whose score becomes NaN is an error.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +36,8 @@ NOTHING_ANSWERS = (
 class FeatureVisualization:
     """Images of objectives, in the network's own input space and data format.
 
-    images: float32 (N, H, W, C) or (N, C, H, W). objectives: N. history: (iterations, N), the value of the objective
-    before each step, of the image as it was moved about. scores: (N,), the value at the end. snapshots: such images by
-    the number of steps done.
+    images: float32 (N, H, W, C) or (N, C, H, W). objectives: N. history: (iterations, N), the objective of the moved
+    image before each step. scores: (N,), the objective at the end. snapshots: images after a number of steps.
     """
 
     images: np.ndarray
@@ -87,7 +90,7 @@ def feature_visualization(
     snapshots
         Numbers of steps after which the images are kept.
     image_shape
-        (H, W, C), where the model leaves it open and no `images` say it.
+        (H, W, C), if the model leaves it open and no `images` are given.
     images
         Where the ascent starts, in the model's input space: one image for all objectives, or one for each. With the
         objective `Layer` this is deep dream [4]_.
@@ -147,7 +150,7 @@ def _ascend(
 def _check_scores(
     network: TracedNetwork, values: Sequence[np.ndarray], first: tf.Tensor, objectives: Sequence[Objective]
 ) -> None:
-    """Raise `TfvizError` where the score of an objective was not finite."""
+    """Raise `TfvizError` if the score of an objective was not finite."""
     finite = np.isfinite(values).all(axis=0)
     if not finite.all():
         row = int(np.argmin(finite))
@@ -160,7 +163,7 @@ def _check_scores(
 def _about_gains(
     network: TracedNetwork, history: np.ndarray, scores: np.ndarray, objectives: Sequence[Objective]
 ) -> Iterator[str]:
-    """Yield what must be said of objectives whose value at the end is not above the first; raise if weights do that."""
+    """Yield what to say of objectives whose value did not rise; raise `TfvizError` if broken weights are the reason."""
     if not len(history):
         return
     unchanged = (history == scores).all(axis=0)
@@ -176,12 +179,12 @@ def _about_gains(
 def _check_objectives(objectives: Any) -> tuple[Objective, ...]:
     several = [objectives] if isinstance(objectives, Objective) else objectives
     if not isinstance(several, Sequence) or not several or not all(isinstance(each, Objective) for each in several):
-        raise InvalidTargetsError(f"objectives are {objectives!r}, expected one such as Class(281) or more")
+        raise InvalidTargetsError(f"objectives are {objectives!r}, expected one or more, such as Class(281)")
     return tuple(several)
 
 
 def _paired(objectives: tuple[Objective, ...], images: np.ndarray) -> tuple[tuple[Objective, ...], np.ndarray]:
-    """Return as many objectives as images, where there was one of either."""
+    """Return as many objectives as images, after repeating whichever is only one."""
     count = max(len(objectives), len(images))
     if {len(objectives), len(images)} - {1, count}:
         raise InvalidImagesError(
@@ -195,6 +198,6 @@ def _complete_shape(network: TracedNetwork, image_shape: Shape | None) -> tuple[
     fits = len(shape) == 3 and all(own in (None, size) for own, size in zip(network.image_shape, shape, strict=True))
     if None in shape or not fits:
         raise UnsupportedModelError(
-            f"the network takes images {network.image_shape}; say image_shape=(height, width, channels) with its sizes"
+            f"the network takes images {network.image_shape}; give image_shape=(height, width, channels) that fits"
         )
     return tuple(size for size in shape if size is not None)

@@ -1,4 +1,7 @@
-"""What an image is made for: a class, a channel, a neuron, a direction or a layer, added and weighted."""
+"""Objectives: what an image is made for. A class, channel, neuron, direction or layer, added and weighted.
+
+The layer that a term reads is compiled; its `numbers` (class, place, vector) are arguments, used by `read`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from tfviz.network.traced import TracedNetwork
 
 
 class Objective:
-    """A number that a network computes of an image: `2 * Channel("conv1", 3) + Class(281)` is one, too."""
+    """A number that a network computes from an image; `2 * Channel("conv1", 3) + Class(281)` is one as well."""
 
     @property
     def weighted(self) -> tuple[tuple[float, Term], ...]:
@@ -32,11 +35,11 @@ class Objective:
         return self + -1 * other if isinstance(other, Objective) else NotImplemented
 
     def __neg__(self) -> Objective:
-        """Return what is large where this is small."""
+        """Return an objective that is large when this one is small."""
         return -1 * self
 
     def __mul__(self, weight: Any) -> Objective:
-        """Return the objective times a number; what has one below 0 is made small."""
+        """Return the objective times a number; with a negative one it is made small."""
         if not isinstance(weight, int | float | np.number) or not np.isfinite(weight):
             raise TfvizError(f"the weight of an objective is {weight!r}, expected a finite number")
         return Sum(tuple((float(weight) * own, term) for own, term in self.weighted))
@@ -56,9 +59,9 @@ class Sum(Objective):
 
 
 class Term(Objective):
-    """An objective that is no sum. Those with a `layer` (a name as `TracedNetwork.layers` has them) look at its map.
+    """An objective that is not a sum. Those with a `layer`, named as in `TracedNetwork.layers`, look at its map.
 
-    of_one_place: whether they look at one place of it alone.
+    of_one_place: whether they look at only one place of it.
     """
 
     of_one_place: ClassVar[bool] = False
@@ -69,7 +72,7 @@ class Term(Objective):
         return ((1.0, self),)
 
     def numbers(self, network: TracedNetwork, shape: Sequence[int]) -> np.ndarray:
-        """Return the numbers (k,) that `read` needs; raise `InvalidTargetsError` where a map (h, w, c) has no such."""
+        """Return the numbers (k,) that `read` needs; raise `InvalidTargetsError` if a map (h, w, c) lacks it."""
         raise NotImplementedError
 
     @staticmethod
@@ -78,14 +81,14 @@ class Term(Objective):
     ) -> tf.Tensor:
         """Return the number (N,) that is maximised: of features (N, h, w, c), by the `numbers` (N, k) of each image.
 
-        movement: how the images were moved, where the place that is read follows them.
+        movement: how the images were moved, if the place that is read follows them.
         """
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class Class(Term):
-    """The logit of the class with the index `target`; a custom score has no classes, and the target None."""
+    """The logit of the class with the index `target`; None for a custom score, which has no classes."""
 
     target: int | None = None
 
@@ -137,7 +140,7 @@ class Channel(Term):
 
 @dataclass(frozen=True)
 class Neuron(Term):
-    """A channel at one place of a layer, at its centre where no row or column is given."""
+    """A channel at one place of a layer, by default its centre."""
 
     of_one_place = True
 
@@ -149,14 +152,13 @@ class Neuron(Term):
     def __str__(self) -> str:
         """Return what a reader calls it."""
         places = {name: at for name, at in (("row", self.row), ("column", self.column)) if at is not None}
-        where = ", ".join(f"{name} {at}" for name, at in places.items()) or "the centre"
-        return f"neuron {self.channel} of {self.layer} at {where}"
+        place = ", ".join(f"{name} {at}" for name, at in places.items()) or "the centre"
+        return f"neuron {self.channel} of {self.layer} at {place}"
 
     def numbers(self, network: TracedNetwork, shape: Sequence[int]) -> np.ndarray:
         """Return row, column and channel."""
-        row, column = (
-            size // 2 if at is None else at for at, size in zip((self.row, self.column), shape, strict=False)
-        )
+        places = zip((self.row, self.column), shape, strict=False)
+        row, column = (size // 2 if at is None else at for at, size in places)
         wanted = {"row": row, "column": column, "channel": self.channel}
         sizes = zip(wanted.items(), shape, strict=True)
         return np.array([_index(name, index, size, self.layer) for (name, index), size in sizes], np.int32)
@@ -165,7 +167,7 @@ class Neuron(Term):
     def read(
         network: TracedNetwork, features: tf.Tensor, numbers: tf.Tensor, movement: Movement | None = None
     ) -> tf.Tensor:
-        """Return the neuron's value: where the image has moved, that of its channel at the place that moved with it."""
+        """Return the neuron's value; if the image was moved, that of its channel at the place that moved with it."""
         if movement is None:
             return tf.gather_nd(features, numbers, batch_dims=1)
         channel = tf.gather(features, numbers[:, 2], axis=3, batch_dims=1)
@@ -182,13 +184,13 @@ class Neuron(Term):
 
 @dataclass(frozen=True)
 class Direction(Term):
-    """The mean over all places of a layer of its features' component along `vector` (c,), whose length is no matter."""
+    """The mean, over all places of a layer, of its features' component along `vector` (c,), whatever its length."""
 
     layer: str
     vector: Sequence[float]
 
     def __post_init__(self) -> None:
-        """Raise `InvalidTargetsError` for a vector that has no direction."""
+        """Raise `InvalidTargetsError` for a vector without a direction."""
         vector = np.asarray(self.vector, np.float64)
         if vector.ndim != 1 or not np.isfinite(vector).all() or not vector.any():
             raise InvalidTargetsError(
@@ -220,7 +222,7 @@ class Direction(Term):
 
 @dataclass(frozen=True)
 class Layer(Term):
-    """The mean of a layer's squared features: what is there already is made stronger, as in deep dream."""
+    """The mean of a layer's squared features: what it already sees is made stronger, as in deep dream."""
 
     layer: str
 
@@ -229,7 +231,7 @@ class Layer(Term):
         return f"layer {self.layer}"
 
     def numbers(self, network: TracedNetwork, shape: Sequence[int]) -> np.ndarray:
-        """Return none."""
+        """Return no numbers."""
         return np.zeros(0, np.int32)
 
     @staticmethod
@@ -241,7 +243,7 @@ class Layer(Term):
 
 
 def _index(what: str, index: Any, size: int, layer: str) -> int:
-    """Return the index; raise `InvalidTargetsError` where it is not one of 0 to `size` − 1."""
+    """Return the index; raise `InvalidTargetsError` if it is not one of 0 to `size` − 1."""
     is_index = isinstance(index, int | np.integer) and not isinstance(index, bool)
     if not is_index or not 0 <= index < size:
         raise InvalidTargetsError(f"{what} {index} is out of range: {layer} has {size}, 0 to {size - 1}")

@@ -1,4 +1,8 @@
-"""How a gradient becomes a step."""
+"""Optimizers: how a gradient becomes a step.
+
+They are pure functions of gradient and state, since the compiled loop takes its state as an argument. Steps climb: they
+are added to the parameters.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import tensorflow as tf
 from tfviz.methods.visualization.recipe import Recipe
 
 SMALLEST = 1e-8
-"""What is added to Adam's root mean square: noise of this size is no direction."""
+"""Added to Adam's root mean square, so that gradients of this size, which are noise, do not set the direction."""
 
 Slots = tuple[tf.Tensor, ...]
 

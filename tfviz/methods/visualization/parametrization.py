@@ -1,4 +1,10 @@
-"""What the ascent changes, and how it becomes an image."""
+"""Parametrizations: what the ascent changes, and how an image is made of it.
+
+`pixels` changes the image itself, in units of the pixel range, so that a recipe means the same under any preprocessing.
+`fourier` changes the spectrum of decorrelated colours, scaled as the spectra of natural pictures, so that a step
+changes all frequencies and colours in proportion. A sigmoid then keeps the image within the pixel range, which is why
+black and white are only approached.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +17,7 @@ import tensorflow as tf
 from tfviz.methods.visualization.colors import Colors
 
 SMALLEST = 1e-3
-"""Black becomes this and white one minus it, or a sigmoid would have to reach infinity for them."""
+"""Black becomes this and white one minus it; a sigmoid reaches 0 and 1 only at infinity."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class Parametrization:
 
 
 def frequencies(height: int, width: int) -> np.ndarray:
-    """Return the spatial frequency (H, W // 2 + 1) in cycles a pixel of each number in a half spectrum.
+    """Return the spatial frequency (H, W // 2 + 1), in cycles per pixel, of each number in a half spectrum.
 
     The mean of the image counts as the lowest frequency there is.
     """
@@ -37,7 +43,7 @@ def frequencies(height: int, width: int) -> np.ndarray:
 
 
 def amplitudes(height: int, width: int) -> np.ndarray:
-    """Return the deviation (H, W // 2 + 1) that a number of a half spectrum has in pictures of variance 1.
+    """Return the standard deviation (H, W // 2 + 1) of the numbers of a half spectrum in pictures of variance 1.
 
     It falls as 1/frequency, as in natural pictures (Field 1987): a spectrum of unit normal numbers, times this, is a
     picture whose pixels have the variance 1.

@@ -1,4 +1,4 @@
-"""The objectives of a batch, one for each image, as a compiled function takes them.
+"""Lays out the objectives of a batch, one per image, as a compiled function takes them, and reads their values.
 
 Which layers are looked at is compiled; which class or channel of them, and how much it weighs, is given to each call,
 so that one compiled function serves all channels of a layer.
@@ -20,7 +20,7 @@ from tfviz.network.traced import TracedNetwork
 
 
 class Place(NamedTuple):
-    """What a kind of term reads: the layer of that path, None for the logits. `number` counts equal ones."""
+    """What a kind of term reads: the layer with that path, or the logits if None. `number` counts equal places."""
 
     kind: type[Term]
     path: str | None
@@ -28,7 +28,7 @@ class Place(NamedTuple):
 
 
 class Share(NamedTuple):
-    """What each image has of a place: its weights (N,), 0 for none, and the numbers (N, k) of its terms."""
+    """Each image's part in a place: its weight (N,), 0 for none, and the numbers (N, k) of its term."""
 
     weights: np.ndarray | tf.Tensor
     numbers: np.ndarray | tf.Tensor
@@ -37,7 +37,7 @@ class Share(NamedTuple):
 def lay_out(
     network: TracedNetwork, objectives: Sequence[Objective], image_shape: Sequence[int]
 ) -> tuple[tuple[Place, ...], tuple[Share, ...]]:
-    """Return the places that the objectives read, and what each objective has of them."""
+    """Return the places that the objectives read, and the share of each objective in them."""
     shares: dict[Place, Share] = {}
     shapes: dict[str | None, Sequence[int]] = {None: ()}
     for row, objective in enumerate(objectives):
@@ -67,7 +67,7 @@ def read_out(
 ) -> tf.Tensor:
     """Return the value (N,) of each image's objective from the tensors of a replay.
 
-    movement: how the images were moved of which one place is read.
+    movement: how the images were moved, for terms that read one place.
     """
     total = 0.0
     for place, share in zip(places, shares, strict=True):
@@ -81,7 +81,7 @@ def read_out(
 
 
 def of_one_place(places: Sequence[Place], shares: Sequence[Share]) -> tf.Tensor | None:
-    """Return of which images (N,) one place of a layer is read; None where of none is."""
+    """Return for which images (N,) one place of a layer is read; None if for none."""
     found = [share.weights != 0 for place, share in zip(places, shares, strict=True) if place.kind.of_one_place]
     return tf.reduce_any(found, axis=0) if found else None
 

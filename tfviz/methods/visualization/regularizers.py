@@ -1,4 +1,8 @@
-"""What keeps an image from the high contrasts and fine patterns that networks answer to without need."""
+"""Regularizers: penalties and constraints against high contrast and fine patterns.
+
+Networks answer to both without need. A penalty is subtracted from the objective; a constraint changes the image after a
+step.
+"""
 
 from __future__ import annotations
 

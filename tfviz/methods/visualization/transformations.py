@@ -1,4 +1,9 @@
-"""How an image is moved about before the network sees it: what survives that is no accident of single pixels."""
+"""Moves an image at random before the network sees it, so that no pattern of single pixels can satisfy the objective.
+
+One movement is drawn per step and shared by all images, so that an image does not depend on the others of its batch.
+The borders are grey, the mean colour of pictures. `Movement.places` follows single cells through the same movement, for
+objectives that read one place.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +30,11 @@ class Movement(NamedTuple):
     def places(self, cells: tf.Tensor, grid: tf.Tensor) -> tf.Tensor:
         """Return where the cells (N, 2), rows and columns, of a `grid` (h, w) over the image have moved to.
 
-        They are floats, counted in cells; where one has left the image it is the place nearest to it.
+        Places are floats, counted in cells; for a cell that has left the image it is the nearest place inside.
         """
         size, grid = tf.constant(self.size, tf.float32), tf.cast(grid, tf.float32)
         pixels = (tf.cast(cells, tf.float32) + 0.5) * size / grid
-        # Counted from the corner of the border, whose edge is none for what is rolled.
+        # Counted from the corner of the border, since rolling goes around at its edge.
         rolled = tf.math.floormod(pixels + self.pad + tf.cast(self.offset, tf.float32), size + 2 * self.pad)
         pixels = rolled - self.pad
         if self.angle is not None and self.factor is not None:
@@ -45,7 +50,7 @@ def draw_movement(recipe: Recipe, size: tuple[int, ...], draw: tuple[tf.Tensor, 
     offset = tf.random.stateless_uniform((2,), (seed, number), -recipe.jitter, recipe.jitter + 1, tf.int32)
     if not (recipe.rotate or recipe.scale):
         return Movement(size, recipe.pad, offset)
-    # Steps are counted from 0 up: numbers below -1 are those of no other draw.
+    # Steps are counted from 0, and the start draws with -1: numbers below that belong to no other draw.
     angle, change = tf.unstack(tf.random.stateless_uniform((2,), (seed, -2 - number), -1.0, 1.0))
     return Movement(size, recipe.pad, offset, recipe.rotate * angle * pi / 180, 1 + recipe.scale * change)
 
@@ -55,7 +60,7 @@ def transform(images: tf.Tensor, movement: Movement, grey: tf.Tensor) -> tf.Tens
     shape, pad = images.shape, movement.pad
     has_border = bool(pad) or movement.angle is not None
     if has_border:
-        images -= grey  # whose place zeros take
+        images -= grey  # zeros then stand for grey
     if pad:
         images = tf.pad(images, [[0, 0], [pad, pad], [pad, pad], [0, 0]])
     images = tf.roll(images, movement.offset, axis=(1, 2))
@@ -71,11 +76,11 @@ def transform(images: tf.Tensor, movement: Movement, grey: tf.Tensor) -> tf.Tens
 def turn_and_scale(images: tf.Tensor, angle: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
     """Return images (N, H, W, C) turned about their centre by `angle` (radians, anticlockwise) and scaled.
 
-    Bilinear, with zeros where nothing was.
+    Bilinear, with zeros in places that were outside.
     """
     size = tf.shape(images)[1:3]
     bottom, right = tf.unstack(tf.cast(size - 1, tf.float32))
-    # The operation asks, for a place in the result, where it was: the inverse of turning and scaling.
+    # For each place in the result the operation wants the place before: the inverse of turning and scaling.
     cosine, sine = tf.cos(angle) / factor, tf.sin(angle) / factor
     left_shift = (right - (cosine * right - sine * bottom)) / 2
     top_shift = (bottom - (sine * right + cosine * bottom)) / 2
