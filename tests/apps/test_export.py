@@ -331,7 +331,7 @@ def test_a_score_that_reads_a_variable(saved_folder, tmp_path):
     result = call(found["gradient"])
     np.testing.assert_allclose(result["scores"], expected, rtol=1e-4, atol=1e-6)
     assert distance(result["maps"], maps) < 1e-6 and holder is not None
-    with pytest.raises(UnsupportedModelError, match=r"the score reads a variable \(wanted:0\) that is no part"):
+    with pytest.raises(UnsupportedModelError, match=r"the score reads a variable \(wanted:0\) that is not part"):
         export(tfviz.trace(saved_folder("functional"), score=score), tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
@@ -485,7 +485,7 @@ WRONG = [
     ({"encoded": True}, TfvizError, "say what encoded files become: preprocess="),
     ({"preprocess": "0..1"}, TfvizError, "they go with encoded=True"),
     ({"encoded": True, "preprocess": "0..2"}, TfvizError, "no preprocessing '0..2'"),
-    ({"encoded": True, "preprocess": "0..1", "fit": "squeeze"}, InvalidImagesError, "not by 'squeeze'"),
+    ({"encoded": True, "preprocess": "0..1", "fit": "squeeze"}, InvalidImagesError, "fit must be crop or stretch, got 'squeeze'"),
     ({"encoded": True, "preprocess": "0..1", "size": (9, 16)}, UnsupportedModelError, "takes images of 16x16"),
 ]
 

@@ -1,4 +1,9 @@
-"""From encoded image files to the images of a network inside of a TensorFlow graph, as `tfviz explain` reads files."""
+"""Makes a network's images from encoded files inside of a TensorFlow graph, as `tfviz explain` does from files.
+
+It is the same sequence as outside: decode, fit to the network's size, preprocess. Pixels are rounded to integers after
+each step, as OpenCV's are; what differs are single steps of 255 where kernels round otherwise. Preprocessing is applied
+as a straight line per channel, between the inputs of black and of white.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,7 @@ from tfviz.results import LUMINANCE
 
 @dataclass(frozen=True)
 class Decoder:
-    """How encoded files become images.
+    """Makes images from encoded files.
 
     size: height and width of the network's images. fit: one of `tfviz.apps.files.WAYS_TO_FIT`.
     """
@@ -30,15 +35,15 @@ class Decoder:
     def __call__(self, encoded: tf.Tensor) -> tf.Tensor:
         """Return the images, float32 (N, H, W, C), of encoded JPEG, PNG, BMP or GIF files (N,).
 
-        They are those of `read_image`, `fit_image` and the preprocessing, but for single steps of 255 where a kernel
-        of TensorFlow rounds otherwise than OpenCV's.
+        They equal those of `read_image`, `fit_image` and the preprocessing, except for single steps of 255 where a
+        kernel of TensorFlow rounds otherwise than OpenCV's.
         """
         channels = len(self.preprocessing.pixel_range[0])
         spec = tf.TensorSpec([*self.size, channels], tf.float32)
         return tf.map_fn(lambda each: self._preprocessed(self._fitted(decode(each))), encoded, fn_output_signature=spec)
 
     def _fitted(self, picture: tf.Tensor) -> tf.Tensor:
-        """Return a picture, uint8 (H, W, 3), as whole numbers of the network's size in float32; see `fit_image`."""
+        """Return a picture, uint8 (H, W, 3), at the network's size, as integers in float32; see `fit_image`."""
         pixels, size = tf.cast(picture, tf.float32), tf.constant(self.size)
         if self.fit == "stretch":
             return _resized(pixels, size)
@@ -50,12 +55,12 @@ class Decoder:
             resized = tf.round(tf.cast(tf.shape(kept)[:2], tf.float64) * scale)
             return _centre(_resized(kept, tf.cast(resized, tf.int32)), size)
 
-        # A picture that has that size already was made for the network.
+        # A picture that already has that size was made for the network.
         fits = tf.reduce_all(tf.shape(pixels)[:2] == size)
         return tf.ensure_shape(tf.cond(fits, lambda: pixels, cropped), [*self.size, 3])
 
     def _preprocessed(self, pixels: tf.Tensor) -> tf.Tensor:
-        """Return the network's image of a picture: on the straight line from that of black to that of white."""
+        """Return the network's image of a picture: on the straight line from the input of black to that of white."""
         order = self.preprocessing.order
         if order == "grey":
             pixels = tf.round(tf.reduce_sum(pixels * LUMINANCE, axis=-1, keepdims=True))

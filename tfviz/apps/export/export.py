@@ -1,4 +1,9 @@
-"""`export`: a SavedModel that explains itself, with one signature a method."""
+"""`export`: writes a SavedModel that explains itself, with one signature per method.
+
+Everything is traced before anything is written, and the folder appears only when it is complete. What tells where the
+signatures come from, the manifest, lies in `assets.extra`, which TensorFlow keeps and does not read. An export cannot
+raise: where a call in Python would (NaN in an image, a score that is not finite), it gives a map of NaN.
+"""
 
 from __future__ import annotations
 
@@ -101,7 +106,7 @@ def export(
 
 
 def check_encoded(network: TracedNetwork, *, encoded: bool) -> None:
-    """Raise `TfvizError` where encoded files would be decoded twice."""
+    """Raise `TfvizError` if encoded files would be decoded twice."""
     if encoded and network.cut:
         raise TfvizError(
             "the network decodes images itself, so that its methods take them encoded without encoded=True"
@@ -109,7 +114,7 @@ def check_encoded(network: TracedNetwork, *, encoded: bool) -> None:
 
 
 def find_decoder(network: TracedNetwork, preprocess: str | None, size: tuple[int, int] | None, fit: str) -> Decoder:
-    """Return what makes the network's images of encoded files."""
+    """Return the decoder that makes the network's images from encoded files."""
     if preprocess is None:
         raise TfvizError("say what encoded files become: preprocess='0..1', 'vgg16' or what the model was trained on")
     preprocessing = find_preprocessing(preprocess, channels=network.image_shape[2] or 3)
@@ -121,7 +126,7 @@ def write(
 ) -> list[str]:
     """Write a SavedModel, its manifest and `extra` files beside that; return what must be said of what was replaced.
 
-    Raises `TfvizError` and leaves nothing of it where it cannot be written.
+    If that fails, raises `TfvizError` and leaves nothing behind.
     """
     signatures = {**exported.own, **exported.added}
     # The methods' gradients are in the graph; those of the graph itself could not be traced again.

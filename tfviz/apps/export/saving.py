@@ -1,4 +1,9 @@
-"""What must be written so that a network's functions can be loaded again."""
+"""Collects what must be saved with a network's functions, so that they can be loaded again.
+
+A Keras model is not saved itself, only its variables: saving the model would set and reset attributes of it. A
+SavedModel is saved as the object that was loaded, with everything in it. Large constants, as in a frozen model, are
+captured once, or each method's function would hold a copy of the weights for every run of the network in it.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +20,14 @@ from tfviz.network.program import Program, Step
 from tfviz.network.traced import TracedNetwork
 
 DEFAULT = "serving_default"
-LARGE = 4096  # bytes of a constant that is worth a reference
+LARGE = 4096  # bytes from which a constant is worth a reference
 
 
 def model_signatures(network: TracedNetwork) -> dict[str, Any]:
     """Return the concrete functions that the model is saved with, by the names of their signatures.
 
     A SavedModel keeps its own. A Keras model, or a SavedModel that has none, gets `serving_default`, with the input
-    named as the model names it. Raises `UnsupportedModelError` where the network calls Python.
+    named as the model names it. Raises `UnsupportedModelError` if the network calls Python.
     """
     check_no_python(network.function)
     model = network.model
@@ -40,33 +45,34 @@ def model_signatures(network: TracedNetwork) -> dict[str, Any]:
 def saved_root(network: TracedNetwork, own: Mapping[str, Any], added: Mapping[str, Any]) -> Any:
     """Return the object to save: it holds every variable and table that the network reads.
 
-    A SavedModel is its own, with all that was saved in it. For a Keras model it is a new object, so that the model
-    itself is not written, let alone changed; its `serve` is the forward pass, as in what `model.export` writes. Raises
-    `UnsupportedModelError` where the functions `added` to a SavedModel read variables of others.
+    For a SavedModel it is the loaded object itself, with all that was saved in it. For a Keras model it is a new
+    object, so that the model itself is neither written nor changed; its `serve` is the forward pass, as in what
+    `model.export` writes. Raises `UnsupportedModelError` if the functions `added` to a SavedModel read variables that
+    are not its own.
     """
     model = network.model
-    of_others = _variables_beside(network, added)
+    foreign = _variables_beside(network, added)
     if hasattr(model, "signatures"):
-        if of_others:
-            names = ", ".join(sorted({str(variable.name) for variable in of_others}))
+        if foreign:
+            names = ", ".join(sorted({str(variable.name) for variable in foreign}))
             raise UnsupportedModelError(
-                f"the score reads a variable ({names}) that is no part of the SavedModel, and would not be saved: give "
-                "the score its value as a constant"
+                f"the score reads a variable ({names}) that is not part of the SavedModel, and would not be saved; "
+                "give the score its value as a constant"
             )
         return model
     root = tf.Module()
     root.serve = own[DEFAULT]
-    root.read_variables = [*network.function.variables, *of_others]
+    root.read_variables = [*network.function.variables, *foreign]
     resources = {id(tensor) for tensor in network.function.captured_inputs if tensor.dtype == tf.resource}
-    others = resources - {id(variable.handle) for variable in root.read_variables}
-    if others:
+    tables = resources - {id(variable.handle) for variable in root.read_variables}
+    if tables:
         found = tf.train.TrackableView(model).descendants()
-        root.read_tables = [each for each in found if id(getattr(each, "resource_handle", None)) in others]
+        root.read_tables = [each for each in found if id(getattr(each, "resource_handle", None)) in tables]
     return root
 
 
 def _variables_beside(network: TracedNetwork, functions: Mapping[str, Any]) -> list[Any]:
-    """Return the variables that functions read which are not the model's: those of a custom score."""
+    """Return the variables that functions read but the model does not have: those of a custom score."""
     found = {id(variable): variable for function in functions.values() for variable in function.variables}
     own = [*network.function.variables, *tf.train.TrackableView(network.model).descendants()]
     return [variable for key, variable in found.items() if key not in set(map(id, own))]
@@ -75,8 +81,8 @@ def _variables_beside(network: TracedNetwork, functions: Mapping[str, Any]) -> l
 def with_shared_constants(network: TracedNetwork) -> TracedNetwork:
     """Return the network with its large constants outside of its program.
 
-    The functions that replay it then refer to one copy of the weights of a frozen model, where each would hold as many
-    as it runs the network.
+    The functions that replay it then share one copy of a frozen model's weights; otherwise each would hold as many
+    copies as it runs the network.
     """
     program = network.program
     large = [step for step in program.steps if step.type == "Const" and _bytes(step.outputs[0]) >= LARGE]

@@ -1,4 +1,9 @@
-"""The signatures of an export: methods traced as functions that a SavedModel keeps, and what is said of them."""
+"""Traces methods as the signatures of an export, and describes them in its manifest.
+
+A signature takes named arrays, images or encoded files, targets and the model's other inputs, and gives maps, targets
+and scores. Options are fixed when it is traced; targets are integers, so that they travel through signatures. Methods
+with a last step on the host (`on_host`) are refused before anything is traced.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +30,10 @@ IMAGES, ENCODED, TARGETS = "images", "encoded", "targets"
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export writes: an object with all that its concrete functions read, by the names of their signatures.
+    """The content of an export.
 
-    own: the model's signatures. added: those of the methods. path: where the model was opened.
+    root: an object that holds all that the functions read. own: the model's signatures, concrete functions by name.
+    added: those of the methods. path: where the model was opened from.
     """
 
     root: Any
@@ -44,26 +50,26 @@ def prepare(
     batch_size: int,
     path: Path | None,
 ) -> Exported:
-    """Trace the `chosen` methods with their options; nothing is written. `path` is where the model was opened."""
+    """Trace the `chosen` methods with their options; nothing is written. `path` is where the model was opened from."""
     at_once = whole("batch_size", batch_size)
     runs = _named_runs(network, chosen)
     own = model_signatures(network)
     for name in own.keys() & runs.keys():
         raise TfvizError(f"the model has a signature {name!r} already; it has: {', '.join(own)}")
-    said: list[str] = []
+    messages: list[str] = []
     shared = with_shared_constants(network)
-    added = {name: _trace(shared, serve(shared, run, at_once, said), decoder) for name, run in runs.items()}
+    added = {name: _trace(shared, serve(shared, run, at_once, messages), decoder) for name, run in runs.items()}
     about = {
         **_about(network, path, decoder),
         "batch_size": at_once,
         "signatures": {name: {"method": run.method.name, **_described(network, run)} for name, run in runs.items()},
-        "warnings": list(dict.fromkeys(said)),
+        "warnings": list(dict.fromkeys(messages)),
     }
     return Exported(saved_root(network, own, added), own, added, about, path)
 
 
 def _named_runs(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]]) -> dict[str, Run]:
-    """Return the runs of methods by the names of their signatures; raise where an option does not fit the network."""
+    """Return the runs of methods by the names of their signatures; raise if an option does not fit the network."""
     shape = tuple(size for size in network.image_shape if size is not None)
     named: dict[str, Run] = {}
     for key, run in plan_methods(network, chosen).items():
@@ -71,7 +77,7 @@ def _named_runs(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]])
             raise TfvizError(f"{key} cannot be exported: {ON_HOST}")
         if len(shape) == len(network.image_shape):
             run.check(shape)
-        # What a file may be called, too: `grad_cam@block/conv:0` becomes `grad_cam@block.conv.0`.
+        # The name must be fit for a file as well: `grad_cam@block/conv:0` becomes `grad_cam@block.conv.0`.
         name = re.sub(r"[^\w@.-]", ".", key)
         if name in named:
             raise TfvizError(f"two layers would have the signature {name!r}; export them one by one")
@@ -80,7 +86,7 @@ def _named_runs(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]])
 
 
 def _trace(network: TracedNetwork, served: Served, decoder: Decoder | None) -> Any:
-    """Return the concrete function of images, or of encoded files, targets and other inputs, by their names."""
+    """Return a concrete function of images or encoded files, targets and extra inputs, all by name."""
     images, targets, extra_inputs = batch_specs(network)
     images = tf.TensorSpec([None, *in_own_order(network.image_shape, network.data_format)], images.dtype)
     taken = image_input(network, decoder)
@@ -117,12 +123,12 @@ def _batch_size(network: TracedNetwork) -> int | None:
 
 
 def image_input(network: TracedNetwork, decoder: Decoder | None) -> str:
-    """Return what the image is called in the signatures of the methods."""
+    """Return the name of the image in the signatures of the methods."""
     return ENCODED if decoder is not None or network.cut else IMAGES
 
 
 def _about(network: TracedNetwork, path: Path | None, decoder: Decoder | None) -> dict[str, Any]:
-    """Return what a manifest says of a model."""
+    """Return the manifest's description of a model."""
     how = decoder and {
         "name": decoder.preprocessing.name,
         "order": decoder.preprocessing.order,
@@ -144,6 +150,6 @@ def _about(network: TracedNetwork, path: Path | None, decoder: Decoder | None) -
 
 
 def _described(network: TracedNetwork, run: Run) -> dict[str, Any]:
-    """Return what a manifest says of a run."""
+    """Return the manifest's description of a run."""
     layer = network.layer_index.name(network.find_layer(run.layer)) if run.layer else None
     return {"layer": layer, "options": run.named(network)}
