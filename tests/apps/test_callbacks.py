@@ -600,11 +600,11 @@ WRONG = {
     "a method that does not exist": ({"methods": "grad_camm"}, tfviz.UnknownMethodError, "did you mean 'grad_cam'"),
     "an option that does not exist": ({"options": {"grad_cam": {"lair": 1}}}, tfviz.UnknownMethodError, "'lair'"),
     "a layer for no method": ({"methods": "saliency", "layer": "conv1"}, tfviz.UnknownMethodError, "layer is given"),
-    "every": ({"every": 0}, tfviz.TfvizError, "every is 0, expected a whole number of at least 1"),
+    "every": ({"every": 0}, tfviz.TfvizError, "every is 0, expected an integer of at least 1"),
     "every as a fraction": ({"every": 0.5}, tfviz.TfvizError, "every is 0.5"),
     "every as a truth": ({"every": True}, tfviz.TfvizError, "every is True"),
     "unit": ({"unit": "step"}, tfviz.TfvizError, "unit is 'step', expected one of epoch, batch"),
-    "order": ({"order": "gbr"}, tfviz.TfvizError, "the order of the channels is one of rgb, bgr, grey, not 'gbr'"),
+    "order": ({"order": "gbr"}, tfviz.TfvizError, "order must be one of rgb, bgr, grey, got 'gbr'"),
     "labels of an array": ({"targets": "labels"}, tfviz.InvalidTargetsError, "needs a tf.data.Dataset"),
 }
 WRONG_DATASETS = {

@@ -1,4 +1,9 @@
-"""Explanations as single pictures of each image: what a page of many cards shows, with what was explained below."""
+"""Turns explanations into cards: one picture per image and method, with the class and its probability below.
+
+TensorBoard shrinks wide pictures, and compares steps by a slider for each card; so every image is a card of its own,
+instead of a row in one figure. Small pictures are enlarged by an integer, so that captions can be read and no pixels
+are mixed.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +22,15 @@ from tfviz.results import check_pictures, grey_picture, montage, tiles, to_pictu
 Cards = NDArray[np.uint8]
 
 LEAST_WIDTH = 224
-"""Pixels. Smaller pictures are enlarged by a whole number, for the caption to be read and no pixel to be mixed."""
+"""Pixels. Narrower pictures are enlarged by an integer, so that the caption can be read and no pixels are mixed."""
 
 
 @dataclass(frozen=True)
 class CardMaker:
-    """How explanations become cards.
+    """Makes cards from explanations.
 
     pictures: the images as a person sees them, uint8 RGB (N, H, W, 3). pixel_range: the inputs of black and of white,
-    where there are no pictures; without either an image is stretched. order: of the network's channels. look: as
+    if there are no pictures; without either, images are stretched. order: of the network's channels. look: as
     `tfviz.results.tiles` takes it.
     """
 

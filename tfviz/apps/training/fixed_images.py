@@ -1,4 +1,8 @@
-"""Images that are explained again and again, read once."""
+"""Reads the images that are explained again and again during a training.
+
+A dataset is read once and kept as arrays, so that every explanation is of the same images in the same order, even if
+the dataset is shuffled; so it must end.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +19,8 @@ LABELS = "labels"
 def read_fixed_images(images: Any, targets: Any) -> tuple[Any, Any]:
     """Return images and targets as `tfviz.explain` takes them, those of a dataset as arrays of all its batches.
 
-    The targets ``"labels"`` are the labels of a dataset of (images, labels). Raises `InvalidImagesError` where the
-    dataset is empty, never ends or holds images of different shapes, and `InvalidTargetsError` where it has no labels.
+    The targets ``"labels"`` are the labels of a dataset of (images, labels). Raises `InvalidImagesError` if the dataset
+    is empty, never ends or holds images of different shapes, and `InvalidTargetsError` if it has no labels.
     """
     wants_labels = isinstance(targets, str) and targets == LABELS
     if not isinstance(images, tf.data.Dataset):

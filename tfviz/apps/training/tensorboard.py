@@ -1,4 +1,4 @@
-"""Explanations on TensorBoard while a network is trained. The only module that needs the package `tensorboard`."""
+"""The Keras callback that writes explanations to TensorBoard, and the only module that needs that package."""
 
 from __future__ import annotations
 
@@ -34,43 +34,43 @@ UNITS = ("epoch", "batch")
 class ExplainImages(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no complete types
     """Writes explanations of fixed images to TensorBoard while a model is trained, for `fit` of Keras 3 and tf_keras.
 
-    They appear on the page of images in the run `explanations`, a card for each method and image, with the class that
-    is explained and its probability below. The model is traced once, and every explanation reads its weights of that
-    moment; the training is as without. What is wrong is raised before the first step of the training, when everything
-    is compiled by explaining the images once, or, where tf_keras builds the model in its first step, when they are
-    first explained. What goes wrong later, such as gradients that overflow or memory that is short, is warned about. At
-    the end a line says what it cost, unless `fit` is silent; the scalar `seconds` has the cost of each time.
+    They appear on the page of images in the run `explanations`, one card per method and image, with the explained class
+    and its probability below. The model is traced once, and every explanation reads its weights of that moment; the
+    training itself is not affected. Errors are raised before the first step of the training, when everything is
+    compiled by explaining the images once, or, if tf_keras builds the model in its first step, when they are first
+    explained. Later problems, such as gradients that overflow or memory that is short, are warnings. At the end a line
+    tells the cost, unless `fit` is silent; the scalar `seconds` is the cost of each time.
 
     Parameters
     ----------
     log_dir
         As of `keras.callbacks.TensorBoard`, which may write to the same folder. Another such callback needs its own.
     images
-        As `tfviz.explain` takes them. A `tf.data.Dataset`, of (images, labels) too, is read once, here.
+        As `tfviz.explain` takes them. A `tf.data.Dataset`, also one of (images, labels), is read once, here.
     targets
         As `tfviz.explain` takes them, or ``"labels"``, those of the dataset.
     methods, layer, options, batch_size
         As `tfviz.explain` takes them.
     every, unit
         After how many of ``"epoch"`` or ``"batch"`` they are explained. The step is the epoch's index, or the number of
-        batches that this training has seen: those of `keras.callbacks.TensorBoard`.
+        batches in this training so far, as in `keras.callbacks.TensorBoard`.
     model
         What to explain instead of the model that is trained: one that shares its layers, or a `TracedNetwork` of it
-        with a score of your own.
+        with a custom score.
     class_names, pictures, order, **look
         As `Explanation.plot` takes them.
     pixel_range
-        Where there are no `pictures`: the inputs of black and of white, two numbers or one for each channel. 0 and 255
-        for uint8 images; others are stretched, each from its minimum to its maximum.
+        If there are no `pictures`: the inputs of black and of white, two numbers or one per channel. By default 0 and
+        255 for uint8 images; others are stretched, each from its minimum to its maximum.
 
     Raises
     ------
     TfvizError
-        TensorBoard is not installed, the folder cannot be written, or `every`, `unit` or the look have no meaning.
+        TensorBoard is not installed, the folder cannot be written, or `every`, `unit` or the look are invalid.
     UnsupportedModelError, UnknownMethodError, UnknownLayerError, InvalidImagesError, InvalidTargetsError, RuleError
     """
 
-    # What tf_keras asks of a callback besides: that the logs, which are not read, need not be fetched for it.
+    # tf_keras asks for this too: the logs, which are not read, need not be fetched for this callback.
     _supports_tf_logs = True
 
     def __init__(
@@ -104,13 +104,13 @@ class ExplainImages(keras.callbacks.Callback):  # type: ignore[misc]  # Keras sh
         self._cards = CardMaker(pictures, pixel_range, order, class_names, look)
         self._explain = partial(explain, methods=methods, layer=layer, options=options, batch_size=batch_size)
         self._folder, self._explained, self._every, self._unit = os.fspath(log_dir), _Explained(model), every, unit
-        # For Keras 3, which otherwise waits for every batch on account of a callback that has a method for its end.
+        # For Keras 3, which otherwise waits for every batch because the callback has a method for its end.
         self.async_safe = unit == "epoch"
         self._network: TracedNetwork | None = None
         self._writer: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what it was made with: a copy, as each trial of a tuner takes one, is as new."""
+        """Return the state of a new callback: each trial of a tuner takes a copy."""
         return {**vars(self), "_model": None, "params": None, "_network": None, "_writer": None}
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -135,13 +135,13 @@ class ExplainImages(keras.callbacks.Callback):  # type: ignore[misc]  # Keras sh
             self._explain_at(epoch)
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Close the run, and say what it cost."""
+        """Close the run, and print its cost."""
         self._close()
         if (self.params or {}).get("verbose"):
             sys.stdout.write(f"ExplainImages took {self._cost}; see tensorboard --logdir {self._folder}\n")
 
     def _implements_train_batch_hooks(self) -> bool:
-        """Return what tf_keras asks every callback, as it does below, to leave out those that have nothing to do."""
+        """Answer tf_keras, which leaves out callbacks that have nothing to do; as the two below."""
         return self._unit == "batch"
 
     def _implements_test_batch_hooks(self) -> bool:
@@ -151,7 +151,7 @@ class ExplainImages(keras.callbacks.Callback):  # type: ignore[misc]  # Keras sh
         return False
 
     def _prepare(self) -> None:
-        """Trace the model, and find out what is wrong by making every card once; open the run."""
+        """Trace the model, make every card once to find errors early, and open the run."""
         if "://" not in self._folder:
             check_folder(Path(self._folder))
         started = time.perf_counter()
@@ -184,7 +184,7 @@ class ExplainImages(keras.callbacks.Callback):  # type: ignore[misc]  # Keras sh
             summaries.scalar("seconds", self._cost.add(time.perf_counter() - started))
 
     def _close(self) -> None:
-        """Close the run: also that of a training that was interrupted, of which no callback is told."""
+        """Close the run, also that of an interrupted training, which no callback is told about."""
         if self._writer is not None:
             self._writer.close()
         self._network = self._writer = None
@@ -192,7 +192,7 @@ class ExplainImages(keras.callbacks.Callback):  # type: ignore[misc]  # Keras sh
 
 @dataclass(frozen=True)
 class _Explained:
-    """What is explained in place of the model that is trained, or None: copies refer to it, since layers are shared."""
+    """The model to explain instead of the one that is trained, or None. Copies refer to it, since layers are shared."""
 
     model: Any
 
@@ -200,7 +200,7 @@ class _Explained:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A pickle would hold layers of its own, that no training reaches.
+        # A pickle would hold layers of its own, which no training changes.
         if self.model is not None and not isinstance(self.model, str | os.PathLike):
             raise TfvizError(
                 "ExplainImages cannot be pickled with model=, which shares layers with the model that is trained here; "
@@ -211,7 +211,7 @@ class _Explained:
 
 @dataclass
 class _Cost:
-    """Seconds: when the training began, what compiling took, and what all the times took that images were explained."""
+    """Cost in seconds: when the training began, how long compiling took, and all explanations together."""
 
     began: float
     compiling: float = 0.0
@@ -234,7 +234,7 @@ class _Cost:
 
 def _check_moments(every: int, unit: str) -> None:
     if isinstance(every, bool) or not isinstance(every, int | np.integer) or every < 1:
-        raise TfvizError(f"every is {every!r}, expected a whole number of at least 1")
+        raise TfvizError(f"every is {every!r}, expected an integer of at least 1")
     if unit not in UNITS:
         raise TfvizError(f"unit is {unit!r}, expected one of {', '.join(UNITS)}")
 
