@@ -220,7 +220,10 @@ def test_pictures_are_of_images_or_of_rows(best, explanation):
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 7])
 def test_pictures_that_are_of_neither(best, tmp_path, count):
-    pictures, said = np.zeros((count, *SHAPE), np.uint8), "2 images of 3 targets each need as many pictures, got those"
+    pictures, said = (
+        np.zeros((count, *SHAPE), np.uint8),
+        "one picture for each of 2 images of 3 targets each, got pictures",
+    )
     for call in (best.plot, lambda pictures: best.save(tmp_path / "new", pictures=pictures)):
         with pytest.raises(tfviz.TfvizError, match=said):
             call(pictures)
@@ -229,7 +232,7 @@ def test_pictures_that_are_of_neither(best, tmp_path, count):
 
 def test_one_picture_is_not_shown_beside_another_image(explanation):
     for pictures in (np.zeros((4, *SHAPE), np.uint8), np.zeros((1, *SHAPE), np.uint8), np.zeros(SHAPE, np.uint8)):
-        with pytest.raises(tfviz.TfvizError, match="3 images need as many pictures, got those of shape"):
+        with pytest.raises(tfviz.TfvizError, match="expected one picture for each of 3 images, got pictures of shape"):
             explanation.plot(pictures)
 
 
@@ -348,7 +351,7 @@ def test_a_manifest_is_strict_json(tmp_path):
 
 @pytest.mark.parametrize("names", [["a", "b"], ["a", "b", "a"]])
 def test_save_needs_a_name_for_each_image(explanation, tmp_path, names):
-    with pytest.raises(tfviz.TfvizError, match="3 images need as many different names, got 2"):
+    with pytest.raises(tfviz.TfvizError, match="expected 3 different names, one per row, got 2"):
         explanation.save(tmp_path / "new", names=names)
     assert not (tmp_path / "new").exists()
 

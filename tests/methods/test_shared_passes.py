@@ -314,7 +314,7 @@ def test_top_is_a_number_of_classes(top):
 def test_top_needs_so_many_classes():
     with pytest.raises(InvalidTargetsError, match=r"^there are no 6 best classes: the network has 5$"):
         tfviz.explain(model_of("functional"), IMAGES_OF_TWO_SIGNS, top=6)
-    with pytest.raises(InvalidTargetsError, match=r"^targets and top both say what to explain; give one of them$"):
+    with pytest.raises(InvalidTargetsError, match=r"^targets and top both choose what to explain; give one of them$"):
         tfviz.explain(model_of("functional"), IMAGES_OF_TWO_SIGNS, 1, top=2)
     custom = tfviz.trace(model_of("functional"), score=lambda outputs: outputs[:, 0])
     image = keras.Input(SHAPE)

@@ -1,4 +1,9 @@
-"""`explain`: several methods at once, and several targets of each image."""
+"""`explain`: runs several methods at once, for several targets of each image.
+
+Methods announce the gradients that they read, so that all of them share one forward pass and one backward pass per
+rule; several targets share the forward pass, too. An explanation does not keep its model alive: what identifies a model
+that was opened here is remembered before it is gone.
+"""
 
 from __future__ import annotations
 
@@ -29,34 +34,34 @@ def explain(
     Parameters
     ----------
     methods
-        Names of `tfviz.METHODS`, or one.
+        One or more names of `tfviz.METHODS`.
     layer
         The layer for every method that looks at one, or several; None is `TracedNetwork.default_layer`. The maps of
         several are kept as `grad_cam@conv1`.
     options
         The methods' own options by the method's name: `{"grad_cam": {"upsample": False}}`.
     top
-        Explain so many of the best classes of each image instead of `targets`. They share its forward pass. The results
-        have a row for each class, the best first, those of an image following each other: N · top rows.
+        Explain this many of the best classes of each image instead of `targets`. They share its forward pass. The
+        results have one row per class, image after image, the best class first: N · top rows.
     batch_size
-        The number of images (times classes, where there are several) that are computed at once.
+        The number of images (times classes, if there are several) that are computed at once.
 
     Raises
     ------
     UnknownMethodError
-        There is no such method or option, `options` are for a method that is not run, or `layer` is for none of them.
+        A method or option does not exist, `options` are for a method that is not run, or no method takes a `layer`.
     InvalidTargetsError
-        There are not so many classes as `top`, the scores are of no class, or `targets` are given beside it.
+        There are fewer classes than `top`, the scores are not of classes, or `targets` are given as well.
     UnsupportedModelError, UnknownLayerError, InvalidImagesError, RuleError
     """
     network = trace(model)
     if top is not None and targets is not None:
-        raise InvalidTargetsError("targets and top both say what to explain; give one of them")
+        raise InvalidTargetsError("targets and top both choose what to explain; give one of them")
     columns = NO_COLUMNS if top is None else best_classes(network, top)
     chosen = choose_methods(methods, None if layer is None else {LAYER: layer}, options)
     found = run_methods(network, chosen, images, targets, columns=columns, batch_size=batch_size, kind=Explanation)
     emit_warnings(found.warnings)
     if found.origin is not None and isinstance(model, str | os.PathLike):
-        # Of a model that was opened here, nothing is left for later.
+        # A model that was opened here is gone after the call.
         found.origin.remember()
     return found

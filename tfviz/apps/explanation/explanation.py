@@ -1,4 +1,9 @@
-"""The results of several methods with what is needed to read, show and keep them."""
+"""`Explanation`: the results of several methods, with what is needed to read, show and keep them.
+
+It adds nothing to the numbers of `Results`; it shows them as figures and writes them as files. Rows are image by image,
+and within an image target by target. Whether a sign means something is asked of the registry, by the method's name, and
+left to the values only for attributions that were reduced to maps.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +42,8 @@ class Explanation(Results):
     def by_row(self, pictures: ArrayLike) -> NDArray[np.uint8]:
         """Return the picture of each row (N, H, W, 3), of pictures of the rows or of the images.
 
-        A network of one channel saw them in grey, and so they are returned.
-        Raises `InvalidImagesError` where they are of neither, or not uint8 RGB.
+        A network with one channel saw them in grey, and they are returned in grey. Raises `InvalidImagesError` if their
+        number fits neither, or they are not uint8 RGB.
         """
         given = check_pictures(pictures)
         given = grey_picture(given) if self.data_format.to_last(self.images).shape[3] == 1 else given
@@ -49,16 +54,16 @@ class Explanation(Results):
             return np.repeat(given, per_image, axis=0)
         each = f" of {per_image} targets each" if per_image > 1 else ""
         raise InvalidImagesError(
-            f"{self._image_count} images{each} need as many pictures, got those of shape {given.shape}"
+            f"expected one picture for each of {self._image_count} images{each}, got pictures of shape {given.shape}"
         )
 
     def file_names(self, images: Sequence[str]) -> list[str]:
-        """Return what the files of each row are called, of what those of each image are: with the class, if several."""
+        """Return the file names of all rows, made from those of the `images`: with the class, if there are several."""
         endings = [f".class_{target}" if self.targets_per_image > 1 else "" for target in self.targets]
         return [f"{images[row // self.targets_per_image]}{ending}" for row, ending in enumerate(endings)]
 
     def titles(self, class_names: Sequence[str] | None = None) -> list[str]:
-        """Return the class of each image and its probability or, where there is none, the score."""
+        """Return a title per row: the class and its probability or, if there is none, the score."""
         return [self._title(row, class_names) for row in range(len(self.targets))]
 
     def plot(
@@ -70,13 +75,13 @@ class Explanation(Results):
         columns: Mapping[str, ArrayLike] | None = None,
         **look: Any,
     ) -> Figure:
-        """Return a matplotlib figure of the images, a row each, beside what the methods found, a column each.
+        """Return a matplotlib figure with one image per row, beside what each method found, one method per column.
 
         Parameters
         ----------
         pictures
-            The images as a person sees them, uint8 RGB (N, H, W, 3), where an image has several targets one for all of
-            them or one for each; None stretches the network's own input.
+            The images as a person sees them, uint8 RGB (N, H, W, 3), one per image or one per target; None stretches
+            the network's own input.
         class_names
             In the order of the classes, for the titles.
         order
@@ -96,16 +101,16 @@ class Explanation(Results):
     def shown(self, order: str = "rgb") -> dict[str, np.ndarray]:
         """Return what the methods found as `tfviz.results.tiles` shows it: attributions as red, green, blue.
 
-        Maps whose background is not zero are scaled from their minimum, and of some what speaks against the class is
+        Maps whose background is not zero are scaled from their minimum, and in some what speaks against the class is
         left out (see `Method.shown_from`).
         """
         return {name: shown(name, values, order) for name, values in self.in_channels_last().items()}
 
     @property
     def signed(self) -> dict[str, bool | None]:
-        """Whether the sign of what each method found, as `shown` gives it, says something.
+        """Whether the sign of what each method found, as `shown` returns it, means something.
 
-        None where its values must tell it: of attributions that were reduced to maps.
+        None if only its values can tell: for attributions that were reduced to maps.
         """
         reduced = {
             name for name, each in self.maps.items() if each.ndim == 3 and is_attribution(name, self.options[name])
@@ -130,9 +135,9 @@ class Explanation(Results):
         Parameters
         ----------
         folder
-            Made where it does not exist. Files of the same names are replaced.
+            Made if it does not exist. Files of the same names are replaced.
         names
-            What the files of each row are called; None is `image_0` and so on or, where an image has several targets,
+            The file names of all rows; None is `image_0` and so on or, if an image has several targets,
             `image_0.class_281`.
         pictures, class_names, **look
             As `plot` takes them, `order` included.
@@ -140,14 +145,14 @@ class Explanation(Results):
         Raises
         ------
         TfvizError
-            The folder cannot be written, or `names` are not one for each row, all different.
+            The folder cannot be written, or there is not one different name per row.
         InvalidImagesError
-            There are not as many `pictures` as images.
+            The number of `pictures` does not fit.
         """
         folder = Path(folder)
         names = self.file_names([f"image_{number}" for number in range(self._image_count)]) if names is None else names
         if not len(names) == len(set(names)) == len(self.targets):
-            raise TfvizError(f"{len(self.targets)} images need as many different names, got {len(set(names))}")
+            raise TfvizError(f"expected {len(self.targets)} different names, one per row, got {len(set(names))}")
         by_row = None if pictures is None else self.by_row(pictures)
         check_folder(folder)
         entries = []
@@ -179,7 +184,7 @@ class Explanation(Results):
         name = class_name(target, class_names)
         if self.head != "none":
             probability = f"{self.probabilities[row, target]:.3f}"
-            # Not as if the class were impossible.
+            # 0.000 would look as if the class were impossible.
             return f"{name} {probability if float(probability) else SMALL}"
         value = f"raw\N{NO-BREAK SPACE}output\N{NO-BREAK SPACE}{score}"
         return f"{name} {value}" if self.has_classes else value

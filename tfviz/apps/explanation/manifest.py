@@ -1,4 +1,9 @@
-"""The manifest: what was explained, how, and where the files are, as plain data and strict JSON."""
+"""The manifest: what was explained, how, and where the files are, as plain data and strict JSON.
+
+It holds what is needed to repeat a result: releases, the model's fingerprint, methods with all their options, and the
+preprocessing. Numbers that are not finite become null, since JSON has none, and all texts are made printable, because
+they quote names from files and models of strangers.
+"""
 
 from __future__ import annotations
 
@@ -36,13 +41,13 @@ def manifest_of(
     Parameters
     ----------
     explanation
-        Whose model, score and methods are described; its rows are not.
+        Its model, score and methods are described, but not its rows.
     results
         What `manifest_entry` returns, one for each image and target.
     warnings
-        What must be said of all results.
+        Warnings about all results.
     model_path, preprocessing
-        Where the model was opened from, and how pictures became its images; None where that is not known.
+        Where the model was opened from, and how pictures became its images; None if that is not known.
     failed
         The reason for each image that could not be explained.
     """
@@ -83,11 +88,10 @@ def versions() -> dict[str, str]:
 def manifest_entry(
     explanation: Results, row: int, *, image: str, class_names: Sequence[str] | None, files: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return what the manifest says of one image and target: row `row` of an explanation.
+    """Return the entry of one image and target in the manifest: row `row` of an explanation.
 
     `files` are names of files beside the manifest: the `picture`, and the `maps` by method. A class without a name is
-    None, as are the target, class and probability of scores that are of no classes. `diagnostics` are those of each
-    method.
+    None, as are the target and class of scores that are not of classes. `diagnostics` are those of each method.
     """
     target = int(explanation.targets[row])
     return {
@@ -114,7 +118,7 @@ def write_manifest(folder: Path, content: Mapping[str, Any]) -> Path:
 
 
 def _plain(value: Any) -> Any:
-    """Return what JSON knows, in printable texts: options may be NumPy numbers, tuples or objects of their own."""
+    """Return a value as JSON holds it, with printable texts; options may be NumPy numbers, tuples or other objects."""
     if isinstance(value, np.generic | np.ndarray):
         return _plain(value.tolist())
     if isinstance(value, Mapping):

@@ -1,4 +1,9 @@
-"""What methods found, as pictures show it: attributions as red, green and blue, maps without what is no evidence."""
+"""Prepares results for pictures: attributions in the order red, green, blue, and maps from where they mean something.
+
+A network may take blue, green, red, and its attributions come in that order. Some maps have a background that is not
+zero, and are scaled from their minimum; of others only what is positive is shown. The registry tells which, by
+`Method.shown_from`.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +17,14 @@ ORDERS = ("rgb", "bgr", "grey")
 
 
 def channel_step(order: str) -> int:
-    """Return the step through channels of that order which gives red, green and blue; raise `TfvizError`."""
+    """Return the step through channels of that order that gives red, green, blue; raise `TfvizError` if unknown."""
     if order not in ORDERS:
-        raise TfvizError(f"the order of the channels is one of {', '.join(ORDERS)}, not {order!r}")
+        raise TfvizError(f"order must be one of {', '.join(ORDERS)}, got {order!r}")
     return -1 if order == "bgr" else 1
 
 
 def shown(name: str, values: np.ndarray, order: str) -> np.ndarray:
-    """Return the maps (N, H, W) or attributions (N, H, W, C) of a result's name as `Explanation.shown` does."""
+    """Return maps (N, H, W) or attributions (N, H, W, C) as `Explanation.shown` does; `name` is the result's."""
     ordered = values[..., :: channel_step(order)] if values.ndim == 4 else values
     start = method_of(name).shown_from
     if start == "minimum":
