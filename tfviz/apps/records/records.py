@@ -1,4 +1,9 @@
-"""Records of `tf.train.Example`: pictures in, maps out."""
+"""Records of `tf.train.Example`: reads pictures from files, and keeps maps as records.
+
+A picture that cannot be read becomes a dead letter with the reason, and does not end a run. Maps are kept as bytes: a
+list of floats takes 80 times as long to make. Damage of a TFRecord file is found even between two records, which
+TensorFlow's own reader would take for the end of the file.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +32,7 @@ from tfviz.printable import printable
 ENCODED, LABEL = "image/encoded", "image/class/label"
 NAMES = ("image/filename", "image/key")
 RESULTS, DEAD_LETTERS, OVERLAYS = "results", "dead_letters", "overlays"
-"""How the files of a run, and the folder of its overlays, are called."""
+"""The names of a run's files, and of the folder of its overlays."""
 DIAGNOSTICS = "diagnostics"
 FRAME = 16
 """Bytes of a TFRecord beside its content: its length and two checksums."""
@@ -37,7 +42,7 @@ _GZIP = b"\x1f\x8b"
 class Origin(NamedTuple):
     """Where a picture comes from.
 
-    key: its name, which need not be unique: that of its file without the folder, or what its record says. source: its
+    key: its name, which need not be unique: that of its file without the folder, or the one in its record. source: its
     file or, in a file of records, `FILE#NUMBER` from 0, which is unique.
     """
 
@@ -46,7 +51,7 @@ class Origin(NamedTuple):
 
     @property
     def overlay(self) -> str:
-        """The file of the picture's overlay in the folder of a run: keys are not unique, sources are no file names."""
+        """The file of the picture's overlay in a run's folder; keys are not unique, and sources are not file names."""
         stem = re.sub(r"[^\w-]+", "_", Path(self.key).stem)[-80:]
         digest = hashlib.blake2b(self.source.encode(), digest_size=6).hexdigest()
         return f"{OVERLAYS}/{stem}-{digest}{PICTURE_SUFFIX}"
@@ -80,7 +85,7 @@ class PictureRecord(NamedTuple):
 
 
 def read_picture(record: bytes, source: str, picture: str = ENCODED) -> PictureRecord:
-    """Return the picture in a feature of a serialised Example; raise `InvalidImagesError` where there is none.
+    """Return the picture in a feature of a serialised Example; raise `InvalidImagesError` if there is none.
 
     Its key is `image/filename`, else `image/key`, else `source`; its label is `image/class/label`, an integer.
     """
@@ -93,12 +98,11 @@ def read_picture(record: bytes, source: str, picture: str = ENCODED) -> PictureR
 
 
 def read_pictures(path: str | Path, name: str, picture: str = ENCODED) -> Iterator[PictureRecord | DeadLetter]:
-    """Yield what a file called `name` holds: its picture or, where it holds TFRecords, that of every record.
+    """Yield the picture in a file called `name` or, if it holds TFRecords, the picture in every record.
 
-    `picture` is the feature of their Examples that it is in.
-
-    Files called otherwise than `SUFFIXES` hold TFRecords if `name` says so or their first record is one. What follows
-    a damaged record cannot be read, and is one dead letter.
+    `picture` is the feature of their Examples that holds it. Files without one of `SUFFIXES` hold TFRecords if `name`
+    has "tfrecord" in it or their first record is one. What follows a damaged record cannot be read, and is one dead
+    letter.
     """
     number = 0
     if not name.lower().endswith(SUFFIXES):
@@ -126,7 +130,7 @@ def _read_record(record: bytes, source: str, picture: str) -> PictureRecord | De
 def read_tfrecords(path: str | Path) -> Iterator[bytes]:
     """Yield the records of a TFRecord file, compressed by gzip or not.
 
-    Raises `InvalidImagesError` after the last record that is whole, where the file is damaged or cut off.
+    Raises `InvalidImagesError` after the last complete record if the file is damaged or cut off.
     """
     number = consumed = 0
     with _uncompressed(Path(path)) as (plain, is_whole):
@@ -138,14 +142,14 @@ def read_tfrecords(path: str | Path) -> Iterator[bytes]:
                 consumed += len(content) + FRAME
         except tf.errors.DataLossError as error:
             raise InvalidImagesError(f"the file is damaged: only its first {number} records can be read") from error
-        # TensorFlow takes a file that ends in the frame of a record for one that ends before it.
+        # TensorFlow takes a file that ends within the frame of a record for one that ends before it.
         if not is_whole or consumed != os.path.getsize(plain):
             raise InvalidImagesError(f"the file is cut off after its first {number} records")
 
 
 @contextmanager
 def _uncompressed(path: Path) -> Iterator[tuple[Path, bool]]:
-    """Yield a file with the uncompressed content of another, and whether that is all of it."""
+    """Yield a file with the uncompressed content of another, and whether that is complete."""
     with path.open("rb") as file:
         if file.read(len(_GZIP)) != _GZIP:
             yield path, True
@@ -153,9 +157,9 @@ def _uncompressed(path: Path) -> Iterator[tuple[Path, bool]]:
     with tempfile.NamedTemporaryFile() as plain:
         is_whole = True
         try:
-            # TensorFlow's own reader does not miss what a file lacks that was cut off between two records.
+            # TensorFlow's own reader does not notice if a file was cut off between two records.
             with gzip.open(path) as compressed:
-                # What can be read before the end is missed is not lost, as it were to read().
+                # read1() returns what can be read before the missing end; read() would lose it.
                 while chunk := compressed.read1():
                     plain.write(chunk)
         except (EOFError, gzip.BadGzipFile, zlib.error):
@@ -166,12 +170,12 @@ def _uncompressed(path: Path) -> Iterator[tuple[Path, bool]]:
 
 @dataclass(frozen=True, eq=False)
 class MapRecord:
-    """What a method found for one picture.
+    """A method's result for one picture.
 
     map: float32 (H, W), or (H, W, C) for an attribution. target: the class that was explained. score: its logit. run:
     the id in the run's manifest. overlay: the picture of the map, a path in the folder of the run; empty without one.
-    diagnostics: how far the map can be trusted, of methods that know, by name. prediction, name, probability: the class
-    that the network predicts, what it is called if that is known, and its probability; None of scores of no classes.
+    diagnostics: how far the map can be trusted, by name, from methods that know. prediction, name, probability: the
+    class that the network predicts, its name if known, and its probability; None for scores that are not of classes.
     """
 
     origin: Origin
@@ -208,7 +212,7 @@ class MapRecord:
 
     @classmethod
     def decode(cls, record: bytes) -> MapRecord:
-        """Return what `encode` made an Example of; raise `TfvizError` for any other record."""
+        """Return the record from what `encode` returned; raise `TfvizError` for any other Example."""
         features = read_features(record)
         try:
             (key,), (source,), (map_,), shape = (features[name] for name in ("key", "source", "map", "shape"))
@@ -225,16 +229,16 @@ class MapRecord:
                 origin, values, target, score, run.decode(), overlay.decode(), numbers, prediction, named, probability
             )
         except (KeyError, ValueError, AttributeError, TypeError) as error:
-            raise TfvizError(f"the record is no map that tfviz batch wrote: {error!r}") from error
+            raise TfvizError(f"the record is not a map that tfviz batch wrote: {error!r}") from error
 
 
 def read_results(folder: str | Path) -> Iterator[MapRecord]:
-    """Yield what `tfviz batch` wrote to a folder, in no particular order.
+    """Yield the results that `tfviz batch` wrote to a folder, in no particular order.
 
     Raises
     ------
     TfvizError
-        The folder holds no results, or a file or record of them is damaged.
+        The folder holds no results, or one of their files or records is damaged.
     """
     paths = sorted(Path(folder).glob(f"{RESULTS}-*.tfrecord"))
     if not paths:
