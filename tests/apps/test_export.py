@@ -485,7 +485,11 @@ WRONG = [
     ({"encoded": True}, TfvizError, "say what encoded files become: preprocess="),
     ({"preprocess": "0..1"}, TfvizError, "they go with encoded=True"),
     ({"encoded": True, "preprocess": "0..2"}, TfvizError, "no preprocessing '0..2'"),
-    ({"encoded": True, "preprocess": "0..1", "fit": "squeeze"}, InvalidImagesError, "fit must be crop or stretch, got 'squeeze'"),
+    (
+        {"encoded": True, "preprocess": "0..1", "fit": "squeeze"},
+        InvalidImagesError,
+        "fit must be crop or stretch, got 'squeeze'",
+    ),
     ({"encoded": True, "preprocess": "0..1", "size": (9, 16)}, UnsupportedModelError, "takes images of 16x16"),
 ]
 
