@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import ast
-import io
 import re
 import subprocess
 import sys
-import tokenize
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
+from support.code_lines import code_lines
 from support.places import ROOT, SCRIPTS
 
 sys.path.append(str(SCRIPTS))
@@ -35,9 +34,6 @@ GROUND = (
 OF_ALL = {f"tfviz.{name}" for name in GROUND}
 EXTRAS = ("tfviz.apps.beam", "tfviz.apps.training")
 PUBLIC = ("tfviz", "tfviz/methods", "tfviz/results", "tfviz/apps/beam", "tfviz/apps/records")
-
-NO_CODE = {getattr(tokenize, kind) for kind in ("COMMENT", "NL", "NEWLINE", "INDENT", "DEDENT", "ENDMARKER")}
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def importers(package):
@@ -234,21 +230,9 @@ def functions(node, inside=""):
         yield from functions(inner, f"{inside}{inner.name}." if named else inside)
 
 
-def lines_of_code(name):
-    """The numbers of the lines of a module that hold code: neither blank nor of comments or docstrings alone."""
-    held = set()
-    for token in tokenize.generate_tokens(io.StringIO((ROOT / name).read_text()).readline):
-        if token.type not in NO_CODE:
-            held |= {*range(token.start[0], token.end[0] + 1)}
-    for node in ast.walk(MODULES[name]):
-        if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
-            held -= {*range(node.body[0].lineno, node.body[0].end_lineno + 1)}
-    return held
-
-
 def lengths(name):
     """How many lines of code the bodies of a module's functions have."""
-    code = lines_of_code(name)
+    code = code_lines((ROOT / name).read_text())
     for function, node in functions(MODULES[name]):
         yield f"{name} {function}", len(code & {*range(node.body[0].lineno, node.end_lineno + 1)})
 
