@@ -107,7 +107,7 @@ def test_results_are_those_of_one_process(run, own, tmp_path, mode, shards, mode
         assert record.origin.source == str(own / "pictures" / f"{row}.png")
     assert not found
     letters = letters_in(tmp_path / "out")
-    assert "no image" in letters["text.png"] and "cut off" in letters["cut.png"] and len(letters) == 2
+    assert "not an image" in letters["text.png"] and "cut off" in letters["cut.png"] and len(letters) == 2
     assert saved["counts"] == {"inputs": 10, "results": 8, "dead_letters": 2, "zero_maps": 0, "doubtful": 0}
     assert saved["model"] == {"name": "functional", "path": str(own / model)} | saved["model"]
     assert saved["methods"]["grad_cam"]["layer"] == "conv2" and saved["preprocessing"]["name"] == "0..1"
@@ -334,7 +334,7 @@ def test_a_machine_without_beam(tmp_path, own):
         ),
         (
             ["--output", "full"],
-            r".*/full would be replaced, but holds other files than a run of tfviz batch \(photo.jpg\)",
+            r".*/full would be replaced, but holds files that are not of a tfviz batch run \(photo.jpg\)",
         ),
         (["--output", "a[1]/out"], r"the output folder .*/a\[1\]/out has \*, \? or \[ in its path"),
         (["--output", "shelf://out/*"], r"the output folder shelf://out/\* has"),
@@ -516,7 +516,7 @@ def test_an_object_store(run, own, tmp_path, monkeypatch, model):
     Shelf.kept["shelf://out/run/photo.jpg"] = b"mine"
     before = dict(Shelf.kept)
     status, _, err = run("--input", "shelf://in/pictures/*", *arguments)
-    assert status == 1 and "holds other files" in err and Shelf.kept == before
+    assert status == 1 and "holds files that are not of" in err and Shelf.kept == before
     arguments = [*arguments[2:4], "--model", "shelf://in/none", "--output", "shelf://other"]
     status, _, err = run("--input", "shelf://in/pictures/*", *arguments)
     assert status == 1 and err.startswith("tfviz: shelf://in/none cannot be read")

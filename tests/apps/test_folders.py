@@ -112,5 +112,5 @@ def test_what_is_not_replaced(names, shown):
     with pytest.raises(TfvizError) as raised:
         check_replaceable("out", names)
     assert str(raised.value) == (
-        f"out would be replaced, but holds other files than a run of tfviz batch ({shown}); choose another"
+        f"out would be replaced, but holds files that are not of a tfviz batch run ({shown}); choose another"
     )

@@ -1,4 +1,9 @@
-"""Explanations in Apache Beam pipelines. `apache_beam` is imported in this folder alone."""
+"""Explanations in Apache Beam pipelines; the only folder that imports `apache_beam`.
+
+A good order of reading: `files` (any file system that Beam knows), `handler` (the model handler that users put into
+their own pipelines), `pipeline` (that of `tfviz batch`), `batch` (the command's work around it). A pipeline keeps
+records on their way: nothing is grouped, so that memory stays flat.
+"""
 
 import contextlib
 import os
@@ -7,7 +12,7 @@ from tfviz.errors import TfvizError
 from tfviz.quiet import silent_stderr
 
 try:
-    import apache_beam  # imported to be missed here, in words
+    import apache_beam  # imported so that its absence is an error in words
 except ModuleNotFoundError as error:
     raise TfvizError("Apache Beam is not installed: pip install apache-beam") from error
 

@@ -1,4 +1,9 @@
-"""Files on any file system that Beam knows: local ones, gs://, s3://, hdfs://."""
+"""Reads and writes files on any file system that Beam knows: local ones, gs://, s3://, hdfs://.
+
+Beam treats every path as a pattern and as UTF-8, so local folders are read without it, and paths that it would misread
+are refused with the reason. A finished folder replaces another in one step if the file system can do that; in an object
+store the manifest is removed first and written last, so that a folder without one is not complete.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +33,12 @@ OURS = re.compile(
 
 
 def is_local(path: str) -> bool:
-    """Return whether a path is one of this machine's own file system."""
+    """Return whether a path is on this machine's own file system."""
     return "://" not in path
 
 
 def is_text(path: str) -> bool:
-    """Return whether a path is UTF-8, as names of a local file system need not be."""
+    """Return whether a path is UTF-8, which names on a local file system need not be."""
     return readable(path) == path
 
 
@@ -83,7 +88,7 @@ def check_output(output: str) -> None:
 def names_in(folder: str) -> list[str]:
     """Return the paths of all files in a folder, relative to it."""
     if is_local(folder):
-        # Beam would take a folder's name for a pattern.
+        # Beam would take the folder's name for a pattern.
         place = Path(folder)
         return sorted(path.relative_to(place).as_posix() for path in place.rglob("*") if not path.is_dir())
     start = folder.rstrip("/") + "/"
@@ -132,7 +137,7 @@ def write_file(path: str, content: bytes) -> None:
 
 
 def discard(folder: str) -> None:
-    """Remove a folder with all that is in it."""
+    """Remove a folder with everything in it."""
     if is_local(folder):
         shutil.rmtree(folder, ignore_errors=True)
     else:
@@ -145,7 +150,7 @@ def publish(folder: str, output: str) -> list[str]:
     Object stores have no such step. There, the manifest of the other is removed first and that of the finished one
     moved last, so that a folder without a manifest is not complete.
 
-    Raises `TfvizError` if something else has come to lie in that place.
+    Raises `TfvizError` if something else has appeared in that place.
     """
     check_replaceable(output, names_in(output))
     if is_local(output):
@@ -157,11 +162,11 @@ def publish(folder: str, output: str) -> list[str]:
 
 
 def check_replaceable(output: str, names: Iterable[str]) -> None:
-    """Raise `TfvizError` if a folder holds anything but a run of `tfviz batch`, by the names of its files in it."""
+    """Raise `TfvizError` if a folder, by the names of its files, holds anything but a run of `tfviz batch`."""
     names = sorted(names)
-    others = [name for name in names if not OURS.fullmatch(name)]
-    if others or (names and MANIFEST_NAME not in names):
-        found = ", ".join((others or names)[:3])
+    foreign = [name for name in names if not OURS.fullmatch(name)]
+    if foreign or (names and MANIFEST_NAME not in names):
+        found = ", ".join((foreign or names)[:3])
         raise TfvizError(
-            f"{output} would be replaced, but holds other files than a run of tfviz batch ({found}); choose another"
+            f"{output} would be replaced, but holds files that are not of a tfviz batch run ({found}); choose another"
         )

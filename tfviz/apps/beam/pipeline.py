@@ -1,7 +1,9 @@
 """The pipeline of `tfviz batch`: files of pictures in, records of maps and dead letters out.
 
-Read, explain by `RunInference`, write. An input that cannot be read or explained is a dead letter with its reason and
-stops no other; every input is counted, and so is what becomes of it, so that `tfviz batch` can tell if one was lost.
+Read, explain by `RunInference`, write. A picture that cannot be read or explained becomes a dead letter with its reason
+and stops no other; every input is counted, and so is what becomes of it, so that `tfviz batch` can tell if one was
+lost. Records are not grouped, so memory stays flat. Pairs of paths and pictures carry their origin along as a key,
+since Beam keeps no order.
 """
 
 from __future__ import annotations
@@ -39,8 +41,8 @@ _OF_BEAM_ALONE = ("DirectRunner", "DataflowRunner")
 """The runners whose options are all in Beam's Python package; a job server may bring more."""
 _LOCAL = "DirectRunner"
 _DEFAULTS_OF_LOCAL = {
-    # Since 2.65, Beam's DirectRunner downloads another runner first, which knows no direct_num_workers, unless it is to
-    # be compatible with an older release.
+    # Since 2.65, Beam's DirectRunner first downloads another runner, which has no direct_num_workers, unless it is told
+    # to be compatible with an older release.
     "--update_compatibility_version": beam.__version__,
     "--default_sdk_harness_log_level": "ERROR",
 }
@@ -48,7 +50,7 @@ _DEFAULTS_OF_LOCAL = {
 
 @dataclass(frozen=True)
 class Batch:
-    """What the workers of `tfviz batch` need to know.
+    """The settings that the workers of `tfviz batch` need.
 
     patterns: of the input files. folder: where the results go. run: the id of the run. with_labels: whether the target
     is the Example's label. look: how overlays are drawn, None for no overlays. picture: the feature of Examples that
@@ -124,7 +126,7 @@ class _TFRecordSink(FileBasedSink):  # type: ignore[misc]  # Beam is untyped
 
 
 class _Shard:
-    """A file of TFRecords. TensorFlow writes it in its place, or beside and Beam copies it to its file system."""
+    """A file of TFRecords. TensorFlow writes it in its place, or locally for Beam to copy to its file system."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -154,7 +156,7 @@ class _Letters(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
 def build(pipeline: beam.Pipeline, batch: Batch, handler: AttributionHandler) -> None:
     """Add to a pipeline all that `tfviz batch` does.
 
-    Pictures meet no grouping on their way from the file to the shard, so that no runner has to keep them: a file of
+    Pictures are not grouped on their way from the file to the shard, so that no runner has to keep them: a file of
     records is the work of one worker.
     """
     pictures = (
@@ -185,7 +187,7 @@ def run(pipeline: beam.Pipeline) -> dict[str, int]:
     try:
         result = pipeline.run()
         state = result.wait_until_finish() or result.state
-    # A runner raises whatever a worker raised, and what it finds itself.
+    # A runner raises whatever a worker raised, and errors of its own.
     except Exception as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         if _is_interrupt(error, lines):
@@ -202,7 +204,7 @@ def run(pipeline: beam.Pipeline) -> dict[str, int]:
 
 
 def _is_interrupt(error: BaseException | None, lines: Sequence[str]) -> bool:
-    """Return whether Ctrl-C met a worker, which Beam wraps in an error of its own, or in its text alone."""
+    """Return whether Ctrl-C met a worker, which Beam wraps in an error of its own or mentions only in its text."""
     while error is not None:
         if isinstance(error, KeyboardInterrupt):
             return True
@@ -211,23 +213,23 @@ def _is_interrupt(error: BaseException | None, lines: Sequence[str]) -> bool:
 
 
 def open_pipeline(arguments: Sequence[str], runner: str) -> beam.Pipeline:
-    """Return an empty pipeline with Beam's options; raise `TfvizError` for one that neither Beam nor a runner knows."""
+    """Return an empty pipeline with Beam's options; raise `TfvizError` for one that does not exist."""
     for before, argument in pairwise(["", *arguments]):
-        # Beam would drop it, and with it all files but the first of a pattern that the shell has expanded.
+        # Beam would drop it, and with it all but the first file of a pattern that the shell has expanded.
         if not argument.startswith("-") and (not before.startswith("-") or "=" in before):
             raise TfvizError(f"unexpected argument {argument}; a pattern needs quotes, as in --input '*.png'")
     given = [f"--runner={runner}", *arguments]
     names = {argument.partition("=")[0] for argument in arguments}
     defaults = _DEFAULTS_OF_LOCAL if runner.casefold() == _LOCAL.casefold() else {}
     given += [f"{name}={value}" for name, value in defaults.items() if name not in names]
-    messages = io.StringIO()
+    usage = io.StringIO()
     try:
-        with contextlib.redirect_stderr(messages):
+        with contextlib.redirect_stderr(usage):
             options = PipelineOptions(given)
             known = options.get_all_options()
             unknown = set(options.get_all_options(retain_unknown_options=True)) - set(known)
     except SystemExit as error:
-        raise TfvizError(f"Beam's options: {messages.getvalue().strip().rpartition('error: ')[2]}") from error
+        raise TfvizError(f"Beam's options: {usage.getvalue().strip().rpartition('error: ')[2]}") from error
     if unknown:
         message = f"neither tfviz nor Beam's Python package has an option --{sorted(unknown)[0]}"
         if runner in _OF_BEAM_ALONE:
