@@ -264,7 +264,7 @@ def test_a_signature_in_beam(served):
     found = [each.inference for each in handler.run_inference(records, handler.load_model())]
     network = tfviz.trace(str(served / "model"), signature="blue_first")
     np.testing.assert_allclose(found[0]["map"], tfviz.saliency(network, records[:1], 2)[0], rtol=1e-6)
-    assert "no image" in found[1]["error"]
+    assert "not an image" in found[1]["error"]
 
 
 def test_a_standardising_network_can_be_told(run, served):

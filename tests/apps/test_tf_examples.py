@@ -330,7 +330,7 @@ def test_the_handler_takes_files_examples_and_images(served):
     found = [each.inference for each in handler.run_inference(contents, handler.load_model())]
     expected = tfviz.saliency(model_of("functional"), pictures(3) / 255, 2)
     np.testing.assert_allclose([each["map"] for each in found[:3]], expected, rtol=1e-4, atol=1e-6)
-    reasons = ["the picture is empty", "the Example has no image/encoded; its features are: label", "no image"]
+    reasons = ["the picture is empty", "the Example has no image/encoded; its features are: label", "not an image"]
     assert all(reason in each["error"] for reason, each in zip(reasons, found[3:], strict=True))
 
 
