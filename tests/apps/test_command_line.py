@@ -587,9 +587,15 @@ def test_what_visualize_writes_is_not_explained(run, tmp_path):
         (["--class", "red"], "no class is called 'red'; did you mean 'red"),
         (["--class", "0", "--preset", "deep"], "no preset 'deep'; they are simonyan, jitter-blur"),
         (["--class", "0", "--iterations", "3", "--snapshots", "5"], "snapshot 5 is out of range"),
-        (["--objective", "block1_conv1"], "'block1_conv1' is no objective; expected class:NAME, channel:LAYER:NUMBER"),
-        (["--objective", "channel:block1_conv1"], "'block1_conv1' says no layer, or nothing of it; expected class:"),
-        (["--objective", "channel:block1_conv1:x"], "'x' is no number; expected class:"),
+        (
+            ["--objective", "block1_conv1"],
+            "'block1_conv1' is not an objective; expected class:NAME, channel:LAYER:NUMBER",
+        ),
+        (
+            ["--objective", "channel:block1_conv1"],
+            "'block1_conv1' does not name a layer and a part of it; expected class:",
+        ),
+        (["--objective", "channel:block1_conv1:x"], "'x' is not a number; expected class:"),
         (["--objective", "channel:block1_conv1:8"], "channel 8 is out of range: block1_conv1 has 8, 0 to 7"),
         (["--objective", "layer:block1"], "no layer 'block1' with a spatial map; did you mean"),
         (["--objective", "direction:block1_conv1:no.npy"], "the direction 'no.npy' cannot be read as an .npy file"),

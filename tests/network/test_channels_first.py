@@ -423,7 +423,7 @@ def test_the_command_line(run, folder, tmp_path):
         files = {path.name: path for path in (tmp_path / name).iterdir()}
         given[name] = [each.replace(name, "") for each in (out, boxes, fooled, seen)], files
     (found, files), (expected, other) = given.values()
-    said = "the network takes channels first, and so are arrays of its images (--data-format says otherwise)\n"
+    said = "the network takes channels first, as do arrays of its images (--data-format changes that)\n"
     assert said in found[0] and said in run("layers", folder / "saved")[1]
     found = [each.replace(said, "") for each in found]
     assert found == expected and files.keys() == other.keys()

@@ -1,4 +1,9 @@
-"""The work behind each command: what is explained, printed and written."""
+"""Does the work behind each command of the command line: explains, prints and writes.
+
+It is imported only once a command runs, because it needs TensorFlow and the flags do not. A good order of reading:
+`outcome` (the results of a run so far), `explain` (the run itself), `tables` (what is printed); `places` and `localize`
+for `tfviz localize`; `objectives`, `colors` and `visualize` for `tfviz visualize`; then `fool` and `export`.
+"""
 
 from tfviz.apps.runs.explain import Run
 from tfviz.apps.runs.export import export

@@ -1,4 +1,8 @@
-"""How colours go together in pictures: the user's, or the demo's."""
+"""Finds how colours are correlated in pictures: the user's, or the demo's.
+
+An ascent needs the statistics of pictures that the network knows. They are those of single pixels, which small pictures
+show as well as large ones.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from tfviz.methods.visualization import ColorStatistics, color_statistics
 
 DEMO_PICTURES = 64
 SIZE = (64, 64)
-"""At which any picture tells its colours."""
+"""Pictures are read at this size, which is enough to tell their colours."""
 
 
 def find_color_statistics(

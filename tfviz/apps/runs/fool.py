@@ -1,4 +1,9 @@
-"""`tfviz fool`: an image that a model takes for something else."""
+"""`tfviz fool`: changes an image until a model takes it for something else.
+
+The result is shown in three stages: the original, the changed image, and what a PNG file keeps of it, because rounding
+to 8 bits can undo a small change. Options of an attack are those of its function; whether the command succeeds follows
+from the unrounded image.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +29,7 @@ MOST_LABELS = 3
 
 @dataclass(frozen=True)
 class FoolOptions:
-    """The options of `tfviz fool` that are not about the model. chosen: those of the method that were given."""
+    """The options of `tfviz fool` that are not about the model. chosen: the given options of the method."""
 
     method: str
     target: str | None
@@ -35,10 +40,10 @@ class FoolOptions:
 
 @dataclass(frozen=True)
 class Stage:
-    """An image on its way: what it is called, its picture, and what the network says of it.
+    """An image before, after or at the end of the attack, and what the network takes it for.
 
-    taken_for: the class that is predicted, or the labels that are on. highest: the probability of the class or, of
-    labels, of the most probable one. probabilities: of all.
+    taken_for: the predicted class, or the labels that are on. highest: the probability of the class or of the most
+    probable label. probabilities: of all. l2, linf: distances from the original, in pixel units (of 255).
     """
 
     name: str
@@ -51,7 +56,7 @@ class Stage:
 
 
 def fool(setup: Setup, path: Path, options: FoolOptions, output: Path) -> bool:
-    """Write the changed image and a picture of the change, print both; return whether the network is fooled."""
+    """Write the changed image and a picture of the change, print the stages; return whether the network is fooled."""
     emit_warnings(setup.all_warnings)
     sample = setup.read(path)
     emit_warnings(sample.warnings)
@@ -105,7 +110,7 @@ def _flag(name: str) -> str:
 
 
 def _stages(setup: Setup, inputs: NDArray[np.float32], found: Adversarial) -> list[Stage]:
-    """Return the original, the changed image, and what a PNG file keeps of it."""
+    """Return the original, the changed image, and what a PNG file keeps of that."""
     network, head, data_format = setup.network.in_channels_last(), setup.network.head, setup.network.data_format
     prepare = setup.preprocessing
     low, high = prepare.pixel_range
@@ -153,7 +158,7 @@ def _drawn(setup: Setup, options: FoolOptions, stages: Sequence[Stage], found: A
 
 
 def _print(setup: Setup, stages: Sequence[Stage], target: int) -> None:
-    """Print what each stage is taken for, how surely, and the probability of the class that the change is about."""
+    """Print what each stage is taken for, with which probability, and the probability of the target."""
     rows = [
         (
             each.name,

@@ -1,4 +1,8 @@
-"""What comes of `tfviz localize` besides maps: masks and boxes."""
+"""Collects the results of `tfviz localize`: as those of `tfviz explain`, and masks and boxes besides.
+
+Attributions are reduced to one unsigned number per pixel before a place is found in them. If their sign means evidence,
+the place is judged by it afterwards: a box that holds as much against the class is dropped, with a warning.
+"""
 
 from __future__ import annotations
 
@@ -21,21 +25,21 @@ from tfviz.results import largest_box, normalise, outline
 
 OTHER_WAY = dict.fromkeys(("max_abs", "sum_abs", "l2"), " (--reduce sum looks for what speaks for it)")
 FINE_SIDE = 360
-"""The lines on pictures of fewer pixels a side would hide what they surround."""
+"""Pictures with a shorter side are enlarged to it, or the lines would hide what they surround."""
 
 
 @dataclass
 class Localized(Outcome):
-    """An outcome whose entries have the `boxes` and, where they are written, the `masks` of each method.
+    """An outcome whose entries have the `boxes` and, if they are written, the `masks` of each method.
 
-    A box is [left, top, right, bottom] in pixels of the network's images, or None where nothing is marked.
+    A box is [left, top, right, bottom] in pixels of the network's images, or None if nothing is marked.
     """
 
     finder: Finder = field(kw_only=True)
 
     @classmethod
     def by(cls, finder: Finder) -> Callable[[Setup, Request], Localized]:
-        """Return what makes an outcome whose places `finder` finds."""
+        """Return a function that makes an outcome whose places `finder` finds."""
         return lambda setup, request: cls(setup, request, finder=finder)
 
     def keep(
@@ -80,23 +84,23 @@ class Localized(Outcome):
         return dict(zip(explanation.maps, [file.name for file in files], strict=True))
 
     def judgements(self) -> Iterator[str]:
-        """Yield what there is to say of results, a line each, those without a place for what they hold included."""
+        """Yield the warnings about results, one line each, also those about places that were dropped."""
         yield from super().judgements()
         other_way = OTHER_WAY.get(self.finder.reduction, "")
         for each in self.entries:
             for method in each["opposed"]:
                 yield (
                     f"{Path(each['image']).name}{self.of_class(each['target'])}: what {method} marks speaks against "
-                    f"the class as much as for it, or more, so its place is none{other_way}"
+                    f"the class as much as for it, or more, so no place is reported{other_way}"
                 )
 
     def content(self, explanation: Explanation) -> dict[str, Any]:
-        """Return what the manifest says: that of an explanation, and how places were found."""
+        """Return the manifest of an explanation, and how places were found."""
         how = {"how": self.finder.how, "options": self.finder.options, "reduction": self.finder.reduction}
         return super().content(explanation) | {"localization": how}
 
 
 def _evidence(explanation: Explanation) -> dict[str, NDArray[np.float32]]:
-    """Return what the methods found whose sign means evidence."""
+    """Return the results of the methods whose sign means evidence."""
     found = explanation.in_channels_last().items()
     return {method: each for method, each in found if sign_of(method, explanation.options[method]) == "evidence"}

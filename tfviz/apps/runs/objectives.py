@@ -1,4 +1,8 @@
-"""Objectives as they are written on the command line: `class:tabby`, or `2*channel:conv:3+layer:conv2`."""
+"""Reads objectives as they are written on the command line: `class:tabby`, or `2*channel:conv:3+layer:conv2`.
+
+A term is a kind, a colon and what that kind needs. Names of layers and classes may hold colons and pluses themselves,
+so a plus separates terms only if a kind follows it, and numbers are split off from the right.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ from tfviz.methods.visualization import Channel, Class, Direction, Layer, Neuron
 Number = TypeVar("Number", int, float)
 
 _TERM = r"(?:(?P<weight>[-+]?[0-9.]+(?:e[-+]?[0-9]+)?)\s*\*\s*)?(?P<kind>class|channel|neuron|direction|layer):"
-# A plus between terms; names of classes and layers may hold others.
+# A plus between terms; names of classes and layers may hold other ones.
 _PLUS = re.compile(r"\s*\+\s*(?=" + re.sub(r"\?P<\w+>", "?:", _TERM) + ")")
 FORMS = (
     "class:NAME, channel:LAYER:NUMBER, neuron:LAYER:NUMBER or neuron:LAYER:NUMBER:ROW,COLUMN, "
@@ -30,25 +34,25 @@ FORMS = (
 
 @dataclass(frozen=True)
 class NamedObjective:
-    """An objective, and what it is called in pictures and names of files."""
+    """An objective, and its name in pictures and file names."""
 
     name: str
     objective: Objective
 
 
 def read_objective(text: str, setup: Setup) -> NamedObjective:
-    """Return the objective that a user wrote; raise `InvalidTargetsError` where it is none."""
+    """Return the objective that a user wrote; raise `InvalidTargetsError` if it is not one."""
     terms = [_read_term(part, setup) for part in _PLUS.split(text.strip())]
-    (objective, *others) = terms
-    if not others and isinstance(objective, Class) and objective.target is not None:
+    (objective, *rest) = terms
+    if not rest and isinstance(objective, Class) and objective.target is not None:
         return NamedObjective(class_name(objective.target, setup.class_names), objective)
-    return NamedObjective(text.strip(), reduce(add, others, objective))
+    return NamedObjective(text.strip(), reduce(add, rest, objective))
 
 
 def _read_term(text: str, setup: Setup) -> Objective:
     found = re.match(_TERM, text)
     if not found:
-        raise InvalidTargetsError(f"{text!r} is no objective; expected {FORMS}")
+        raise InvalidTargetsError(f"{text!r} is not an objective; expected {FORMS}")
     term = _KINDS[found["kind"]](text[found.end() :], setup)
     return term if found["weight"] is None else _number(found["weight"], float) * term
 
@@ -74,7 +78,7 @@ def _read_neuron(text: str, setup: Setup) -> Objective:
 def _read_direction(text: str, setup: Setup) -> Objective:
     layer, path = _split(text)
     try:
-        # Mapped first: a header may ask for more than the file holds.
+        # Mapped first, since a header may ask for more than the file holds.
         vector: Any = np.array(np.load(Path(path).expanduser(), allow_pickle=False, mmap_mode="r"))
         return Direction(layer, vector)
     except (OSError, ValueError, EOFError) as error:
@@ -88,10 +92,10 @@ def _read_layer(text: str, setup: Setup) -> Objective:
 
 
 def _split(text: str) -> tuple[str, str]:
-    """Return a layer, whose name may hold colons, and what stands behind it."""
+    """Return a layer, whose name may hold colons, and what follows it."""
     layer, _, last = text.rpartition(":")
     if not layer or not last:
-        raise InvalidTargetsError(f"{text!r} says no layer, or nothing of it; expected {FORMS}")
+        raise InvalidTargetsError(f"{text!r} does not name a layer and a part of it; expected {FORMS}")
     return layer, last
 
 
@@ -99,7 +103,7 @@ def _number(text: str, kind: Callable[[str], Number]) -> Number:
     try:
         return kind(text)
     except ValueError as error:
-        raise InvalidTargetsError(f"{text!r} is no number; expected {FORMS}") from error
+        raise InvalidTargetsError(f"{text!r} is not a number; expected {FORMS}") from error
 
 
 _KINDS: dict[str, Callable[[str, Setup], Objective]] = {

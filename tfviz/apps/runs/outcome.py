@@ -1,4 +1,9 @@
-"""What comes of `tfviz explain`: files, lines of the table of classes, entries of the manifest, failures."""
+"""Collects the results of one run: pictures, lines of the table, entries of the manifest, failures.
+
+Files are written as results arrive, so that a long run keeps little in memory, and what fails costs that file alone;
+the manifest and the complaints come at the end. Warnings name images by file, not by number, since a user knows the
+files.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +26,7 @@ from tfviz.methods.engine import method_of
 class Request:
     """The options of `tfviz explain` that are not about the model.
 
-    options: those of the methods, for each that knows them. look: how `plot` shows maps.
+    options: those of the methods, given to each method that has them. look: how `plot` shows maps.
     """
 
     methods: Sequence[str]
@@ -36,7 +41,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Scored:
-    """A line of the table: a class of an image, or its one score. explained: whether it is a target."""
+    """A line of the table: a class of an image, or its only score. explained: whether it is a target."""
 
     image: str
     name: str
@@ -47,7 +52,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class File:
-    """An image file, and what its results are called."""
+    """An image file, and the name of its results."""
 
     path: Path
     name: str
@@ -55,11 +60,11 @@ class File:
 
 @dataclass
 class Outcome:
-    """What came of a run so far.
+    """The results of a run so far.
 
-    pictures: the files written. found_there: those that another run had written, which were replaced. listed: the
-    lines of the table. entries: what the manifest says of each image and target. failed: the reason for each file that
-    could not be explained. warnings: what must be said of the network. explanation: the last one.
+    pictures: the files written. found_there: those of another run, which were replaced. listed: the lines of the table.
+    entries: the manifest's entry for each image and target. failed: the reason for each file that could not be
+    explained. warnings: those about the network. explanation: the last one.
     """
 
     setup: Setup
@@ -80,7 +85,7 @@ class Outcome:
         name: str,
         columns: Mapping[str, ArrayLike] | None = None,
     ) -> None:
-        """Write one picture of an explanation, whose rows are the targets of each file in turn, and maps if wanted."""
+        """Write one picture of an explanation, whose rows are file by file and target by target, and maps if wanted."""
         names, order = self.setup.class_names, self.setup.preprocessing.order
         path = self.request.output / f"{name}{PICTURE_SUFFIX}"
         self.found_there += [path] if os.path.lexists(path) else []
@@ -99,14 +104,14 @@ class Outcome:
         return explanation.save_maps(row, stem)
 
     def stems(self, explanation: Explanation, files: Sequence[File]) -> Iterator[tuple[File, Path]]:
-        """Yield for each row of an explanation its file, and how the files that are made of it begin."""
+        """Yield for each row of an explanation its file, and the path that the names of its results begin with."""
         for row, name in enumerate(explanation.file_names([file.name for file in files])):
             yield files[row // explanation.targets_per_image], self.request.output / name
 
     def list_classes(self, file: File, explanation: Explanation, scores: NDArray[Any], most: int) -> None:
-        """Add the best classes of an image, at most so many, and those explained to the table."""
+        """Add the best classes of an image, at most `most`, and the explained ones to the table."""
         targets = [int(target) for target in explanation.targets]
-        # Logits of different softmaxes are in no order.
+        # Logits of different softmaxes cannot be compared.
         ranking = np.asarray(self.setup.network.head.ranking(explanation.logits[:1]))[0]
         best = [int(index) for index in np.argsort(-ranking, kind="stable")[:most]]
         for index in dict.fromkeys([*best, *targets]):
@@ -115,36 +120,36 @@ class Outcome:
             self.listed.append(Scored(file.name, name, probability, float(scores[index]), index in targets))
 
     def complaints(self) -> list[str]:
-        """Return what went wrong, a line each: the maps that say nothing, and the files that could not be explained."""
+        """Return one line per problem: maps that are zero everywhere, doubtful results, and files that failed."""
         empty: dict[tuple[str, str], list[str]] = {}
         for each in self.entries:
             for zero in each["zero_maps"].items():
                 empty.setdefault(zero, []).append(f"{Path(each['image']).name}{self.of_class(each['target'])}")
-        said = [
+        warnings = [
             f"warning: {method} is zero everywhere for {', '.join(names[:MOST_NAMED])}"
             f"{f' and {len(names) - MOST_NAMED} more' if len(names) > MOST_NAMED else ''}: {why}"
             for (method, why), names in empty.items()
         ]
-        return [*said, *(f"warning: {each}" for each in self.judgements()), *self.failed.values()]
+        return [*warnings, *(f"warning: {each}" for each in self.judgements()), *self.failed.values()]
 
     def of_class(self, target: int | None) -> str:
-        """Return which class a result is of, to be read behind its file; nothing where it is of none."""
+        """Return the class of a result, worded to follow its file's name; empty if it is not of a class."""
         return "" if target is None else f" ({class_name(target, self.setup.class_names)})"
 
     def judgements(self) -> Iterator[str]:
-        """Yield what the methods say of their diagnostics, with the file in place of the image's number."""
+        """Yield the methods' warnings about their diagnostics, with the file in place of the image's number."""
         for method in dict.fromkeys(name for each in self.entries for name in each["diagnostics"]):
             for each in self.entries:
                 numbers = {name: np.array([value]) for name, value in each["diagnostics"].get(method, {}).items()}
-                for said in method_of(method).judged(numbers) if numbers else ():
-                    yield f"{Path(each['image']).name}{self.of_class(each['target'])}: {said}"
+                for warning in method_of(method).judged(numbers) if numbers else ():
+                    yield f"{Path(each['image']).name}{self.of_class(each['target'])}: {warning}"
 
     def write_manifest(self) -> Path | None:
-        """Write the manifest; None where there is nothing to put into it."""
+        """Write the manifest and return its path; None if there is nothing to put into it."""
         return None if self.explanation is None else write_manifest(self.request.output, self.content(self.explanation))
 
     def content(self, explanation: Explanation) -> dict[str, Any]:
-        """Return what the manifest says of the run, whose model and methods are those of `explanation`."""
+        """Return the manifest of the run, whose model and methods are those of `explanation`."""
         setup, how = self.setup, self.setup.preprocessing
         return manifest_of(
             explanation,

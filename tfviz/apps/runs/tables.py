@@ -1,4 +1,8 @@
-"""What the command prints: tables for a terminal of any width."""
+"""Prints the results of commands as tables for a terminal of any width.
+
+Cells fold instead of being cut, and every text is made printable, since names come from files and models. Long tables
+and lists of files end early with the number of lines that are not shown: everything is in the manifest.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +38,8 @@ def print_outcome(outcome: Outcome, manifest: Path | None) -> None:
     if outcome.explanation is None:
         return
     Console().print(_classes_table(outcome.listed, outcome.explanation))
-    said = f"{MARK} explained; the score is {outcome.explanation.scored_by}{_hidden(outcome.listed)}"
-    _print_files(outcome, said, manifest)
+    summary = f"{MARK} explained; the score is {outcome.explanation.scored_by}{_hidden(outcome.listed)}"
+    _print_files(outcome, summary, manifest)
 
 
 def print_places(outcome: Outcome, manifest: Path | None) -> None:
@@ -53,8 +57,8 @@ def print_places(outcome: Outcome, manifest: Path | None) -> None:
         table.add_row(_cell(Path(entry["image"]).stem), *names, method, *shown)
     Console().print(table)
     height, width = outcome.setup.size
-    said = f"pixels of the picture of {height}x{width} that the network sees; right and bottom are the first outside"
-    _print_files(outcome, f"{said}{_hidden(lines)}", manifest)
+    unit = f"pixels of the picture of {height}x{width} that the network sees; right and bottom are the first outside"
+    _print_files(outcome, f"{unit}{_hidden(lines)}", manifest)
 
 
 def print_layers(network: TracedNetwork) -> None:
@@ -64,12 +68,12 @@ def print_layers(network: TracedNetwork) -> None:
         default = "default" if name == network.default_layer else ""
         table.add_row(_cell(name), " × ".join(str(size or "?") for size in shape), default)
     Console().print(table)
-    if said := _about_images(network):
-        tell(*said)
+    if lines := _about_images(network):
+        tell(*lines)
 
 
 def print_methods() -> None:
-    """Print what there is to know of every method."""
+    """Print a table of every method: what it needs, costs and means."""
     table = _table("method", "needs and cost", "source, sign and caution")
     table.columns[0].no_wrap = True
     table.show_lines = True
@@ -83,20 +87,20 @@ def print_methods() -> None:
 
 
 def _about_images(network: TracedNetwork) -> list[str]:
-    said = [f"images are explained as {network.cut} decodes them (--cut chooses another)"] if network.cut else []
+    lines = [f"images are explained as {network.cut} decodes them (--cut chooses another)"] if network.cut else []
     if network.data_format == DataFormat.CHANNELS_FIRST:
-        said.append("the network takes channels first, and so are arrays of its images (--data-format says otherwise)")
-    return said
+        lines.append("the network takes channels first, as do arrays of its images (--data-format changes that)")
+    return lines
 
 
 def _hidden(lines: Sequence[object]) -> str:
     return f" ({len(lines) - MOST_LINES} more lines are not shown)" if len(lines) > MOST_LINES else ""
 
 
-def _print_files(outcome: Outcome, said: str, manifest: Path | None) -> None:
-    """Print what there is to say of a table, the layers that were looked at, and where the files are."""
+def _print_files(outcome: Outcome, summary: str, manifest: Path | None) -> None:
+    """Print a summary of a table, the layers that were looked at, and where the files are."""
     layers = outcome.explanation.layers if outcome.explanation else {}
-    lines = [said, *_about_images(outcome.setup.network), *_about_precision(outcome)]
+    lines = [summary, *_about_images(outcome.setup.network), *_about_precision(outcome)]
     for layer in dict.fromkeys(layers.values()):
         methods = ", ".join(name for name, looked_at in layers.items() if looked_at == layer)
         default = ", the default" if layer == outcome.setup.network.default_layer else ""
@@ -109,7 +113,7 @@ def _print_files(outcome: Outcome, said: str, manifest: Path | None) -> None:
 
 
 def _about_precision(outcome: Outcome) -> list[str]:
-    """Return what a reduced precision costs: the largest error of each method, of the images that were compared."""
+    """Return the cost of a reduced precision: the largest error of each method over the images that were compared."""
     precision = outcome.setup.network.running.precision
     if precision == FULL:
         return []
