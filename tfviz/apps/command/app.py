@@ -22,7 +22,8 @@ from tfviz.apps.command.flags import (
     ModelCommand,
     model_options,
 )
-from tfviz.apps.command.visualize import fool, visualize
+from tfviz.apps.command.fool import fool
+from tfviz.apps.command.visualize import visualize
 from tfviz.quiet import start_tensorflow
 from tfviz.version import __version__
 

@@ -1,14 +1,12 @@
-"""`tfviz visualize` and `tfviz fool`: images made from the network."""
+"""`tfviz visualize`: pictures of what a model looks for."""
 
 from __future__ import annotations
-
-from typing import Annotated
 
 import typer
 
 from tfviz.apps.command import options
 from tfviz.apps.command.arguments import DEFAULT_OUTPUT, find_pictures, read_numbers
-from tfviz.apps.command.flags import chosen, model_options
+from tfviz.apps.command.flags import model_options
 from tfviz.quiet import start_tensorflow
 
 
@@ -40,33 +38,3 @@ def visualize(
 
     setup = set_up(model_options(context))
     show(setup, wanted, VisualizeOptions(recipe, iterations, seed, steps, gif, image, color_paths), output)
-
-
-def fool(
-    context: typer.Context,
-    image: Annotated[str, typer.Argument(help="An image file.")],
-    *,
-    target: Annotated[
-        str | None, typer.Option(help="The class to reach, or the label to switch on: its index or name.")
-    ] = None,
-    away_from: Annotated[
-        str | None,
-        typer.Option(help="Without a target: the class to leave, or the label to switch off; the predicted."),
-    ] = None,
-    method: Annotated[str, typer.Option(help="fooling_image, fgsm or pgd.")] = "fooling_image",
-    output: options.Output = DEFAULT_OUTPUT,
-    save_array: Annotated[bool, typer.Option("--save-array", help="Write the float32 input (.npy), too.")] = False,
-) -> None:
-    """Change an image a little, so that a model takes it for another class."""
-    paths = find_pictures([image], output)
-    if len(paths) > 1:
-        raise typer.BadParameter(f"{image} holds {len(paths)} images; give one of them")
-    start_tensorflow()
-    from tfviz.apps.model import set_up
-    from tfviz.apps.runs import FoolOptions
-    from tfviz.apps.runs import fool as change
-    from tfviz.methods.adversarial import deciding
-
-    setup = set_up(model_options(context), seen_as=deciding)
-    if not change(setup, paths[0], FoolOptions(method, target, away_from, chosen(context), save_array), output):
-        raise typer.Exit(1)
