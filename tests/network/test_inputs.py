@@ -188,8 +188,8 @@ def test_numbers_that_images_of_whole_numbers_cannot_hold(serving, signature, va
 
 @pytest.mark.parametrize(
     "signature, message",
-    [("bits", r"takes uint8 images and works on whole numbers beyond a cast: Value passed to parameter 'x' has"),
-     ("rounded", r"takes int32 images and works on whole numbers beyond a cast: no gradient .* reaches them")],
+    [("bits", r"takes uint8 images and works on integers beyond a cast: Value passed to parameter 'x' has"),
+     ("rounded", r"takes int32 images and works on integers beyond a cast: no gradient .* reaches them")],
 )  # fmt: skip
 def test_whole_numbers_that_cannot_be_floats(serving, signature, message):
     with pytest.raises(UnsupportedModelError, match=message):
@@ -323,7 +323,7 @@ def test_signatures_that_make_no_image_of_each_record(tmp_path):
         tfviz.trace(str(tmp_path), signature="first")
     with pytest.raises(InvalidImagesError, match="the signature does not make one image of each record"):
         tfviz.gradient(tfviz.trace(str(tmp_path), signature="crops"), encoded(pictures(2)), 1)
-    message = r"decodes uint8 images at .* works on whole numbers beyond a cast: .*; choose a later cut, such as '(.*)'"
+    message = r"decodes uint8 images at .* works on integers beyond a cast: .*; choose a later cut, such as '(.*)'"
     with pytest.raises(UnsupportedModelError, match=message) as raised:
         tfviz.trace(str(tmp_path), signature="turned")
     later = str(raised.value).rpartition("such as ")[2].strip("'")

@@ -1,4 +1,10 @@
-"""A replay follows the primitives and ignores a model's own custom gradients; where it matters, that is said."""
+"""Finds custom gradients of a model that a replay does not follow, and warns if they differ from what it does.
+
+A replay takes the gradients of the operations, not those that a model defines for a group of them. So the gradient of a
+random sum of the outputs is taken for one random image by a replay and by the model's own function; if the two differ,
+the operations are named. A gradient that was not saved with the model cannot be compared. TensorFlow's own SiLU is
+known by its operations, because comparing costs a whole second backward pass (8 s for EfficientNetB0).
+"""
 
 from __future__ import annotations
 
@@ -19,10 +25,9 @@ from tfviz.network.program import (
 )
 from tfviz.network.traced import TracedNetwork
 
-# The operations of TensorFlow's SiLU, whose custom gradient saves memory and is the gradient of just these. Knowing it
-# saves building a whole second backward pass (8 s for EfficientNetB0).
+# The operations of TensorFlow's SiLU, whose custom gradient saves memory and is the gradient of just these.
 SILU = {"Mul", "Sigmoid"}
-TRIAL_SIZE = 64  # pixels a side, where the network leaves its size open
+TRIAL_SIZE = 64  # pixels a side, if the network leaves its size open
 TOLERANCE = 1e-2  # relative L2: far above float32's own noise (up to 3e-3), far below another function's gradient
 
 
@@ -52,22 +57,21 @@ def _types_between(arguments: list[Value], result: Value) -> set[str]:
 
 
 def check_custom_gradients(network: TracedNetwork) -> list[str]:
-    """Return a warning, naming the operations, where a custom gradient differs from the gradient of its primitives.
+    """Return a warning that names the operations if a custom gradient differs from the gradient of its primitives.
 
-    TensorFlow's own tags (SiLU) agree with their primitives; a straight-through estimator does not. Compared is the
-    gradient of a random sum of the outputs, for one random image.
+    TensorFlow's own tags (SiLU) agree with their primitives; a straight-through estimator does not.
     """
     tagged = custom_gradients(network)
     lost = sorted({_layer_of(name) for name, tag in tagged.items() if not has_gradient(tag)})
     if lost:
         rounded = ", and what is rounded passes them straight through" if network.running.straight_through else ""
-        return [_said(lost, "was not saved with it", rounded)]
+        return [_message(lost, "was not saved with it", rounded)]
     difference = _compared(network) if tagged else ""
     names = sorted(set(map(_layer_of, tagged)))
-    return [_said(names, "tfviz does not follow", difference)] if difference else []
+    return [_message(names, "tfviz does not follow", difference)] if difference else []
 
 
-def _said(names: list[str], why: str, how: str) -> str:
+def _message(names: list[str], why: str, how: str) -> str:
     return (
         f"the model defines a gradient of its own in {', '.join(names)}, which {why}: its gradients are those of the "
         f"operations themselves{how}"
@@ -75,7 +79,7 @@ def _said(names: list[str], why: str, how: str) -> str:
 
 
 def _compared(network: TracedNetwork) -> str:
-    """Return how far the operations' gradients are from the model's own or why none knows; nothing where they agree."""
+    """Return how far the operations' gradients are from the model's own, or why nobody knows; empty if they agree."""
     if network.cut or not network.image.dtype.is_floating:
         return ", and cannot be compared, since the model takes no float images"
     shape = [1, *(size or TRIAL_SIZE for size in network.image_shape)]
@@ -84,9 +88,9 @@ def _compared(network: TracedNetwork) -> str:
         difference = float(tf.function(_difference, autograph=False)(network, image))
     except LookupError as error:
         return f", and TensorFlow has none of {operation_without_gradient(error)}"
-    except Exception as error:  # the gradient is the model's own code, and the trial image one that it may not expect
-        said = reason_of(error) if isinstance(error, tf.errors.OpError) else one_line(error)
-        return f", and cannot be compared: {said}"
+    except Exception as error:  # of the model's own code, which may not expect the trial image
+        reason = reason_of(error) if isinstance(error, tf.errors.OpError) else one_line(error)
+        return f", and cannot be compared: {reason}"
     return f" and differ from the model's own by {difference:.0%}" if difference > TOLERANCE else ""
 
 

@@ -1,4 +1,10 @@
-"""The numbers that a network's images are made of, as far as its own first operations, its type or its name tell."""
+"""The range of numbers that a network expects of its images, as far as its first operations, type or name tell it.
+
+From the image on, operations that move pixels are passed, and those that scale or shift them are taken together as
+scale · x + offset. A scaling that brings pictures of 0..255 to about one, or an offset such as a mean, tells the range
+of x. Networks of keras.applications that leave this to their `preprocess_input` are known by the scope of all their
+layers. The bounds are such that neither dark pictures nor outliers are objected to.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +19,7 @@ from tfviz.network.replay import replay
 from tfviz.network.traced import TracedNetwork
 
 TOO_SMALL, TOO_LARGE = 1 / 40, 30
-"""Parts of the largest expected number. A dark picture is above the one, and no outlier beyond the other."""
+"""Parts of the largest expected number. Dark pictures are above the first, and outliers not beyond the second."""
 ROUNDING = 1.02
 ALIKE = 5  # times: how far the factors of several channels may lie apart
 BY_FAR = 50  # times: what a multiplication does that brings numbers from 0..255 to about one, or from there
@@ -67,7 +73,7 @@ class ExpectedRange:
         return max(-low, high) > self._limit(low)
 
     def objection(self, black: np.ndarray, white: np.ndarray) -> str | None:
-        """Return what to say of the numbers (C,) of black and of white, None where they fit."""
+        """Return a warning about the numbers (C,) of black and of white; None if they fit."""
         low, high = float(black.min()), float(white.max())
         if not (self.is_below(low, high) or self.is_above(low, high)):
             return None
@@ -77,19 +83,19 @@ class ExpectedRange:
         return self.largest * (ROUNDING if self.signed and low >= 0 else TOO_LARGE)
 
 
-# No functions, which a network keeps few of; its program lives as long as it does.
+# Not among a network's compiled functions, of which it keeps few; its program lives as long as it does.
 _FOUND: weakref.WeakKeyDictionary[Program, ExpectedRange | None] = weakref.WeakKeyDictionary()
 
 
 def expected_range(network: TracedNetwork) -> ExpectedRange | None:
-    """Return the range of a network's images, None where nothing tells of it; found when it is first asked for."""
+    """Return the range of a network's images, None if nothing tells it; found when it is first asked for."""
     if network.program not in _FOUND:
         _FOUND[network.program] = _find(network)
     return _FOUND[network.program]
 
 
 def objections_to(network: TracedNetwork, black: np.ndarray, white: np.ndarray) -> list[str]:
-    """Return what must be said where the numbers (C,) of black and of white cannot be what a network expects."""
+    """Return warnings if the numbers (C,) of black and of white cannot be what a network expects."""
     expected = expected_range(network)
     objection = None if expected is None else expected.objection(black, white)
     return [] if objection is None else [objection]
@@ -119,7 +125,7 @@ def _of_name(network: TracedNetwork) -> ExpectedRange | None:
 class _Affine:
     """What the first operations make of a pixel x: scale · x + offset.
 
-    size: about how large that is, None where nothing tells. shifted: whether something was added just now. by: the
+    size: about how large that is, None if nothing tells it. shifted: whether something was added just now. by: the
     layer that began it.
     """
 
@@ -131,7 +137,7 @@ class _Affine:
 
     def plus(self, number: float) -> _Affine:
         offset = self.offset + number
-        # What ends as x - 1 or x - 0.5 of a scale of its own was pictures of 0..1 or 0..255.
+        # Pixels that are scaled and end as x - 1 or x - 0.5 were pictures of 0..1 or 0..255.
         is_end = self.size is None and self.scale != 1 and -3 <= offset <= -0.4
         return replace(self, offset=offset, size=-offset if is_end else self.size, shifted=True)
 
@@ -154,7 +160,7 @@ class _Affine:
 
 
 def _of_first_operations(network: TracedNetwork) -> ExpectedRange | None:
-    # What other inputs make of it is another number in each call.
+    # Values that other inputs reach are other numbers in each call.
     follows = network.program.depending_on([network.image, *network.inputs.extra_inputs.values()])
     value, affine = network.image, _Affine()
     while (step := _only_use(network, value)) is not None:
@@ -175,13 +181,13 @@ def _of_first_operations(network: TracedNetwork) -> ExpectedRange | None:
 
 
 def _only_use(network: TracedNetwork, value: Value) -> Step | None:
-    """Return the one step that takes the numbers of a value, None where several do, or none."""
+    """Return the one step that takes the numbers of a value, None if several do, or none."""
     uses = [step for step in network.program.steps if value in step.inputs and step.type not in COUNTING]
     return uses[0] if len(uses) == 1 and value not in network.program.outputs else None
 
 
 def _after(affine: _Affine, step: Step, number: float, *, is_first: bool) -> _Affine | None:
-    """Return what an operation with a number besides makes of pixels; None for what is not affine."""
+    """Return what an operation with a number makes of pixels; None if that is not affine."""
     if step.type in ADDING:
         if step.type == "Sub" and not is_first:
             affine, number = replace(affine, scale=-affine.scale, offset=-affine.offset), -number
@@ -192,7 +198,7 @@ def _after(affine: _Affine, step: Step, number: float, *, is_first: bool) -> _Af
 
 
 def _number(network: TracedNetwork, step: Step, operand: Value) -> float | None:
-    """Return what an operation takes beside the image, of several numbers their mean; None where they differ widely."""
+    """Return the number that an operation takes beside the image, the mean of several; None if they differ widely."""
     program = network.program.giving([operand])
     read = compile_function(lambda: replay(program, network._captured)[operand])
     numbers = read().numpy().astype(np.float64)

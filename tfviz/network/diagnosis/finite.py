@@ -1,4 +1,10 @@
-"""Why a score is no finite number: looked for only once one is not."""
+"""Why a score is not finite: NaN or infinite weights, an image, or the network's own arithmetic.
+
+Scores and the layers that a method reads are checked inside the compiled function (see `passes`); the reason is looked
+for only once a check has failed. Logits of other classes may be minus infinity: these are ruled out. A finite score
+does not prove that all is well: the kernels of some processors make 0 of the ReLU of NaN, so before a map is called
+zero or not finite, the weights are looked at.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +23,17 @@ if TYPE_CHECKING:
 
 NO_EXTRA_INPUTS: Mapping[str, tf.Tensor] = {}
 NAMED = 3
-"""Weights that are named at most."""
+"""The most weights that are named."""
 
 
 def check_scores(network: TracedNetwork, batch: Batch, finite: np.ndarray, start: int) -> None:
-    """Raise `TfvizError` where the score of an image is not `finite` (N,); the first image is called `start`."""
+    """Raise `TfvizError` if the score of an image is not `finite` (N,); the number of the first image is `start`."""
     if finite.all():
         return
     row = int(np.argmin(finite))
     one = batch.split(network.extra_inputs, len(batch.images))[row]
     raise TfvizError(
-        f"image {start + row} has no score that could be explained, it is NaN or infinite: "
+        f"image {start + row} has no score that could be explained, as it is NaN or infinite: "
         + why_not_finite(network, one.images, one.extra_inputs)
     )
 
@@ -61,10 +67,7 @@ def broken_weights(network: TracedNetwork) -> str:
 
 
 def check_weights(network: TracedNetwork, image: int) -> None:
-    """Raise `TfvizError` where weights are NaN or infinite, once what was made of the image of that number is doubtful.
-
-    The kernels of some processors make 0 of the ReLU of NaN, so that a score looks finite.
-    """
+    """Raise `TfvizError` if weights are NaN or infinite; asked once the result of image number `image` is doubtful."""
     if weights := broken_weights(network):
         raise TfvizError(f"image {image} has no score that could be explained: {weights}")
 

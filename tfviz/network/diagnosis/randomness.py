@@ -1,4 +1,10 @@
-"""What of a score is chance, or another image's, is said or refused."""
+"""Warns of scores that depend on random numbers, or on the other images of a batch.
+
+`rewriting` finds such operations, and with `random="off"` removes those that it can; this module names what is left. An
+operation is named by the layer in which its numbers first meet the image's, which is what a user can look up. A score
+that should have been without chance is refused if anything is left; otherwise its map is that of one draw, and a
+warning says so.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +24,9 @@ WAY_OUT = "an ExportArchive endpoint that calls the model with training=False"
 
 
 def check_randomness(network: TracedNetwork) -> list[str]:
-    """Return warnings, by layer and operation, where the score is that of a random draw or follows the whole batch.
+    """Return warnings, by layer and operation, if the score depends on random numbers or on the whole batch.
 
-    Raises `UnsupportedModelError` where `trace` was told to remove that.
+    Raises `UnsupportedModelError` if `trace` was told to remove that.
     """
     program, sources = network.program, network.head.sources
     drawn = _named(network, find_draws(program, sources))
@@ -30,17 +36,17 @@ def check_randomness(network: TracedNetwork) -> list[str]:
     if network.running.random == OFF and (drawn or decoded or shared):
         raise UnsupportedModelError(
             f"random is 'off', but the program does not show what it would be without "
-            f"{RANDOM if drawn or decoded else SHARED} {drawn or decoded or shared}; without them is {WAY_OUT}"
+            f"{RANDOM if drawn or decoded else SHARED} {drawn or decoded or shared}; {WAY_OUT} has none"
         )
-    said = []
+    reasons = []
     if decoded:
-        said.append(f"{RANDOM} {decoded}, {IN_DECODING}")
+        reasons.append(f"{RANDOM} {decoded}, {IN_DECODING}")
     if drawn:
-        said.append(f"{RANDOM} {drawn}: {IN_PROGRAM}")
+        reasons.append(f"{RANDOM} {drawn}: {IN_PROGRAM}")
     if shared:
-        said.append(f"{SHARED} {shared}: an image's map changes with the images beside it")
-    way_out = f"trace(model, random='off') (--random off) does without them where it can, and so does {WAY_OUT}"
-    return [f"the score depends on {each}; {way_out}" for each in said]
+        reasons.append(f"{SHARED} {shared}: an image's map changes with the images beside it")
+    way_out = f"trace(model, random='off') (--random off) removes them if it can, and {WAY_OUT} has none"
+    return [f"the score depends on {each}; {way_out}" for each in reasons]
 
 
 def _named(network: TracedNetwork, found: Iterable[Found]) -> str:
@@ -52,11 +58,11 @@ def _named(network: TracedNetwork, found: Iterable[Found]) -> str:
 
 
 def _layer_of(network: TracedNetwork, step: Step) -> str:
-    """Return the layer in which the numbers of a step first meet the image's, or the step's name where none is."""
+    """Return the layer in which the numbers of a step first meet the image's, or its own name if there is none."""
     features, met = network.program.reached_by([network.image]), network.program.reached_by(step.outputs)
     places = [each for each in network.program.steps if not (features & met).isdisjoint(each.outputs)]
     path = network.layer_index.path_around(places[0]).split("/") if places else []
     layers = [name for name in path if not FLIPS.fullmatch(name)]
-    # A layer's own scopes may have scopes of TensorFlow's functions inside.
+    # Inside of a layer's scope may be scopes of TensorFlow's functions.
     known = (name for name in layers if AT_REST.fullmatch(name))
     return next(known, "".join(layers[-1:])) or step.name

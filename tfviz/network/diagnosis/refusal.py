@@ -17,7 +17,7 @@ from tfviz.network.traced import TracedNetwork
 
 
 def refusal(network: TracedNetwork, batch: Batch, error: tf.errors.OpError) -> TfvizError:
-    """Return what to raise for the error of TensorFlow that a method ended in on a batch."""
+    """Return what to raise if a method ended in an error of TensorFlow on a batch."""
     try:
         # Neither compiled by XLA nor followed backwards: what fails here, too, are the images. The mean of a map
         # without places is NaN.

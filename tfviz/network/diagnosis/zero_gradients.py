@@ -1,4 +1,10 @@
-"""Why a gradient is zero: an operation that has none, one that is saturated, or numbers too small for their type."""
+"""Why a gradient is zero: an operation that has none, one that is saturated, or numbers too small for their type.
+
+Asked only once a map is zero. The steps from the image, or the layer, to the score are followed: if every path ends at
+an operation without a gradient, that is the reason. Otherwise the images are run forward (if the network takes nothing
+else), to look at the operations that all evidence flows through: one that is flat at every place of an image stops all
+of its gradient. Numbers too small for float16 are a guess, if the network has that type and nothing else was found.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +18,7 @@ from tfviz.network.layers import Layer
 from tfviz.network.program import Step, Value, compile_function
 from tfviz.network.traced import TracedNetwork
 
-# Floating-point operations whose gradient is none, or zero everywhere. What gives whole numbers has none either.
+# Floating-point operations whose gradient is none, or zero everywhere. What gives integers has none either.
 FLAT = frozenset({"Ceil", "Floor", "OnesLike", "Rint", "Round", "Sign", "StopGradient", "ZerosLike"})
 Flat = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
@@ -21,7 +27,7 @@ def _is_zero_or_one(given: tf.Tensor, made: tf.Tensor) -> tf.Tensor:
     return (made == 0) | (made == 1)
 
 
-# Operations that are flat beyond a bound: where, by what they are given and make.
+# Operations that are flat beyond a bound, and at which places, by what they are given and make.
 SATURATING: dict[str, Flat] = {
     "ClipByValue": lambda given, made: given != made,
     "Maximum": lambda given, made: given != made,
@@ -33,13 +39,13 @@ SATURATING: dict[str, Flat] = {
     "Tanh": lambda given, made: tf.abs(made) == 1,
 }
 MOST = 32
-"""Images that are looked at: those that follow are as they are, or the user finds out when the first are mended."""
+"""The most images that are looked at: others are like them, or the user asks again once the first are mended."""
 
 
 def why_zero(network: TracedNetwork, images: np.ndarray, layer: Layer | None = None) -> list[str]:
-    """Return for each of some images (N, H, W, C) why the gradient of its score is zero, empty for no known reason.
+    """Return for each of some images (N, H, W, C) why the gradient of its score is zero; empty if no reason is known.
 
-    It is the gradient with respect to the image, or to a layer.
+    The gradient is with respect to the image, or to a layer.
     """
     source = network.image if layer is None else layer.value
     if cut := _cut(network, source):
@@ -57,7 +63,7 @@ def why_zero(network: TracedNetwork, images: np.ndarray, layer: Layer | None = N
 
 
 def _cut(network: TracedNetwork, source: Value) -> Step | None:
-    """Return the operation without a gradient between a value and all of the score, None where a gradient gets past."""
+    """Return the operation without a gradient between a value and all of the score; None if a gradient gets past."""
     reached: set[Value] = {source}
     cut: Step | None = None
     evidence = network.layer_index.evidence

@@ -1,4 +1,10 @@
-"""Images of whole numbers (uint8), explained as floats through the cast that the model makes of them."""
+"""Checks that a network of integer images (uint8) can be explained as if it took floats.
+
+Operations have no types of their own: these follow from the inputs, so a network that only casts its images is replayed
+with floats, and gradients reach them through the cast. An operation that insists on integers, or that hands no gradient
+back, is found when the model is opened, as the gradient is traced once. A network that decodes its images may be cut
+later, at the first floats that it makes of them: the error names that cut.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +16,7 @@ from tfviz.network.traced import TracedNetwork
 
 
 def check_differentiable(network: TracedNetwork) -> None:
-    """Raise `UnsupportedModelError` where a network of whole-numbered images cannot be given float ones instead."""
+    """Raise `UnsupportedModelError` if a network of integer images cannot be given float ones instead."""
     if network.image.dtype.is_floating:
         return
 
@@ -24,7 +30,7 @@ def check_differentiable(network: TracedNetwork) -> None:
     try:
         found = compile_function(gradient, spec).outputs
         reason = "no gradient of its score reaches them"
-    except UnsupportedModelError:  # An operation without a gradient: what needs one says so, and the rest runs.
+    except UnsupportedModelError:  # An operation without a gradient: methods that need one say so, and the others run.
         return
     except (TypeError, ValueError) as error:
         found, reason = [], str(error).splitlines()[0]
@@ -32,11 +38,11 @@ def check_differentiable(network: TracedNetwork) -> None:
         return
     images = f"{network.image.dtype.name} images"
     taken = f"decodes {images} at {network.cut!r}" if network.cut else f"takes {images}"
-    raise UnsupportedModelError(f"the model {taken} and works on whole numbers beyond a cast: {reason}{_hint(network)}")
+    raise UnsupportedModelError(f"the model {taken} and works on integers beyond a cast: {reason}{_hint(network)}")
 
 
 def _hint(network: TracedNetwork) -> str:
-    """Return where a network that decodes its images could be cut instead: where it first makes floats of them."""
+    """Return where a network that decodes its images could be cut instead: at the first floats made of them."""
     follows = network.program.depending_on([network.image])
     made = (step.outputs[0] for step in network.program.steps if step.outputs)
     later = [value for value in made if value in follows and is_image(value) and value.dtype.is_floating]
