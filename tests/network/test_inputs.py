@@ -255,12 +255,12 @@ def test_records_that_are_no_images(serving):
     with pytest.raises(InvalidImagesError, match="image 0 cannot be decoded by the network: Input is empty"):
         tfviz.saliency(network, [b""])
     with pytest.raises(
-        InvalidImagesError, match="NumPy's own texts, which lose the zeros at their end: give a list of"
+        InvalidImagesError, match="NumPy byte strings, which lose the zeros at their end: give a list of"
     ):
         tfviz.saliency(network, np.array(records))
     with pytest.raises(InvalidImagesError, match="the network takes float32 images, not encoded ones"):
         traced(serving, "floats").decode(records)
-    with pytest.raises(InvalidImagesError, match=r"'photo.jpg' is a text, expected the bytes of a file"):
+    with pytest.raises(InvalidImagesError, match=r"'photo.jpg' is a string, expected the bytes of a file"):
         tfviz.saliency(network, ["photo.jpg"])
     with pytest.raises(InvalidImagesError, match="images are encoded, expected numbers: the network takes float32"):
         tfviz.saliency(traced(serving, "floats"), records)
@@ -520,9 +520,9 @@ def test_other_inputs_of_other_types(tmp_path):
     gradient = tfviz.gradient(network, given, 0)[:, 0, 0, 0]
     np.testing.assert_allclose(gradient, [3 * 2 / 16, -5 * 3 / 16], rtol=1e-6)
     for wrong, message in [
-        ({"age": [0.9, 2]}, "the input 'age' holds values that are no int32: 0.9"),
-        ({"age": [2**40, 2]}, "the input 'age' holds values that are no int32"),
-        ({"old": ["no", "yes"]}, "the input 'old' (holds values that are no bool: no|cannot be made bool: .*'no')"),
+        ({"age": [0.9, 2]}, "the input 'age' holds values that are not int32: 0.9"),
+        ({"age": [2**40, 2]}, "the input 'age' holds values that are not int32"),
+        ({"old": ["no", "yes"]}, "the input 'old' (holds values that are not bool: no|cannot be made bool: .*'no')"),
     ]:
         with pytest.raises(InvalidImagesError, match=message):
             tfviz.gradient(network, {**given, **wrong}, 0)

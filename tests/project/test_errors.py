@@ -109,7 +109,7 @@ def test_no_images(images):
 
 @pytest.mark.parametrize("size", [0, -1, 2.0, True, None, "8"])
 def test_the_batch_size(size):
-    said = f"batch_size is {size!r}, expected a whole number of at least 1"
+    said = f"batch_size is {size!r}, expected an integer of at least 1"
     fails(InvalidImagesError, said, tfviz.saliency, model_of("functional"), IMAGES, batch_size=size)
 
 

@@ -1,4 +1,9 @@
-"""Images and targets as users give them become the batches that a compiled function takes."""
+"""Cuts images and targets as users give them into checked batches.
+
+Arrays are checked at once and then cut. A `tf.data.Dataset` is read a block at a time, each cut the same way, and the
+next is made while this one is explained; how many images it has, and so whether there are too many targets, is known
+only at its end. All images must be of one shape. They are numbered through all batches, which is how errors name them.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +26,9 @@ PREDICTED = -1
 
 @dataclass(frozen=True)
 class Batch:
-    """Checked images, float32 (n, H, W, C), targets (n,), -1 for the predicted class, and the inputs beside them.
+    """Checked images, float32 (n, H, W, C), targets (n,), -1 for the predicted class, and the other inputs.
 
-    There may be k targets of each image, (n · k,), those of an image in turn.
+    An image may have k targets: (n · k,), those of an image following each other.
     """
 
     images: np.ndarray
@@ -33,7 +38,7 @@ class Batch:
     def split(self, specs: Mapping[str, tf.TensorSpec], count: int) -> list[Batch]:
         """Return at most `count` batches of nearly the same size that hold the images of this one, in order.
 
-        `specs` say which of the inputs beside the images has something for each image.
+        `specs` say which of the other inputs have an entry for each image.
         """
         count, total = min(count, len(self.images)), len(self.images)
         each = len(self.targets) // total
@@ -51,7 +56,7 @@ def batches(expected: Expected, head: Head, images: Any, targets: Any, batch_siz
     inputs by name, or a `tf.data.Dataset` of batches (of any of these, or of tuples that begin so).
     """
     if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
-        raise InvalidImagesError(f"batch_size is {batch_size!r}, expected a whole number of at least 1")
+        raise InvalidImagesError(f"batch_size is {batch_size!r}, expected an integer of at least 1")
     start, shape = 0, ()
     given = None if isinstance(images, tf.data.Dataset) else Given(expected, images)
     wanted = check_targets(head, targets, None if given is None else given.count)
@@ -75,7 +80,7 @@ def batches(expected: Expected, head: Head, images: Any, targets: Any, batch_siz
 
 
 def check_targets(head: Head, targets: Any, count: int | None) -> Any:
-    """Return targets as a whole number, or as int32 (N,) with N = `count` where that is known."""
+    """Return targets as an integer, or as int32 (N,) with N = `count` if that is known; -1 stands for None."""
     if targets is None:
         return PREDICTED
     refuse_masked("targets", targets)
@@ -86,7 +91,7 @@ def check_targets(head: Head, targets: Any, count: int | None) -> Any:
     if array.ndim == 2:
         array = _from_one_hot(head, array)
     if array.dtype.kind not in "iu":
-        raise InvalidTargetsError(f"targets are of type {array.dtype}, expected class indices (whole numbers)")
+        raise InvalidTargetsError(f"targets are of type {array.dtype}, expected class indices (integers)")
     if array.ndim > 1 or (array.ndim == 1 and count is not None and len(array) != count):
         raise InvalidTargetsError(
             f"targets have the shape {array.shape}, expected one number or one for each of {count}"
@@ -99,7 +104,7 @@ def _check_classes(head: Head, classes: np.ndarray) -> None:
     """Raise `InvalidTargetsError` for targets that are not classes of the network."""
     if head.lacking:
         raise InvalidTargetsError("this network has no classifier, and so no targets; pass None")
-    # Evaluations that know of classes alone call the one number of a score of one's own class 0.
+    # Evaluations that know only classes call the one number of a custom score class 0.
     wrong = classes[(classes < 0) | (classes >= (head.num_classes or 1))]
     if not wrong.size:
         return

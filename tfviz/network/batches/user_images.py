@@ -1,4 +1,10 @@
-"""What a user gives a network to look at: images as numbers or encoded, with the inputs beside them."""
+"""Checks what a user gives a network to look at: images as numbers or encoded, and the other inputs.
+
+Whatever a network cannot take is refused here, with the name of the input or the number of the image. Shapes and types
+are checked when they are given, values of images a batch at a time. Encoded images are decoded a batch at a time by the
+network itself; if that fails, each is tried alone, to find the one at fault. Networks of integer images are given
+floats: numbers that their type cannot hold are refused, but not those between two integers.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +21,9 @@ from tfviz.errors import InvalidImagesError
 from tfviz.network.program import Inputs, is_batch, reason_of, rows_of
 from tfviz.network.rewriting import in_own_order
 
-# TensorFlow cannot raise an error whose message quotes bytes that are no text.
+# TensorFlow cannot raise an error whose message quotes bytes that are not text.
 UNDECODED = (tf.errors.OpError, UnicodeDecodeError)
-# Numbers between whole ones are explained, too, and interpolation may end a hair beyond the last.
+# Numbers between two integers are explained, too, and interpolation may end a hair beyond the last.
 HALF = 0.5
 
 
@@ -25,8 +31,8 @@ HALF = 0.5
 class Expected:
     """What a network expects to be given.
 
-    data_format: of the images. decode: makes images, float32 (n, H, W, C), of records (n,) and the other inputs, by
-    name; a compiled function.
+    data_format: that of the images. decode: a compiled function that makes images, float32 (n, H, W, C), of records
+    (n,) and the other inputs by name.
     """
 
     inputs: Inputs
@@ -37,7 +43,7 @@ class Expected:
 class Given:
     """Checked images, or records of encoded ones, and the network's other inputs; raises `InvalidImagesError`.
 
-    count: of images. Encoded ones are decoded a part at a time.
+    count: the number of images. Encoded ones are decoded a part at a time.
     """
 
     def __init__(self, expected: Expected, given: Any) -> None:
@@ -51,7 +57,7 @@ class Given:
     def part(self, first: int, last: int, number: int) -> tuple[np.ndarray, dict[str, tf.Tensor]]:
         """Return the images from `first` up to `last`, float32 (n, H, W, C), and the other inputs.
 
-        `number` is what the first of them is called where one is wrong.
+        `number` is that of the first of them in errors.
         """
         rows = rows_of(self._extra_inputs, self._specs, first, last) if self._specs else {}
         extra_inputs = {name: tf.constant(values, self._specs[name].dtype) for name, values in rows.items()}
@@ -63,17 +69,17 @@ class Given:
         return images, extra_inputs
 
     def _check(self, name: str, spec: tf.TensorSpec, value: Any) -> np.ndarray:
-        """Return the input of that name as an array."""
+        """Return the input of that name as an array of the type that the network takes."""
         refuse_masked(f"values of the input {name!r}", value)
         try:
             original = np.asarray(value)
             array = original.astype(spec.dtype.as_numpy_dtype, copy=False)
         except (TypeError, ValueError) as error:
             raise InvalidImagesError(f"the input {name!r} cannot be made {spec.dtype.name}: {error}") from error
-        is_whole = spec.dtype.is_integer or spec.dtype.is_bool
-        if is_whole and (original.dtype.kind not in "fiub" or not np.array_equal(array, original)):
+        is_discrete = spec.dtype.is_integer or spec.dtype.is_bool
+        if is_discrete and (original.dtype.kind not in "fiub" or not np.array_equal(array, original)):
             raise InvalidImagesError(
-                f"the input {name!r} holds values that are no {spec.dtype.name}: {original.flat[0]}"
+                f"the input {name!r} holds values that are not {spec.dtype.name}: {original.flat[0]}"
             )
         if spec.dtype.is_floating and not np.isfinite(array.astype(np.float64)).all():
             raise InvalidImagesError(f"the input {name!r} holds NaN or infinite values")
@@ -114,7 +120,7 @@ def _as_records(inputs: Inputs, images: Any) -> np.ndarray | None:
     if isinstance(images, tf.Tensor) and images.dtype == tf.string:
         images = images.numpy()
     if getattr(getattr(images, "dtype", None), "kind", "") == "S":
-        _refuse("images are NumPy's own texts, which lose the zeros at their end: give a list of bytes")
+        _refuse("images are NumPy byte strings, which lose the zeros at their end: give a list of bytes")
     is_sequence = isinstance(images, Sequence) and len(images) > 0
     if not (is_sequence and isinstance(images[0], bytes | str)) and getattr(images, "dtype", None) != np.dtype(object):
         return None
@@ -122,7 +128,7 @@ def _as_records(inputs: Inputs, images: Any) -> np.ndarray | None:
     records[:] = list(images)
     wrong = next((each for each in records if not isinstance(each, bytes)), None)
     if isinstance(wrong, str) and inputs.decoding:
-        _refuse(f"{wrong[:60]!r} is a text, expected the bytes of a file")
+        _refuse(f"{wrong[:60]!r} is a string, expected the bytes of a file")
     if wrong is not None:
         return None
     if inputs.decoding is None:
@@ -187,12 +193,12 @@ def _check_images(expected: Expected, images: Any) -> np.ndarray:
 
 
 def _check_values(images: np.ndarray, dtype: tf.DType, start: int) -> None:
-    """Raise `InvalidImagesError` for NaN, infinite values, and those that images of whole numbers cannot hold."""
+    """Raise `InvalidImagesError` for NaN, infinite values, and those that images of an integer type cannot hold."""
     if dtype.is_floating:
         _check_finite(images, start)
     elif images.size:
         low, high = dtype.min - HALF, dtype.max + HALF
-        # NaN survives both, and passes no comparison.
+        # NaN survives both, and no comparison with it is true.
         if low <= images.min() and images.max() <= high:
             return
         _check_finite(images, start)
