@@ -106,7 +106,7 @@ def forgetful():
 @pytest.mark.parametrize(
     "make, reason",
     [
-        (lambda loaded: loaded("functional"), "it is one of a _UserObject; export the model and trace the path"),
+        (lambda loaded: loaded("functional"), "its model is a _UserObject; export the model and trace the path"),
         (lambda loaded: build("subclassed"), "as Keras cannot open what it saves of the model: Could not locate class"),
         (lambda loaded: build("with_lambda"), "as Keras cannot open .*name 'tf' is not defined; export the model"),
         (lambda loaded: forgetful(), "what Keras opens of the saved model computes something else; export"),

@@ -1,4 +1,10 @@
-"""What tells one network from another: a digest of what it computes."""
+"""A digest of what a network computes, which tells it from any other.
+
+It is a hash of hashes from the outputs back: that of a value is made of its operation and of the hashes of what the
+operation takes, so only the computation counts. Names, the order of the outputs and `Identity` do not, since an export
+changes them. All weights are read, so it is found only when it is written down; a `stamp` of the weights, which is less
+work, tells whether the network is still the same by then.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +17,9 @@ import tensorflow as tf
 
 from tfviz.network.program import Program, Step, Value, program_of
 
-# They pass on what they are given, gradients too: an export adds them, and no map changes by them.
+# They pass on what they are given, and gradients, too: an export adds them, which changes no map.
 TRANSPARENT = frozenset({"Identity", "IdentityN"})
-# Names that are another's in each process, and what only says how fast an operation runs.
+# Names that differ between processes, and attributes that only change how fast an operation runs.
 NAMES = frozenset({"container", "shared_name", "parallel_iterations", "use_cudnn_on_gpu", "_output_shapes"})
 
 WORD = 8  # bytes
@@ -23,7 +29,7 @@ Digests = dict[Value, bytes]
 
 
 class Traced(Protocol):
-    """A network. It, and not its function, keeps alive the variables that are read."""
+    """A network, which keeps alive the variables that are read, as its function does not."""
 
     @property
     def function(self) -> Any:
@@ -31,24 +37,23 @@ class Traced(Protocol):
 
 
 def fingerprint(network: Traced) -> str:
-    """Return what a network computes as 64 hexadecimal digits.
+    """Return 64 hexadecimal digits that stand for what a network computes; 0.8 s for VGG16.
 
-    That takes 0.8 s for VGG16, so it is done only when it is written down. It is a SHA-256, in the manner of a
-    Merkle tree. The digest of a value is that of the type and the attributes of the operation that makes it and the
-    digests of its operands; that of an argument, its place among the arguments; that of a variable or captured
-    constant, its type, shape and content. The fingerprint is the digest of the outputs' digests, sorted. So it is
-    the same in every process, and for a Keras model and a SavedModel of it, as long as their operations are the
-    same ones; it is another when any weight that the outputs depend on changes, and where gradients are stopped.
-    Left out are the names of operations and layers, the order of the outputs (a SavedModel sorts them by their
-    names), operations that change neither numbers nor gradients (`Identity`), and the contents of lookup tables.
+    It is a SHA-256, in the manner of a Merkle tree. The digest of a value is made of the type and the attributes of its
+    operation and the digests of the operands; that of an argument, of its place among the arguments; that of a variable
+    or captured constant, of its type, shape and content. The fingerprint is the digest of the outputs' digests, sorted.
+    So it is the same in every process, and for a Keras model and a SavedModel of it, as long as their operations are
+    the same; it changes with any weight that the outputs depend on, and if gradients are stopped. Left out are the
+    names of operations and layers, the order of the outputs (a SavedModel sorts them by their names), operations that
+    change neither numbers nor gradients (`Identity`), and the contents of lookup tables.
     """
     return fingerprint_of(network.function)
 
 
 def fingerprint_of(function: Any) -> str:
-    """Return what `fingerprint` does, of the function that a model was traced as."""
+    """Return the fingerprint of the function that a model was traced as."""
     variables = {id(variable.handle): variable for variable in _variables(function)}
-    # All of the model's function, whatever of it is explained.
+    # The whole function of the model, even if only a part of it is explained.
     program, captured = program_of(function.graph), function.captured_inputs
     own = len(program.inputs) - len(captured)
     digests = {value: _digest("argument", index) for index, value in enumerate(program.inputs[:own])}
@@ -61,9 +66,10 @@ def fingerprint_of(function: Any) -> str:
 
 
 def stamp(function: Any) -> bytes:
-    """Return what changes, almost surely, when a variable of a function does; 0.06 s for VGG16.
+    """Return a short digest that changes, almost surely, if a variable of a function does; 0.06 s for VGG16.
 
-    It is for one process. Of each variable it holds which it is, the sum of its bits, in words of 64, and a sample.
+    It holds within one process: of each variable its identity, the sum of its content in words of 64 bits, and a sample
+    of these.
     """
     return _digest(*(part for variable in _variables(function) for part in (id(variable.handle), *_sums(variable))))
 
@@ -81,7 +87,7 @@ def _sums(variable: Any) -> Iterator[Any]:
     content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     words = content[: content.size // WORD * WORD].view(np.uint64)
     yield np.sum(words, keepdims=True)
-    # What changes places leaves the sum as it is.
+    # The sum does not change if numbers change places.
     yield words[:: words.size // SAMPLE + 1]
     yield content[words.size * WORD :]
 
@@ -103,7 +109,7 @@ def _digest_inner(program: Program) -> bytes:
 
 
 def _attributes(step: Step) -> Mapping[str, Any]:
-    """Return the attributes of an operation but for those that TensorFlow notes for itself, and functions."""
+    """Return the attributes of an operation, but for functions and those that do not change its result."""
     operation = step.operation
     names = [attribute.name for attribute in operation.op_def.attr if attribute.name not in NAMES]
     return {name: operation.get_attr(name) for name in sorted(names) if not _is_function(step, name)}
@@ -115,7 +121,7 @@ def _is_function(step: Step, name: str) -> bool:
 
 
 def _content(tensor: Any) -> bytes:
-    """Return the digest of a variable's or constant's content; of a table's handle, that there is one."""
+    """Return the digest of the content of a variable or constant; of a table, only that there is one."""
     if tensor.dtype in (tf.resource, tf.variant):
         return _digest("resource")
     # Not `numpy()`, which copies.
@@ -132,7 +138,7 @@ def _digest(*parts: Any) -> bytes:
 
 
 def _add(digest: Any, part: Any) -> None:
-    """Add a part with what it is and how long, so that no two lists of parts are the same bytes."""
+    """Add a part behind its length, so that no two lists of parts are the same bytes."""
     if isinstance(part, np.ndarray):
         content: Any = np.ascontiguousarray(part).reshape(-1).view(np.uint8).data
     elif isinstance(part, bytes):

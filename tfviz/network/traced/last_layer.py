@@ -1,4 +1,10 @@
-"""The score of one class alone, from the last layer's weights of that class: its gradient needs no others."""
+"""The score of one class, from the last layer's weights of that class alone.
+
+On its way back from one score, a gradient needs the last layer's weights of no other class, but would be multiplied by
+all of them. So if that layer has many weights and everything behind it keeps classes apart, the score is computed once
+more from the weights of its class, and the backward pass starts there. This is one of the shortcuts on CPUs: the logits
+stay those of the forward pass, bit for bit.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +18,14 @@ from tfviz.network.program import Step, Value
 from tfviz.network.replay import RELUS, SUMS, Rule, is_of_channels, is_pointwise, run
 
 WORTH = 100_000
-"""The number of weights from which on the last layer is run again for one class."""
+"""The last layer is run again for one class if it has at least so many weights."""
 
 
 @dataclass(frozen=True, eq=False)
 class LastLayer:
-    """The last layer with weights, a product with a matrix, and what follows it up to the logits.
+    """The last layer with weights, a product with a matrix, and the steps from there to the logits.
 
-    All of it keeps the classes apart.
+    These steps keep the classes apart.
     """
 
     layer: Step
@@ -49,7 +55,7 @@ class LastLayer:
 def _follow(
     step: Step, found: tf.Tensor, operands: list[tf.Tensor], targets: tf.Tensor, rule: Rule | None
 ) -> tf.Tensor:
-    """Return what a step of the chain makes of the one channel (N, ..., 1) of each image's target."""
+    """Return the result of a step of the chain for one channel (N, ..., 1), that of each image's target."""
     if step.type in SUMS:
         added = tf.gather(tf.reshape(operands[0], [-1]), targets)
         return found + tf.reshape(added, [-1, *[1] * (found.shape.rank - 1)])
@@ -59,7 +65,7 @@ def _follow(
 
 
 def find_last_layer(depending: Collection[Value], head: Head) -> LastLayer | None:
-    """Return the last layer of the network where it has many weights and each class follows from its own alone.
+    """Return the last layer of a network if it has many weights and each class follows from its own; None otherwise.
 
     depending: the values that follow from the image.
     """
@@ -91,7 +97,7 @@ def _is_layer(step: Step, depending: Collection[Value]) -> bool:
 
 
 def _keeps_classes(step: Step, value: Value) -> bool:
-    """Return whether each channel of what a step makes of `value` follows from the same channel alone."""
+    """Return whether each channel of the result of a step follows from the same channel of `value` alone."""
     if step.type in SUMS:
         (operand,) = (each for each in step.inputs if each is not value)
         is_last = step.type != "BiasAdd" or step.operation.get_attr("data_format") == b"NHWC"

@@ -1,4 +1,9 @@
-"""Which network made a result, known for as long as the result is, without keeping the network alive."""
+"""Remembers which network made a result, without keeping the network alive.
+
+A fingerprint takes long, so it is found when it is first asked for. Until then an origin refers weakly to the traced
+function and holds a stamp of the weights as they were: if the function is gone or the stamp is another, the fingerprint
+is not known any more. Before a pickle goes to another process, where the function is not, the fingerprint is found.
+"""
 
 from __future__ import annotations
 
@@ -17,21 +22,20 @@ GONE = "neither its model nor its trace exists any more"
 class Origin:
     """The network that made a result, as it was when this was made.
 
-    part: what of its model is explained. The fingerprint takes long, so it is found when it is first asked for, and
-    kept.
+    part: what of its model is explained, see `explained_part`.
     """
 
     def __init__(self, network: TracedNetwork) -> None:
         self.part = explained_part(network)
         self._fingerprint: str | None = None
         self._unknown: str | None = None
-        # Not of the network: each that `trace` returns is a copy of its own.
+        # The network itself would not do: `trace` returns a new copy each time.
         self._function: Any = weakref.ref(network.function)
         self._stamp = stamp(network.function)
 
     @property
     def fingerprint(self) -> str | None:
-        """See `tfviz.network.traced.fingerprint`; None, with a warning, if the network is gone or has other weights."""
+        """See `tfviz.network.traced.fingerprint`; None, with a warning, if the network is gone or has changed."""
         if self._fingerprint is None:
             why = self._why_unknown()
             if why is not None:
@@ -41,17 +45,17 @@ class Origin:
         return self._fingerprint
 
     def remember(self) -> None:
-        """Find the fingerprint while the network is there."""
+        """Find the fingerprint now, while the network is there."""
         self._fingerprint = fingerprint_of(self._function())
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what goes to another process: all but the network, whose fingerprint goes in its place."""
+        """Return what is pickled: all but the network, whose fingerprint goes in its place."""
         found = self.fingerprint
         why = self._why_unknown() if found is None else None
         return {**vars(self), "_fingerprint": found, "_unknown": why, "_function": None}
 
     def _why_unknown(self) -> str | None:
-        """Return why the network cannot be described any more; None where it is as it was."""
+        """Return why the network cannot be described any more; None if it is as it was."""
         if self._unknown is not None:
             return self._unknown
         function = self._function()
@@ -60,12 +64,12 @@ class Origin:
                 return GONE
             return None if stamp(function) == self._stamp else CHANGED
         except AssertionError:
-            # A variable of the function exists no more.
+            # A variable of the function does not exist any more.
             return GONE
 
 
 def explained_part(network: TracedNetwork) -> dict[str, Any]:
-    """Return what of a model is explained: its image, what stands beside it, its outputs, its cut, how it runs."""
+    """Return what of a model is explained: its image, the other inputs, its outputs, its cut, how it runs."""
     inputs, outputs = network.inputs, network.outputs
     changed = {} if network.running.random == "keep" else {"random": network.running.random}
     if network.inputs.data_format != DataFormat.CHANNELS_LAST:

@@ -1,4 +1,10 @@
-"""Copies and pickles of a network: a copy is the network itself, a pickle what it is opened from."""
+"""Copies and pickles of a network: copies share all that it has, a pickle is what it is opened from.
+
+A pickled network is its path, or its Keras model with the weights, and is traced again with the same options where it
+is unpickled. Keras may open a model otherwise than it was, so the model is saved and opened once before it is pickled,
+and refused if the fingerprint is another. A copy with `without_model` goes into caches that must not keep the model
+alive; a deep copy is the network itself, since it stands for a model.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +20,19 @@ from tfviz.network.traced.fingerprint import fingerprint_of
 if TYPE_CHECKING:
     from typing import Self
 
-ADVICE = "export the model and trace the path, which is opened again where it is unpickled"
+ADVICE = "export the model and trace the path, which is opened again when it is unpickled"
 
 
 @dataclass(frozen=True)
 class Reopening:
-    """How a network was opened. open: from a path or a live model. path: None for a live model."""
+    """How a network was opened. open: opens a path or live model the same way. path: None for a live model."""
 
     open: Callable[[Any], Any]
     path: Path | None
 
 
 class Reopened:
-    """An object that copies refer to, and that is opened again where it is unpickled."""
+    """An object whose copies share its attributes, and that is opened again when it is unpickled."""
 
     function: Any
     data_format: DataFormat
@@ -34,7 +40,7 @@ class Reopened:
     _model: Any
 
     def __copy__(self) -> Self:
-        """Return another object of the same attributes."""
+        """Return another object with the same attributes."""
         other = object.__new__(type(self))
         vars(other).update(vars(self))
         return other
@@ -46,7 +52,7 @@ class Reopened:
         return other
 
     def in_channels_last(self) -> Self:
-        """Return this object as one that takes images, and gives them back, as it computes with them: (N, H, W, C)."""
+        """Return this object as one that takes and gives back images as it computes with them: (N, H, W, C)."""
         other = self.__copy__()
         other.data_format = DataFormat.CHANNELS_LAST
         return other
@@ -56,27 +62,28 @@ class Reopened:
         return self.holding(None)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        """Return the object itself, which stands for a model in its place."""
+        """Return the object itself, since it stands for a model."""
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return how it is opened again: from its path, or from its Keras model, which pickles with its weights."""
+        """Return how to open it again: from its path, or from its Keras model, which is pickled with its weights."""
         if self.reopening is not None and self.reopening.path is not None:
             return self.reopening.open, (self.reopening.path,)
-        # A model of either Keras says itself how it is pickled.
-        if self.reopening is None or not any("__reduce__" in vars(kind) for kind in type(self._model).__mro__[:-1]):
-            kind = "only a part of another" if self._model is None else f"one of a {type(self._model).__name__}"
-            raise UnsupportedModelError(f"this network cannot be pickled: it is {kind}; {ADVICE}")
+        # Models of Keras 3 and of tf_keras define how they are pickled.
+        if self.reopening is None or not any("__reduce__" in vars(each) for each in type(self._model).__mro__[:-1]):
+            kind = type(self._model).__name__
+            reason = "it is only a part of another" if self._model is None else f"its model is a {kind}"
+            raise UnsupportedModelError(f"this network cannot be pickled: {reason}; {ADVICE}")
         _check_reopened(self._model, self.function, self.reopening)
         return self.reopening.open, (self._model,)
 
 
 def _check_reopened(model: Any, function: Any, reopening: Reopening) -> None:
-    """Raise `UnsupportedModelError` where what Keras makes of a pickled model is not what was traced as `function`."""
+    """Raise `UnsupportedModelError` if Keras opens a pickled model as something else than `function`."""
     try:
         rebuild, arguments = model.__reduce__()[:2]
         again = reopening.open(rebuild(*arguments))
-    except Exception as error:  # Keras's, and that of layers of the user's own
+    except Exception as error:  # of Keras, or of the user's own layers
         raise UnsupportedModelError(
             "this network cannot be pickled, as Keras cannot open what it saves of the model: "
             f"{one_line(error)}; {ADVICE}"

@@ -1,4 +1,9 @@
-"""How a network is run: in which precision, and by which shortcuts."""
+"""How a network is run: in which precision, with which shortcuts, and whether XLA compiles it.
+
+Shortcuts are for backward passes on CPUs: unless the user says so, they are taken only if TensorFlow sees no other
+device, and not with XLA, which has kernels of its own. A reduced precision has none; it keeps how the network is run in
+float32 as `full`, so that `explain` can measure what was lost.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +36,10 @@ from tfviz.network.traced.last_layer import LastLayer, find_last_layer
 class Running:
     """How a network is run.
 
-    precision: the type it is run in. jit_compile: whether XLA compiles the passes. program: its operations in that
-    type. straight_through: what of it is quantised. shortcuts, last_layer: what its backward passes go by, and what
-    gives the score of one class alone; none where it is not `fast`. random: whether what is random was kept. full: as
-    it is run in float32, where it is not.
+    precision: the type that it is run in. jit_compile: whether XLA compiles the passes. program: its operations in that
+    type. straight_through: its quantised values. shortcuts: those of its backward passes. last_layer: gives the score
+    of one class alone; like shortcuts, only if it is `fast`. random: whether random operations were kept. full: how it
+    is run in float32, None if it already is.
     """
 
     precision: str
@@ -57,7 +62,7 @@ class Running:
 
 
 def find_running(program: Program, image: Value, head: Head, options: TraceOptions) -> Running:
-    """Return how a program is run on `image`, as `trace` was told. Raises `TfvizError` for a choice that cannot be."""
+    """Return how a program is run on `image`, as `trace` was told; raise `TfvizError` for options that do not agree."""
     precision = find_precision(options.precision)
     if options.fast and precision != FULL:
         raise TfvizError(

@@ -1,4 +1,10 @@
-"""A model as tfviz sees it."""
+"""A model as tfviz sees it: a program with an image, a head and layers, that can be run again under a tape.
+
+Outputs are chosen, the image is found, the program is rewritten (channels last, randomness removed, batch opened,
+conditions settled), and a head, layers and a way of running are found for it. Many threads may use one network, as
+functions are compiled under its lock. Weights are read live, so those assigned in the middle of a call count for the
+rest of it.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +32,12 @@ from tfviz.printable import printable
 class TracedNetwork(Reopened):
     """A model as tfviz sees it: a program that can be run again under a tape. Made by `tfviz.trace`.
 
-    name: the model's own name. signature: of a SavedModel, the one that is explained. image_shape: (H, W, C), None
-    where the model leaves it open. data_format: how the model takes its images, and how images and attributions are
+    name: the model's own name. signature: of a SavedModel, the one that is explained. image_shape: (H, W, C), None for
+    what the model leaves open. data_format: how the model takes its images, and how images and attributions are
     given back, `channels_last`, (N, H, W, C), or `channels_first`, (N, C, H, W). head: what the scores come from, see
     `Head.kind`. inputs, outputs: what it takes and gives. running: how it is run, see `trace`. compiled: the functions
-    used last; lock: held while one is compiled. needed_bytes: what an image of a shape takes, where it was measured.
-    warnings: what must be said of it, until its trace is used again.
+    used last; lock: held while one is compiled. needed_bytes: what an image takes in memory, by the shapes that were
+    measured. warnings: what `trace` warns of; none if its trace is used again.
     """
 
     warnings: tuple[str, ...] = ()
@@ -64,7 +70,7 @@ class TracedNetwork(Reopened):
         self._model = source.model
 
     def __repr__(self) -> str:
-        """Return what a reader wants to know of the network."""
+        """Return the name, shape, classes, head and default layer, and all that is not as usual."""
         cut = f", cut={self.cut!r}" if self.cut else ""
         signature = f", signature={self.signature!r}" if self.signature else ""
         extra_inputs = f", extra_inputs={list(self.extra_inputs)}" if self.extra_inputs else ""
@@ -76,27 +82,27 @@ class TracedNetwork(Reopened):
 
     @property
     def model(self) -> Any:
-        """The object whose variables the network reads; None for one that must not keep it alive."""
+        """The object whose variables the network reads; None if the network must not keep it alive."""
         return self._model
 
     @property
     def precision(self) -> str:
-        """The type that the network is run in, `float32` where it is as the model itself is."""
+        """The type that the network is run in; `float32` is the model as it is."""
         return self.running.precision
 
     @property
     def image_shape(self) -> Shape:
-        """(H, W, C), whatever the data format; None where the model leaves it open."""
+        """(H, W, C) in either data format; None for what the model leaves open."""
         return tuple(self.image.shape[1:])
 
     @property
     def extra_inputs(self) -> dict[str, tf.TensorSpec]:
-        """What the inputs beside the image are, by name: those that are held fixed."""
+        """The types and shapes of the inputs beside the image, by name: those that are held fixed."""
         return self.inputs.specs
 
     @property
     def cut(self) -> str | None:
-        """Of a network that takes encoded images, the operation that gives those that are explained; else None."""
+        """The operation that gives the explained images, if the network takes encoded ones; else None."""
         return self.inputs.decoding.cut if self.inputs.decoding else None
 
     @property
@@ -114,11 +120,11 @@ class TracedNetwork(Reopened):
 
     @property
     def default_layer(self) -> str | None:
-        """The layer that a method looks at when none is named, None where there is none.
+        """The layer that a method looks at when none is named; None if there is none.
 
-        It is found by walking back from the last flattening or global pooling over pooling, dropout and padding. In a
-        vision transformer it is the last layer of tokens, or, where the head reads a class token alone, the last before
-        an attention told that token of the others.
+        It is the deepest feature map that every path from the image to the score leads through, before pooling, dropout
+        and padding. In a vision transformer it is the last layer of tokens or, if the head reads a class token alone,
+        the last before an attention tells that token of the others.
         """
         default = self.layer_index.default
         return self.layer_index.name(default) if default else None
@@ -130,7 +136,7 @@ class TracedNetwork(Reopened):
         return np.concatenate([compiled(tf.constant(batch.images), batch.extra_inputs).numpy() for batch in parts])
 
     def batches(self, images: Any, targets: Any, batch_size: int) -> Iterator[Batch]:
-        """Yield checked batches of at most `batch_size` images and their targets; see `batches` for what they may be.
+        """Yield checked batches of at most `batch_size` images and their targets; `batches` says what these may be.
 
         Raises `InvalidImagesError` and `InvalidTargetsError`.
         """
@@ -141,7 +147,7 @@ class TracedNetwork(Reopened):
         """Return the images, float32, that the network makes of encoded ones: a sequence of N bytes.
 
         They are what is explained, in the model's data format; images that are decoded already stay as they are. Raises
-        `InvalidImagesError` for one that cannot be decoded, or where the network takes no encoded images.
+        `InvalidImagesError` for one that cannot be decoded, or if the network does not take encoded images.
         """
         if self.inputs.decoding is None:
             raise InvalidImagesError(f"the network takes {self.image.dtype.name} images, not encoded ones")
@@ -149,12 +155,12 @@ class TracedNetwork(Reopened):
         return self.data_format.from_last(images)
 
     def remember(self, key: Hashable, compile_for: Callable[[TracedNetwork], Any]) -> Any:
-        """Return what `compile_for` made of this network (without its model) when it was first asked for by `key`."""
+        """Return what `compile_for` makes of this network (without its model), made once for a `key` and kept."""
         with self.lock:
             return self.compiled.find(key, lambda: compile_for(self.without_model()))
 
     def find_layer(self, name: str | None) -> Layer:
-        """Return the layer of that name or path, or the default one; raise `UnknownLayerError` where there is none."""
+        """Return the layer of that name or path, or the default one; raise `UnknownLayerError` if there is none."""
         return self.layer_index.find(name)
 
     def replay(
@@ -177,7 +183,7 @@ class TracedNetwork(Reopened):
         return self.running.replay(arguments, rule=rule, tape=tape, watched=watched, changed=changed)
 
     def check_image_alone(self) -> None:
-        """Raise `UnsupportedModelError` where the network takes other inputs beside the image."""
+        """Raise `UnsupportedModelError` if the network takes other inputs beside the image."""
         if self.extra_inputs:
             raise UnsupportedModelError(
                 f"the network takes {', '.join(map(repr, self.extra_inputs))} beside the image, which only methods "
@@ -201,10 +207,7 @@ class TracedNetwork(Reopened):
         return {name: value.zeros() for name, value in self.inputs.extra_inputs.items()}
 
     def call_original(self, images: tf.Tensor) -> Any:
-        """Return the outputs of the model's own traced function, which is not replayed; other inputs are zeros.
-
-        Of images (N, H, W, C).
-        """
+        """Return the outputs of the model's own function for images (N, H, W, C); other inputs are zeros."""
         images = in_format(images, self.inputs.data_format)
         given = {name: value.zeros() for name, value in self._arguments.items()} | {self.inputs.name: images}
         _, named = self.function.structured_input_signature
