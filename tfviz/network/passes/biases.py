@@ -1,4 +1,10 @@
-"""The biases of a network, found by dependence on the image: what its operations add to what the image gives them."""
+"""The biases of a network: what its operations add to what the image gives them.
+
+They are found by dependence on the image, not in a list of layers: a bias is the result of an operation that is run
+again with zeros in place of the operands that the image reaches. That covers batch normalisation in either form,
+preprocessing, paddings and concatenations. The bound of a saturated ReLU6 is a bias, too: without it, the terms of a
+MobileNetV2 miss the score by 14 to 24 %.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +28,7 @@ def _one_number(step: Step, operand: tf.Tensor, tensors: Tensors) -> tf.Tensor:
 
 
 def _one_place(step: Step, operand: tf.Tensor, tensors: Tensors) -> tf.Tensor:
-    """Return zeros (1, 1, 1, c) that do not read the operand, or its convolution would not be fused with the bias."""
+    """Return zeros (1, 1, 1, c) without reading the operand, or its convolution would not be fused with the bias."""
     channels = tf.shape(tensors[step.inputs[1]])
     ones = tf.ones(len(operand.shape) - 2, tf.int32)
     is_last = not step.operation.get_attr("data_format").startswith(b"NC")
@@ -33,14 +39,14 @@ def _as_large(step: Step, operand: tf.Tensor, tensors: Tensors) -> tf.Tensor:
     return tf.zeros_like(operand)
 
 
-# Operations that are affine in the operands that the image reaches, and the smallest zeros that may stand in for those
-# where the result is broadcast: a bias as large as what it is added to would take as much memory as the features.
+# Operations that are affine in the operands that the image reaches, and the smallest zeros that may stand in for these
+# if the result is broadcast: a bias as large as what it is added to would take as much memory as the features.
 AFFINE: dict[str, Zeros] = {
     **dict.fromkeys(("Add", "AddV2", "Sub", "SelectV2"), _one_number),
     **dict.fromkeys(("BiasAdd", "FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), _one_place),
     **dict.fromkeys(("AddN", "ConcatV2", "Pack", "PadV2", "Select"), _as_large),
 }
-# Operations that hold one operand within bounds: identity inside of them, a constant outside.
+# Operations that hold one operand within bounds: the identity inside of these, a constant outside.
 CLIPS = frozenset({"Relu6", "Minimum", "Maximum", "ClipByValue"})
 # Operations that take the image in and hand no gradient back: to a derivative their results are constants, as are all
 # results that are not floating-point numbers, such as shapes and comparisons.
@@ -51,8 +57,8 @@ CONSTANTS = frozenset({"OnesLike", "StopGradient"})
 class Bias:
     """What one operation adds: its result is J·u + b, with u what the image gives it.
 
-    name: the layer's, with the operation's where a layer has several biases: `conv1`, `norm/add_1`. step: the
-    operation. operands: its inputs that the image reaches. is_map: whether the result is a feature map (N, h, w, c).
+    name: the layer's, with the operation's if a layer has several biases: `conv1`, `norm/add_1`. step: the operation.
+    operands: its inputs that the image reaches. is_map: whether the result is a feature map (N, h, w, c).
     """
 
     name: str
@@ -71,11 +77,11 @@ class Bias:
         return self.step.type in CLIPS
 
     def __repr__(self) -> str:
-        """Return the name and what makes the bias."""
+        """Return the name, and the type of the operation."""
         return f"Bias({self.name!r}, {self.step.type})"
 
     def tensor(self, tensors: Tensors) -> tf.Tensor:
-        """Return b, which broadcasts to the result, in the tensors of a replay."""
+        """Return b, which broadcasts to the result, from the tensors of a replay."""
         if self.is_clip:
             return self._beyond_bounds(tensors)
         zeros = AFFINE[self.step.type]
@@ -108,9 +114,9 @@ class BiasTerm(NamedTuple):
 def find_biases(network: TracedNetwork) -> tuple[Bias, ...]:
     """Return the biases between the image and the score, in the order in which they are added.
 
-    An operation that is affine in the operands that the image reaches has a bias where another operand is not zero:
-    additions, batch normalisation, paddings and concatenations with constants, selections. So has a clip. Nothing is
-    said of smooth nonlinearities, nor looked for inside conditions, loops and calls compiled by XLA.
+    An operation that is affine in the operands that the image reaches has a bias if another operand is not zero:
+    additions, batch normalisation, paddings and concatenations with constants, selections. So has a clip. Smooth
+    nonlinearities are left out, and conditions, loops and calls compiled by XLA are not searched.
     """
     reached = _reached(network)
     steps = [step for step in network.program.steps if step.outputs and step.outputs[0] in reached]
@@ -157,7 +163,7 @@ def _is_zero(value: Value) -> bool:
 
 
 def _names(network: TracedNetwork, steps: list[Step]) -> list[str]:
-    """Return a name for each bias: its layer's, and the operation's where the layer has several or there is none."""
+    """Return a name for each bias: its layer's, and the operation's if the layer has several or there is none."""
     paths = [network.layer_index.path_around(step) for step in steps]
     shared, layers = Counter(paths), short_names(paths)
     names = [

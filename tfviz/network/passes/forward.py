@@ -1,4 +1,10 @@
-"""One forward pass of a network, and the backward passes from it: under every rule, and from every target's score."""
+"""One forward pass of a network, and the backward passes from it: under every rule, from the score of every target.
+
+The tape is persistent, and operations that rules change ask for the rule when a backward pass reaches them. So the
+plain gradient, guided and deconvnet need one forward pass together, for any number of targets. That does not work
+inside conditions, loops and compiled calls, whose backward pass TensorFlow makes only once: if a rule changes
+operations there, each rule has a forward pass of its own.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +18,9 @@ from tfviz.network.traced import TracedNetwork
 
 
 class _Choice:
-    """The rule of the backward pass that is being made, for operations to ask when it reaches them.
+    """The rule of the current backward pass, which operations ask for when it reaches them.
 
-    It knows no tape: that would hold itself through it, where Python's garbage collector does not see.
+    It must not refer to the tape, which refers to it: Python's garbage collector does not see this circle.
     """
 
     def __init__(self, rule: Rule | None) -> None:
@@ -27,7 +33,7 @@ class _Choice:
 class Forward:
     """The network run once on images (N, H, W, C), on a tape that gives as many backward passes as are asked for.
 
-    tensors: what every value of the network is. logits: (N, K), zeros (N, 1) of a network without a classifier.
+    tensors: those of all values of the network. logits: (N, K); zeros (N, 1) if it has no classifier.
     """
 
     def __init__(
@@ -40,9 +46,9 @@ class Forward:
         rules: Sequence[Rule | None],
         changed: Mapping[Value, Change],
     ) -> None:
-        """Run the network, `watched` values (the image may be one) being those that gradients can be asked for.
+        """Run the network, so that gradients with respect to the `watched` values can be asked for.
 
-        The `rules` are those that they can be asked for under: one group of `shared_by`.
+        The image may be one of them. rules: those that gradients can be asked for under, one group of `shared_by`.
         """
         self._network = network
         self._images = images
@@ -53,7 +59,7 @@ class Forward:
         self._rule = Rule("chosen", operations[0], self._choice.backward) if operations else None
         with tf.GradientTape(watch_accessed_variables=False, persistent=True) as self._tape:
             if network.image in watched:
-                # As they are given, before they are cast to what the network takes.
+                # Before they are cast to the type that the network takes.
                 self._tape.watch(images)
             inside = {value for value in watched if value is not network.image}
             self.tensors = network.replay(
@@ -65,7 +71,7 @@ class Forward:
                 self.logits = network.read_logits(self.tensors)
 
     def scores(self, targets: tf.Tensor) -> tf.Tensor:
-        """Return the score (N,) of each target: where that is less work, without those of the other classes."""
+        """Return the score (N,) of each target, without those of other classes if that is less work."""
         if self._last_layer is None:
             return self._network.head.scores(self.logits, targets)
         return self._last_layer.scores(self.tensors, targets, self._rule)
@@ -77,7 +83,7 @@ class Forward:
             scores = self.scores(targets)
         tensors = [self._images if place is self._network.image else self.tensors[place] for place in places]
         found = self._tape.gradient(scores, tensors, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        # Where the network gathers images, a gradient is of slices.
+        # If the network gathers from its images, a gradient is given as slices.
         return [tf.cast(tf.convert_to_tensor(gradient), tf.float32) for gradient in found]
 
 

@@ -1,4 +1,9 @@
-"""How many images fit into memory at once."""
+"""Estimates how many images fit into memory at once.
+
+The bytes of all values of one image, as their shapes tell them, are compared with a budget (`AFFORDED`). Nothing is
+run; only a network that leaves its size open is traced, to see its shapes. As every such measurement stays in
+TensorFlow's memory, it is made for a square of the next power of two and scaled by the area.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +16,15 @@ from tfviz.network.program import compile_function
 from tfviz.network.traced import TracedNetwork
 
 AFFORDED = 1_600_000_000
-"""The bytes of all values of the images that a loop runs at once, most of which are freed on the way: 9 images on VGG16
-peak at 0.2 GB, 14 on MobileNetV2 at 0.5 GB, and twice as many are 4 % faster."""
+"""The bytes of all values of the images that a loop runs at once. Most are freed on the way: 9 images on VGG16 peak at
+0.2 GB, 14 on MobileNetV2 at 0.5 GB; twice as many are 4 % faster."""
 
 
 def affordable(network: TracedNetwork, shape: Sequence[int]) -> int:
     """Return how many images (H, W, C) of a shape can be run at once, forward and backward, in `AFFORDED` bytes.
 
-    The network remembers what was measured. A network that leaves the size open is measured at a square of the
-    next power of two, since each measurement stays in TensorFlow's memory; what is needed grows with the area or, of
-    attention, faster: then it is overestimated.
+    The network remembers what was measured. What is needed grows with the area or, with attention, faster: then it is
+    overestimated for images smaller than the square that was measured.
     """
     shape = tuple(shape)
     side = 1 << (max(shape[:2]) - 1).bit_length()
@@ -28,13 +32,13 @@ def affordable(network: TracedNetwork, shape: Sequence[int]) -> int:
     with network.lock:
         try:
             needed = _needed(network, rounded) * math.prod(shape[:2]) / math.prod(rounded[:2])
-        except (tf.errors.OpError, ValueError):  # it takes no images of that size
+        except (tf.errors.OpError, ValueError):  # it does not take images of that size
             needed = _needed(network, shape)
     return max(1, int(AFFORDED // max(1, needed)))
 
 
 def _needed(network: TracedNetwork, shape: tuple[int, ...]) -> int:
-    """Return the bytes of all values of an image."""
+    """Return the bytes of all values of an image of a shape."""
     known = network.needed_bytes
     if shape not in known:
         known[shape] = _measured(network, shape)
@@ -45,7 +49,7 @@ def _measured(network: TracedNetwork, shape: tuple[int, ...]) -> int:
     depending = network.program.depending_on([network.image])
     shapes = {value: value.shape for value in depending}
     if None in network.image_shape:
-        # What the model leaves open shows when it is traced for this size.
+        # Shapes that the model leaves open follow when it is traced for this size.
         spec, extra_inputs = tf.TensorSpec([1, *shape], tf.float32), network.trial_extra_inputs()
 
         def measure(images: tf.Tensor) -> None:

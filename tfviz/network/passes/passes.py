@@ -1,8 +1,8 @@
 """The passes of one batch of images, as methods read them: each made once however many methods ask for it.
 
-A method announces the gradients that it reads; `SharedForward` makes them of all rows before it runs. `Passes` never
-change: other images or other channels are other passes, made by `again` and `with_channels`. All that methods run
-meanwhile shares one list of messages, and heeds the number of images at once of whoever runs a loop.
+A method announces the gradients that it reads; `SharedForward` makes them of all rows before the method runs. `Passes`
+never change: other images or other channels are other passes, made by `again` and `with_channels`. These share the list
+of warnings, and run as many images at once as whoever runs the loop around them allows.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from tfviz.network.replay import NOTHING, Change, Rule
 from tfviz.network.traced import TracedNetwork
 
 NO_EXTRA_INPUTS: Mapping[str, tf.Tensor] = {}
-# It is what the machine can do, not what is explained: a loop in a compiled function is told anew in every call.
+# Not a part of `Passes`, since it says what the machine can do: a compiled loop is given it anew in every call.
 _AT_ONCE: ContextVar[tf.Tensor | int] = ContextVar("images at once", default=1)
 
 
 @contextmanager
 def running(at_once: tf.Tensor | int) -> Iterator[None]:
-    """Let what runs a network meanwhile do so on that number of images at once, see `Passes.at_once`."""
+    """Let methods run the network on that many images at once within the context, see `Passes.at_once`."""
     token = _AT_ONCE.set(at_once)
     try:
         yield
@@ -41,7 +41,7 @@ class Passes:
     images: float32 (N, H, W, C). extra_inputs: the inputs beside them, by name. logits: (N, K). targets: int32 (N,).
     scores: (N,), the logit of each target, NaN without a classifier. biases: every bias with its gradient, if
     `Gradient(BIASES)` was announced. layers: those of the network. finite: whether each image's score and the maps of
-    the layers hold no NaN and nothing infinite, bool (N,). warnings: what must be said of the result.
+    the layers hold no NaN and nothing infinite, bool (N,). warnings: those about the result.
     """
 
     def __init__(
@@ -66,14 +66,14 @@ class Passes:
         return _AT_ONCE.get()
 
     def again(self, images: tf.Tensor, targets: tf.Tensor, gradients: Iterable[Gradient] = ()) -> Passes:
-        """Return the passes of other images (M, H, W, C) and their targets (M,), as many of each image in turn."""
+        """Return the passes of other images (M, H, W, C) and targets (M,), the same number for each image, in turn."""
         extra_inputs = repeated(self._network, self.extra_inputs, tf.shape(images)[0] // tf.shape(self.images)[0])
         return passes_of(
             self._network, images, targets, gradients, extra_inputs=extra_inputs, ranks=0, warnings=self.warnings
         )
 
     def say(self, message: str) -> None:
-        """Note, once, what must be said of the result."""
+        """Add a warning about the result, once."""
         note(self.warnings, message)
 
     def with_channels(self, layer: str | None, factors: tf.Tensor) -> Passes:
@@ -138,8 +138,8 @@ def passes_of(
 ) -> Passes:
     """Run the network on images (N, H, W, C), forward and backward from the scores of targets (N,).
 
-    Targets down to -`ranks` stand for the best classes: -1 for the predicted one, -2 for the second best. What must be
-    said is added to `warnings`.
+    Targets down to -`ranks` stand for the best classes: -1 for the predicted one, -2 for the second best. Warnings are
+    added to `warnings`.
     """
     _, whole = columns_of(
         network,
@@ -165,27 +165,28 @@ def columns_of(
     changed: Mapping[Value, Change] = NOTHING,
     warnings: list[str] | None = None,
 ) -> tuple[list[Passes], Passes]:
-    """Return the passes towards each of several targets (N,) of every image, and those of all of their rows.
+    """Return the passes towards each of several columns of targets (N,), and those of all of their rows as one batch.
 
-    The rows of all are as many as images and targets, those of an image in turn. See `passes_of` for the rest.
+    That batch has a row for each image and target, those of an image following each other. See `passes_of` for the
+    rest.
     """
-    said: list[str] = [] if warnings is None else warnings
+    messages: list[str] = [] if warnings is None else warnings
     forward = SharedForward(network, images, gradients, extra_inputs=extra_inputs, changed=changed)
     for message in forward.messages:
-        note(said, message)
+        note(messages, message)
     rows = [forward.towards(targets, ranks) for targets in columns]
-    each = [Passes(network, images, forward, one, extra_inputs=extra_inputs, warnings=said) for one in rows]
+    each = [Passes(network, images, forward, one, extra_inputs=extra_inputs, warnings=messages) for one in rows]
     if len(rows) == 1:
         return each, each[0]
     whole = forward.side_by_side(rows)
     images, extra_inputs = tf.repeat(images, len(rows), axis=0), repeated(network, extra_inputs, len(rows))
-    return each, Passes(network, images, forward, whole, extra_inputs=extra_inputs, warnings=said)
+    return each, Passes(network, images, forward, whole, extra_inputs=extra_inputs, warnings=messages)
 
 
 def repeated(
     network: TracedNetwork, extra_inputs: Mapping[str, tf.Tensor], count: tf.Tensor | int
 ) -> Mapping[str, tf.Tensor]:
-    """Return the inputs beside images that follow each other `count` times each."""
+    """Return the inputs beside the images if each image is repeated `count` times in a row."""
     specs = network.extra_inputs
     return {
         name: tf.repeat(each, count, axis=0) if is_batch(specs[name]) else each for name, each in extra_inputs.items()
@@ -193,6 +194,6 @@ def repeated(
 
 
 def note(messages: list[str], message: str) -> None:
-    """Add a message, once, to those that are there."""
+    """Add a message to a list unless it is there already."""
     if message not in messages:
         messages.append(message)

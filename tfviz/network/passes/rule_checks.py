@@ -1,4 +1,9 @@
-"""Whether a rule is right for a network: rules for ReLUs are wrong where a ReLU is only part of something else."""
+"""Checks that a rule for ReLUs is right for a network, and refuses it otherwise.
+
+If a ReLU is only a part of another nonlinearity, such as the gate of a hard swish, a PReLU or a ReLU with a threshold,
+a changed gradient would be neither the method nor the gradient. These are found by the operations around each ReLU, in
+loops, conditions and compiled calls, too. Smooth nonlinearities beside ReLUs keep their plain gradient, with a warning.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,7 @@ from tfviz.network.program import Step, Value
 from tfviz.network.replay import Rule
 from tfviz.network.traced import TracedNetwork
 
-# The operations of nonlinearities that are no ReLU, and what a reader calls them.
+# The operations of nonlinearities other than ReLU, and their usual names.
 OTHER_ACTIVATIONS = {
     "Sigmoid": "sigmoid (or SiLU)",
     "Tanh": "tanh",
@@ -23,12 +28,12 @@ OTHER_ACTIVATIONS = {
     "LeakyRelu": "leaky ReLU",
 }
 COMPARISONS = frozenset({"Greater", "GreaterEqual", "Less", "LessEqual"})
-# Arithmetic that a hard sigmoid does between its ReLU6 and the product that it gates.
+# Arithmetic that a hard sigmoid does between its ReLU6 and the product with what it gates.
 SCALINGS = frozenset({"Mul", "RealDiv", "AddV2", "Sub", "Identity", "Cast", "Minimum", "Maximum"})
 
 
 def check_rule(network: TracedNetwork, rule: Rule) -> list[str]:
-    """Return warnings about what the rule leaves to the plain gradient; raise where it would be wrong.
+    """Return a warning about what the rule leaves to the plain gradient; raise if it would be wrong.
 
     Raises
     ------
@@ -78,7 +83,7 @@ class _Path:
                 self._add(inner)
 
     def obstacles(self, met: list[Step]) -> Iterator[tuple[str, str]]:
-        """Yield what makes a rule for ReLUs wrong, and where."""
+        """Yield the nonlinearities for which a rule for ReLUs is wrong, each with the name of its operation."""
         for step in met:
             before = step.inputs[0].step
             if before is not None and before.type == "Neg":
@@ -103,7 +108,7 @@ class _Path:
         return step.type in {"Add", "AddV2"} and bool(numbers)
 
     def _is_gate(self, value: Value) -> bool:
-        """Return whether a ReLU's value is scaled by constants and then multiplies other features."""
+        """Return whether the result of a ReLU is scaled by constants and then multiplies other features."""
         for step in self._users.get(value, ()):
             others = [other for other in step.inputs if other is not value and other in self._depending]
             if others and step.type == "Mul":
@@ -121,6 +126,6 @@ class _Path:
 
 
 def check_rules(network: TracedNetwork, rules: Iterable[Rule | None]) -> list[str]:
-    """Return warnings about rules; raise `RuleError` where one would be wrong."""
+    """Return warnings about rules; raise `RuleError` if one would be wrong."""
     found = {rule.name: rule for rule in rules if rule is not None}
     return [message for rule in found.values() for message in check_rule(network, rule)]

@@ -1,9 +1,9 @@
 """The forward passes of one batch, and backward passes from them towards any targets.
 
 Rules that change the same operations share a forward pass (see `shared_by`); every target has backward passes of its
-own. What is found of one target of each image is a column of rows; columns put side by side are one batch in which the
-rows of an image follow each other. A network that XLA compiles shows no more of itself than its results, so there each
-column runs forward, too.
+own. The results for one target of each image are a column of rows; columns put side by side are one batch in which the
+rows of an image follow each other. A function that XLA compiles gives its results and nothing to go backwards from, so
+with XLA each column runs forward, too.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class Gradient:
 
 @dataclass(frozen=True)
 class Features(Gradient):
-    """The map of a layer (what it is `at`) alone: its gradient, which the network may not have, is not made."""
+    """The map of the layer `at` alone, without its gradient, which the network may not have."""
 
 
 class Rows(NamedTuple):
-    """What passes find of rows, each of which is an image and its target.
+    """The results of passes in rows, each of which is an image and its target.
 
     logits: (N, K). targets: int32 (N,). scores: (N,), NaN without a classifier. finite: bool (N,), whether the score
     and the maps of the layers are. layers: the values of the layers by their paths. biases: the values of the biases.
@@ -62,7 +62,7 @@ class SharedForward:
     """The forward passes of images (N, H, W, C), each made once for all `gradients` that were announced.
 
     gradients: those that backward passes make, in order. biases: those of the network, if their gradients are among
-    them. messages: what must be said of the rules.
+    them. messages: warnings about the rules.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class SharedForward:
         return rows
 
     def side_by_side(self, columns: Sequence[Rows]) -> Rows:
-        """Return columns, each of one target of every image, as the rows of one batch, those of an image in turn."""
+        """Return columns, each of one target of every image, as one batch; the rows of an image follow each other."""
         if len(columns) == 1:
             return columns[0]
         first, count = columns[0], len(columns)
@@ -132,7 +132,7 @@ class SharedForward:
         ]
 
     def _rows(self, forwards: Sequence[Group], targets: tf.Tensor, ranks: int) -> Rows:
-        """Make the backward passes from the scores of targets."""
+        """Return the results of backward passes from the scores of targets."""
         head, first = self._network.head, forwards[0][0]
         targets = head.resolve(first.logits, targets, ranks)
         layers = {path: first.tensors[value] for path, value in self._layers.items()}
