@@ -504,5 +504,5 @@ def test_a_function_where_there_are_no_tokens():
 
 def test_the_options_of_a_trace_that_is_there_already():
     network = tfviz.trace(model_of("functional"))
-    with pytest.raises(TfvizError, match="what trace takes must be given when its model is traced"):
+    with pytest.raises(TfvizError, match="options must be given when its model is traced"):
         tfviz.trace(network, tokens_to_map=tf.identity)

@@ -1,4 +1,11 @@
-"""`trace`: any model becomes a `TracedNetwork`."""
+"""Opens any model as a `TracedNetwork`, checks it, and keeps the traces of live models.
+
+The last stop on the way opening -> program -> layers -> batches -> replay -> traced -> passes -> trace: the network is
+made here, and what is wrong with it becomes its `warnings`, which only `trace` emits. A trace without options is kept
+as long as its model lives, and used again until layers, settings or constants of the model are replaced; weights are
+read live. A kept trace must not keep its model alive, so it does not hold it; `trace` returns a copy that does. That
+copy stays as it was traced, but for the weights.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +28,14 @@ from tfviz.network.rewriting import in_own_order
 from tfviz.network.traced import Reopening, TracedNetwork
 
 _LOCK = threading.RLock()
-# The traces of live models, with what each depends on. A model is referred to weakly, and its trace does not hold it.
+# The traces of live models, with the structure that each depends on. Nothing in here holds a model.
 _NETWORKS: weakref.WeakKeyDictionary[Any, tuple[Structure, TracedNetwork]] = weakref.WeakKeyDictionary()
 
 
 def network_of(model: Any) -> TracedNetwork:
-    """Return what `trace` does of a model alone, for as long as the caller holds the model.
+    """Return the network of a model, as `trace` does without options, for as long as the caller holds the model.
 
-    It is the way of every call of a method, hence short: what is kept of the model is looked at, and nothing copied.
+    Every call of a method comes this way, so it is short: a kept trace is looked up and not copied.
     """
     if isinstance(model, TracedNetwork):
         return model
@@ -71,23 +78,23 @@ def trace(
         It must be made of TensorFlow operations. After a softmax it reads probabilities; those of `tfviz.scores` may
         read the logits behind it.
     image_shape
-        (height, width, channels), where the model itself does not say it.
+        (height, width, channels), if the model itself leaves it open.
     tokens_to_map
-        How a layer's tokens (N, T, D) become a map (N, h, w, c), where that does not follow from the model: a function
+        How a layer's tokens (N, T, D) become a map (N, h, w, c), if that does not follow from the model: a function
         made of TensorFlow operations, such as `lambda tokens: tf.reshape(tokens[:, 1:], [-1, 7, 9, tokens.shape[2]])`.
-        It is tried on every float sequence of known length; where it raises, or makes anything but one map an image,
-        tokens are arranged as they are without it: as the map that they were reshaped from, the class, distillation
-        and register tokens beside them left out. Windows and merged tokens are no layer unless it arranges them.
+        It is tried on every float sequence of known length; if it raises, or makes anything but one map an image,
+        tokens are arranged as they are without it: as the map that they were reshaped from, without the class,
+        distillation and register tokens beside them. Windows and merged tokens are not layers unless it arranges them.
     signature
         The name of a SavedModel's signature. None is `serving_default` or, without one, the only one that takes images.
     input
-        The name of the input that is explained, where several may be the image. All others are held fixed: `images` of
-        a method are then a dictionary of all inputs by name. One whose first axis is open has an entry for each image.
+        The name of the input that is explained, if several may be the image. All others are held fixed: `images` of a
+        method are then a dictionary of all inputs by name. One whose first axis is open has an entry for each image.
     output
-        The name or number of the output that is explained, where there are several. `score` is given that one alone.
+        The name or number of the output that is explained, if there are several. `score` is given that one alone.
     cut
-        Where a signature takes encoded images (strings): the operation whose result is explained. All before it is run
-        as it is. None is the first batch of decoded images that all else follows from, see `TracedNetwork.cut`.
+        If a signature takes encoded images (strings): the operation whose result is explained. All before it is run as
+        it is. None is the first batch of decoded images that all else follows from, see `TracedNetwork.cut`.
     precision
         `bfloat16` or `float16`: the type that the network runs in, forward and backward; None is `float32`, the network
         as it is. What depends on the image is computed in it as far as TensorFlow can on this machine, from weights
@@ -104,30 +111,31 @@ def trace(
         whose operations touch files other than its own, talk to other machines or call Python. False opens it with all
         your rights, and warns of what it holds.
     maximum_model_bytes
-        What a .keras or .h5 file may unpack to, or four times its own size where that is more; and, a twenty-fifth of
-        it, how long its configuration may be. A file that asks for more is refused before it is read.
+        How many bytes a .keras or .h5 file may unpack to, unless four times its own size is more; its configuration may
+        have a twenty-fifth of them. A file that asks for more is refused before it is read.
     fast
-        Whether backward passes take shortcuts that are faster on a CPU. The forward pass has TensorFlow's own
-        operations, gradients are equal to its up to rounding. None takes them where TensorFlow sees nothing but CPUs
-        and no `jit_compile` is asked for; a reduced precision has none.
+        Whether backward passes take shortcuts that are faster on a CPU. The forward pass runs TensorFlow's own
+        operations; gradients equal its own up to rounding. None takes them if TensorFlow sees nothing but CPUs and
+        `jit_compile` is not asked for; a reduced precision has none.
     random
         `off` removes what is random in the program (dropout, noise, augmentation) and the statistics of the batch that
-        normalisations took in training, where it shows what it would be without; `keep` explains one draw, and warns.
+        normalisations took in training, and refuses a program that does not show what it would be without; `keep`
+        explains one draw, and warns.
     data_format
-        Whether images come with `channels_last`, (N, H, W, C), or `channels_first`, (N, C, H, W); None finds it from
-        what the model does with them. Images and attributions are given, and given back, in this format; maps are
-        (N, H, W) and shapes of images (H, W, C) in both.
+        Whether the model takes images with `channels_last`, (N, H, W, C), or `channels_first`, (N, C, H, W); None finds
+        it from what the model does with them. Images and attributions are given, and given back, in this format; maps
+        are (N, H, W) and shapes of images (H, W, C) in both.
 
     Raises
     ------
     TfvizError
-        `tokens_to_map` takes no sequence of the network, or returns something else than a map. There is no such
-        `precision`, or `fast` is asked for beside one.
+        `tokens_to_map` takes no sequence of the network, or does not return a map. There is no such `precision`, or
+        `fast` is asked for together with one.
     UnsafeModelError
         The model's file does more than hold a network, see `safe_mode`.
     UnsupportedModelError
-        The model cannot be opened, no input, or several, may be the image, there are no class scores and no `score`, or
-        what is random cannot be removed; what ends in features is opened, and refused where a score is needed.
+        The model cannot be opened; no input, or several, may be the image; there are no class scores and no `score`; or
+        what is random cannot be removed. A model that ends in features is opened, and refused when a score is needed.
     """
     options = TraceOptions(
         score=score,
@@ -154,14 +162,14 @@ def trace(
 
 
 def open_network(model: Any, options: TraceOptions | None = None) -> TracedNetwork:
-    """Return what `trace` does, silently: what must be said is in the `warnings` of the network.
+    """Return what `trace` does, without emitting warnings: these are the `warnings` of the network.
 
-    There it is as often as `trace` says it: not if a trace is used again.
+    A trace that is used again has none.
     """
     options = options or TraceOptions()
     if isinstance(model, TracedNetwork):
         if options != TraceOptions():
-            raise TfvizError("this network is traced already; what trace takes must be given when its model is traced")
+            raise TfvizError("this network is traced already; options must be given when its model is traced")
         return model
     with _LOCK:
         reusable = options == TraceOptions() and hasattr(model, "__weakref__")
@@ -177,7 +185,7 @@ def open_network(model: Any, options: TraceOptions | None = None) -> TracedNetwo
 
 
 def _traced(model: Any, options: TraceOptions) -> TracedNetwork:
-    """Return a model as a network that was checked, has its warnings, and knows how it is opened again."""
+    """Return the network of a model, checked, with its warnings and how it is opened again."""
     shape = None if options.image_shape is None else in_own_order(options.image_shape, options.data_format)
     source = open_source(model, replace(options, image_shape=shape))
     network = TracedNetwork(source, options)
