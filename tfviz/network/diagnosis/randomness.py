@@ -1,9 +1,8 @@
 """Warns of scores that depend on random numbers, or on the other images of a batch.
 
 `rewriting` finds such operations, and with `random="off"` removes those that it can; this module names what is left. An
-operation is named by the layer in which its numbers first meet the image's, which is what a user can look up. A score
-that should have been without chance is refused if anything is left; otherwise its map is that of one draw, and a
-warning says so.
+operation is named by the layer in which its numbers first meet the image's, which is what a user can look up. Anything
+left is refused with `random="off"`; with `keep`, a map is that of one draw, and a warning says so.
 """
 
 from __future__ import annotations

@@ -167,8 +167,7 @@ def columns_of(
 ) -> tuple[list[Passes], Passes]:
     """Return the passes towards each of several columns of targets (N,), and those of all of their rows as one batch.
 
-    That batch has a row for each image and target, those of an image following each other. See `passes_of` for the
-    rest.
+    That batch has a row for each image and target, those of an image in turn. See `passes_of` for the rest.
     """
     messages: list[str] = [] if warnings is None else warnings
     forward = SharedForward(network, images, gradients, extra_inputs=extra_inputs, changed=changed)

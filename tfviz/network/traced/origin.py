@@ -2,7 +2,7 @@
 
 A fingerprint takes long, so it is found when it is first asked for. Until then an origin refers weakly to the traced
 function and holds a stamp of the weights as they were: if the function is gone or the stamp is another, the fingerprint
-is not known any more. Before a pickle goes to another process, where the function is not, the fingerprint is found.
+is not known any more. It is found at the latest for a pickle, since another process has no such function.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Copies and pickles of a network: copies share all that it has, a pickle is what it is opened from.
 
-A pickled network is its path, or its Keras model with the weights, and is traced again with the same options where it
+A pickled network is its path, or its Keras model with the weights, and is traced again with the same options when it
 is unpickled. Keras may open a model otherwise than it was, so the model is saved and opened once before it is pickled,
 and refused if the fingerprint is another. A copy with `without_model` goes into caches that must not keep the model
 alive; a deep copy is the network itself, since it stands for a model.
