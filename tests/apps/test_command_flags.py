@@ -109,7 +109,7 @@ def test_several_layers(run, tmp_path):
     "flags, message",
     [
         (["--method", "saliency", "--steps", "5"], "steps is given (5), but to none of: saliency; it is an option of"),
-        (["--method", "rise", "--masks", "many"], "masks is 'many', expected a whole number of at least 1"),
+        (["--method", "rise", "--masks", "many"], "masks is 'many', expected an integer of at least 1"),
         (["--method", "occlusion", "--patch", "99"], "patch is 99, larger than the image of 16x16 pixels"),
         (["--method", "smooth_grad", "--of", "gradients"], "no method 'gradients'; did you mean 'gradient'"),
         (["--method", "grad_cam", "--layer", "scores"], "'scores' has no spatial map (its shape is (5,))"),

@@ -384,7 +384,7 @@ BAD_INPUTS = [
     ),
     (["ONE", "--target", "5"], "target 5 is out of range: the model has 5 classes, 0 to 4"),
     (["ONE", "--target", "bee"], "no class names to find 'bee' in"),
-    (["ONE", "--top", "6"], "there are no 6 best classes: the network has 5"),
+    (["ONE", "--top", "6"], "top is 6, but the network has only 5 classes"),
     (["ONE", "--labels", "two.txt"], "two.txt holds 2 class names, but the model has 5 classes"),
     (["ONE", "--preprocess", "0..2"], "there is no preprocessing '0..2'"),
     (["ONE", "--size", "40"], "the network takes images of 16x16 pixels, not of 40x40"),

@@ -154,7 +154,7 @@ def test_a_broken_picture_stops_no_other(run, own, tmp_path):
         (["--method", "salience"], "saliency"),
         (["nowhere.png"], "nowhere.png does not exist"),
         (["--target", "purple cow"], "purple cow"),
-        (["--top", 99], "there are no 99 best classes"),
+        (["--top", 99], "top is 99, but the network has only"),
         (["--layer", "conv1"], "layer is given ('conv1'), but to none of: saliency; it is an option of"),
     ],
 )

@@ -296,7 +296,7 @@ def test_targets_are_checked_where_they_are_given(signatures, tmp_path):
     np.testing.assert_array_equal(found["targets"], [3, predicted[1], predicted[2], 0, 2])
     np.testing.assert_array_equal(call(signatures["gradient"], targets=[2])["targets"], [2] * 5)
     for wrong in (CLASSES, -2) * 10:  # the check must always come before the kernels that index with a target
-        with pytest.raises(tf.errors.InvalidArgumentError, match="expected whole numbers below 5, the number of class"):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="expected integers below 5, the number of class"):
             call(signatures["gradient"], targets=[0, 1, 2, 3, wrong])
     with pytest.raises(tf.errors.InvalidArgumentError, match="targets are one number for each image, or one for all"):
         call(signatures["gradient"], targets=[0, 1])
@@ -481,7 +481,7 @@ WRONG = [
     ({"layer": "conv9"}, UnknownLayerError, "conv9"),
     ({"methods": "gradient", "layer": "conv1"}, tfviz.UnknownMethodError, "to none of: gradient"),
     ({"methods": "occlusion", "options": {"occlusion": {"patch": 99}}}, TfvizError, "larger than the image"),
-    ({"batch_size": 0}, TfvizError, "batch_size is 0, expected a whole number of at least 1"),
+    ({"batch_size": 0}, TfvizError, "batch_size is 0, expected an integer of at least 1"),
     ({"encoded": True}, TfvizError, "say what encoded files become: preprocess="),
     ({"preprocess": "0..1"}, TfvizError, "they go with encoded=True"),
     ({"encoded": True, "preprocess": "0..2"}, TfvizError, "no preprocessing '0..2'"),

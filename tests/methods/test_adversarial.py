@@ -365,7 +365,7 @@ def test_a_gradient_that_is_not_finite_is_said(images):
     [
         (fooling_image, {"targets": None}, "targets is None, expected the classes to reach"),
         (fooling_image, {"targets": CLASSES}, "5 classes, 0 to 4"),
-        (fooling_image, {"iterations": 0}, "iterations is 0, expected a whole number of at least 1"),
+        (fooling_image, {"iterations": 0}, "iterations is 0, expected an integer of at least 1"),
         (fooling_image, {"iterations": True}, "iterations is True"),
         (fooling_image, {"rate": -1.0}, "rate is -1.0, expected a number above 0, in pixel units"),
         (fooling_image, {"rate": np.nan}, "rate is nan"),
@@ -376,7 +376,7 @@ def test_a_gradient_that_is_not_finite_is_said(images):
         (fgsm, {"norm": "max"}, "no norm 'max'; there are linf and l2"),
         (fgsm, {"norm": 2}, "no norm 2; did you mean 'l2'.* there are linf and l2"),
         (pgd, {"epsilon": np.inf}, "epsilon is inf"),
-        (pgd, {"seed": 0.5}, "seed is 0.5, expected a whole number of at least 0"),
+        (pgd, {"seed": 0.5}, "seed is 0.5, expected an integer of at least 0"),
         (pgd, {"away_from": 1}, "give either targets, what to reach, or away_from, what to leave"),
         (pgd, {"batch_size": 0}, "batch_size is 0"),
     ],

@@ -250,7 +250,7 @@ def test_explain_keeps_each_layer_by_its_name(model, tmp_path):
 @pytest.mark.parametrize("count", [0, -1, 1.5, True])
 @pytest.mark.parametrize("name", ["score_cam", "ablation_cam"])
 def test_no_such_number_of_channels(name, count, model):
-    with pytest.raises(TfvizError, match=f"max_channels is {count}, expected a whole number of at least 1"):
+    with pytest.raises(TfvizError, match=f"max_channels is {count}, expected an integer of at least 1"):
         getattr(tfviz, name)(model, IMAGES, max_channels=count)
 
 

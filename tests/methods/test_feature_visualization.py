@@ -296,7 +296,7 @@ def test_an_open_size():
         (Class(1), {"images": IMAGES * np.nan}, "NaN"),
         (Class(1), {"rotate": -1.0}, "rotate is -1.0, expected a number of at least 0"),
         (Class(1), {"scale": 1.0}, "scale is 1.0, expected a number of at least 0 and below 1"),
-        (Class(1), {"pad": 1.5}, "pad is 1.5, expected a whole number"),
+        (Class(1), {"pad": 1.5}, "pad is 1.5, expected an integer"),
         (Class(1), {"optimizer": "sgd"}, "optimizer is 'sgd', expected 'momentum' or 'adam'"),
         (Class(1), {"color_statistics": color_statistics(IMAGES[..., :1], RANGE)}, "statistics are of 1 channels"),
     ],
@@ -353,7 +353,7 @@ def test_the_number_of_steps_is_not_compiled(model):
 
 @pytest.mark.parametrize("options", [{"seed": 1.5}, {"seed": -1}, {"snapshots": [1.5]}, {"snapshots": [9]}])
 def test_seeds_and_snapshots_are_whole_numbers(network, options):
-    with pytest.raises(tfviz.TfvizError, match=r"seed is .*, expected a whole number|snapshot .* is out of range"):
+    with pytest.raises(tfviz.TfvizError, match=r"seed is .*, expected an integer|snapshot .* is out of range"):
         run(network, Class(1), **options)
 
 

@@ -178,7 +178,7 @@ def test_a_gap_where_the_score_does_not_rise_is_infinite():
 
 @pytest.mark.parametrize("steps", [0, -3, 2.5, "many", True])
 def test_no_such_number_of_steps(steps):
-    with pytest.raises(TfvizError, match=r"steps is .*, expected a whole number of at least 1"):
+    with pytest.raises(TfvizError, match=r"steps is .*, expected an integer of at least 1"):
         tfviz.integrated_gradients(linear(), IMAGES, steps=steps)
 
 

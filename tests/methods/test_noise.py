@@ -107,10 +107,10 @@ def test_what_a_rule_says_of_the_network_is_said():
 @pytest.mark.parametrize(
     "error, options, message",
     [
-        (TfvizError, {"samples": 0}, "samples is 0, expected a whole number of at least 1"),
+        (TfvizError, {"samples": 0}, "samples is 0, expected an integer of at least 1"),
         (TfvizError, {"noise": -0.1}, "noise is -0.1, expected a number of at least 0"),
         (TfvizError, {"noise": float("nan")}, "noise is nan, expected a number of at least 0"),
-        (TfvizError, {"seed": -1}, "seed is -1, expected a whole number of at least 0"),
+        (TfvizError, {"seed": -1}, "seed is -1, expected an integer of at least 0"),
         (UnknownMethodError, {"of": ["gradient"]}, r"no method \['gradient'\]"),
         (TfvizError, {"options": 5}, "options are 5, expected those of the inner method by name"),
         (TfvizError, {"of": "grad_cam", "options": {"upsample": "no"}}, "upsample is 'no', expected True or False"),

@@ -399,7 +399,7 @@ def test_what_cannot_be_opened_is_one_line(images):
     ("changes", "message"),
     [
         ({"start": "ones"}, "start is 'ones', expected 'zeros' or 'noise'"),
-        ({"iterations": 2.5}, "iterations is 2.5, expected a whole number"),
+        ({"iterations": 2.5}, "iterations is 2.5, expected an integer"),
         ({"jitter": -1}, "jitter is -1"),
         ({"blur": 0}, "blur is 0"),
         ({"rate": None}, "rate is None, expected a number"),

@@ -96,14 +96,14 @@ def test_what_is_no_number_is_compiled_for():
 @pytest.mark.parametrize(
     "name, options, message",
     [
-        ("smooth_grad", {"seed": 2**31}, "seed is 2147483648, expected a whole number from 0 to 2147483647"),
-        ("smooth_grad", {"seed": -1}, "seed is -1, expected a whole number of at least 0"),
+        ("smooth_grad", {"seed": 2**31}, "seed is 2147483648, expected an integer from 0 to 2147483647"),
+        ("smooth_grad", {"seed": -1}, "seed is -1, expected an integer of at least 0"),
         ("integrated_gradients", {"baseline": [[1, 2], [3]]}, "baseline"),
         ("integrated_gradients", {"baseline": np.zeros((2, 3))}, "the baseline has the shape"),
         ("integrated_gradients", {"baseline": "zero"}, "no baseline 'zero'; did you mean"),
         ("rise", {"probability": 1}, "probability is 1, expected a number above 0 and below 1"),
         ("occlusion", {"fill": "median"}, "fill is 'median', expected a number or 'mean'"),
-        ("score_cam", {"max_channels": 0}, "max_channels is 0, expected a whole number of at least 1"),
+        ("score_cam", {"max_channels": 0}, "max_channels is 0, expected an integer of at least 1"),
     ],
 )
 def test_a_wrong_option_compiles_nothing(name, options, message):

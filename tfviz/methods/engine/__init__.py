@@ -1,4 +1,11 @@
-"""What every method shares: registration, compilation, batches, targets, options."""
+"""Registers, compiles and runs methods: what all of them share.
+
+Read `registry` and `decorator` first (what a method is, and how a function becomes one), then follow a call:
+`explainer` (where it comes in), `choosing` and `planning` (options and layers), `compiled` with `arguments` (one
+function for all), `batching` with `targets`, `replicas` and `image_ranges` (over the images), `results`. `loop` says
+how a method runs the network many times, `serving` makes one graph of a method for an export. `checks`, `placing`,
+`pixels`, `blur`, `regions` and `precision_error` are tools that several of these use.
+"""
 
 from tfviz.methods.engine.blur import gaussian_blur
 from tfviz.methods.engine.checks import name_images, number, optional, whole

@@ -1,6 +1,9 @@
-"""Options that differ from call to call are arguments of one compiled function, not constants of one each.
+"""Turns options that differ from call to call into arguments of one compiled function.
 
-A function that is compiled for a seed, a number of steps or a baseline takes seconds to make and megabytes to keep.
+A function that is compiled for a seed, a number of steps or a baseline takes seconds to make and megabytes to keep. So
+`split` puts a `Slot` in the place of each such number or array, and `filled` puts the arguments of the function back in
+their places, in the same order, while it is traced. What must be a constant (layers, methods) stays as it is: options
+with slots are the key by which the network remembers the function.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Compiled methods run over batches of images."""
+"""Runs compiled methods over batches of images, and checks what they find.
+
+A loop is advanced from here, in stretches of half a second, so that there is a progress bar without a host call in the
+compiled graph. Scores and maps must be finite; whatever else must be said is returned as messages.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,7 @@ RAW_PROBABILITIES = (
 
 
 class Found(NamedTuple):
-    """What was found for all images: arrays by the names of `Results`, the maps alone where no more was asked for."""
+    """What was found for all images: arrays by the names of `Results`, the maps alone if no more was asked for."""
 
     compiled: Compiled
     arrays: dict[str, Any]
@@ -74,18 +78,15 @@ def run_batches(
             joined["diagnostics"].setdefault(name, {}).update(errors)
     per_image = len(joined["images"]) // done
     joined["zero_maps"] = _check_maps(network, compiled, joined, per_image)
-    said = (*compiled.warnings, *ranges.messages(), *_about_zero(joined["zero_maps"], per_image))
-    said += _judge(compiled, joined["diagnostics"], per_image)
-    return Found(compiled, joined, said if maps_alone else said + _complete(network, joined))
+    messages = (*compiled.warnings, *ranges.messages(), *_about_zero(joined["zero_maps"], per_image))
+    messages += _judge(compiled, joined["diagnostics"], per_image)
+    return Found(compiled, joined, messages if maps_alone else messages + _complete(network, joined))
 
 
 def _rows(
     network: TracedNetwork, compiled: Compiled, run: Callable[[Batch], dict[str, Any]], batch: Batch, start: int
 ) -> dict[str, Any]:
-    """Return what was found for the rows of a batch; raise where it cannot be run, or a score is not finite.
-
-    Its first image is called `start`.
-    """
+    """Return what was found for a batch, whose first image is number `start`; raise if it or a score is refused."""
     if None in network.image_shape:
         for each in compiled.runs.values():
             each.check(batch.images.shape[1:])
@@ -102,7 +103,7 @@ def _rows(
 def _runner(
     network: TracedNetwork, compiled: Compiled, columns: Columns, batch_size: int
 ) -> Callable[[Batch], dict[str, Any]]:
-    """Return what runs a batch: towards each column of targets, on each device of a strategy its part."""
+    """Return the function that runs a batch: towards each column of targets, on each device of a strategy its part."""
     devices = replica_devices() if tf.distribute.has_strategy() else []
 
     def run_part(compiled: Compiled, part: Batch) -> dict[str, Any]:
@@ -168,7 +169,7 @@ def _exact_maps(
 
 
 def _gather(name: str, loop: Any, start: tuple[int, Any], chunk: int, at_once: int) -> Any:
-    """Run a loop over all its items, so many in a chunk, and return its result."""
+    """Run a loop over all its items, `chunk` of them at a time, and return its result."""
     (items, state), found = start, None
     for first, last in stretches(-(-items // chunk), name):
         state, found = loop(state, *map(tf.constant, (first * chunk, min(last * chunk, items), at_once)))
@@ -176,10 +177,7 @@ def _gather(name: str, loop: Any, start: tuple[int, Any], chunk: int, at_once: i
 
 
 def _complete(network: TracedNetwork, arrays: dict[str, Any]) -> tuple[str, ...]:
-    """Add the probabilities of a network that ends in them unseen; return what to say of them.
-
-    The logits of a network without a classifier are NaN.
-    """
+    """Add the probabilities of a network that ends in them, with a warning. Without a classifier, logits are NaN."""
     if network.head.lacking:
         arrays["logits"] = np.full_like(arrays["logits"], np.nan)
         return ()
@@ -190,7 +188,7 @@ def _complete(network: TracedNetwork, arrays: dict[str, Any]) -> tuple[str, ...]
 
 
 def _are_probabilities(outputs: np.ndarray) -> bool:
-    """Return whether every row (N, K) holds shares of one."""
+    """Return whether every row (N, K) is of numbers from 0 to 1 that sum to 1."""
     return bool(outputs.shape[1] > 1 and (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
 
 
@@ -203,12 +201,12 @@ def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _judge(compiled: Compiled, diagnostics: dict[str, dict[str, np.ndarray]], columns: int) -> tuple[str, ...]:
-    """Return what to say of the diagnostics, by the number of the image: of the worst of its columns."""
+    """Return warnings about the diagnostics, by the number of the image: those of the worst of its columns."""
     worst = f" (the worst of its {columns} targets)" if columns > 1 else ""
     return tuple(
-        said + worst
+        message + worst
         for name, numbers in diagnostics.items()
-        for said in compiled.runs[name].method.judged(
+        for message in compiled.runs[name].method.judged(
             {key: np.fmax.reduce(each.reshape(-1, columns), axis=1) for key, each in numbers.items()}
         )
     )
@@ -217,7 +215,7 @@ def _judge(compiled: Compiled, diagnostics: dict[str, dict[str, np.ndarray]], co
 def _check_maps(
     network: TracedNetwork, compiled: Compiled, found: dict[str, Any], columns: int
 ) -> dict[str, dict[int, str]]:
-    """Raise where a map is not finite; return of each method why its maps are zero everywhere, by their rows."""
+    """Return for each method why its maps are zero everywhere, by their rows; raise if a map is not finite."""
     reduced = network.running.precision
     zero: dict[str, dict[int, str]] = {}
     for name, values in found["maps"].items():
@@ -241,7 +239,7 @@ def _check_maps(
 
 
 def _about_zero(zero: Mapping[str, Mapping[int, str]], columns: int) -> Iterator[str]:
-    """Yield what to say of maps that are zero everywhere, each reason once."""
+    """Yield warnings about maps that are zero everywhere, each reason once."""
     for name, reasons in zero.items():
         for why in dict.fromkeys(reasons.values()):
             images = np.unique([row // columns for row, each in reasons.items() if each == why])

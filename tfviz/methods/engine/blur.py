@@ -1,4 +1,9 @@
-"""The Gaussian blur of images inside compiled functions."""
+"""Blurs images with a Gaussian inside compiled functions.
+
+A Gaussian over a square is the product of one down the rows and one across the columns, so two depthwise convolutions
+with a column and a row of weights do what one with a square kernel would. The deviation may be a tensor, so that the
+kernel follows the size of the images.
+"""
 
 from __future__ import annotations
 

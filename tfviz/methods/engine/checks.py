@@ -1,4 +1,9 @@
-"""What options must be, and how images are named in what is said of them."""
+"""Checks the options of methods, and names images in messages.
+
+A check takes the name of an option and its value, and returns the value or raises `TfvizError` with both. That is why a
+method lists its checks as data (`Method.arguments`); `functools.partial` sets their bounds, and `optional` allows None.
+Bounds are those of int32 and float32, in which options are computed with.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +19,18 @@ LARGEST = 2**31 - 1
 
 
 def whole(name: str, value: Any, least: int = 1, most: int = LARGEST) -> int:
-    """Return a whole number between `least` and `most`; raise `TfvizError` for anything else."""
+    """Return an integer from `least` to `most`; raise `TfvizError` for anything else."""
     is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not is_whole or not least <= value <= most:
         limits = f"from {least} to {most}" if most < LARGEST or (is_whole and value > most) else f"of at least {least}"
-        raise TfvizError(f"{name} is {value!r}, expected a whole number {limits}")
+        raise TfvizError(f"{name} is {value!r}, expected an integer {limits}")
     return int(value)
 
 
 def number(
     name: str, value: Any, least: float = -np.inf, *, above: float = -np.inf, below: float = np.inf, unit: str = ""
 ) -> float:
-    """Return a finite number of at least `least`, `above` and `below` others; raise `TfvizError` for anything else."""
+    """Return a finite number, at least `least`, greater than `above`, less than `below`; else raise `TfvizError`."""
     is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
     # In float32, as it is computed with.
     if (
@@ -35,13 +40,13 @@ def number(
     ):
         limits = {f"above {above:g}": above, f"below {below:g}": below}
         limits = limits if above >= least else {f"of at least {least:g}": least, **limits}
-        said = " and ".join(words for words, limit in limits.items() if np.isfinite(limit))
-        raise TfvizError(f"{name} is {value!r}, expected a number {said}".rstrip() + unit)
+        bounds = " and ".join(words for words, limit in limits.items() if np.isfinite(limit))
+        raise TfvizError(f"{name} is {value!r}, expected a number {bounds}".rstrip() + unit)
     return float(value)
 
 
 def one_of(*names: str) -> Callable[[str, Any], str]:
-    """Return what takes one of some names; it raises `TfvizError` for anything else."""
+    """Return a check that accepts one of the names; it raises `TfvizError` for anything else."""
 
     def convert(name: str, value: Any) -> str:
         if value not in names:
@@ -52,10 +57,10 @@ def one_of(*names: str) -> Callable[[str, Any], str]:
 
 
 def optional(convert: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
-    """Return what takes None, too."""
+    """Return a check that accepts None, too."""
     return lambda name, value: None if value is None else convert(name, value)
 
 
 def name_images(indices: np.ndarray) -> str:
-    """Return the first of the images at `indices`, in words."""
+    """Return the numbers of the first images at `indices`, in words."""
     return ", ".join(map(str, indices[:5])) + (" and others" if indices.size > 5 else "")

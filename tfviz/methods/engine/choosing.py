@@ -1,4 +1,9 @@
-"""Which methods run with which options."""
+"""Chooses which methods run with which options.
+
+Options are given for one method by its name, or shared by all: the keywords of `explain`, the flags of a command. A
+shared option goes to each method that knows it and has no other value for it; a method that runs another one hands it
+on. An option that no chosen method takes is an error, since it would be ignored in silence.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +19,13 @@ def choose_methods(
     shared: Mapping[str, Any] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Return the options that `run_methods` takes for each method; raise `UnknownMethodError`.
+    """Return the options of each method, as `run_methods` takes them; raise `UnknownMethodError`.
 
     The `shared` ones are for every method that knows them, or whose inner method does.
     """
     chosen: dict[str, dict[str, Any]] = {name: {} for name in ([methods] if isinstance(methods, str) else methods)}
     if not chosen:
-        raise UnknownMethodError("there are no methods to run; tfviz.METHODS holds them")
+        raise UnknownMethodError("there are no methods to run; tfviz.METHODS lists them")
     for name, given in (options or {}).items():
         if name not in chosen:
             raise UnknownMethodError(f"options are given for {name!r}, but the methods to run are {', '.join(chosen)}")

@@ -1,4 +1,10 @@
-"""Methods compiled for a network, once for all batch sizes."""
+"""Compiles methods for a network, once for all batch sizes.
+
+All methods of a call become one function, so that they share its forward and backward passes. Several targets of an
+image are unrolled in it, see `targets`. A method that needs many runs adds a second function, which advances its loop
+and reads what the first one captured. The network remembers functions by the options that are constants of them (see
+`arguments`), and finds a call in the same words again without planning it.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +29,7 @@ FINITE = "finite"
 
 @dataclass(frozen=True, eq=False)
 class Functions:
-    """What a network remembers of `Compiled`: its function, its loops and its warnings.
+    """The part of `Compiled` that a network remembers: its function, its loops and its warnings.
 
     planned: the same methods as they were asked for, see `compile_methods`; those asked for last.
     """
@@ -42,9 +48,10 @@ class Compiled:
     loop the number of its items, the state in which it starts and what it captured, and, but for `maps_alone`, the
     targets, scores, logits and probabilities. loops: for each method that needs one, `(state, first item, last, images
     at once)` to the next state and the result, to be called with what it captured in the place of its own captured
-    tensors. warnings: what must be said of the results. layers: the name of the layer each looks at. options: those of
-    each run, with the name of the layer. arguments: the options that are none of the function's constants, see
-    `arguments`. expected: what the network's images are made of. key: by which the network remembers the function.
+    tensors. warnings: what must be said of the results. layers: the name of the layer that each looks at. options:
+    those of each run, with the name of the layer. arguments: the options that are not constants of the function, see
+    `arguments`. expected: the range of the network's images, if it is known. key: by which the network remembers the
+    function.
     """
 
     runs: dict[str, Run]
@@ -100,9 +107,9 @@ def _plan(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]], width
     layers = {name: found for name, run in runs.items() if (found := run.layer_name(network))}
     options = {name: run.named(network) for name, run in runs.items()}
     arguments = [value for _, values in parts.values() for value in values]
-    said = dict.fromkeys([*(message for run in runs.values() for message in run.said), *made.warnings])
+    messages = dict.fromkeys([*(each for run in runs.values() for each in run.warnings), *made.warnings])
     expected = expected_range(network)
-    return Compiled(runs, made.function, made.loops, tuple(said), layers, options, arguments, expected, key)
+    return Compiled(runs, made.function, made.loops, tuple(messages), layers, options, arguments, expected, key)
 
 
 def _compile(
@@ -110,7 +117,7 @@ def _compile(
 ) -> Functions:
     gradients = [each for run in runs.values() for each in run.method.gradients_at(run.layer)]
     loops: dict[str, Any] = {}
-    said: list[str] = []
+    warnings: list[str] = []
 
     def explain(
         images: tf.Tensor, targets: tf.Tensor, extra_inputs: dict[str, tf.Tensor], *arguments: Any
@@ -129,17 +136,17 @@ def _compile(
                 # Each column for itself, so that only results are copied.
                 results = [result] if width == 1 else [run.compute(each, chosen[name]) for each in columns]
                 found[name] = tf.nest.map_structure(lambda *each: interleaved(each), *map(_parts, results))
-        said.extend(whole.warnings)
+        warnings.extend(whole.warnings)
         computed = {"found": found, "loops": started, FINITE: whole.finite}
         return computed if maps_alone else computed | _about_scores(network, whole)
 
     function = compile_function(explain, *batch_specs(network), *(slot.spec for slot in slots(compiled_for)))
-    return Functions(function, loops, tuple(dict.fromkeys(said)))
+    return Functions(function, loops, tuple(dict.fromkeys(warnings)))
 
 
 def _about_scores(network: TracedNetwork, passes: Passes) -> dict[str, tf.Tensor]:
     found = {name: getattr(passes, name) for name in ("targets", "scores", "logits")}
-    # A logit of minus infinity is a class that is ruled out; any other that is no number spoils all probabilities.
+    # A logit of minus infinity is a class that is ruled out; any other that is not finite spoils all probabilities.
     spoilt = tf.reduce_any(tf.math.is_nan(passes.logits) | (passes.logits == float("inf")), axis=1)
     return found | {"probabilities": network.head.probabilities(passes.logits), FINITE: passes.finite & ~spoilt}
 
@@ -157,7 +164,7 @@ def _compile_loop(loop: Loop, passes: Passes) -> Any:
 
 
 def batch_specs(network: TracedNetwork) -> list[Any]:
-    """Return what the images, the targets and the inputs beside the images are to a compiled function."""
+    """Return the specifications of images, targets and extra inputs, as a compiled function takes them."""
     images, targets = tf.TensorSpec([None, *network.image_shape], tf.float32), tf.TensorSpec([None], tf.int32)
     return [images, targets, network.extra_inputs]
 
@@ -168,7 +175,7 @@ def _parts(found: Any) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
 
 
 def _frozen(value: Any) -> Hashable:
-    """Return what stands for a value among the keys of a dictionary."""
+    """Return a hashable form of a value, as a key of a dictionary."""
     if isinstance(value, Mapping):
         return tuple((key, _frozen(item)) for key, item in value.items())
     if isinstance(value, list | tuple):

@@ -1,4 +1,9 @@
-"""The decorator that makes a method: its arithmetic becomes a public function and an entry in `METHODS`."""
+"""Turns the arithmetic of a method into a public function and an entry in `METHODS`.
+
+The arithmetic takes the `Passes` of a batch and its own options. The public function takes a model, images and targets
+instead; its docstring and options, now by keyword alone, are those of the arithmetic, so that help texts and
+command-line flags follow from the one signature.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +28,7 @@ def method(
 ) -> Callable[[Callable[..., tf.Tensor | Diagnosed | Loop]], PublicMethod]:
     """Register a method; its public function is called as `name(model, images, targets=None, ...)`.
 
-    `about` are the other fields of a `Method`: paper, needs, cost, caution and, where they are not the usual ones,
+    `about` are the other fields of a `Method`: paper, needs, cost, caution and, if they are not the usual ones,
     sign, when_zero, of_target, shown_from, check, judge, on_host, arguments, for_host, missing and given_images.
     """
 

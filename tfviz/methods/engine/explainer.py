@@ -1,4 +1,10 @@
-"""Methods as they are called: by name, several at once, or one again and again."""
+"""Runs methods as they are called: one by name, several at once, or one again and again.
+
+`run_method` is behind each public function and `Explainer`: it emits the warnings and returns the maps alone, for which
+the scores of classes that are not targets need not be known. `run_methods` is behind `explain`, the commands and the
+pipelines: it returns everything as `Results`, warnings included. Whatever is computed has its channels last; here
+attributions and images get the data format of the network.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +29,8 @@ Kind = TypeVar("Kind", bound=Results)
 class Explainer:
     """One method on one network, compiled once and used again.
 
-    Copies share the network. It pickles where that can be opened again, from its path or with its Keras model (which is
-    tried first); all else is an `UnsupportedModelError`.
+    Copies share the network. It can be pickled if the network can be opened again, from its path or with its Keras
+    model (which is tried first); else `UnsupportedModelError` is raised.
 
     Parameters
     ----------
@@ -56,7 +62,7 @@ class Explainer:
 def run_method(
     model: Any, method: str, options: Mapping[str, Any], images: Any, targets: Any = None, *, batch_size: int = 32
 ) -> Any:
-    """Return what one method finds: an array or, where it was given several layers, one by the name of each."""
+    """Return what one method finds: an array or, if it was given several layers, one by the name of each."""
     network, chosen = network_of(model), {method: options}
     # Then the scores of all other classes need not be known.
     maps_alone = targets is not None and network.running.last_layer is not None
@@ -81,8 +87,8 @@ def run_methods(
 
     What must be said of the results is in their `warnings`, and is not emitted.
 
-    Of a network in a reduced precision, they run on the first image in float32, too, and the difference is among the
-    diagnostics. Raises `InvalidImagesError` where the network itself refuses the images, such as too small ones.
+    On a network in a reduced precision, they run on the first image in float32, too, and the difference is among the
+    diagnostics. Raises `InvalidImagesError` if the network itself refuses the images, such as too small ones.
     """
     found = run_batches(network, chosen, images, targets, columns=columns, batch_size=batch_size, compared=True)
     arrays = {**found.arrays, "maps": _in_format(network, found.arrays["maps"])}
@@ -102,6 +108,6 @@ def run_methods(
 
 
 def _in_format(network: TracedNetwork, maps: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return results by name, the attributions (N, H, W, C) among them as the network's data format has them."""
+    """Return results by name, with attributions (N, H, W, C) in the network's data format."""
     attributions = {name: network.data_format.from_last(each) for name, each in maps.items() if each.ndim == 4}
     return {**maps, **attributions}

@@ -1,4 +1,9 @@
-"""Images whose numbers cannot be what a network expects, or what the other images are made of."""
+"""Finds images whose numbers cannot be what a network expects, or what the other images are made of.
+
+Pictures of 0..1 given to a network of 0..255, or the other way round, give maps that look like any other, so every call
+looks at its images on the host. Of an image that fits, one number is looked at, its largest. Doubt is resolved in the
+image's favour: black frames, dark pictures and images of one colour are not warned about.
+"""
 
 from __future__ import annotations
 
@@ -49,16 +54,16 @@ class ImageRanges:
                 self._largest = largest
 
     def messages(self) -> tuple[str, ...]:
-        """Return what to say of the images that cannot fit."""
-        said = []
+        """Return warnings about the images that cannot fit."""
+        messages = []
         if self._unexpected:
-            said.append(f"{_described(self._unexpected)}, but {self._expected}: {ADVICE}")
+            messages.append(f"{_described(self._unexpected)}, but {self._expected}: {ADVICE}")
         if self._smaller:
-            said.append(
+            messages.append(
                 f"{_described(self._smaller)}, but others of the same batch numbers up to {self._largest:.5g}: "
                 "prepare all images alike"
             )
-        return tuple(said)
+        return tuple(messages)
 
 
 def _is_unexpected(expected: ExpectedRange, image: np.ndarray, low: float, high: float) -> bool:

@@ -1,4 +1,9 @@
-"""Results that take many runs of the network: gathered a chunk at a time, with accumulators instead of stacks."""
+"""Gathers results that take many runs of the network, a chunk at a time, in accumulators instead of stacks.
+
+A loop is data: a method returns what to gather, and the engine decides how. A call advances it in stretches from the
+host (see `batching`); in an export, or inside another method, it runs whole in the graph (`Loop.run`). Results of
+several items of N images lie in one batch (N · k, ...), those of an image together.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ from tfviz.network.program import on_its_own
 
 @dataclass(frozen=True)
 class Diagnosed:
-    """A result, with numbers (N,) by name that say how far each image's can be trusted."""
+    """A result, with numbers (N,) by name that say how far that of each image can be trusted."""
 
     result: tf.Tensor
     diagnostics: dict[str, tf.Tensor]
@@ -33,7 +38,7 @@ class Loop:
     finish: Callable[[Any], tf.Tensor | Diagnosed]
 
     def advance(self, state: Any, first: tf.Tensor | int, last: tf.Tensor | int, chunk: tf.Tensor) -> Any:
-        """Return the state after the items from `first` up to `last`, so many at a time."""
+        """Return the state after the items from `first` up to `last`, `chunk` of them at a time."""
 
         @on_its_own
         def body(done: tf.Tensor, state: Any) -> Any:

@@ -1,4 +1,9 @@
-"""What the numbers of a network's input mean as pixels of a picture."""
+"""Reads the numbers of a network's input as pixels of a picture, between black and white.
+
+Attacks and visualisations measure in units of the pixel range, so that they mean the same under any preprocessing. It
+has no default and may be given wrongly without an error: in a range of 255, pictures of 0..1 are all nearly black. So
+images that fill less than 1 % of it are warned about.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +33,7 @@ def check_pixel_range(pixel_range: tuple[Any, Any], channels: int) -> tuple[np.n
 
 
 def narrow_images(images: np.ndarray, low: np.ndarray, high: np.ndarray) -> list[int]:
-    """Return which of the images (N, H, W, C) hardly fill the range from black to white (C,).
+    """Return the rows of the images (N, H, W, C) that hardly fill the range from black to white (C,).
 
     A picture of one colour fills none of it, and tells nothing unless it is as dark as numbers from 0 to 1 would be.
     """
@@ -40,11 +45,11 @@ def narrow_images(images: np.ndarray, low: np.ndarray, high: np.ndarray) -> list
 
 
 def about_narrow(rows: Sequence[int], pixel_range: tuple[Any, Any]) -> list[str]:
-    """Return what must be said of the images in those rows, see `narrow_images`: their range seems to be another."""
+    """Return a warning about the images in those rows, see `narrow_images`: their range seems to be another."""
     if not rows:
         return []
     black, white = (np.asarray(end, np.float32).tolist() for end in pixel_range)
     return [
         f"less than {NARROW:.0%} of pixel_range ({black}, {white}) is filled by image {name_images(np.array(rows))}: "
-        "black and white are said of another range than it seems to be in; expected (0, 1) for numbers from 0 to 1"
+        "its numbers seem to be in another range; expected (0, 1) for numbers from 0 to 1"
     ]

@@ -1,4 +1,10 @@
-"""Maps of a layer at the size of the image, where their cells lie."""
+"""Lays the maps of a layer on the image, where their cells lie.
+
+The field stretches a map over the whole image. That is wrong if the model crops, pads, flips or transposes on the way;
+`tfviz.network.geometry` knows it as a `Placement`, a line for each axis, and the map is then laid by two matrices, rows
+and columns. If the way cannot be followed (a rotation, a random crop), the map is stretched and a warning names the
+operation.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +20,11 @@ from tfviz.network.program import Value
 
 Convention = Literal["convention", "receptive_field"]
 PLACING: Mapping[str, Any] = {"placement": one_of("convention", "receptive_field")}
-"""What the option `placement` must be."""
+"""The check of the option `placement`."""
 
 
 def placed_if(upsample: bool, passes: Passes, maps: tf.Tensor, layer: str | None, placement: Convention) -> tf.Tensor:
-    """Return maps (N, h, w) of a layer, at the size of the image where `upsample` says so."""
+    """Return maps (N, h, w) of a layer, at the size of the image if `upsample` is true."""
     return placed(passes, maps[..., tf.newaxis], layer, placement)[..., 0] if upsample else maps
 
 
@@ -29,7 +35,7 @@ def placed(passes: Passes, maps: tf.Tensor, layer: str | None, placement: Conven
 
 
 def placement_of(passes: Passes, value: Value) -> Placement | None:
-    """Return where on the image the cells of a map lie; None, which is said, where it is not known."""
+    """Return where on the image the cells of a map lie; None, with a warning, if that is not known."""
     found = passes.layers.placement_of(value)
     if found is None:
         passes.say(f"maps are stretched over the whole image, since {passes.layers.unplaced_because(value)}")
@@ -59,7 +65,7 @@ def at_image_size(passes: Passes, maps: tf.Tensor, placement: Placement | None, 
 
 
 def _weights(line: Line, cells: tf.Tensor, pixels: tf.Tensor) -> tf.Tensor:
-    """Return what each pixel takes of each cell, (pixels, cells).
+    """Return the weight of each cell in each pixel, (pixels, cells).
 
     A pixel lies between the two nearest cells, or takes the last one beyond the ends; what was not seen is zero.
     """

@@ -1,4 +1,10 @@
-"""What is to run: methods with all their options, and the layers that they look at."""
+"""Plans what is to run: methods with all their options, and the layers that they look at.
+
+A layer is known by its path from here on, so that other names of it lead to the same compiled function. A method that
+is given several layers becomes a run for each, `grad_cam@conv1`, in the same passes. All that can be refused before
+anything is compiled is refused here: unknown options and layers, a layer that the score does not depend on, a network
+without a classifier.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +28,11 @@ from tfviz.progress import progress
 
 @dataclass(frozen=True)
 class Run:
-    """A method with all its options: those of a layer are its path. said: what must be said of the choice of it."""
+    """A method with all its options, in which a layer is its path. warnings: about the choice of that layer."""
 
     method: Method
     options: dict[str, Any]
-    said: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def explaining(self) -> Method:
@@ -40,7 +46,7 @@ class Run:
         return path
 
     def layer_name(self, network: TracedNetwork) -> str | None:
-        """Return what that layer is called."""
+        """Return the name of that layer."""
         return network.layer_index.name(network.find_layer(self.layer)) if self.layer else None
 
     def named(self, network: TracedNetwork) -> dict[str, Any]:
@@ -48,22 +54,22 @@ class Run:
         return _with_layers(self.options, lambda path: network.layer_index.name(network.find_layer(path)))
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Raise where the options, or those of the inner method, do not fit images (H, W, C)."""
+        """Raise if the options, or those of the inner method, do not fit images (H, W, C)."""
         self.method.check(shape, self.options)
         if INNER in self.options:
             Run(find_method(self.options[INNER]), self.options[INNER_OPTIONS]).check(shape)
 
     def check_layer(self, network: TracedNetwork) -> None:
-        """Raise `UnknownLayerError` where the method tells the score by a layer that the score does not depend on."""
+        """Raise `UnknownLayerError` if the method explains the score by a layer that the score does not depend on."""
         method = self.explaining
         if self.layer and method.of_target and not network.layer_index.is_scored(network.find_layer(self.layer)):
             raise UnknownLayerError(
-                f"the score does not depend on the layer {self.layer_name(network)!r}, so that {method.name} can tell "
-                "nothing of it; network.layers are those that there are"
+                f"the score does not depend on the layer {self.layer_name(network)!r}, so {method.name} has "
+                "nothing to explain there; network.layers lists the layers"
             )
 
     def why_zero(self, network: TracedNetwork, images: np.ndarray) -> list[str]:
-        """Return for each of some images (N, H, W, C) why what the method finds is zero, empty for no known reason."""
+        """Return for each of the images (N, H, W, C) why its result is zero; empty if the reason is not known."""
         gradients = [each for each in self.explaining.gradients if not isinstance(each, Features)]
         if not gradients:
             return [""] * len(images)
@@ -71,7 +77,7 @@ class Run:
         return why_zero(network, images, network.find_layer(self.layer) if is_of_layer else None)
 
     def compute(self, passes: Passes, options: Mapping[str, Any] | None = None) -> tf.Tensor | Diagnosed | Loop:
-        """Return what the method makes of the passes of a batch: with its options, or with those where tensors are."""
+        """Return the result of the method for the passes of a batch, with its options or those given, with tensors."""
         return self.method.compute(passes, **(self.options if options is None else options))
 
     def finish(self, images: np.ndarray, found: np.ndarray) -> np.ndarray:
@@ -94,7 +100,7 @@ def plan_methods(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]]
 def _runs(network: TracedNetwork, name: str, options: Mapping[str, Any]) -> dict[str, Run]:
     """Return the runs of a method by the name of their results: its own or, for several layers, `grad_cam@conv1`.
 
-    Raises `UnsupportedModelError` where it explains a score and the network has no classifier.
+    Raises `UnsupportedModelError` if it explains a score and the network has no classifier.
     """
     method = find_method(name)
     complete = _in_channels_last(network, method, method.complete(options))
@@ -102,13 +108,13 @@ def _runs(network: TracedNetwork, name: str, options: Mapping[str, Any]) -> dict
         network.head.check()
     wanted = complete.get(LAYER)
     if not isinstance(wanted, list | tuple):
-        said: list[str] = []
+        warnings: list[str] = []
 
         def path(layer: str | None) -> str:
-            said.extend(network.layer_index.about_default if layer is None else ())
+            warnings.extend(network.layer_index.about_default if layer is None else ())
             return network.find_layer(layer).path
 
-        run = Run(method, _with_layers(complete, path), tuple(said))
+        run = Run(method, _with_layers(complete, path), tuple(warnings))
         run.check_layer(network)
         return {name: run}
     if not wanted:

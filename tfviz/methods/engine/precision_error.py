@@ -1,4 +1,9 @@
-"""How far the results of a network in a reduced precision are from those in float32."""
+"""Measures how far the results of a network in a reduced precision are from those in float32.
+
+What a precision costs depends on network and method: on SqueezeNet and photographs, maps differ by 1 % (`grad_cam`) to
+20 % (`saliency`) in the median. It is not known without the exact result, so `run_methods` runs the first image in
+float32, too.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,7 @@ def precision_errors(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Return, as diagnostics (N,) of each image, how far the first one's results are from `exact` ones.
 
-    The relative L2 distance; infinite where only the exact one is zero everywhere, 0 where both are. NaN for the other
+    The relative L2 distance: infinite if only the exact result is zero everywhere, 0 if both are, NaN for the other
     images, which were not compared.
     """
     errors = {}
@@ -28,7 +33,7 @@ def precision_errors(
 
 
 def judge_precision(method: str, diagnostics: Mapping[str, np.ndarray]) -> list[str]:
-    """Return a warning where the results of a method were compared with those in float32, and are far from them."""
+    """Return a warning if results of a method were compared with those in float32 and are far from them."""
     errors = diagnostics.get(PRECISION_ERROR, np.zeros(1))
     return [
         f"{method} of image {row} differs from that of the network in float32 by {errors[row]:.0%} (relative L2): that "

@@ -1,4 +1,9 @@
-"""Regions of a picture, and an attribution told by region. scikit-image and its SciPy are imported here alone."""
+"""Finds regions of a picture, and tells an attribution by region. scikit-image and its SciPy are imported here alone.
+
+Segments of several scales overlap, so a pixel that joins with one region leaves the others. Sums and counts of all
+regions are kept up to date with sparse matrices, which makes all steps together as cheap as one sum. Means of a few
+pixels are the largest, so a region joins only while it adds at least a number of them: without that, maps were specks.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +24,7 @@ Array = NDArray[Any]
 
 
 def missing_package() -> str:
-    """Return what must be installed for regions, in words; empty where it is."""
+    """Return what must be installed for regions, in words; empty if it is."""
     return "" if find_spec("skimage") else "xrai needs the package scikit-image: pip install scikit-image"
 
 
@@ -47,9 +52,9 @@ def find_regions(image: Array, scales: Sequence[float], smallest: int, dilation:
 def grow(attribution: Array, regions: Any, smallest: float) -> Array:
     """Return an attribution (H · W,) told by region: every pixel has the mean of those that joined with it.
 
-    Region after region joins, that with the highest mean over its pixels that are not covered yet, as long as one has
-    at least the `smallest` number of them; the pixels that are left then have the mean of their own. Together, the
-    results of all pixels are the sum of the attribution.
+    The region with the highest mean over its pixels that are not covered yet joins next, as long as one has at least
+    the `smallest` number of them; the pixels that are left then have their own mean. The results of all pixels add up
+    to the sum of the attribution.
     """
     left = np.array(attribution, np.float64)
     found, is_left = np.zeros_like(left), np.ones(left.size, bool)

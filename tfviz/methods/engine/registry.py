@@ -1,4 +1,9 @@
-"""What a method is, and the registry of all of them."""
+"""Defines what a method is, and keeps the registry of all of them.
+
+A method is arithmetic with data around it: what it reads, what its result means, which options it checks, what it
+costs. Flags, tables, exports and warnings are made from these fields. A last step on the host (`on_host`) is one of
+them, so that it is known before anything is traced, and an export or another method can refuse it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +25,7 @@ from tfviz.network.passes import Gradient
 LAYER = "layer"
 # The options that name another method, which this one runs, and that one's options.
 INNER, INNER_OPTIONS = "of", "options"
-# Why such a method is refused where all must be one graph.
+# Why a method with a last step on the host is refused if all must be one graph.
 ON_HOST = "its last step runs in Python on the host, not in TensorFlow's graph"
 
 Sign = Literal["evidence", "for", "direction", "magnitude"]
@@ -59,25 +64,25 @@ class Method:
     of_target
         Whether the result depends on the target.
     shown_from
-        What a picture of a map starts from: `zero`, the map's `minimum` where places that say nothing are not zero, or
+        What a picture of a map starts from: `zero`, the map's `minimum` if places that say nothing are not zero, or
         the `positive` values alone.
     check
-        Raises where the options do not fit images of a shape (H, W, C).
+        Raises if the options do not fit images of a shape (H, W, C).
     judge
-        Returns what to say of the diagnostics.
+        Returns warnings about the diagnostics.
     on_host
         A last step outside of the graph, in NumPy: takes an image (H, W, C), what `compute` found for its targets
         (k, ...) and the options, and returns their results. A method that has one runs neither in an export nor inside
         another method.
     arguments
-        What each option must be that a compiled function is given: takes its name and value, and returns the value or
-        raises. All others are constants of the function.
+        The checks of the options that are arguments of a compiled function: each takes a name and a value, and returns
+        the value or raises. All other options are constants of the function.
     for_host
         The options that only `on_host` reads.
     given_images
         The options that may be images, in the model's data format, or lists of them.
     missing
-        Returns what must be installed before the method runs, in words; empty where nothing is.
+        Returns what must be installed before the method runs, in words; empty if nothing is.
     """
 
     name: str
@@ -113,7 +118,7 @@ class Method:
     def complete(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return `options`, and those of an inner method, with the defaults of those that are not given.
 
-        Raises `UnknownMethodError` for those that do not exist, and where a package is missing `TfvizError`.
+        Raises `UnknownMethodError` for options that do not exist, and `TfvizError` if a package is missing.
         """
         if lacking := self.missing():
             raise TfvizError(lacking)
@@ -135,7 +140,7 @@ class Method:
         return complete
 
     def judged(self, diagnostics: Mapping[str, np.ndarray]) -> list[str]:
-        """Return what to say of the diagnostics of a result, those of its precision included."""
+        """Return warnings about the diagnostics of a result, those of its precision included."""
         return [*judge_precision(self.name, diagnostics), *self.judge(diagnostics)]
 
     def gradients_at(self, layer: str | None) -> list[Gradient]:
@@ -168,12 +173,12 @@ def sign_of(result: str, options: Mapping[str, Any]) -> Sign:
 
 
 def is_signed(result: str, options: Mapping[str, Any]) -> bool:
-    """Return whether the sign of a result, as it is shown, says something; see `sign_of`."""
+    """Return whether the sign of a result, as it is shown, has a meaning; see `sign_of`."""
     return method_of(result).shown_from == "zero" and sign_of(result, options) in ("evidence", "direction")
 
 
 def is_attribution(result: str, options: Mapping[str, Any]) -> bool:
-    """Return whether a result is one of attributions, as `sign_of` is given it, and not one of maps."""
+    """Return whether a result, given as to `sign_of`, is of attributions and not of maps."""
     method = method_of(result)
     while method.result == "inner":
         options, method = options[INNER_OPTIONS], find_method(options[INNER])

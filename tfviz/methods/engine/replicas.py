@@ -1,4 +1,9 @@
-"""Batches split over the devices of a `tf.distribute.MirroredStrategy`, in one process."""
+"""Splits batches over the devices of a `tf.distribute.MirroredStrategy`, in one process.
+
+Replicas share one trace: a compiled function is called with each device's own handles of the trained weights in place
+of those that it captured. What is not trained comes from the first replica: Keras 3 lets every replica keep its own
+moving statistics (maps differed by 0.2 %), and a result must not depend on the device.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +37,7 @@ class Replica:
 
 
 def replica_devices() -> list[str]:
-    """Return the devices that share a batch in the current strategy; none where TensorFlow chooses one.
+    """Return the devices that share a batch in the current strategy; none if TensorFlow chooses one.
 
     Raises `TfvizError` for a strategy of several processes or of another kind. Inside `strategy.run` there is nothing
     to share.
@@ -49,7 +54,7 @@ def replica_devices() -> list[str]:
 
 
 def on_replicas(network: TracedNetwork, compiled: Compiled, devices: list[str]) -> list[Replica]:
-    """Return the compiled methods for each device, where they read its own copies of mirrored weights."""
+    """Return the compiled methods for each device, on which they read its own copies of mirrored weights."""
     return [Replica(device, _placed(network, compiled, device)) for device in devices]
 
 
@@ -86,8 +91,7 @@ def on_device(function: Any, device: str, copies: dict[int, tf.Tensor]) -> Calla
 def _copies(network: TracedNetwork, device: str) -> dict[int, tf.Tensor]:
     """Return the handles of the device's copies of mirrored weights, by the identity of those that the network reads.
 
-    Copies of what is not trained may differ: Keras 3 lets each replica keep its own moving statistics. A result must
-    not depend on the replica, so that all read the first one's, as everything does outside of the strategy.
+    Only of trained weights: all replicas read the rest from the first one, as everything does outside of the strategy.
     """
     found = {}
     for variable in map(distributed_variable, network.function.variables):

@@ -1,4 +1,9 @@
-"""A method as one function of images and targets: whole in the graph, without Python between its runs."""
+"""Makes a method one function of images and targets: whole in the graph, without Python between its runs.
+
+This is what an export writes. Where it is served, nothing can be raised for one image of a batch or warned about, and a
+map that could be believed is worse than none: what a call would refuse has a map of NaN and the target −1. Targets
+alone are asserted. Loops run in the graph, with as many images at once as fit into memory.
+"""
 
 from __future__ import annotations
 
@@ -20,21 +25,21 @@ NAN = float("nan")
 TRIAL_SIZE = 224  # pixels a side, at which the memory of a network is measured that leaves its size open
 
 
-def serve(network: TracedNetwork, run: Run, batch_size: int, said: list[str]) -> Served:
+def serve(network: TracedNetwork, run: Run, batch_size: int, warnings: list[str]) -> Served:
     """Return the function that a run is: of images (N, H, W, C), int32 targets (N,), or one for all, and other inputs.
 
     It returns the method's `maps`, and the `targets` (N,) and `scores` (N,) that they explain; a target below 0 is the
-    predicted class. A method of many runs takes at most `batch_size` images at once, fewer where they would not fit in
-    memory, and each image at least once. The map of a score that is not finite is NaN; so are map and score of an image
-    that a call would refuse for its numbers, and its target is -1. What must be said of the result is added to `said`
-    when it is traced.
+    predicted class. A method of many runs takes at most `batch_size` images at once, fewer if they would not fit in
+    memory, but at least one. The map of a score that is not finite is NaN; so are map and score of an image that a call
+    would refuse for its numbers, and its target is -1. What must be said of the result is added to `warnings` when the
+    function is traced.
     """
 
     def explain(images: tf.Tensor, targets: tf.Tensor, extra_inputs: ExtraInputs) -> dict[str, tf.Tensor]:
         images_count = tf.shape(images)[0]
         targets = _checked(network, targets, images_count)
         usable = _usable(network, images, extra_inputs)
-        # Nothing that follows has to do with what is not.
+        # Unusable images are zeroed, so that their numbers reach nothing that follows.
         images = tf.where(usable[:, tf.newaxis, tf.newaxis, tf.newaxis], images, 0.0)
         at_once = _images_at_once(network, images, batch_size)
         gradients = run.method.gradients_at(run.layer)
@@ -43,7 +48,7 @@ def serve(network: TracedNetwork, run: Run, batch_size: int, said: list[str]) ->
             found = run.compute(passes)
             if isinstance(found, Loop):
                 found = found.run(at_once, images_count)
-        said.extend(passes.warnings)
+        warnings.extend(passes.warnings)
         maps = found.result if isinstance(found, Diagnosed) else found
         # Nothing can be raised here; a map that could be believed is worse than none.
         broken = tf.reshape(~(passes.finite & usable), tf.concat([[-1], tf.ones(tf.rank(maps) - 1, tf.int32)], axis=0))
@@ -57,10 +62,10 @@ def serve(network: TracedNetwork, run: Run, batch_size: int, said: list[str]) ->
 
 
 def _checked(network: TracedNetwork, targets: tf.Tensor, images_count: tf.Tensor) -> tf.Tensor:
-    """Return targets, once it is asserted that they are classes, one for each image or one for all."""
+    """Return targets, after asserting that they are classes, one for each image or one for all."""
     # A custom score has no classes, and its one column stands for what is predicted.
     classes = network.num_classes or 1
-    expected = f"expected whole numbers below {classes}, the number of classes; -1 is the predicted one"
+    expected = f"expected integers below {classes}, the number of classes; -1 is the predicted one"
     # Targets are fed by the caller, so this waits for nothing that an accelerator computes.
     count = tf.size(targets)
     fits = (count == 1) | (count == images_count)
@@ -73,7 +78,7 @@ def _checked(network: TracedNetwork, targets: tf.Tensor, images_count: tf.Tensor
 
 
 def _usable(network: TracedNetwork, images: tf.Tensor, extra_inputs: ExtraInputs) -> tf.Tensor:
-    """Return whether each image, and what is beside it, holds numbers that the network takes, bool (N,)."""
+    """Return whether each image, with its extra inputs, holds numbers that the network takes, bool (N,)."""
     usable = tf.reduce_all(tf.math.is_finite(images), axis=(1, 2, 3))
     dtype = network.image.dtype
     if dtype.is_integer:
@@ -87,7 +92,7 @@ def _usable(network: TracedNetwork, images: tf.Tensor, extra_inputs: ExtraInputs
 
 
 def _images_at_once(network: TracedNetwork, images: tf.Tensor, batch_size: int) -> tf.Tensor | int:
-    """Return how many images a method may run at once; a network without a size of its own says so when it runs."""
+    """Return how many images a method may run at once; if the network leaves its size open, as a tensor."""
     shape = network.image_shape
     if None not in shape:
         return min(batch_size, affordable(network, [size or 0 for size in shape]))

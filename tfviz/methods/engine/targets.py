@@ -1,4 +1,9 @@
-"""Several targets of each image, which share its forward pass: a column holds one target of every image."""
+"""Explains several targets of each image, which share its forward pass: a column holds one target of every image.
+
+A compiled function takes a block of columns and unrolls them. More columns than that run block by block, and the last
+block is filled up, so that one compiled function serves all. A target may be a rank, since the best classes are known
+only after the forward pass.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +19,17 @@ from tfviz.network.batches import Batch
 from tfviz.network.traced import TracedNetwork
 
 # Columns in one compiled function, which makes a backward pass of its own for each. A loop over them in the graph would
-# take any number, but TensorFlow has no fast gradient of max-pooling where the pooling stands outside of the loop: for
+# take any number, but TensorFlow has no fast gradient of max-pooling if the pooling is outside of the loop: for
 # three columns of saliency on SqueezeNet it took 1.4 to 1.8 times as long.
 MOST = 8
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What is explained of every image: classes or, below 0, ranks, -1 being the predicted class, -2 the next best.
+    """The targets of every image: classes or, below 0, ranks, -1 being the predicted class, -2 the next best.
 
-    None are what the batches themselves say. count: how many targets each image has. width: how many columns are
-    computed at once.
+    Without any, the targets of the batches themselves are explained. count: how many targets each image has. width: how
+    many columns are computed at once.
     """
 
     targets: tuple[int, ...] = ()
@@ -37,7 +42,7 @@ class Columns:
         object.__setattr__(self, "width", -(-count // -(-count // MOST)))
 
     def images_at_once(self, batch_size: int) -> int:
-        """Return how many images have `batch_size` targets together in one run, at least 1."""
+        """Return how many images have at most `batch_size` targets together in one run, at least 1."""
         return max(1, batch_size // self.width) if self.targets else batch_size
 
     def batches(self, batch: Batch) -> list[Batch]:
@@ -65,11 +70,13 @@ NO_COLUMNS = Columns()
 
 
 def best_classes(network: TracedNetwork, top: int) -> Columns:
-    """Return the columns of the `top` best classes; raise `InvalidTargetsError` where there are not so many."""
+    """Return the columns of the `top` best classes; raise `InvalidTargetsError` if there are fewer."""
     if isinstance(top, bool) or not isinstance(top, int | np.integer) or top < 1:
-        raise InvalidTargetsError(f"top is {top!r}, expected a whole number of at least 1")
+        raise InvalidTargetsError(f"top is {top!r}, expected an integer of at least 1")
     if not network.head.has_classes:
-        raise InvalidTargetsError("top asks for the best classes, but this network is explained by a score of no class")
+        raise InvalidTargetsError(
+            "top asks for the best classes, but this network is explained by a score without classes"
+        )
     if top > (network.num_classes or 0):
-        raise InvalidTargetsError(f"there are no {top} best classes: the network has {network.num_classes}")
+        raise InvalidTargetsError(f"top is {top}, but the network has only {network.num_classes} classes")
     return Columns(tuple(range(-1, -1 - top, -1)))
