@@ -199,7 +199,7 @@ def test_what_float32_cannot_resolve_is_said():
     image = layers.Input(SHAPE)
     x = layers.Lambda(lambda x: tf.nn.relu(x + 1e5) - 1e5, output_shape=SHAPE)(image)
     model = keras.Model(image, layers.GlobalAveragePooling2D()(x))
-    with pytest.warns(TfvizWarning, match=r"their sizes add up to 2e\+05 where the score is .*float32"):
+    with pytest.warns(TfvizWarning, match=r"their sizes add up to 2e\+05 but the score is .*float32"):
         full_grad_decomposition(model, IMAGES, 0)
 
 

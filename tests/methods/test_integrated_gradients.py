@@ -192,7 +192,7 @@ def test_no_such_number_of_steps(steps):
         (True, "the type bool"),
         ("zeroes", "no baseline 'zeroes'; did you mean 'zeros'"),
         ("pink", "no baseline 'pink'; expected zeros, blurred, uniform, black, white"),
-        ([], "there are no baselines"),
+        ([], "baseline is an empty list"),
         ([0.1, 0.2, 0.3], r"baseline is a list of numbers, \[0.1, 0.2, 0.3\]: give a colour as an array"),
     ],
 )

@@ -210,7 +210,7 @@ def test_an_attribution_that_is_not_finite_is_refused():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"scales": []}, "there are no scales; expected one or more numbers above 0"),
+        ({"scales": []}, "scales is empty; expected one or more numbers above 0"),
         ({"scales": [50, 0]}, "one of the scales is 0, expected a number above 0"),
         ({"scales": "many"}, "one of the scales is 'many', expected a number above 0"),
         ({"smallest_segment": 1.5}, "smallest_segment is 1.5, expected an integer of at least 0"),

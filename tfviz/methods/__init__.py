@@ -1,29 +1,31 @@
-"""The methods, and what they share.
+"""Explains what an image model looks at: the methods, all called alike.
 
-Every method is a function `method(model, images, targets=None, *, batch_size=32, ...)` with its own options.
+Every method is a function `method(model, images, targets=None, *, batch_size=32, ...)` with its own options. `METHODS`
+lists them by name, `run_methods` and `Explainer` run them, and `method` adds one. A module holds a method or a family
+(read `gradients` and `cam` first); `engine` holds what all of them share.
 
 model
     Anything that `tfviz.trace` opens; the same Keras model passed again reuses its trace. It is never changed.
 images
-    Numbers (N, H, W, C) in the model's own input space (already preprocessed) or, of a model that takes channels first,
-    (N, C, H, W), see `TracedNetwork.data_format`: an array, a tensor, or a `tf.data.Dataset` of batches. One image is a
-    batch of one. A network whose signature takes encoded images
-    is given those, a sequence of N bytes, or what it decodes them to (`TracedNetwork.decode`); one with several inputs
-    a dictionary of all of them by name, where those beside the image are held fixed.
+    Numbers (N, H, W, C) in the model's own input space (already preprocessed) or, for a model that takes channels
+    first, (N, C, H, W), see `TracedNetwork.data_format`: an array, a tensor, or a `tf.data.Dataset` of batches. One
+    image is a batch of one. A network whose signature takes encoded images is given those, a sequence of N bytes, or
+    what it decodes them to (`TracedNetwork.decode`). A network with several inputs is given a dictionary of all of them
+    by name; those beside the image are held fixed.
 targets
     Class indices (N,), one index for all, one-hot rows (N, K), or None for the class that the model predicts. A network
     with a single sigmoid logit takes 0 or 1, and the logit is negated for 0.
 batch_size
-    The number of images that are computed at once; methods that run the network many times for each image take so many
-    runs at once, fewer where they would need more than `tfviz.network.passes.memory.AFFORDED` bytes.
+    The number of images that are computed at once. Methods that run the network many times for each image take that
+    many runs at once, or fewer if they would need more than `tfviz.network.passes.memory.AFFORDED` bytes.
 
 The result is NumPy float32, signed and unnormalised, at the images' size: attributions of the shape of the images, or
-maps (N, H, W).
-Scores are logits: what stands before the softmax or sigmoid, or the log odds of probabilities that are made of several
-of these. Raises `UnsupportedModelError`, `InvalidImagesError` (the shape, NaN), `InvalidTargetsError`,
-`UnknownLayerError`, `UnknownMethodError` (an option), `TfvizError` (a result that is not finite, an option without
-meaning). An all-zero map is warned about, and so is the softmax that `occlusion`, `rise` and `score_cam` take of raw
-outputs.
+maps (N, H, W). Scores are logits, the values before the softmax or sigmoid, or the log odds of probabilities that are
+made of several of these.
+
+Raises `UnsupportedModelError`, `InvalidImagesError` (the shape, NaN), `InvalidTargetsError`, `UnknownLayerError`,
+`UnknownMethodError` (an option), `TfvizError` (a result that is not finite, an invalid option). An all-zero map is
+warned about, and so is the softmax that `occlusion`, `rise` and `score_cam` take of raw outputs.
 """
 
 from tfviz.methods.adversarial import Adversarial, fgsm, fooling_image, pgd

@@ -1,4 +1,9 @@
-"""Class activation maps: the feature maps of one layer, weighted by what the score says of them."""
+"""Class activation maps: the feature maps of one layer, weighted by what the score says of them.
+
+In the formulas A is the map of the layer after its activation, (N, h, w, c), and g the gradient of the score at it;
+k counts channels, ij places. The methods differ in their weights alone, so that all of them share one pass to the
+layer; Eigen-CAM needs no gradient. Where a weight would divide by zero, it is 0.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +40,9 @@ def grad_cam(
         Whether the map is resized (bilinear, half-pixel centres) to the image; else it is returned raw, (N, h, w).
     placement
         How its cells are laid on the image. `convention` stretches the map over the whole image, as the field does,
-        unless a cell would lie more than one cell beside where the layer saw it (the model crops, pads, flips or
+        unless a cell would lie more than one cell away from where the layer saw it (the model crops, pads, flips or
         transposes): then it is put there, and what the layer did not see is zero. `receptive_field` puts every cell
-        where the centre of its receptive field is.
+        at the centre of its receptive field.
 
     .. [1] Selvaraju et al., "Grad-CAM", 2016, arXiv 1610.02391, equations 1 and 2.
     """

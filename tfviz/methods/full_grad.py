@@ -1,4 +1,10 @@
-"""FullGrad: the score as what the image and every bias of the network give to it."""
+"""FullGrad: the score as the sum of what the image and every bias of the network give to it.
+
+A bias is what an operation adds to what the image gives it: the operation run with zeros in place of what the image
+reaches, see `tfviz.network.passes.biases`. So batch normalisation in either form, preprocessing, paddings and
+concatenations need no list of layers. The bound of a saturated ReLU6 is one too; without it the terms of a MobileNetV2
+miss the score by 14 to 24 %.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +29,7 @@ from tfviz.network.traced import TracedNetwork
 
 SRINIVAS = "Srinivas 2019, arXiv 1905.00780"
 NEEDS_PIECEWISE_LINEAR = "any differentiable network; complete for piecewise linear ones"
-# Of the score. Float32 alone reached 8e-5 where the terms were 300 times as large as the score, float16 9e-4; the least
+# Of the score. Float32 alone reached 8e-5 when the terms were 300 times as large as the score, float16 9e-4; the least
 # that was left out by what is not piecewise linear was 4e-2.
 TOLERANCE = 1e-3
 # Of the sum of the absolute terms: what float32 loses in a network (up to 5e-6).
@@ -67,9 +73,9 @@ def full_grad_decomposition(model: Any, images: Any, targets: Any = None, *, bat
     """Return the score of each image as x · ∂s_c/∂x + Σ_biases b · ∂s_c/∂b, which is exact for ReLU networks [1]_.
 
     The biases are found by dependence on the image: additions, batch normalisation in either form, constants of the
-    preprocessing, and the bounds of clips such as ReLU6 where they hold. A smooth nonlinearity (SiLU, GELU, attention,
+    preprocessing, and the bounds of clips such as ReLU6 if they hold. A smooth nonlinearity (SiLU, GELU, attention,
     squeeze-and-excite) belongs to no term, nor does what is added inside loops, conditions and calls compiled by XLA:
-    where the terms miss the score by more than 0.1 %, that is warned about.
+    if the terms miss the score by more than 0.1 %, that is warned about.
 
     For model, images, targets and batch_size see `help(tfviz.methods)`.
 
@@ -108,7 +114,7 @@ def full_grad(passes: Passes) -> tf.Tensor:
 
     .. [1] Srinivas, Fleuret, "Full-Gradient Representation for Neural Network Visualization", 2019, arXiv 1905.00780.
     """
-    # Where a bias is infinite, as a padding with −∞ before a maximum, its gradient is zero.
+    # If a bias is infinite, as a padding with −∞ before a maximum, its gradient is zero.
     terms = [
         (term.bias.value, tf.math.multiply_no_nan(term.tensor, term.gradient))
         for term in passes.biases
@@ -212,7 +218,7 @@ def _sum_of_products(images: tf.Tensor, tensor: tf.Tensor, gradient: tf.Tensor) 
 
 
 def _check(network: TracedNetwork, decomposition: Decomposition) -> list[str]:
-    """Raise where a term is not finite; return a warning where the terms are not the score, and why."""
+    """Raise if a term is not finite; return a warning if the terms do not add up to the score, with the reason."""
     terms, errors = decomposition._terms, decomposition.completeness_error
     finite = np.isfinite(terms).all(axis=0)
     if not finite.all():
@@ -230,7 +236,7 @@ def _check(network: TracedNetwork, decomposition: Decomposition) -> list[str]:
         "or compiled calls, or computes in half precision, and that part of the score belongs to no term"
     )
     if abs(score - terms[:, worst].sum()) <= ROUNDING * size:
-        reason = f"their sizes add up to {size:.3g} where the score is {score:.3g}, which float32 cannot resolve"
+        reason = f"their sizes add up to {size:.3g} but the score is {score:.3g}, which float32 cannot resolve"
     return [
         f"the terms of {(errors > TOLERANCE).sum()} of {errors.size} scores do not add up, those of image {worst} "
         f"miss it by {errors[worst]:.2%}: {reason}"

@@ -1,4 +1,10 @@
-"""Class activation maps that weight each channel by running the network with it, or without it."""
+"""Class activation maps that weight each channel by running the network with it, or without it.
+
+Score-CAM follows its authors' code: weights are the probabilities of the masked images. Subtracting that of an empty
+image, as the paper writes, leaves an empty map if it is high. Ablation-CAM divides by |s_c|, or a negative logit would
+turn its sign; it runs only the part of the network behind the layer. Channels are items of a `Loop`, those that vary
+most over the map first, so that `max_channels` may leave out the rest.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +38,7 @@ from tfviz.network.passes import Features, Passes
     needs=NEEDS_LAYER,
     arguments={"max_channels": optional(whole), **PLACING},
     cost="1 forward for each channel of the layer",
-    caution="coarse and slow; masked images are none that the network was trained on",
+    caution="coarse and slow; masked images are unlike those that the network was trained on",
 )
 def score_cam(
     passes: Passes,
@@ -45,7 +51,7 @@ def score_cam(
 
     p_c is the probability of the target (a custom score, or one raw output, itself), H_k the channel A_k at image size,
     scaled from its minimum (0) to its maximum (1); a channel that is constant over the map has the weight 0. As in the
-    authors' code, the probability of an empty image is not subtracted: where it is high, it would leave an empty map.
+    authors' code, the probability of an empty image is not subtracted: if it is high, that would leave an empty map.
     `layer`, `upsample` and `placement` are as those of `grad_cam`; the masks are laid on the image alike.
 
     Parameters
@@ -90,7 +96,7 @@ def ablation_cam(
 ) -> Loop:
     """Return relu(Σ_k w_k A_k), (N, H, W), at least 0, with w_k = (s_c − s_c without A_k) / |s_c| [1]_.
 
-    The absolute value, which the paper leaves out, keeps the sign of the weights where the logit is negative. `layer`,
+    The absolute value, which the paper leaves out, keeps the sign of the weights if the logit is negative. `layer`,
     `upsample`, `placement` and `max_channels` are as those of `score_cam`.
 
     .. [1] Desai, Ramaswamy, "Ablation-CAM", WACV 2020, doi 10.1109/WACV45572.2020.9093360.

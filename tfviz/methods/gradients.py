@@ -1,4 +1,8 @@
-"""The gradient of the score with respect to the image, and what is read from it directly."""
+"""The gradient of the score with respect to the image, and what is read from it directly.
+
+The score is the logit before the softmax or sigmoid. All methods here read the same gradient, so several in one call
+cost one forward and one backward pass.
+"""
 
 from __future__ import annotations
 

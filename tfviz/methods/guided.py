@@ -1,4 +1,10 @@
-"""Backward passes with another gradient for ReLUs: guided backpropagation, deconvnet, guided Grad-CAM."""
+"""Backward passes with another gradient for ReLUs: guided backpropagation, deconvnet, guided Grad-CAM.
+
+A rule replaces the gradient of every ReLU on the way back (`tfviz.network.replay.rules`); the forward pass, shared with
+other methods, and the model stay as they are. Rules refuse: on SiLU, hard swish, PReLU or a thresholded ReLU the result
+would be neither the method nor the gradient, so `RuleError` is raised. Other smooth gates beside ReLUs keep their plain
+gradient, with a warning.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +46,7 @@ def guided_backprop(passes: Passes) -> tf.Tensor:
     needs=NEEDS_RELU,
     cost=ONE_PASS,
     caution="hardly depends on the target; zero on many images of networks with narrow layers",
-    when_zero="that is the method and no error; in networks with narrow layers no positive signal finds its way back",
+    when_zero="that is the method, not an error; in networks with narrow layers no positive signal finds its way back",
 )
 def deconvnet(passes: Passes) -> tf.Tensor:
     """Return the deconvnet signal at the image, signed, (N, H, W, C): a ReLU passes relu(upstream) [1]_.

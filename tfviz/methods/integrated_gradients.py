@@ -1,4 +1,10 @@
-"""Integrated gradients: the gradient along the way from a baseline to the image."""
+"""Integrated gradients: the mean gradient on the way from a baseline to the image, times that way.
+
+The steps of all baselines are the items of one `Loop`. If there are enough of them, the result adds up to the rise of
+the score from the baseline to the image; the scores at the baselines are therefore computed, too, and how far the sum
+misses the rise is a diagnostic. Steps, seed and baselines that are numbers or arrays are arguments of the compiled
+function, so that other ones are not compiled anew. XRAI is built on `integrate`.
+"""
 
 from __future__ import annotations
 
@@ -34,14 +40,14 @@ BLUR = 0.1  # of the shorter side: what is left are the colours of large areas
 
 
 def check_baseline(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
-    """Raise where the `baseline` among options does not fit images of a shape (H, W, C)."""
+    """Raise if the `baseline` among the options does not fit images of a shape (H, W, C)."""
     for each in _as_list(options["baseline"]):
         if not isinstance(each, str) and np.shape(each) not in ((), shape[2:], shape):
             raise _unfit(np.asarray(each), f"a colour {shape[2:]} or an image {shape}")
 
 
 def _baseline(name: str, baseline: Any) -> Any:
-    """Return a baseline; raise where it is one for no image."""
+    """Return a baseline; raise if it would not fit any image."""
     for each in _as_list(baseline):
         if isinstance(each, str):
             if each not in BASELINES:
@@ -68,11 +74,11 @@ def _unfit(array: np.ndarray, expected: str) -> InvalidImagesError:
 
 
 WAY: dict[str, Convert] = {"baseline": _baseline, "steps": whole, "seed": partial(whole, least=0)}
-"""The options of the way from a baseline to the image."""
+"""The checks of the options of the way from a baseline to the image."""
 
 
 def judge_completeness(name: str) -> Judge:
-    """Return what judges the gap of completeness of the method of that name."""
+    """Return the function that warns about the completeness gap of the method of that name."""
 
     def judge(diagnostics: Mapping[str, np.ndarray]) -> list[str]:
         wide = np.flatnonzero(diagnostics[GAP] > TOLERATED_GAP)
@@ -164,7 +170,7 @@ def _as_list(baseline: Any) -> list[Any]:
         )
     if not baseline:
         raise TfvizError(
-            f"there are no baselines; expected one or more of {', '.join(BASELINES)}, a colour or an image"
+            f"baseline is an empty list; expected one or more of {', '.join(BASELINES)}, a colour or an image"
         )
     return list(baseline)
 

@@ -1,4 +1,9 @@
-"""Any method, averaged over noisy copies of the image: the mean, the variance, the mean square."""
+"""Any method over noisy copies of the image: the mean, the variance or the mean square of its results.
+
+The noise of a sample is the same for every image, so that the result of an image does not depend on its batch. Samples
+are not kept: count, mean and squared distances are updated with every chunk of them, since a difference of sums would
+lose small variances. If the inner method is a loop itself, it runs whole inside this one, in the graph.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +42,7 @@ COST = "the inner method's for each sample"
 
 
 class Moments(NamedTuple):
-    """The count, the mean and the sum of the squared distances from it of what was seen so far."""
+    """The count of the results so far, their mean, and the sum of their squared distances from it."""
 
     count: tf.Tensor
     mean: tf.Tensor
@@ -147,7 +152,7 @@ def over_noise(
     options: Mapping[str, Any] | None,
     finish: Callable[[Moments], tf.Tensor],
 ) -> Loop:
-    """Return the loop over noisy copies, where the moments of the method's results are gathered."""
+    """Return the loop over noisy copies that gathers the moments of the method's results."""
     inner, completed = find_method(of), find_method(of).complete({}) if options is None else options
     samples, noise, seed = sampling
     images = passes.images
@@ -176,7 +181,7 @@ def over_noise(
 
 
 def _shape(passes: Passes, method: Method, options: Mapping[str, Any]) -> tf.Tensor:
-    """Return the shape of what a method makes of the images."""
+    """Return the shape of the result of a method for the images."""
     if INNER in options:
         return _shape(passes, find_method(options[INNER]), options[INNER_OPTIONS])
     if not options.get("upsample", True):

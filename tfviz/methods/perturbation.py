@@ -1,4 +1,9 @@
-"""Methods that hide parts of the image and watch the probability: forward passes only, so for any network."""
+"""Methods that hide parts of the image and watch the probability: forward passes only, so they suit any network.
+
+Every patch or mask is an item of a `Loop`, and a sum of maps is all that is kept. Patches and masks are the same for
+every image, so that the result of an image does not depend on its batch. The probability of raw outputs is their
+softmax, with a warning; a custom score, or one raw output, has no probability and is taken as it is.
+"""
 
 from __future__ import annotations
 

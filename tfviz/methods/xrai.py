@@ -1,4 +1,10 @@
-"""XRAI: integrated gradients told by the regions of the picture."""
+"""XRAI: integrated gradients told by the regions of the picture.
+
+Attributions are summed over channels, so that the map keeps the completeness of integrated gradients. Regions that add
+fewer than 50 pixels do not join, as in the authors' code: means of a few pixels are the largest, and maps were specks.
+Black and white are the smallest and largest value of each channel of the image, since the input space of the network is
+not known. Regions are found on the host (`on_host`), so XRAI can neither be exported nor run inside another method.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +35,7 @@ def _scales(scales: Any) -> list[float]:
     """Return the scales, which may be given as one number."""
     given = [scales] if np.ndim(scales) == 0 else list(scales)
     if not given:
-        raise TfvizError("there are no scales; expected one or more numbers above 0")
+        raise TfvizError("scales is empty; expected one or more numbers above 0")
     return [number("one of the scales", each, above=0) for each in given]
 
 
@@ -74,10 +80,10 @@ def xrai(
 
     The attribution is the sum over the channels of `integrated_gradients`, whose `baseline`, `steps`, `seed` and
     `completeness_gap` are as there. The regions are the segments of Felzenszwalb's graph at several scales [2]_, which
-    overlap; the one with the highest mean attribution of the pixels that are not covered yet is added, until all are or
-    none has `smallest_addition` of them: the rest is told as one, so that no map is made of slivers. The map sums to
-    the attribution, in units of the logit; pictures show what speaks for the class. Each image is segmented with its
-    minimum as 0, its maximum as 1; scales, like areas, grow with its area.
+    overlap; the one with the highest mean attribution of the pixels that are not covered yet is added, until all are
+    covered or no region has `smallest_addition` of them: the rest counts as one region, so that no map is made of
+    slivers. The map sums to the attribution, in units of the logit; pictures show what speaks for the class. Each image
+    is segmented with its minimum as 0 and its maximum as 1; scales, like areas, grow with its area.
 
     Parameters
     ----------
