@@ -139,9 +139,9 @@ def test_a_broken_picture_stops_no_other(run, own, tmp_path):
     [
         (
             ["--how", "grabcat"],
-            "--how grabcat is no way to find a place; did you mean 'grabcut'? there are: grabcut, th",
+            "--how grabcat is not a way to find a place; did you mean 'grabcut'? there are: grabcut, th",
         ),
-        (["--how", "x"], "--how x is no way to find a place; there are: grabcut, threshold"),
+        (["--how", "x"], "--how x is not a way to find a place; there are: grabcut, threshold"),
         (["--threshold", 0.2], "--threshold is an option of --how threshold, not of grabcut"),
         (["--how", "threshold", "--foreground", 0.9], "--foreground is an option of --how grabcut, not of threshold"),
         (

@@ -1,4 +1,9 @@
-"""`tfviz explain`: image files in chunks through a network, pictures and maps out."""
+"""Runs `tfviz explain`: image files in chunks through a network, pictures and maps out.
+
+One broken file must not end a run. A file that cannot be read is noted as failed, and if a chunk is refused, its files
+are explained one by one to find the one that is to blame. Warnings about the network and the methods are emitted before
+the first image; those about results are printed at the end, with the names of their files.
+"""
 
 from __future__ import annotations
 
@@ -38,10 +43,10 @@ CLASS_PICTURE_ITERATIONS = 96  # with more, the command without arguments would 
 def find_methods(
     network: TracedNetwork, names: Sequence[str], options: Mapping[str, Any], *, exported: bool = False
 ) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Return the methods to run with their options, and what to say of those that are left out.
+    """Return the methods to run with their options, and warnings about those that are left out.
 
-    They are those named, or of the usual ones (or of all) those that the network has a place for, that no package is
-    missing for, and that can be `exported` where they are.
+    Named methods are all returned. Of the usual ones, or of all, those are left out that do not suit the network, that
+    need a missing package, or that cannot be exported if they are to be (`exported`).
     """
     if names and ALL not in names:
         return choose_methods(list(dict.fromkeys(names)), options), []
@@ -51,12 +56,12 @@ def find_methods(
         network.head.check()
     chosen = choose_methods(list(METHODS if names else USUAL_METHODS), options)
     reasons = {name: _reason_against(network, name, given, exported=exported) for name, given in chosen.items()}
-    said = [f"{name} is left out: {reason}" for name, reason in reasons.items() if reason]
-    return {name: given for name, given in chosen.items() if not reasons[name]}, said
+    left_out = [f"{name} is left out: {reason}" for name, reason in reasons.items() if reason]
+    return {name: given for name, given in chosen.items() if not reasons[name]}, left_out
 
 
 def _reason_against(network: TracedNetwork, name: str, options: Mapping[str, Any], *, exported: bool) -> str:
-    """Return why a method is not among all of them; empty where it is."""
+    """Return why a method is left out; empty if it is not."""
     method = METHODS[name]
     if exported and method.on_host is not None:
         return ON_HOST
@@ -71,9 +76,9 @@ def _reason_against(network: TracedNetwork, name: str, options: Mapping[str, Any
 
 
 class Run:
-    """One run of `tfviz explain`, or of what else comes of maps: `outcome` makes what keeps them.
+    """One run of `tfviz explain`, or of another command on maps: `outcome` makes the object that keeps them.
 
-    What must be said of the network, and of the methods on it, is raised, or emitted, at once.
+    Errors of the network and of the methods on it are raised, and their warnings emitted, at once.
     """
 
     def __init__(self, setup: Setup, request: Request, outcome: Callable[[Setup, Request], Outcome] = Outcome) -> None:
@@ -87,9 +92,9 @@ class Run:
         if request.top > 1:
             self._columns = best_classes(setup.network, request.top)
         self._per_image = self._columns.count
-        said = [*left_out, *compile_methods(setup.network, self._methods, self._columns.width).warnings]
-        emit_warnings(said)
-        self.outcome.warnings += [*setup.warnings, *said]
+        warnings = [*left_out, *compile_methods(setup.network, self._methods, self._columns.width).warnings]
+        emit_warnings(warnings)
+        self.outcome.warnings += [*setup.warnings, *warnings]
 
     def explain_files(self, paths: Sequence[Path]) -> None:
         """Explain images a chunk at a time, and write a picture of each."""
@@ -142,7 +147,7 @@ class Run:
         return sample
 
     def _explain_singly(self, files: Sequence[File], listed: int, error: TfvizError) -> None:
-        """Find the image that stops its chunk, and explain the others."""
+        """Find the image that makes its chunk fail, and explain the others."""
         if len(files) == 1:
             self.outcome.failed[str(files[0].path)] = f"{files[0].path}: {error}"
             return
@@ -155,7 +160,7 @@ class Run:
         if len(sizes) > 1:
             raise InvalidImagesError(f"images of {len(sizes)} sizes cannot be explained together")
         inputs = np.stack([sample.input for sample in samples])
-        # Its warnings are left out: those of the network were said before, and empty maps are reported by their files.
+        # Its warnings are left out: those of the network were emitted before, and zero maps are reported by file.
         explanation = run_methods(
             self._setup.network,
             self._methods,

@@ -1,4 +1,8 @@
-"""`tfviz export`: a model opened, traced with its methods, written, and what it takes and returns printed."""
+"""Runs `tfviz export`: opens a model, traces it with its methods, writes it, and prints what it takes and returns.
+
+Beside the model lies an example of each input, as an array: a sample picture in the form that the network takes. The
+last line that is printed is a `saved_model_cli` command that runs a signature on them.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +65,7 @@ def export(
     exported = prepare(network, with_baselines(metadata, chosen), decoder, batch_size, path)
     emit_warnings([*left_out, *exported.manifest["warnings"]])
     if setup:
-        # Said when they were found.
+        # Emitted when they were found.
         exported.manifest["warnings"][:0] = setup.warnings
     name = image_input(network, decoder)
     takes_files = name == ENCODED
@@ -73,7 +77,7 @@ def export(
 
 
 def _record(network: TracedNetwork) -> bytes:
-    """Return a sample picture as a network that takes encoded ones is given it."""
+    """Return a sample picture in the form that a network of encoded pictures takes."""
     encoded, examples = sample_paths()[0].read_bytes(), find_example_format(network)
     return trial_record(encoded, examples) if examples and len(examples.pictures) == 1 else encoded
 
@@ -86,7 +90,7 @@ def _as_file(array: NDArray[Any]) -> bytes:
 
 
 def _example(options: ModelOptions, opened: OpenedModel, network: TracedNetwork) -> NDArray[np.float32]:
-    """Return a batch of one image that the network takes: a sample picture, or zeros where it takes no pictures."""
+    """Return a batch of one image that the network takes: a sample picture, or zeros if it does not take pictures."""
     size, channels = network_size(options, opened, network), network.image_shape[2] or 3
     if channels not in (1, 3):
         return np.zeros((1, *size, channels), np.float32)

@@ -1,4 +1,9 @@
-"""How the places that maps mark are found, as a user names it."""
+"""Finds the places that maps mark, in the way that a user names.
+
+A way is a function of `tfviz.results`, and its options are read from the signature. They are checked when a `Finder` is
+made, by a trial on a picture of 2x2 pixels, so that a mistake is told before a model is opened. Of several components
+the largest is the place.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +32,13 @@ WAYS: dict[str, Callable[..., NDArray[np.bool_]]] = {"grabcut": grabcut_mask, "t
 
 
 REDUCTION = "max_abs"
-"""For a class that is there the largest absolute value is the better guide, more so the sparser what was found is."""
+"""For a class that is in the picture, the largest absolute value is the better guide, the more so the sparser a map."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where maps mark something. masks: (N, H, W), each of one component or empty. opposed: of those that are empty,
-    which would have surrounded as much evidence against the class as for it, or more, bool (N,).
+    """Where maps mark something. masks: (N, H, W), each of one component or empty. opposed: bool (N,), which of
+    the empty ones would have surrounded as much evidence against the class as for it, or more.
     """
 
     masks: NDArray[np.bool_]
@@ -42,14 +47,14 @@ class Places:
 
 @dataclass(frozen=True)
 class Finder:
-    """A way to find places with its options, of which those that are None are not given.
+    """A way to find places with its options; those that are None count as not given.
 
     reduction: how attributions become one number a pixel, as `tfviz.results.collapse` takes it.
 
     Raises
     ------
     TfvizError
-        There is no such way, it has no such option, or the option is out of range.
+        The way does not exist, it does not have an option, or an option is out of range.
     """
 
     how: str
@@ -59,13 +64,13 @@ class Finder:
     def __post_init__(self) -> None:
         if self.how not in WAYS:
             hint = suggestion(self.how, WAYS, f"there are: {', '.join(WAYS)}", always=True, count=1)
-            raise TfvizError(f"--how {self.how} is no way to find a place; {hint}")
+            raise TfvizError(f"--how {self.how} is not a way to find a place; {hint}")
         for name, value in self.given.items():
             if value is not None and name not in _defaults(self.how):
-                others = " or ".join(how for how in WAYS if name in _defaults(how))
-                raise TfvizError(f"--{name} is an option of --how {others}, not of {self.how}")
+                ways = " or ".join(how for how in WAYS if name in _defaults(how))
+                raise TfvizError(f"--{name} is an option of --how {ways}, not of {self.how}")
         pick("reduction (--reduce)", self.reduction, COLLAPSES)
-        # What is out of range is said before a model is opened.
+        # So that an option out of range is refused before a model is opened.
         self._masks(np.zeros((1, 2, 2, 3), np.uint8), np.eye(2, dtype=np.float32)[np.newaxis])
 
     @property
@@ -85,8 +90,8 @@ class Finder:
     ) -> Places:
         """Return the places in pictures (N, H, W, 3) that maps (N, H, W) mark.
 
-        evidence: what a method found, if its sign means that: a place that would surround no more of it for the class
-        than against it is none.
+        evidence: the results of a method whose sign means that. A place that would surround no more of it for the class
+        than against it is not marked.
         """
         masks = self._masks(pictures, maps)
         opposed = np.zeros(len(masks), bool)

@@ -1,4 +1,9 @@
-"""`tfviz visualize`: pictures of what a network looks for."""
+"""Runs `tfviz visualize`: makes pictures of what a network looks for.
+
+All objectives ascend together, in one batch, from the same preset. Steps on the way become a strip or a GIF. Values
+that nothing keeps in the range of pixels are shown around their mean, and small pictures are enlarged smoothly: squares
+would hide what is drawn.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +36,7 @@ from tfviz.results import gradient_picture, montage
 from tfviz.terminal import tell
 
 TILE = 384
-"""Pixels: a picture with a shorter side is enlarged, by a whole number, to at least so many."""
+"""Pixels: a picture whose shorter side has fewer is enlarged by an integer, to at least that many."""
 FRAMES = 32
 
 
@@ -52,7 +57,7 @@ class VisualizeOptions:
 
     @property
     def changes(self) -> dict[str, int]:
-        """What is other than in the preset."""
+        """The settings that differ from those of the preset."""
         return {} if self.iterations is None else {"iterations": self.iterations}
 
     @property
@@ -91,7 +96,7 @@ def visualize(setup: Setup, objectives: Sequence[str], options: VisualizeOptions
 
 
 def _maximise(setup: Setup, objectives: Sequence[Objective], options: VisualizeOptions) -> FeatureVisualization:
-    """Return the images of objectives, from the picture on that the options name."""
+    """Return the images of objectives, starting from the picture that the options name, if any."""
     sample = None if options.image is None else setup.read(options.image)
     emit_warnings(sample.warnings if sample else ())
     return feature_visualization(
@@ -111,7 +116,7 @@ def _maximise(setup: Setup, objectives: Sequence[Objective], options: VisualizeO
 
 
 def _write(stem: Path, name: str, stages: dict[int, Image], options: VisualizeOptions) -> list[Path]:
-    """Write the picture of one objective, and its GIF if it is wanted; return what was written."""
+    """Write the picture of one objective, and its GIF if it is wanted; return the paths."""
     last = max(stages)
     shown = [step for step in stages if step in options.snapshots and step < last]
     captions = [*(f"step {step}" for step in shown), name]
@@ -124,7 +129,7 @@ def _write(stem: Path, name: str, stages: dict[int, Image], options: VisualizeOp
 
 
 def _paths(stem: Path, options: VisualizeOptions) -> list[Path]:
-    """Return the files that are written of an objective."""
+    """Return the paths of the files of an objective."""
     suffixes = [PICTURE_SUFFIX, ANIMATION_SUFFIX] if options.gif else [PICTURE_SUFFIX]
     return [stem.with_name(stem.name + suffix) for suffix in suffixes]
 
