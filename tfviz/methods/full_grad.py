@@ -62,7 +62,7 @@ class Decomposition:
         return np.array([self.input_term, *self.bias_terms.values()])
 
     def __repr__(self) -> str:
-        """Return what was decomposed, without the terms."""
+        """Return a summary, without the terms."""
         return (
             f"Decomposition of {len(self.scores)} scores into the input and {len(self.bias_terms)} biases, "
             f"completeness error up to {self.completeness_error.max():.1e}"

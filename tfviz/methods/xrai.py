@@ -55,7 +55,7 @@ def _by_region(image: np.ndarray, attributions: np.ndarray, options: Mapping[str
     paper="Kapishnikov 2019, arXiv 1906.02825",
     needs="any differentiable network; scikit-image",
     cost="1 forward, 1 backward for each step and baseline, 100 by default; regions on the host",
-    caution="sees no more than the regions that colours make: what has no edge is told with what is around it",
+    caution="sees no more than the regions that colours make: what has no edge is merged with its surroundings",
     shown_from="positive",
     check=_check,
     arguments=WAY,

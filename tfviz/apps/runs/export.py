@@ -115,7 +115,7 @@ def _print(exported: Exported, output: Path, names: Sequence[str]) -> None:
 
 
 def _described(function: Any) -> str:
-    """Return what a concrete function takes and returns, each by its name, with its type and shape."""
+    """Return the inputs and outputs of a concrete function in words, each with its name, type and shape."""
     takes = [(spec.name, spec) for spec in tf.nest.flatten(function.structured_input_signature)]
     found = function.structured_outputs
     returns = found.items() if isinstance(found, dict) else _numbered(tf.nest.flatten(found))

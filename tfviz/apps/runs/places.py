@@ -1,8 +1,8 @@
 """Finds the places that maps mark, in the way that a user names.
 
 A way is a function of `tfviz.results`, and its options are read from the signature. They are checked when a `Finder` is
-made, by a trial on a picture of 2x2 pixels, so that a mistake is told before a model is opened. Of several components
-the largest is the place.
+made, by a trial on a picture of 2x2 pixels, so that a mistake is reported before a model is opened. Of several
+components the largest is the place.
 """
 
 from __future__ import annotations

@@ -20,19 +20,19 @@ from tfviz.methods.engine.registry import INNER, INNER_OPTIONS, find_method
 
 @dataclass(frozen=True)
 class Slot:
-    """Stands among options for a number or an array that the compiled function is given."""
+    """Stands among options for a number or an array that is an argument of the compiled function."""
 
     dtype: str
     rank: int
 
     @property
     def spec(self) -> tf.TensorSpec:
-        """What a compiled function is told of it: arrays may have any size."""
+        """The specification for the compiled function: arrays may have any size."""
         return tf.TensorSpec([None] * self.rank, self.dtype)
 
 
 def split(method: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[np.ndarray]]:
-    """Return what a method is compiled for, which has slots in the place of arguments, and those arguments in order.
+    """Return the options that a method is compiled for, with slots in place of arguments, and these arguments in order.
 
     Options that only the last step on the host reads are left out.
     """
@@ -57,7 +57,7 @@ def split(method: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], list
 
 
 def filled(compiled_for: Any, values: Iterator[Any]) -> Any:
-    """Return the options with the next of the values, tensors, in the place of each slot."""
+    """Return the options with each slot replaced by the next of the values, which are tensors."""
     if isinstance(compiled_for, Slot):
         return next(values)
     if isinstance(compiled_for, Mapping):
@@ -68,7 +68,7 @@ def filled(compiled_for: Any, values: Iterator[Any]) -> Any:
 
 
 def slots(compiled_for: Any) -> list[Slot]:
-    """Return the slots among options in their order."""
+    """Return the slots among options, in order."""
     if isinstance(compiled_for, Slot):
         return [compiled_for]
     if isinstance(compiled_for, Mapping):

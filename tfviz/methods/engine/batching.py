@@ -36,7 +36,7 @@ RAW_PROBABILITIES = (
 
 
 class Found(NamedTuple):
-    """What was found for all images: arrays by the names of `Results`, the maps alone if no more was asked for."""
+    """The results for all images: arrays by the names of `Results`, the maps alone if no more was asked for."""
 
     compiled: Compiled
     arrays: dict[str, Any]
@@ -56,8 +56,8 @@ def run_batches(
 ) -> Found:
     """Run the `chosen` methods over all images in batches.
 
-    maps_alone: see `compile_methods`. compared: whether a network in a reduced precision is run on the first image in
-    float32, too.
+    maps_alone: see `compile_methods`. compared: whether the first image is run in float32, too, if the network is in a
+    reduced precision.
     """
     compiled = compile_methods(network, chosen, columns.width, maps_alone=maps_alone)
     run, ranges = _runner(network, compiled, columns, batch_size), ImageRanges(compiled.expected)
@@ -86,7 +86,7 @@ def run_batches(
 def _rows(
     network: TracedNetwork, compiled: Compiled, run: Callable[[Batch], dict[str, Any]], batch: Batch, start: int
 ) -> dict[str, Any]:
-    """Return what was found for a batch, whose first image is number `start`; raise if it or a score is refused."""
+    """Return the results for a batch, whose first image is number `start`; raise if it or a score is refused."""
     if None in network.image_shape:
         for each in compiled.runs.values():
             each.check(batch.images.shape[1:])
@@ -128,7 +128,7 @@ def _runner(
 
 
 def _run_batch(network: TracedNetwork, compiled: Compiled, batch: Batch, batch_size: int) -> dict[str, Any]:
-    """Return, as NumPy arrays, what was found for the images of a batch."""
+    """Return the results for the images of a batch, as NumPy arrays."""
     images = batch.images
     arguments = map(tf.convert_to_tensor, (images, batch.targets))
     outputs = dict(compiled.function(*arguments, batch.extra_inputs, *map(tf.convert_to_tensor, compiled.arguments)))
@@ -161,7 +161,7 @@ def _exact_maps(
     found: dict[str, Any],
     batch_size: int,
 ) -> dict[str, np.ndarray]:
-    """Return what a network in a reduced precision gives in float32 for the first image, whose target was `found`."""
+    """Return the maps in float32 for the first image of a network in a reduced precision, with the target `found`."""
     full = network.in_full_precision()
     first = replace(batch.split(network.extra_inputs, len(batch.images))[0], targets=found["targets"][:1])
     exact: dict[str, np.ndarray] = _run_batch(full, compile_methods(full, chosen), first, batch_size)["maps"]
@@ -193,7 +193,7 @@ def _are_probabilities(outputs: np.ndarray) -> bool:
 
 
 def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what was found for the parts of a batch, or for batches, one after the other."""
+    """Return the results for the parts of a batch, or for batches, one after the other."""
     if len(parts) == 1:
         return parts[0]
     joined: dict[str, Any] = tf.nest.map_structure(lambda *each: np.concatenate(each), *parts)

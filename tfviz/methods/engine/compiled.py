@@ -24,7 +24,7 @@ from tfviz.network.program import CompiledFunctions, compile_function
 from tfviz.network.traced import TracedNetwork
 
 FINITE = "finite"
-"""Whether the score of each target, and what it is explained by, is finite: among what a compiled function returns."""
+"""In the output of a compiled function: whether the score of each target, and what explains it, is finite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +48,9 @@ class Compiled:
     loop the number of its items, the state in which it starts and what it captured, and, but for `maps_alone`, the
     targets, scores, logits and probabilities. loops: for each method that needs one, `(state, first item, last, images
     at once)` to the next state and the result, to be called with what it captured in the place of its own captured
-    tensors. warnings: what must be said of the results. layers: the name of the layer that each looks at. options:
-    those of each run, with the name of the layer. arguments: the options that are not constants of the function, see
-    `arguments`. expected: the range of the network's images, if it is known. key: by which the network remembers the
-    function.
+    tensors. warnings: about the results. layers: the name of the layer that each looks at. options: those of each run,
+    with the name of the layer. arguments: the options that are not constants of the function, see `arguments`.
+    expected: the range of the network's images, if it is known. key: by which the network remembers the function.
     """
 
     runs: dict[str, Run]

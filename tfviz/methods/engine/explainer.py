@@ -62,7 +62,7 @@ class Explainer:
 def run_method(
     model: Any, method: str, options: Mapping[str, Any], images: Any, targets: Any = None, *, batch_size: int = 32
 ) -> Any:
-    """Return what one method finds: an array or, if it was given several layers, one by the name of each."""
+    """Return the result of one method: an array or, if it was given several layers, one by the name of each."""
     network, chosen = network_of(model), {method: options}
     # Then the scores of all other classes need not be known.
     maps_alone = targets is not None and network.running.last_layer is not None
@@ -85,7 +85,7 @@ def run_methods(
 ) -> Kind:
     """Run the `chosen` methods over all images in batches; with `columns`, for several targets of each, in turn.
 
-    What must be said of the results is in their `warnings`, and is not emitted.
+    Warnings about the results are in their `warnings`, and are not emitted.
 
     On a network in a reduced precision, they run on the first image in float32, too, and the difference is among the
     diagnostics. Raises `InvalidImagesError` if the network itself refuses the images, such as too small ones.

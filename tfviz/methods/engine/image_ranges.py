@@ -15,9 +15,9 @@ from tfviz.methods.engine.checks import name_images
 from tfviz.network.diagnosis import ADVICE, ExpectedRange
 
 ONE, MANY = 1.0, 50.0
-"""What pictures of 0..1 keep within, and pictures of 0..255 go beyond."""
+"""The limit that pictures of 0..1 keep, and the one that pictures of 0..255 exceed."""
 CONTRAST = 0.05  # the least standard deviation that tells a picture of 0..1 from a black frame of 0..255
-MEAN = 5  # times the largest number that is expected: beyond that no image lies as a whole
+MEAN = 5  # times the largest number that is expected: no image has a larger mean
 
 Found = tuple[int, float, float]
 

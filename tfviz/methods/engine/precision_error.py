@@ -18,7 +18,7 @@ TOLERATED_ERROR = 0.1
 def precision_errors(
     found: Mapping[str, np.ndarray], exact: Mapping[str, np.ndarray]
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Return, as diagnostics (N,) of each image, how far the first one's results are from `exact` ones.
+    """Return, as diagnostics (N,), how far the results of the first image are from the `exact` ones.
 
     The relative L2 distance: infinite if only the exact result is zero everywhere, 0 if both are, NaN for the other
     images, which were not compared.

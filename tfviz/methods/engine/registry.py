@@ -35,7 +35,7 @@ SIGNS: dict[Sign, str] = {
     "direction": "which way a pixel must change for a higher score, not whether it speaks for the target",
     "magnitude": "how much a place matters, be it for the target or against it",
 }
-"""What the sign of a result means."""
+"""The meanings of the sign of a result."""
 OF_INNER = "what the sign of the inner method means"
 
 Check = Callable[[tuple[int, ...], Mapping[str, Any]], None]
@@ -58,7 +58,7 @@ class Method:
     paper, needs, cost, caution
         The source; what the network must have; the passes for one image; when not to trust the result.
     sign
-        What the sign of the result means, one of `SIGNS`; None for what that of the inner method means, see `sign_of`.
+        The meaning of the sign of the result, one of `SIGNS`; None if it is that of the inner method, see `sign_of`.
     when_zero
         What it means when the result is zero everywhere.
     of_target
@@ -165,7 +165,7 @@ def method_of(result: str) -> Method:
 
 
 def sign_of(result: str, options: Mapping[str, Any]) -> Sign:
-    """Return what the sign of a result means, given its name, see `method_of`, and the options of its method."""
+    """Return the meaning of the sign of a result, given its name, see `method_of`, and the options of its method."""
     method = method_of(result)
     while method.sign is None:
         options, method = options[INNER_OPTIONS], find_method(options[INNER])

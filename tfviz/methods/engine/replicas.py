@@ -31,7 +31,7 @@ class Replica:
     compiled: Compiled
 
     def run(self, run_part: RunPart, part: Batch) -> dict[str, Any]:
-        """Return what `run_part` finds with this replica's methods on its device."""
+        """Return the results of `run_part` with this replica's methods on its device."""
         with tf.device(self.device):
             return run_part(self.compiled, part)
 
@@ -59,7 +59,7 @@ def on_replicas(network: TracedNetwork, compiled: Compiled, devices: list[str]) 
 
 
 def run_parts(replicas: list[Replica], run_part: RunPart, parts: list[Batch]) -> list[dict[str, Any]]:
-    """Return what `run_part` finds for every part of a batch, at most one for each replica, in order."""
+    """Return the results of `run_part` for each part of a batch, at most one for each replica, in order."""
     if len(parts) == 1:
         return [replicas[0].run(run_part, parts[0])]
     # A thread each, because a call returns when its device is done. The first part runs here, with a progress bar.
@@ -76,7 +76,7 @@ def _placed(network: TracedNetwork, compiled: Compiled, device: str) -> Compiled
 
 
 def on_device(function: Any, device: str, copies: dict[int, tf.Tensor]) -> Callable[..., Any]:
-    """Return a concrete function as `device` runs it, with copies of its own of what the function captured.
+    """Return a concrete function as `device` runs it, with its own copies of the captured tensors.
 
     It is traced once for all devices. Called as it is, it would fetch every weight from the first in each call.
     """

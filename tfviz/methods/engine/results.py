@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Results:
-    """What methods found for N images.
+    """The results of methods for N images.
 
     images: float32 (N, H, W, C) or, as data_format says, (N, C, H, W). maps: the result of every method by its name or,
     if it was given several layers, by `name@layer`. targets: (N,). scores: (N,), the logit of each target. logits,
     probabilities: (N, K), the latter NaN if the scores are not of classes; without a classifier all three are NaN, with
     K = 1. options: all of each method's. layers: the layer each method looked at. diagnostics: numbers (N,) by name
-    that say how far the results of a method can be trusted. warnings: what must be said of them. targets_per_image: how
-    many rows in turn are of one image, all else being N rows. zero_maps: of the methods whose map of a row is zero
+    that say how far the results of a method can be trusted. warnings: about all of these. targets_per_image: how many
+    rows in turn are of one image, all else being N rows. zero_maps: of the methods whose map of a row is zero
     everywhere, why, by the row. data_format: of images and attributions, that of the model. model: the model's name.
     head: what the scores come from, `softmax`, `sigmoid`, `log_odds` (of what is made of several of these), `none` (the
     raw output is explained; its probabilities take several for logits) or `custom`. scored_by: what the scores are, in
@@ -61,7 +61,7 @@ class Results:
 
     @property
     def fingerprint(self) -> str | None:
-        """What the network computed; see `tfviz.network.traced.fingerprint`.
+        """A hash of what the network computed; see `tfviz.network.traced.fingerprint`.
 
         None, with a warning, if its weights have changed, or it is gone, before this is asked for or saved.
         """

@@ -31,7 +31,7 @@ def serve(network: TracedNetwork, run: Run, batch_size: int, warnings: list[str]
     It returns the method's `maps`, and the `targets` (N,) and `scores` (N,) that they explain; a target below 0 is the
     predicted class. A method of many runs takes at most `batch_size` images at once, fewer if they would not fit in
     memory, but at least one. The map of a score that is not finite is NaN; so are map and score of an image that a call
-    would refuse for its numbers, and its target is -1. What must be said of the result is added to `warnings` when the
+    would refuse for its numbers, and its target is -1. Warnings about the result are added to `warnings` when the
     function is traced.
     """
 

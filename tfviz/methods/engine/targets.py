@@ -57,7 +57,7 @@ class Columns:
         return [replace(batch, targets=np.tile(block, len(batch.images))) for block in blocks]
 
     def rows(self, found: Sequence[Any]) -> Any:
-        """Return what was found for `batches`, nested arrays (n · width, ...), with the columns of an image in turn."""
+        """Return the results for `batches`, nested arrays (n · width, ...), with the columns of an image in turn."""
         return found[0] if len(found) == 1 else tf.nest.map_structure(self._side_by_side, *found)
 
     def _side_by_side(self, *blocks: np.ndarray) -> np.ndarray:
