@@ -273,7 +273,7 @@ def test_plot_shows_networks_of_blue_green_red_in_red_green_blue():
     rgb, bgr = found.plot(), found.plot(order="bgr")
     for place in (0, 1):
         np.testing.assert_array_equal(image_of(bgr, place), image_of(rgb, place)[..., ::-1])
-    with pytest.raises(tfviz.TfvizError, match="is one of rgb, bgr, grey, not 'gbr'"):
+    with pytest.raises(tfviz.TfvizError, match="order must be one of rgb, bgr, grey, got 'gbr'"):
         found.plot(order="gbr")
 
 

@@ -165,7 +165,7 @@ def test_an_image_that_nothing_answers_to_is_warned_about():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"targets": None}, "targets is None, expected 0 to 3"),
+        ({"targets": None}, "targets is None, expected the class to show, 0 to 3"),
         ({"targets": 4}, "4 classes, 0 to 3"),
         ({"preset": "deep"}, "no preset 'deep'; they are simonyan, jitter-blur"),
         ({"steps": 3}, "a recipe has no 'steps'; it has start, iterations"),
