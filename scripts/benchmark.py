@@ -26,8 +26,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmark import arguments as given
-from benchmark import further, table
+from benchmark import arguments as given, further, table
 from benchmark.environments import PEERS
 from benchmark.measure import Contest, Settings, contest, measure
 from benchmark.plan import BATCHES, METHODS, NETWORKS

@@ -23,8 +23,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from support.attacks import rewrite
 from support.mutation import Opener, mutated, mutated_json, mutated_message, mutated_zip
 

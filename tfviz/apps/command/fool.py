@@ -33,8 +33,7 @@ def fool(
         raise typer.BadParameter(f"{image} holds {len(paths)} images; give one of them")
     start_tensorflow()
     from tfviz.apps.model import set_up
-    from tfviz.apps.runs import FoolOptions
-    from tfviz.apps.runs import fool as change
+    from tfviz.apps.runs import FoolOptions, fool as change
     from tfviz.methods.adversarial import deciding
 
     setup = set_up(model_options(context), seen_as=deciding)

@@ -33,8 +33,7 @@ def visualize(
     color_paths = find_pictures(colors or [], output)
     start_tensorflow()
     from tfviz.apps.model import set_up
-    from tfviz.apps.runs import VisualizeOptions
-    from tfviz.apps.runs import visualize as show
+    from tfviz.apps.runs import VisualizeOptions, visualize as show
 
     setup = set_up(model_options(context))
     show(setup, wanted, VisualizeOptions(recipe, iterations, seed, steps, gif, image, color_paths), output)
