@@ -21,7 +21,7 @@ from tfviz.methods.engine import Loop, at_image_size, batch_specs, method, place
 from tfviz.methods.gradients import ONE_PASS
 from tfviz.methods.noise import SAMPLING, over_noise
 from tfviz.network import trace
-from tfviz.network.diagnosis import check_scores, check_weights
+from tfviz.network.diagnosis import OVERFLOW, check_scores, check_weights
 from tfviz.network.geometry import Placement
 from tfviz.network.passes import BIASES, Gradient, Passes, passes_of
 from tfviz.network.program import Value, compile_function
@@ -223,10 +223,7 @@ def _check(network: TracedNetwork, decomposition: Decomposition) -> list[str]:
     finite = np.isfinite(terms).all(axis=0)
     if not finite.all():
         check_weights(network, int(np.argmin(finite)))
-        raise TfvizError(
-            f"the terms of image {int(np.argmin(finite))} are NaN or infinite: the network's own gradient overflows "
-            "there (common with float16; trace the float32 model)"
-        )
+        raise TfvizError(f"the terms of image {int(np.argmin(finite))} are NaN or infinite: {OVERFLOW}")
     if errors.max() <= TOLERANCE:
         return []
     worst = int(np.argmax(errors))

@@ -25,7 +25,7 @@ from tfviz.methods.engine import (
     whole,
 )
 from tfviz.network.batches import PREDICTED, Batch
-from tfviz.network.diagnosis import check_scores, check_weights, objections_to
+from tfviz.network.diagnosis import OVERFLOW, check_scores, check_weights, objections_to
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
 
@@ -149,10 +149,7 @@ def _run_batch(
     images = state.images.numpy()
     if not np.isfinite(images).all():
         check_weights(network, int(np.argmin(np.isfinite(images).all(axis=(1, 2, 3)))))
-        raise TfvizError(
-            f"{attack.name} met NaN or infinite values: the network's own gradient overflows (common with float16; "
-            "trace the float32 model)"
-        )
+        raise TfvizError(f"{attack.name} met NaN or infinite values: {OVERFLOW}")
     after = network.in_channels_last().logits(images, batch_size=len(images))
     return Adversarial(
         images=network.data_format.from_last(images),

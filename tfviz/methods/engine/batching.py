@@ -22,7 +22,7 @@ from tfviz.methods.engine.precision_error import precision_errors
 from tfviz.methods.engine.replicas import on_replicas, replica_devices, run_parts
 from tfviz.methods.engine.targets import NO_COLUMNS, Columns
 from tfviz.network.batches import Batch
-from tfviz.network.diagnosis import check_scores, check_weights, refusal
+from tfviz.network.diagnosis import OVERFLOW, check_scores, check_weights, refusal
 from tfviz.network.passes import affordable
 from tfviz.network.program import with_captured
 from tfviz.network.replay import FULL
@@ -225,8 +225,7 @@ def _check_maps(
         if not finite.all():
             check_weights(network, int(np.argmin(finite)) // columns)
             raise TfvizError(
-                f"{name} of image {int(np.argmin(finite)) // columns} holds NaN or infinite values: the network's own "
-                "gradient overflows there (common with float16; trace the float32 model, without precision)"
+                f"{name} of image {int(np.argmin(finite)) // columns} holds NaN or infinite values: {OVERFLOW}"
             )
         rows = np.flatnonzero((lowest == 0) & (highest == 0))
         if rows.size:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tfviz.network.traced import TracedNetwork
 
 NO_EXTRA_INPUTS: Mapping[str, tf.Tensor] = {}
+OVERFLOW = (
+    "the network's own gradient overflows there (common with float16; trace the float32 model, without precision)"
+)
 NAMED = 3
 """The most weights that are named."""
 
