@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfviz.network.layers import Layer
+from tfviz.network.layers import FeatureMap
 from tfviz.network.program import Step, Value, compile_function
 from tfviz.network.traced import TracedNetwork
 
@@ -42,7 +42,7 @@ MOST = 32
 """The most images that are looked at: others are like them, or the user asks again once the first are mended."""
 
 
-def why_zero(network: TracedNetwork, images: np.ndarray, layer: Layer | None = None) -> list[str]:
+def why_zero(network: TracedNetwork, images: np.ndarray, layer: FeatureMap | None = None) -> list[str]:
     """Return for each of some images (N, H, W, C) why the gradient of its score is zero; empty if no reason is known.
 
     The gradient is with respect to the image, or to a layer.

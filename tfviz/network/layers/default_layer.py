@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from tfviz.network.geometry import PRODUCTS, Maps, row_size
-from tfviz.network.layers.layer import NO_FEATURES, Layer
+from tfviz.network.layers.feature_map import NO_FEATURES, FeatureMap
 from tfviz.network.layers.tokens import Tokens
 from tfviz.network.program import SHAPES, Program, Step, Value
 
@@ -31,9 +31,9 @@ class Default:
     mixes tokens that are not a layer.
     """
 
-    layer: Layer | None = None
+    layer: FeatureMap | None = None
     has_all: bool = True
-    other_ends: tuple[Layer, ...] = ()
+    other_ends: tuple[FeatureMap, ...] = ()
     passed: Value | None = None
     is_before_attention: bool = False
 
@@ -93,7 +93,7 @@ class Evidence:
         return any(self.has(value) for value in mixing)
 
 
-def find_default(evidence: Evidence, listed: Mapping[Value, Layer], maps: Maps, tokens: Tokens) -> Default:
+def find_default(evidence: Evidence, listed: Mapping[Value, FeatureMap], maps: Maps, tokens: Tokens) -> Default:
     """Return the layer to look at: the deepest map, or tokens, that all evidence flows through.
 
     Of a map it is the features before pooling, dropout and padding. If the score is made of tokens after that, it is
@@ -123,7 +123,7 @@ def find_default(evidence: Evidence, listed: Mapping[Value, Layer], maps: Maps, 
     return Default(chosen, evidence.has_all(chosen.value), tuple(other_ends), last_passed, is_before_attention)
 
 
-def _features(value: Value, listed: Mapping[Value, Layer]) -> Layer | None:
+def _features(value: Value, listed: Mapping[Value, FeatureMap]) -> FeatureMap | None:
     """Return the listed layer whose map a value is, or was pooled, padded or handed on from."""
     values = [value]
     while values[-1].step is not None and values[-1].step.type in NO_FEATURES:

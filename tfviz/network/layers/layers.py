@@ -18,7 +18,7 @@ from tfviz.errors import UnknownLayerError, suggestion
 from tfviz.network.geometry import CHANNELS_LAST, OPEN_SIZE, Maps, Placement
 from tfviz.network.layers.arrangement import Arrangement, TokensToMap, transposition
 from tfviz.network.layers.default_layer import Evidence, find_default
-from tfviz.network.layers.layer import SAME_MAP, Layer, Shape
+from tfviz.network.layers.feature_map import SAME_MAP, FeatureMap, Shape
 from tfviz.network.layers.scopes import Scopes
 from tfviz.network.layers.tokens import Tokens
 from tfviz.network.program import Boundary, Program, Step, Value
@@ -50,9 +50,9 @@ class Layers:
         self._scopes = Scopes(program, self._features, variables)
         self.evidence = Evidence(program, image, scored)
         self._containers = {path.rpartition("/")[0] for path in self._scopes.paths.values()}
-        self.listed: list[Layer] = []
-        self._unlisted: list[Layer] = []
-        self._without_map: list[Layer] = []
+        self.listed: list[FeatureMap] = []
+        self._unlisted: list[FeatureMap] = []
+        self._without_map: list[FeatureMap] = []
         self._placements: dict[Value, Placement | None] = {}
         self.maps = Maps(program, image)
         self._tokens = Tokens(program, image, self.maps.values, tokens_to_map)
@@ -66,7 +66,7 @@ class Layers:
         )
 
     @property
-    def default(self) -> Layer | None:
+    def default(self) -> FeatureMap | None:
         """The layer that is looked at when none is named, None if there is none."""
         return self._default.layer
 
@@ -95,11 +95,11 @@ class Layers:
         """Return the shape (h, w, c) of every listed layer by its name."""
         return {self.name(layer): layer.shape for layer in self.listed}
 
-    def name(self, layer: Layer) -> str:
+    def name(self, layer: FeatureMap) -> str:
         """Return the shortest end of the layer's path that no other layer shares."""
         return self._names.get(layer.path, layer.path)
 
-    def find(self, name: str | None) -> Layer:
+    def find(self, name: str | None) -> FeatureMap:
         """Return the layer with that name, path or end of a path; the default layer for None."""
         if name is None:
             if self._default.layer is None:
@@ -146,7 +146,7 @@ class Layers:
         inside = self.path_around(lost) or lost.name
         return f"the image's geometry cannot be followed through {inside!r} ({lost.type})"
 
-    def is_scored(self, layer: Layer) -> bool:
+    def is_scored(self, layer: FeatureMap) -> bool:
         """Return whether the score depends on a layer."""
         return self.evidence.has(layer.value)
 
@@ -158,8 +158,10 @@ class Layers:
         """Note a value under the names of all layers that give it, of which the innermost is listed if it is a map."""
         inside = self._scopes.around(step)
         arrangement = self.arrangement_of(value)
-        layers = [Layer(self._telling(path, step), value, arrangement) for path in reversed(self._scopes.giving(value))]
-        operation = Layer("/".join([*inside[-1:], step.name.rpartition("/")[2]]), value, arrangement)
+        layers = [
+            FeatureMap(self._telling(path, step), value, arrangement) for path in reversed(self._scopes.giving(value))
+        ]
+        operation = FeatureMap("/".join([*inside[-1:], step.name.rpartition("/")[2]]), value, arrangement)
         if value not in self.maps and arrangement is None:
             self._without_map += [*layers, operation]
             return
@@ -200,7 +202,7 @@ class Layers:
         return shape + f", {UNLESS}" * self._tokens.may_be_tokens(value)
 
 
-def _matching(layers: list[Layer], name: str) -> list[Layer]:
+def _matching(layers: list[FeatureMap], name: str) -> list[FeatureMap]:
     """Return the layers of that path; else those whose path ends so; else the same without the numbers of calls."""
     named = [(layer, layer.path) for layer in layers]
     unnumbered = [(layer, re.sub(r":\d+", "", layer.path)) for layer in layers]

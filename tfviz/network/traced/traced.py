@@ -19,7 +19,7 @@ from tfviz.errors import InvalidImagesError, UnsupportedModelError
 from tfviz.network.batches import Batch, Expected, batches
 from tfviz.network.geometry import settled
 from tfviz.network.heads import Head, Outputs
-from tfviz.network.layers import Layer, Layers, Shape
+from tfviz.network.layers import FeatureMap, Layers, Shape
 from tfviz.network.opening import OFF, Source, TraceOptions, own_tensor
 from tfviz.network.program import CompiledFunctions, Value, compile_function, find_inputs, program_of
 from tfviz.network.replay import NOTHING, Change, Rule
@@ -159,7 +159,7 @@ class TracedNetwork(Reopened):
         with self.lock:
             return self.compiled.find(key, lambda: compile_for(self.without_model()))
 
-    def find_layer(self, name: str | None) -> Layer:
+    def find_layer(self, name: str | None) -> FeatureMap:
         """Return the layer of that name or path, or the default one; raise `UnknownLayerError` if there is none."""
         return self.layer_index.find(name)
 

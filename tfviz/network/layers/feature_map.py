@@ -1,4 +1,4 @@
-"""One layer: a feature map of a network under its name.
+"""A feature map of a network, under the name of the layer that gives it.
 
 A layer is a value of the program and not an object of Keras, so that a Keras layer, an operation between layers, the
 same in a SavedModel, and a sequence of tokens are one kind of thing to all that follows.
@@ -22,7 +22,7 @@ NO_FEATURES = SAME_MAP | {"MaxPool", "AvgPool", "Pad", "PadV2", "MirrorPad"}
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class FeatureMap:
     """A feature map of the network: its path and its value.
 
     That is (N, h, w, c); tokens (N, T, D), or a map with its axes in another order, have an arrangement.
