@@ -19,13 +19,13 @@ from tfviz.methods.engine import (
     Convention,
     Loop,
     each_repeated,
+    integer,
     joined,
     method,
     optional,
     placed,
     placed_if,
     split,
-    whole,
 )
 from tfviz.network.passes import Features, Passes
 
@@ -36,7 +36,7 @@ from tfviz.network.passes import Features, Passes
     sign="for",
     paper="Wang 2019, arXiv 1910.01279",
     needs=NEEDS_LAYER,
-    arguments={"max_channels": optional(whole), **PLACING},
+    arguments={"max_channels": optional(integer), **PLACING},
     cost="1 forward for each channel of the layer",
     caution="coarse and slow; masked images are unlike those that the network was trained on",
 )
@@ -83,7 +83,7 @@ def score_cam(
     sign="for",
     paper="Desai 2020, WACV",
     needs=NEEDS_LAYER,
-    arguments={"max_channels": optional(whole), **PLACING},
+    arguments={"max_channels": optional(integer), **PLACING},
     cost="1 forward, and 1 from the layer to the score for each of its channels",
     caution="coarse and slow; channels that stand in for each other get no weight",
 )

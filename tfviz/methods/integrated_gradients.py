@@ -24,11 +24,11 @@ from tfviz.methods.engine import (
     Loop,
     each_repeated,
     gaussian_blur,
+    integer,
     joined,
     method,
     name_images,
     split,
-    whole,
 )
 from tfviz.network.passes import Gradient, Passes
 
@@ -73,7 +73,7 @@ def _unfit(array: np.ndarray, expected: str) -> InvalidImagesError:
     )
 
 
-WAY: dict[str, Convert] = {"baseline": _baseline, "steps": whole, "seed": partial(whole, least=0)}
+WAY: dict[str, Convert] = {"baseline": _baseline, "steps": integer, "seed": partial(integer, least=0)}
 """The checks of the options of the way from a baseline to the image."""
 
 

@@ -23,19 +23,19 @@ from tfviz.methods.engine import (
     Method,
     each_repeated,
     find_method,
+    integer,
     joined,
     method,
     number,
     split,
-    whole,
 )
 from tfviz.network.passes import Features, Passes
 
 SMILKOV = "Smilkov 2017, arXiv 1706.03825"
 SAMPLING: dict[str, Convert] = {
-    "samples": whole,
+    "samples": integer,
     "noise": partial(number, least=0),
-    "seed": partial(whole, least=0),
+    "seed": partial(integer, least=0),
 }
 NEEDS = "whatever the inner method needs"
 COST = "the inner method's for each sample"

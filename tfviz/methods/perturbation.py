@@ -14,7 +14,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import TfvizError
-from tfviz.methods.engine import Loop, each_repeated, joined, method, number, optional, split, whole
+from tfviz.methods.engine import Loop, each_repeated, integer, joined, method, number, optional, split
 from tfviz.network.passes import Passes
 
 MEAN = "mean"
@@ -22,10 +22,10 @@ MEAN = "mean"
 
 def _check_patch(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
     patch, stride = options["patch"], options["stride"]
-    if patch is not None and whole("patch", patch) > min(shape[:2]):
+    if patch is not None and integer("patch", patch) > min(shape[:2]):
         raise TfvizError(f"patch is {patch}, larger than the image of {shape[0]}x{shape[1]} pixels")
     side = max(1, min(shape[:2]) // 7) if patch is None else patch
-    if stride is not None and whole("stride", stride) > side:
+    if stride is not None and integer("stride", stride) > side:
         raise TfvizError(f"stride is {stride}, larger than the patch of {side} pixels: it would leave pixels out")
 
 
@@ -37,7 +37,7 @@ def _fill(name: str, value: Any) -> Any:
 
 def _check_cell(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
     cell = options["cell_size"]
-    if cell is not None and whole("cell_size", cell) > min(shape[:2]):
+    if cell is not None and integer("cell_size", cell) > min(shape[:2]):
         raise TfvizError(f"cell_size is {cell}, larger than the image of {shape[0]}x{shape[1]} pixels")
 
 
@@ -49,7 +49,7 @@ def _check_cell(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
     cost="1 forward for each place of the patch, 196 by default",
     caution="sees what one patch can hide; the patch itself is something that the network was not trained on",
     check=_check_patch,
-    arguments={"patch": optional(whole), "stride": optional(whole), "fill": _fill},
+    arguments={"patch": optional(integer), "stride": optional(integer), "fill": _fill},
 )
 def occlusion(passes: Passes, patch: int | None = None, stride: int | None = None, fill: float | str = MEAN) -> Loop:
     """Return how far the probability of the target falls under a sliding patch, signed, (N, H, W), in −1..1 [1]_.
@@ -108,10 +108,10 @@ def occlusion(passes: Passes, patch: int | None = None, stride: int | None = Non
     shown_from="minimum",
     check=_check_cell,
     arguments={
-        "masks": whole,
-        "cell_size": optional(whole),
+        "masks": integer,
+        "cell_size": optional(integer),
         "probability": partial(number, above=0, below=1),
-        "seed": partial(whole, least=0),
+        "seed": partial(integer, least=0),
     },
 )
 def rise(

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import TfvizError
-from tfviz.methods.engine import SIDE, Diagnosed, Loop, find_regions, grow, method, missing_package, number, whole
+from tfviz.methods.engine import SIDE, Diagnosed, Loop, find_regions, grow, integer, method, missing_package, number
 from tfviz.methods.integrated_gradients import BASELINE, WAY, check_baseline, integrate, judge_completeness
 from tfviz.network.passes import Passes
 
@@ -26,8 +26,8 @@ SCALES = (50, 100, 150, 250, 500, 1200)
 def _check(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
     check_baseline(shape, options)
     _scales(options["scales"])
-    whole("smallest_segment", options["smallest_segment"], 0)
-    whole("smallest_addition", options["smallest_addition"], 0)
+    integer("smallest_segment", options["smallest_segment"], 0)
+    integer("smallest_addition", options["smallest_addition"], 0)
     number("dilation", options["dilation"], 0)
 
 

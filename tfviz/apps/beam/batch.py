@@ -29,7 +29,7 @@ from tfviz.methods import compile_methods
 from tfviz.methods.engine import is_attribution
 from tfviz.model_options import ModelOptions
 from tfviz.network.rewriting import in_own_order
-from tfviz.network.traced import Origin
+from tfviz.network.traced import NetworkOrigin
 
 LABEL = "label"
 """The target that stands for the one in each record."""
@@ -171,7 +171,7 @@ def _explanation(setup: Setup, choice: MethodChoice) -> Explanation:
         model=network.name,
         head=network.head.kind,
         scored_by=network.head.scored_by,
-        origin=Origin(network),
+        origin=NetworkOrigin(network),
         data_format=network.data_format,
     )
 

@@ -111,14 +111,14 @@ def _run(
     with_highlights: show maps as the explanation metadata beside the model says.
     """
     from tfviz.apps.model import set_up
-    from tfviz.apps.runs import Localized, Outcome, Run
+    from tfviz.apps.runs import ExplainRun, Localized, Outcome
     from tfviz.demo import sample_paths
 
     kind = Outcome if finder is None else Localized.by(finder)
     setup = set_up(about_model)
     if with_highlights and setup.metadata and setup.metadata.highlight:
         request = replace(request, look={"highlights": setup.metadata.highlight})
-    run = Run(setup, request, kind)
+    run = ExplainRun(setup, request, kind)
     if paths:
         run.explain_files(paths)
     else:

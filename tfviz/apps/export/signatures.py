@@ -20,7 +20,7 @@ from tfviz.apps.export.encoded import Decoder
 from tfviz.apps.export.saving import model_signatures, saved_root, with_shared_constants
 from tfviz.errors import TfvizError
 from tfviz.methods import plan_methods
-from tfviz.methods.engine import ON_HOST, Run, Served, batch_specs, serve, whole
+from tfviz.methods.engine import ON_HOST, Run, Served, batch_specs, integer, serve
 from tfviz.network.program import compile_function, is_batch
 from tfviz.network.rewriting import channels_last, in_format, in_own_order
 from tfviz.network.traced import TracedNetwork, explained_part, fingerprint
@@ -51,7 +51,7 @@ def prepare(
     path: Path | None,
 ) -> Exported:
     """Trace the `chosen` methods with their options; nothing is written. `path` is where the model was opened from."""
-    at_once = whole("batch_size", batch_size)
+    at_once = integer("batch_size", batch_size)
     runs = _named_runs(network, chosen)
     own = model_signatures(network)
     for name in own.keys() & runs.keys():

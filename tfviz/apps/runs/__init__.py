@@ -5,7 +5,7 @@ It is imported only once a command runs, because it needs TensorFlow and the fla
 for `tfviz localize`; `objectives`, `colors` and `visualize` for `tfviz visualize`; then `fool` and `export`.
 """
 
-from tfviz.apps.runs.explain import Run
+from tfviz.apps.runs.explain import ExplainRun
 from tfviz.apps.runs.export import export
 from tfviz.apps.runs.fool import FoolOptions, fool
 from tfviz.apps.runs.localize import Localized

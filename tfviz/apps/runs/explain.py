@@ -75,7 +75,7 @@ def _reason_against(network: TracedNetwork, name: str, options: Mapping[str, Any
     return ""
 
 
-class Run:
+class ExplainRun:
     """One run of `tfviz explain`, or of another command on maps: `outcome` makes the object that keeps them.
 
     Errors of the network and of the methods on it are raised, and their warnings emitted, at once.

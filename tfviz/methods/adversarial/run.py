@@ -19,10 +19,10 @@ from tfviz.methods.adversarial.decision import check_decides, has_labels
 from tfviz.methods.engine import (
     about_narrow,
     check_pixel_range,
+    integer,
     name_images,
     narrow_images,
     number,
-    whole,
 )
 from tfviz.network.batches import PREDICTED, Batch
 from tfviz.network.diagnosis import OVERFLOW, check_scores, check_weights, objections_to
@@ -86,12 +86,12 @@ class Limits:
 
     def __post_init__(self) -> None:
         """Raise `TfvizError` for a value out of range."""
-        whole("iterations", self.iterations)
+        integer("iterations", self.iterations)
         for name in ("epsilon", "rate"):
             if getattr(self, name) is not None:
                 number(name, getattr(self, name), above=0, unit=", in pixel units (of 255)")
         if self.seed is not None:
-            whole("seed", self.seed, 0)
+            integer("seed", self.seed, 0)
 
     def bounds(self, images: np.ndarray, classes: np.ndarray, low: np.ndarray, high: np.ndarray) -> Bounds:
         """Return the bounds of the steps on these images, as tensors."""

@@ -18,7 +18,7 @@ LARGEST = 2**31 - 1
 """In int32, as it is computed with."""
 
 
-def whole(name: str, value: Any, least: int = 1, most: int = LARGEST) -> int:
+def integer(name: str, value: Any, least: int = 1, most: int = LARGEST) -> int:
     """Return an integer from `least` to `most`; raise `TfvizError` for anything else."""
     is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not is_whole or not least <= value <= most:

@@ -21,7 +21,7 @@ from tfviz.methods.engine.results import Results
 from tfviz.methods.engine.targets import NO_COLUMNS, Columns
 from tfviz.network import network_of, trace
 from tfviz.network.passes import check_rules
-from tfviz.network.traced import Origin, TracedNetwork
+from tfviz.network.traced import NetworkOrigin, TracedNetwork
 
 Kind = TypeVar("Kind", bound=Results)
 
@@ -103,7 +103,7 @@ def run_methods(
         model=network.name,
         head=network.head.kind,
         scored_by=network.head.scored_by,
-        origin=Origin(network),
+        origin=NetworkOrigin(network),
     )
 
 

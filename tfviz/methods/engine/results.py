@@ -14,7 +14,7 @@ import numpy as np
 
 from tfviz.data_format import DataFormat
 from tfviz.network.heads import are_of_classes
-from tfviz.network.traced import Origin
+from tfviz.network.traced import NetworkOrigin
 
 if TYPE_CHECKING:
     from typing import Self
@@ -52,7 +52,7 @@ class Results:
     model: str
     head: str
     scored_by: str
-    origin: Origin | None = field(default=None, compare=False)
+    origin: NetworkOrigin | None = field(default=None, compare=False)
 
     @property
     def has_classes(self) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, UnsupportedModelError, emit_warnings
-from tfviz.methods.engine import about_narrow, check_pixel_range, narrow_images, whole
+from tfviz.methods.engine import about_narrow, check_pixel_range, integer, narrow_images
 from tfviz.methods.visualization.ascent import Plan, Setting, State, compile_ascent, compile_values, decode, start
 from tfviz.methods.visualization.colors import ColorStatistics, find_colors
 from tfviz.methods.visualization.objectives import Objective
@@ -105,7 +105,7 @@ def feature_visualization(
     .. [3] Simonyan, Vedaldi, Zisserman, "Deep Inside Convolutional Networks", 2013, arXiv 1312.6034, section 2.
     .. [4] Mordvintsev, Olah, Tyka, "Inceptionism", 2015.
     """
-    network, seed = trace(model), whole("seed", seed, 0)
+    network, seed = trace(model), integer("seed", seed, 0)
     recipe = find_recipe(preset, changes)
     wanted = _check_objectives(objectives)
     given = None if images is None else np.concatenate([batch.images for batch in network.batches(images, None, 32)])

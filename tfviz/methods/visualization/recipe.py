@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from tfviz.errors import TfvizError, UnknownMethodError
-from tfviz.methods.engine import number, whole
+from tfviz.methods.engine import integer, number
 
 Start = Literal["zeros", "noise"]
 ParametrizationName = Literal["pixels", "fourier"]
@@ -73,7 +73,7 @@ class Recipe:
                 raise TfvizError(f"{name} is {value!r}, expected {' or '.join(map(repr, get_args(known)))}")
         for field in fields(self):
             if field.type == "int":
-                whole(field.name, getattr(self, field.name), 0)
+                integer(field.name, getattr(self, field.name), 0)
             if field.type == "float":
                 above = 0 if field.name == "blur" else -math.inf
                 below = 1 if field.name in ("momentum", "decay", "scale") else math.inf

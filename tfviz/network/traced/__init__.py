@@ -7,6 +7,6 @@ made and run), then `running` with `last_layer` (precision and shortcuts), `reop
 """
 
 from tfviz.network.traced.fingerprint import fingerprint
-from tfviz.network.traced.origin import Origin, explained_part
+from tfviz.network.traced.origin import NetworkOrigin, explained_part
 from tfviz.network.traced.reopening import Reopening
 from tfviz.network.traced.traced import TracedNetwork

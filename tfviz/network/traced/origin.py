@@ -19,7 +19,7 @@ CHANGED = "its weights have changed since it was explained"
 GONE = "neither its model nor its trace exists any more"
 
 
-class Origin:
+class NetworkOrigin:
     """The network that made a result, as it was when this was made.
 
     part: what of its model is explained, see `explained_part`.
