@@ -404,7 +404,7 @@ def test_what_cannot_be_opened_is_one_line(images):
         ({"blur": 0}, "blur is 0"),
         ({"rate": None}, "rate is None, expected a number"),
         ({"l2": float("inf")}, "l2 is inf"),
-        ({"targets": []}, "there are no targets"),
+        ({"targets": []}, "targets are empty"),
     ],
 )
 def test_a_recipe_without_a_meaning(changes, message):

@@ -79,7 +79,7 @@ def test_a_saved_model_is_opened_again(saved_folder):
 
 
 def test_a_model_of_tf_keras():
-    zoo = pytest.importorskip("tf_keras_zoo")
+    zoo = pytest.importorskip("support.tf_keras_zoo")
     explainer = tfviz.Explainer(zoo.twin("functional"), "gradient")
     np.testing.assert_array_equal(travelled(explainer)(IMAGES, 1), explainer(IMAGES, 1))
 

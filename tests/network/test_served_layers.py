@@ -24,7 +24,7 @@ def folders(tmp_path_factory):
     """The features of a model, saved by each Keras, and those of a shared layer by tf_keras."""
     root = tmp_path_factory.mktemp("features")
     features_of(model_of("functional")).export(str(root / "keras"))
-    tf_keras_zoo = pytest.importorskip("tf_keras_zoo")
+    tf_keras_zoo = pytest.importorskip("support.tf_keras_zoo")
     tf.saved_model.save(features_of(tf_keras_zoo.twin("functional")), str(root / "tf_keras"))
     tf.saved_model.save(tf_keras_zoo.twin("shared_layer"), str(root / "shared"))
     return root
