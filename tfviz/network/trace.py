@@ -39,12 +39,15 @@ def network_of(model: Any) -> TracedNetwork:
     """
     if isinstance(model, TracedNetwork):
         return model
-    if hasattr(model, "__weakref__"):
-        with _LOCK:
-            structure, network = _NETWORKS.get(model, (None, None))
-            if structure is not None and network is not None and structure.still_holds(model):
-                return network
-    return trace(model)
+    with _LOCK:
+        network = _kept(model)
+    return trace(model) if network is None else network
+
+
+def _kept(model: Any) -> TracedNetwork | None:
+    """Return the trace of a live model that is kept, if nothing that it depends on was replaced."""
+    found = _NETWORKS.get(model) if hasattr(model, "__weakref__") else None
+    return found[1] if found is not None and found[0].still_holds(model) else None
 
 
 def trace(
@@ -173,8 +176,8 @@ def open_network(model: Any, options: TraceOptions | None = None) -> TracedNetwo
         return model
     with _LOCK:
         reusable = options == TraceOptions() and hasattr(model, "__weakref__")
-        structure, network = _NETWORKS.get(model, (None, None)) if reusable else (None, None)
-        if network is not None and structure is not None and structure.still_holds(model):
+        network = _kept(model) if reusable else None
+        if network is not None:
             return network.holding(model)
         network = _traced(model, options)
         if reusable:
