@@ -28,8 +28,8 @@ MOST = 8
 class Columns:
     """The targets of every image: classes or, below 0, ranks, -1 being the predicted class, -2 the next best.
 
-    Without any, the targets of the batches themselves are explained. count: how many targets each image has. width: how
-    many columns are computed at once.
+    Without any, the targets of the batches themselves are explained, and no method here is called. count: how many
+    targets each image has. width: how many columns are computed at once.
     """
 
     targets: tuple[int, ...] = ()
@@ -43,15 +43,13 @@ class Columns:
 
     def images_at_once(self, batch_size: int) -> int:
         """Return how many images have at most `batch_size` targets together in one run, at least 1."""
-        return max(1, batch_size // self.width) if self.targets else batch_size
+        return max(1, batch_size // self.width)
 
     def batches(self, batch: Batch) -> list[Batch]:
         """Return the batch with the targets (n · width,) of as many columns at a time, those of an image in turn.
 
         The last one is filled up with the last column, so that one compiled function serves all.
         """
-        if not self.targets:
-            return [batch]
         filled = [*self.targets, *self.targets[-1:] * (-len(self.targets) % self.width)]
         blocks = np.array(filled, np.int32).reshape(-1, self.width)
         return [replace(batch, targets=np.tile(block, len(batch.images))) for block in blocks]
