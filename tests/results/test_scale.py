@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from support.slow import slow_resize
 
 from tfviz import results
 from tfviz.errors import InvalidImagesError, TfvizError
@@ -46,22 +47,6 @@ def slow_normalise(one_map, how, percentile):
     if how == "signed":
         scaled = [math.copysign(value, pixel) for value, pixel in zip(scaled, pixels, strict=True)]
     return np.reshape(scaled, one_map.shape)
-
-
-def slow_bilinear(one_map, height, width):
-    """Pixel centres lie at halves; outside the outermost centres the map goes on unchanged."""
-    rows, columns = one_map.shape
-    result = np.zeros((height, width))
-    for i in range(height):
-        for j in range(width):
-            y = min(max((i + 0.5) * rows / height - 0.5, 0), rows - 1)
-            x = min(max((j + 0.5) * columns / width - 0.5, 0), columns - 1)
-            top, left = math.floor(y), math.floor(x)
-            bottom, right = min(top + 1, rows - 1), min(left + 1, columns - 1)
-            upper = one_map[top, left] * (1 - x + left) + one_map[top, right] * (x - left)
-            lower = one_map[bottom, left] * (1 - x + left) + one_map[bottom, right] * (x - left)
-            result[i, j] = upper * (1 - y + top) + lower * (y - top)
-    return result
 
 
 @pytest.mark.parametrize("percentile", [100.0, 80.0])
@@ -176,7 +161,7 @@ def test_resize_is_bilinear_with_half_pixel_centres(size):
     maps = random_maps(2)
     resized = resize(maps, size)
     assert resized.dtype == np.float32
-    np.testing.assert_allclose(resized, [slow_bilinear(one_map, *size) for one_map in maps], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(resized, [slow_resize(one_map, *size) for one_map in maps], rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(resize(maps[1], size), resized[1])
 
 
