@@ -15,13 +15,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import TfvizError
-from tfviz.network.program import Value, compile_function
+from tfviz.network.program import NO_EXTRA_INPUTS, Value, compile_function
 
 if TYPE_CHECKING:
     from tfviz.network.batches import Batch
     from tfviz.network.traced import TracedNetwork
 
-NO_EXTRA_INPUTS: Mapping[str, tf.Tensor] = {}
 OVERFLOW = (
     "the network's own gradient overflows there (common with float16; trace the float32 model, without precision)"
 )

@@ -16,11 +16,10 @@ import tensorflow as tf
 from tfviz.network.heads import SOFTMAX_OF_RAW
 from tfviz.network.passes.biases import BiasTerm
 from tfviz.network.passes.shared_forward import BIASES, IMAGES, Gradient, Rows, SharedForward
-from tfviz.network.program import Value, is_batch
+from tfviz.network.program import NO_EXTRA_INPUTS, Value, is_batch
 from tfviz.network.replay import NOTHING, Change, Rule
 from tfviz.network.traced import TracedNetwork
 
-NO_EXTRA_INPUTS: Mapping[str, tf.Tensor] = {}
 # Not a part of `Passes`, since it says what the machine can do: a compiled loop is given it anew in every call.
 _AT_ONCE: ContextVar[tf.Tensor | int] = ContextVar("images at once", default=1)
 

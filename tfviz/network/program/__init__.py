@@ -17,6 +17,7 @@ from tfviz.network.program.compiling import (
 )
 from tfviz.network.program.inputs import (
     COUNTING,
+    NO_EXTRA_INPUTS,
     Decoding,
     Inputs,
     find_inputs,

@@ -24,6 +24,7 @@ EXPECTED = "images (N, height, width, channels) or encoded ones, strings (N,)"
 LISTED = 8
 # Operations that tell no more about the encoded images than how many there are.
 COUNTING = frozenset({"Shape", "ShapeN", "Size", "Rank"})
+NO_EXTRA_INPUTS: Mapping[str, tf.Tensor] = {}
 HANDED_ON = frozenset({"Identity", "IdentityN", "Reshape", "ExpandDims", "Squeeze"})
 
 
