@@ -19,7 +19,7 @@ from tfviz.errors import InvalidTargetsError, TfvizError, TfvizWarning
 from tfviz.methods import LAYER, Loop, method
 from tfviz.methods.engine.explainer import run_methods
 from tfviz.methods.engine.registry import METHODS
-from tfviz.methods.engine.targets import MOST, Columns
+from tfviz.network.batches.targets import MOST, same_for_all
 from tfviz.network.passes import Gradient
 from tfviz.network.passes.forward import Forward
 from tfviz.network.passes.passes import BIASES, IMAGES
@@ -252,14 +252,14 @@ def test_more_targets_than_one_function_holds():
     np.testing.assert_array_equal(found.targets, best(model, IMAGES_OF_TWO_SIGNS, count))
     expected = tfviz.saliency(model, np.repeat(IMAGES_OF_TWO_SIGNS, count, axis=0), found.targets)
     assert distance(found.maps["saliency"], expected) < 1e-6
-    assert Columns(tuple(range(count))).width == 6 and Columns(tuple(range(MOST))).width == MOST
+    assert same_for_all(range(count)).width == 6 and same_for_all(range(MOST)).width == MOST
 
 
 @ZERO_MAPS
 def test_given_targets_of_every_image():
     model = model_of("functional")
     chosen = {"gradient": {}, "rise": QUICK["rise"]}
-    found = run_methods(tfviz.trace(model), chosen, IMAGES_OF_TWO_SIGNS, columns=Columns((4, 1)), batch_size=2)
+    found = run_methods(tfviz.trace(model), chosen, IMAGES_OF_TWO_SIGNS, same_for_all([4, 1]), batch_size=2)
     assert found.targets.tolist() == [4, 1] * 3
     assert distance(found.maps["gradient"][1::2], tfviz.gradient(model, IMAGES_OF_TWO_SIGNS, 1)) < 1e-6
     assert distance(found.maps["rise"][::2], tfviz.rise(model, IMAGES_OF_TWO_SIGNS, 4, masks=4)) < 1e-5

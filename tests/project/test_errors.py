@@ -122,16 +122,25 @@ def test_a_target_out_of_range(target, wrong):
     fails(InvalidTargetsError, said, tfviz.saliency, model_of("functional"), IMAGES, target)
 
 
-@pytest.mark.parametrize("targets", [[0, 1], [0, 1, 2, 3], [], [[[0]]]])
-def test_the_wrong_number_of_targets(targets):
-    fails(InvalidTargetsError, "targets .*(3|type)", tfviz.saliency, model_of("functional"), IMAGES, targets)
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        ([0, 1], "there are 2 targets for 3 images"),
+        ([0, 1, 2, 3], "there are 4 targets for 3 images"),
+        ([4], "there is 1 target for 3 images"),
+        ([], "there are 0 targets for 3 images"),
+        ([[[0]]], "targets have the shape (1, 1, 1), expected one class index, or indices (N,)"),
+    ],
+)
+def test_the_wrong_number_of_targets(targets, message):
+    fails(InvalidTargetsError, re.escape(message), tfviz.saliency, model_of("functional"), IMAGES, targets)
 
 
-@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("count", [1, 2, 4])
 @pytest.mark.parametrize("batch", [1, 3])
 def test_the_wrong_number_of_targets_for_a_dataset(count, batch):
     dataset = tf.data.Dataset.from_tensor_slices(IMAGES).batch(batch)
-    said = f"there are {count} targets for "
+    said = "there is 1 target for " if count == 1 else f"there are {count} targets for "
     fails(InvalidTargetsError, said, tfviz.saliency, model_of("functional"), dataset, [0] * count)
 
 
@@ -144,6 +153,18 @@ def test_targets_that_are_no_indices(targets):
         model_of("functional"),
         IMAGES,
         targets,
+    )
+
+
+def test_targets_do_not_hide_a_wrong_batch_size():
+    fails(
+        InvalidImagesError,
+        "batch_size is 0, expected",
+        tfviz.explain,
+        model_of("functional"),
+        IMAGES,
+        top=2,
+        batch_size=0,
     )
 
 

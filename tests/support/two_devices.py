@@ -29,6 +29,7 @@ from tfviz.methods import METHODS
 from tfviz.methods.engine import batching
 from tfviz.methods.engine.replicas import Replica, on_device, run_parts
 from tfviz.network.batches.batches import Batch
+from tfviz.network.batches.targets import Targets
 
 DEVICES = ["/job:localhost/replica:0/task:0/device:CPU:0", "/job:localhost/replica:0/task:0/device:CPU:1"]
 IMAGES = random_images(5)
@@ -246,11 +247,11 @@ def check_statistics_that_are_the_mean_of_all_replicas():
 def check_parts_run_at_the_same_time_and_their_errors_come_through():
     barrier = threading.Barrier(2, timeout=20)
 
-    parts = Batch(IMAGES, TARGETS, {}).split(tfviz.trace(build("functional")), 2)
+    parts = Batch(IMAGES, Targets(TARGETS[:, np.newaxis]), {}).split(tfviz.trace(build("functional")), 2)
 
     def meet(compiled, part):
         barrier.wait()
-        return {"device": tf.constant(1).device, "compiled": compiled, "targets": part.targets.tolist()}
+        return {"device": tf.constant(1).device, "compiled": compiled, "targets": part.targets.flat.tolist()}
 
     replicas = [Replica(device, name) for device, name in zip(DEVICES, ("a", "b"), strict=True)]
     found = run_parts(replicas, meet, parts)

@@ -87,7 +87,7 @@ def full_grad_decomposition(model: Any, images: Any, targets: Any = None, *, bat
     found: list[Any] = []
     done = 0
     for batch in network.batches(images, targets, batch_size):
-        terms = decompose(tf.constant(batch.images), tf.constant(batch.targets), batch.extra_inputs)
+        terms = decompose(tf.constant(batch.images), tf.constant(batch.targets.flat), batch.extra_inputs)
         found.append(tf.nest.map_structure(lambda tensor: tensor.numpy(), terms))
         check_scores(network, batch, np.isfinite(found[-1]["scores"]), done)
         done += len(batch.images)

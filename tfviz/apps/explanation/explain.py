@@ -14,8 +14,9 @@ from typing import Any
 from tfviz.apps.explanation.explanation import Explanation
 from tfviz.errors import InvalidTargetsError, emit_warnings
 from tfviz.methods import choose_methods, run_methods
-from tfviz.methods.engine import LAYER, NO_COLUMNS, best_classes
+from tfviz.methods.engine import LAYER
 from tfviz.network import trace
+from tfviz.network.batches import best_classes
 
 
 def explain(
@@ -55,11 +56,12 @@ def explain(
     UnsupportedModelError, UnknownLayerError, InvalidImagesError, RuleError
     """
     network = trace(model)
-    if top is not None and targets is not None:
-        raise InvalidTargetsError("targets and top both choose what to explain; give one of them")
-    columns = NO_COLUMNS if top is None else best_classes(network, top)
+    if top is not None:
+        if targets is not None:
+            raise InvalidTargetsError("targets and top both choose what to explain; give one of them")
+        targets = best_classes(network.head, top)
     chosen = choose_methods(methods, None if layer is None else {LAYER: layer}, options)
-    found = run_methods(network, chosen, images, targets, columns=columns, batch_size=batch_size, kind=Explanation)
+    found = run_methods(network, chosen, images, targets, batch_size=batch_size, kind=Explanation)
     emit_warnings(found.warnings)
     if found.origin is not None and isinstance(model, str | os.PathLike):
         # A model that was opened here is gone after the call.

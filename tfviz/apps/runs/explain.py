@@ -28,7 +28,8 @@ from tfviz.errors import (
     emit_warnings,
 )
 from tfviz.methods import METHODS, choose_methods, class_visualization, compile_methods, plan_methods, run_methods
-from tfviz.methods.engine import LAYER, ON_HOST, Columns, best_classes
+from tfviz.methods.engine import LAYER, ON_HOST
+from tfviz.network.batches import PREDICTED, best_classes, same_for_all
 from tfviz.network.passes import check_rules
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import progress
@@ -88,11 +89,11 @@ class ExplainRun:
         self._request = request
         chosen, left_out = find_methods(setup.network, request.methods, request.options)
         self._methods = with_baselines(setup.metadata, chosen)
-        self._columns = Columns(tuple(setup.targets(list(request.targets))))
+        self._targets = same_for_all(setup.targets(list(request.targets)) or [PREDICTED])
         if request.top > 1:
-            self._columns = best_classes(setup.network, request.top)
-        self._per_image = self._columns.count
-        warnings = [*left_out, *compile_methods(setup.network, self._methods, self._columns.width).warnings]
+            self._targets = best_classes(setup.network.head, request.top)
+        self._per_image = self._targets.per_image
+        warnings = [*left_out, *compile_methods(setup.network, self._methods, self._targets.width).warnings]
         emit_warnings(warnings)
         self.outcome.warnings += [*setup.warnings, *warnings]
 
@@ -165,7 +166,7 @@ class ExplainRun:
             self._setup.network,
             self._methods,
             inputs,
-            columns=self._columns,
+            self._targets,
             batch_size=self._request.batch_size,
             kind=Explanation,
         )

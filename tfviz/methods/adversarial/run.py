@@ -24,7 +24,7 @@ from tfviz.methods.engine import (
     narrow_images,
     number,
 )
-from tfviz.network.batches import PREDICTED, Batch
+from tfviz.network.batches import Batch
 from tfviz.network.diagnosis import OVERFLOW, check_scores, check_weights, objections_to
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
@@ -124,7 +124,7 @@ def run(
         narrow += [count + index for index in narrow_images(images, *colors)]
         logits = network.in_channels_last().logits(images, batch_size=len(images))
         check_scores(network, batch, np.isfinite(logits.max(axis=1)), count)
-        classes = np.where(batch.targets == PREDICTED, network.head.predicted(logits), batch.targets)
+        classes = network.head.resolve(tf.constant(logits), tf.constant(batch.targets.flat), 1).numpy()
         prepared.append((limits.bounds(images, classes, *colors), logits))
         count += len(images)
     emit_warnings(about_narrow(narrow, pixel_range))

@@ -2,7 +2,7 @@
 
 Read `registry` and `decorator` first (what a method is, and how a function becomes one), then follow a call:
 `explainer` (where it comes in), `choosing` and `planning` (options and layers), `compiled` with `arguments` (one
-function for all), `batching` with `targets`, `replicas` and `image_ranges` (over the images), `results`. `loop` says
+function for all), `batching` with `replicas` and `image_ranges` (over the images), `results`. `loop` says
 how a method runs the network many times, `serving` makes one graph of a method for an export. `checks`, `placing`,
 `pixels`, `blur`, `regions` and `precision_error` are tools that several of these use.
 """
@@ -38,4 +38,3 @@ from tfviz.methods.engine.registry import (
 )
 from tfviz.methods.engine.results import Results
 from tfviz.methods.engine.serving import Served, serve
-from tfviz.methods.engine.targets import NO_COLUMNS, Columns, best_classes

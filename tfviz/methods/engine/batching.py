@@ -20,8 +20,7 @@ from tfviz.methods.engine.compiled import FINITE, Compiled, compile_methods
 from tfviz.methods.engine.image_ranges import ImageRanges
 from tfviz.methods.engine.precision_error import precision_errors
 from tfviz.methods.engine.replicas import on_replicas, replica_devices, run_parts
-from tfviz.methods.engine.targets import NO_COLUMNS, Columns
-from tfviz.network.batches import Batch
+from tfviz.network.batches import Batch, Targets, as_targets, same_for_all
 from tfviz.network.diagnosis import OVERFLOW, check_scores, check_weights, refusal
 from tfviz.network.passes import affordable
 from tfviz.network.program import with_captured
@@ -35,8 +34,8 @@ RAW_PROBABILITIES = (
 )
 
 
-class Found(NamedTuple):
-    """The results for all images: arrays by the names of `Results`, the maps alone if no more was asked for."""
+class Computed(NamedTuple):
+    """The results for all images, by the names of `Results`; of the scores none if the maps alone were asked for."""
 
     compiled: Compiled
     arrays: dict[str, Any]
@@ -49,24 +48,22 @@ def run_batches(
     images: Any,
     targets: Any,
     *,
-    columns: Columns = NO_COLUMNS,
     batch_size: int,
     maps_alone: bool = False,
     compared: bool = False,
-) -> Found:
+) -> Computed:
     """Run the `chosen` methods over all images in batches.
 
     maps_alone: see `compile_methods`. compared: whether the first image is run in float32, too, if the network is in a
     reduced precision.
     """
-    compiled = compile_methods(network, chosen, columns.width, maps_alone=maps_alone)
-    run, ranges = _runner(network, compiled, columns, batch_size), ImageRanges(compiled.expected)
+    wanted = as_targets(network.head, targets)
+    compiled = compile_methods(network, chosen, wanted.width, maps_alone=maps_alone)
+    run, ranges = _runner(network, compiled, wanted, batch_size), ImageRanges(compiled.expected)
     found: list[dict[str, Any]] = []
     exact: dict[str, np.ndarray] = {}
     done = 0
-    for batch in network.batches(
-        images, targets, columns.images_at_once(batch_size) if columns.targets else batch_size
-    ):
+    for batch in network.batches(images, wanted, batch_size):
         ranges.look(batch.images)
         found.append(_rows(network, compiled, run, batch, done))
         done += len(batch.images)
@@ -76,11 +73,11 @@ def run_batches(
     if exact:
         for name, errors in precision_errors(joined["maps"], exact).items():
             joined["diagnostics"].setdefault(name, {}).update(errors)
-    per_image = len(joined["images"]) // done
-    joined["zero_maps"] = _check_maps(network, compiled, joined, per_image)
-    messages = (*compiled.warnings, *ranges.messages(), *_about_zero(joined["zero_maps"], per_image))
-    messages += _judge(compiled, joined["diagnostics"], per_image)
-    return Found(compiled, joined, messages if maps_alone else messages + _complete(network, joined))
+    joined["targets_per_image"] = wanted.per_image
+    joined["zero_maps"] = _check_maps(network, compiled, joined, wanted.per_image)
+    messages = (*compiled.warnings, *ranges.messages(), *_about_zero(joined["zero_maps"], wanted.per_image))
+    messages += _judge(compiled, joined["diagnostics"], wanted.per_image)
+    return Computed(compiled, joined, messages if maps_alone else messages + _complete(network, joined))
 
 
 def _rows(
@@ -101,9 +98,9 @@ def _rows(
 
 
 def _runner(
-    network: TracedNetwork, compiled: Compiled, columns: Columns, batch_size: int
+    network: TracedNetwork, compiled: Compiled, targets: Targets, batch_size: int
 ) -> Callable[[Batch], dict[str, Any]]:
-    """Return the function that runs a batch: towards each column of targets, on each device of a strategy its part."""
+    """Return the function that runs a batch: towards each block of targets, on each device of a strategy its part."""
     devices = replica_devices() if tf.distribute.has_strategy() else []
 
     def run_part(compiled: Compiled, part: Batch) -> dict[str, Any]:
@@ -117,25 +114,26 @@ def _runner(
 
     else:
         run = partial(run_part, compiled)
-    if not columns.targets:
+    if targets.per_image == targets.width:
         return run
 
-    def run_columns(batch: Batch) -> dict[str, Any]:
-        rows: dict[str, Any] = columns.rows([run(each) for each in columns.batches(batch)])
+    def run_blocks(batch: Batch) -> dict[str, Any]:
+        blocks = [replace(batch, targets=block) for block in batch.targets.blocks()]
+        rows: dict[str, Any] = batch.targets.joined([run(each) for each in blocks])
         return rows
 
-    return run_columns
+    return run_blocks
 
 
 def _run_batch(network: TracedNetwork, compiled: Compiled, batch: Batch, batch_size: int) -> dict[str, Any]:
     """Return the results for the images of a batch, as NumPy arrays."""
-    images = batch.images
-    arguments = map(tf.convert_to_tensor, (images, batch.targets))
+    images, targets = batch.images, batch.targets.flat
+    arguments = map(tf.convert_to_tensor, (images, targets))
     outputs = dict(compiled.function(*arguments, batch.extra_inputs, *map(tf.convert_to_tensor, compiled.arguments)))
     found, loops = dict(outputs.pop("found")), outputs.pop("loops")
     at_once = min(int(batch_size), affordable(network, images.shape[1:])) if loops else 0
     # Whole chunks in each stretch, so that how fast the machine is does not change the order of the sums.
-    chunk = max(1, at_once // len(batch.targets))
+    chunk = max(1, at_once // len(targets))
     for name, (items, state, captured) in loops.items():
         found[name] = _gather(name, with_captured(compiled.loops[name], captured), (int(items), state), chunk, at_once)
     ordered = {name: found[name] for name in compiled.runs}
@@ -149,8 +147,8 @@ def _run_batch(network: TracedNetwork, compiled: Compiled, batch: Batch, batch_s
         name: runs[name].finish(images, values) if runs[name].method.on_host else values
         for name, values in arrays["maps"].items()
     }
-    if len(batch.targets) > len(images):
-        images = np.repeat(images, len(batch.targets) // len(images), axis=0)
+    if batch.targets.per_image > 1:
+        images = np.repeat(images, batch.targets.per_image, axis=0)
     return {**arrays, "images": images, "maps": maps}
 
 
@@ -163,7 +161,7 @@ def _exact_maps(
 ) -> dict[str, np.ndarray]:
     """Return the maps in float32 for the first image of a network in a reduced precision, with the target `found`."""
     full = network.in_full_precision()
-    first = replace(batch.split(network.extra_inputs, len(batch.images))[0], targets=found["targets"][:1])
+    first = replace(batch.split(network.extra_inputs, len(batch.images))[0], targets=same_for_all(found["targets"][:1]))
     exact: dict[str, np.ndarray] = _run_batch(full, compile_methods(full, chosen), first, batch_size)["maps"]
     return exact
 

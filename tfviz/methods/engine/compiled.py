@@ -1,9 +1,9 @@
 """Compiles methods for a network, once for all batch sizes.
 
 All methods of a call become one function, so that they share its forward and backward passes. Several targets of an
-image are unrolled in it, see `targets`. A method that needs many runs adds a second function, which advances its loop
-and reads what the first one captured. The network remembers functions by the options that are constants of them (see
-`arguments`), and finds a call in the same words again without planning it.
+image are unrolled in it, see `network.batches.targets`. A method that needs many runs adds a second function, which
+advances its loop and reads what the first one captured. The network remembers functions by the options that are
+constants of them (see `arguments`), and finds a call in the same words again without planning it.
 """
 
 from __future__ import annotations

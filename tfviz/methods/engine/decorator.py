@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import tensorflow as tf
 
-from tfviz.methods.engine.explainer import run_method
+from tfviz.methods.engine.explainer import public_function
 from tfviz.methods.engine.loop import Diagnosed, Loop
 from tfviz.methods.engine.registry import METHODS, Method
 from tfviz.network.passes import Gradient
@@ -35,10 +35,7 @@ def method(
     def register(compute: Callable[..., tf.Tensor | Diagnosed | Loop]) -> PublicMethod:
         name = compute.__name__
         METHODS[name] = Method(name, compute, gradients, result, **about)
-
-        def explain(model: Any, images: Any, targets: Any = None, *, batch_size: int = 32, **options: Any) -> Any:
-            return run_method(model, name, options, images, targets, batch_size=batch_size)
-
+        explain = public_function(name)
         explain.__name__ = explain.__qualname__ = name
         explain.__module__ = compute.__module__
         explain.__doc__ = f"{compute.__doc__}\n    {SHARED}"

@@ -8,7 +8,7 @@ attributions and images get the data format of the network.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,7 +18,6 @@ from tfviz.methods.engine.batching import run_batches
 from tfviz.methods.engine.planning import plan_methods
 from tfviz.methods.engine.registry import find_method
 from tfviz.methods.engine.results import Results
-from tfviz.methods.engine.targets import NO_COLUMNS, Columns
 from tfviz.network import network_of, trace
 from tfviz.network.passes import check_rules
 from tfviz.network.traced import NetworkOrigin, TracedNetwork
@@ -59,6 +58,15 @@ class Explainer:
         return run_method(self.network, self.method, self._options, images, targets, batch_size=batch_size)
 
 
+def public_function(method: str) -> Callable[..., Any]:
+    """Return the function that runs a method as users call it, still without its name, docstring and options."""
+
+    def explain(model: Any, images: Any, targets: Any = None, *, batch_size: int = 32, **options: Any) -> Any:
+        return run_method(model, method, options, images, targets, batch_size=batch_size)
+
+    return explain
+
+
 def run_method(
     model: Any, method: str, options: Mapping[str, Any], images: Any, targets: Any = None, *, batch_size: int = 32
 ) -> Any:
@@ -79,18 +87,17 @@ def run_methods(
     images: Any,
     targets: Any = None,
     *,
-    columns: Columns = NO_COLUMNS,
     batch_size: int = 32,
     kind: type[Kind] = Results,  # type: ignore[assignment]  # a default is of one kind
 ) -> Kind:
-    """Run the `chosen` methods over all images in batches; with `columns`, for several targets of each, in turn.
+    """Run the `chosen` methods over all images in batches, for the targets of each in turn.
 
     Warnings about the results are in their `warnings`, and are not emitted.
 
     On a network in a reduced precision, they run on the first image in float32, too, and the difference is among the
     diagnostics. Raises `InvalidImagesError` if the network itself refuses the images, such as too small ones.
     """
-    found = run_batches(network, chosen, images, targets, columns=columns, batch_size=batch_size, compared=True)
+    found = run_batches(network, chosen, images, targets, batch_size=batch_size, compared=True)
     arrays = {**found.arrays, "maps": _in_format(network, found.arrays["maps"])}
     arrays["images"] = network.data_format.from_last(arrays["images"])
     return kind(
@@ -98,7 +105,6 @@ def run_methods(
         options={name: dict(each) for name, each in found.compiled.options.items()},
         layers=found.compiled.layers,
         warnings=found.warnings,
-        targets_per_image=columns.count,
         data_format=network.data_format,
         model=network.name,
         head=network.head.kind,

@@ -15,7 +15,7 @@ from tfviz.errors import InvalidTargetsError
 from tfviz.methods.visualization.feature_visualization import FeatureVisualization, feature_visualization
 from tfviz.methods.visualization.objectives import Class
 from tfviz.network import trace
-from tfviz.network.batches import check_targets
+from tfviz.network.batches import as_targets
 from tfviz.network.traced import TracedNetwork
 
 
@@ -61,4 +61,4 @@ def _classes(network: TracedNetwork, targets: Any) -> np.ndarray:
         return np.zeros(1, np.int32)
     if np.size(targets) == 0:
         raise InvalidTargetsError("targets are empty, expected at least one class index")
-    return np.atleast_1d(check_targets(network.head, targets, None)).astype(np.int32)
+    return as_targets(network.head, targets).flat

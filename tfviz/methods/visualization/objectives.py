@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tfviz.errors import InvalidTargetsError, TfvizError
 from tfviz.methods.visualization.transformations import Movement
-from tfviz.network.batches import check_targets
+from tfviz.network.batches import as_targets
 from tfviz.network.traced import TracedNetwork
 
 
@@ -105,7 +105,7 @@ class Class(Term):
             raise InvalidTargetsError(
                 f"the target of an objective is {self.target!r}, expected 0 to {(network.num_classes or 1) - 1}"
             )
-        return np.reshape(check_targets(network.head, self.target, None), 1)
+        return as_targets(network.head, self.target).flat
 
     @staticmethod
     def read(
