@@ -29,7 +29,9 @@ WITHOUT_GRADIENT = re.compile(r"(?:gradient registry has no entry for: |op type:
 def compile_function(function: Callable[..., Any], *specs: Any, **named: Any) -> Any:
     """Return a function of tensors compiled for arguments of these specs, those by position or those by name.
 
-    Raises `UnsupportedModelError` if it asks for a gradient through an operation that has none.
+    Sizes that a spec leaves open stay open, so that one function serves batches of every size. Arguments of other types
+    or ranks are refused by TensorFlow when it is called, and never traced for. Raises `UnsupportedModelError` if it
+    asks for a gradient through an operation that has none.
     """
     # Autograph would turn an error of tfviz into one of TensorFlow, of many lines.
     traced = tf.function(function, input_signature=specs or None, autograph=False)
@@ -55,7 +57,11 @@ def operation_without_gradient(error: LookupError) -> str:
 
 
 def with_captured(function: Any, captured: Sequence[tf.Tensor]) -> Callable[..., Any]:
-    """Return a function that calls a concrete function with other tensors in place of those that it captured."""
+    """Return a function that calls a concrete function with other tensors in place of those that it captured.
+
+    captured: a tensor for each of `function.captured_inputs`, in that order, such as another device's handles of the
+    same variables. So a function that was compiled once runs on every replica of a `tf.distribute` strategy.
+    """
     types = [tensor.dtype for tensor in function.outputs]
 
     def call(*arguments: Any) -> Any:
@@ -81,6 +87,10 @@ def checked(tensor: tf.Tensor, checks: Iterable[Any]) -> tf.Tensor:
 
 
 def reason_of(error: tf.errors.OpError) -> str:
-    """Return why a compiled function failed: the line of TensorFlow's message that says so."""
+    """Return why a compiled function failed: the line of TensorFlow's message that says so.
+
+    What is left out are the code of the error, the operation's name and the place in Python where it was made, which
+    is always in `operations` and tells a user nothing.
+    """
     # The reason stands between the place where the operation was made and its name.
     return CODE.sub("", AFTER.split(error.message)[0].rstrip().rpartition("\n")[2].strip())

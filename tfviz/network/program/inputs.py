@@ -33,7 +33,8 @@ class Decoding:
     """The part of a program that makes the image of encoded records: run as it is, and not explained.
 
     records: strings (N,). program: from the records to the decoded images. cut: the name of the operation that gives
-    these. counted: whether the rest asks how many records there are. one_by_one: whether it decodes one at a time.
+    these. counted: whether the rest asks how many records there are; it is then given as many empty strings.
+    one_by_one: whether it decodes one at a time, as a signature that takes records (1,) does.
     """
 
     records: Value
@@ -108,8 +109,9 @@ def find_inputs(
 ) -> Inputs:
     """Return the roles of the inputs `given` by name; `name`: the image's. `cut`: the operation that decodes it.
 
-    `alias` is what a Keras model calls its one input. Raises `UnsupportedModelError` if none or several may be the
-    image, or the image cannot be cut out.
+    `alias` is what a Keras model calls its one input, and may be used as its name. Inputs that the outputs do not need
+    have no role. If the image is encoded, the value at the cut becomes the image, and the program begins there. Raises
+    `UnsupportedModelError` if none or several may be the image, or the image cannot be cut out.
     """
     name = _choose(given, next(iter(given)) if name and name == alias else name)
     image = given[name]
@@ -138,7 +140,12 @@ def find_inputs(
 
 
 def _choose(given: Mapping[str, Value], name: str | None) -> str:
-    """Return the name of the input that is the image."""
+    """Return the name of the input that is the image: the one asked for, or the only one that may be.
+
+    Inputs that are images as numbers come before those that may be encoded, so that a text beside an image is not
+    taken for another one. Raises `UnsupportedModelError` for a name that is not one of `given` or not an image's, and
+    without a name if not exactly one qualifies.
+    """
     if name is not None and name not in given:
         hint = suggestion(name, given, f"the model takes {_described(given)}")
         raise UnsupportedModelError(f"no input {name!r}; {hint}")
@@ -160,7 +167,13 @@ def _described(given: Mapping[str, Value]) -> str:
 
 
 def _find_cut(program: Program, records: Value, name: str | None) -> tuple[Value, Program]:
-    """Return the first batch of images that all else follows from, or the one named, and the program after it."""
+    """Return the first batch of images that all else follows from, or the one named, and the program after it.
+
+    Candidates are all batches of images that the records make, in the order in which they are made: the earlier the
+    cut, the more of the preprocessing is explained. If a signature takes a single record, an image of known size comes
+    before one of any size, which only decoding made. Raises `UnsupportedModelError`, and lists the candidates, if the
+    program after the one named, or after every one, reads more of the records than their number.
+    """
     follows = program.depending_on([records])
     made = [value for step in program.steps for value in step.outputs if value in follows and is_image(value)]
     candidates = [value for value in made if value.shape[0] is None]
@@ -183,7 +196,10 @@ def _find_cut(program: Program, records: Value, name: str | None) -> tuple[Value
 
 
 def _after(program: Program, records: Value, image: Value) -> Program | None:
-    """Return the program from `image` on; None if it needs more of the records than their number."""
+    """Return the program from `image` on; None if it needs more of the records than their number.
+
+    The records themselves may be handed on or reshaped on the way to an operation that counts them.
+    """
     rest = program.giving(program.outputs, known=[image])
     told = {records}
     for step in rest.steps:

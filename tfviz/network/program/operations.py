@@ -1,9 +1,14 @@
 """One operation of a traced model run again, on other inputs.
 
 The operation is called by its name in `tf.raw_ops` with the attributes that it has in the graph. Attributes that follow
-from the inputs, such as their type, are left out, so that the same step runs on tensors of another type. The arguments
-of a few raw operations have other names than in their definition; both lists have the same order, which a test checks
-for every operation of TensorFlow.
+from the inputs, such as their type, are left out, so that the same step runs on tensors of another type: a network of
+uint8 images on floats, a float32 one in bfloat16. The arguments of a few raw operations have other names than in their
+definition; both lists have the same order, which a test checks for every operation of TensorFlow.
+
+They are called one by one, since a call of the whole function would be a single operation to the caller's tape.
+Operations that run programs (conditions, loops, calls) are not run here but by `replay`. An operation that is not among
+`tf.raw_ops` is called by its definition, see `unpublished_operation`; one without a definition in this process, or
+whose attributes are functions, is refused.
 """
 
 from __future__ import annotations
@@ -24,7 +29,12 @@ UNCHANGED: Mapping[str, Any] = {}
 
 
 def run_operation(step: Step, inputs: Sequence[tf.Tensor], changed: Mapping[str, Any] = UNCHANGED) -> Tensors:
-    """Run the operation of a step without inner programs on other inputs, with its attributes `changed` by name."""
+    """Run the operation of a step without inner programs on other inputs, with its attributes `changed` by name.
+
+    inputs: a tensor for each of `step.inputs`, of any types that the operation takes together. Returns a tensor for
+    each of `step.outputs`; none for an operation that only acts, such as an assertion. Raises `UnsupportedModelError`
+    for an operation that cannot be called, and what TensorFlow raises for types or shapes that do not fit.
+    """
     operation = step.operation
     function, names = _raw_signature(step.type)
     definition = operation.op_def
@@ -43,7 +53,8 @@ def _raw_signature(operation_type: str) -> tuple[Callable[..., Any], dict[str, s
     """Return the raw operation and, for each name in its definition, the name of its argument.
 
     A few of `tf.raw_ops` differ (`Squeeze.squeeze_dims` and `Mean.reduction_indices` are both `axis`). The names that
-    are left over on either side stand in the same order.
+    are left over on either side stand in the same order. Raises `UnsupportedModelError` for a type that neither
+    `tf.raw_ops` nor `unpublished_operation` can call.
     """
     function = getattr(tf.raw_ops, operation_type, None)
     if function is None:

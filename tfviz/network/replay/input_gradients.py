@@ -4,6 +4,9 @@ Which one is taken follows from the static shapes alone, by the table that `scri
 convolutions are matrix products. The input gradient of a network's first convolution is TensorFlow's slowest kernel (10
 of 34 ms on SqueezeNet); as a forward convolution that makes several pixels at once, by phases, it takes 3 ms. A
 convolution with the rotated kernel lost on all layers of five networks, since the kernel is transposed in each call.
+
+All others keep TensorFlow's own: larger kernels on more than `FEW_CHANNELS`, or with a dilation or strides that differ
+by axis; groups, channels first, open sizes; and types shorter than float32, in which the order of sums costs digits.
 """
 
 from __future__ import annotations
@@ -22,7 +25,11 @@ FEW_CHANNELS = 4
 
 
 def convolution_gradient(step: Step, shape: tf.TensorShape, kernel: tf.Tensor) -> Backward | None:
-    """Return the faster input gradient of a convolution on images of that shape, None if TensorFlow's is as fast."""
+    """Return the faster input gradient of a convolution on images of that shape, None if TensorFlow's is as fast.
+
+    shape: (N, H, W, c) of the images, or of the part of a concatenation that `kernel` (height, width, c, filters) is
+    for; N may be open. The result maps an upstream gradient (N, h, w, filters) to one of that shape.
+    """
     if step.type != "Conv2D" or not is_exact(step):
         return None
     strides, dilations = (step.operation.get_attr(name)[1:3] for name in ("strides", "dilations"))
@@ -48,7 +55,10 @@ def is_pointwise(step: Step) -> bool:
 
 
 def own_gradient(step: Step, shape: tf.Tensor, kernel: tf.Tensor) -> Backward:
-    """Return TensorFlow's own input gradient of a convolution of any kind, with another kernel."""
+    """Return TensorFlow's own input gradient of a convolution of any kind, with another kernel.
+
+    shape: that of the images, as an int32 tensor, since it may be open. step: a `Conv2D` or `DepthwiseConv2dNative`.
+    """
     function = (
         tf.raw_ops.Conv2DBackpropInput if step.type == "Conv2D" else tf.raw_ops.DepthwiseConv2dNativeBackpropInput
     )
@@ -68,6 +78,7 @@ def pointwise_gradient(shape: tf.TensorShape, kernel: tf.Tensor, strides: Sequen
     _, height, width, channels = shape
 
     def backward(upstream: tf.Tensor) -> tf.Tensor:
+        """Multiply by the transposed kernel, then put the pixels `strides` apart, zeros right of and below each."""
         rows, columns, filters = upstream.shape[1:]
         matrix = tf.reshape(kernel, [channels, filters])
         found = tf.matmul(tf.reshape(upstream, [-1, filters]), matrix, transpose_b=True)
@@ -98,6 +109,7 @@ def phase_gradient(
     blocks = [-(-(size + before) // block) for size, before in zip(shape[1:3], padding, strict=True)]
 
     def backward(upstream: tf.Tensor) -> tf.Tensor:
+        """Gather the filters of all phases from the kernel, convolve, and move the phases from channels to places."""
         # The last pixel, of zeros, stands for all taps outside the kernel. Whole pixels are gathered: a constant with a
         # place for each single weight would be larger than the kernel, in each function that is exported.
         known = tf.reshape(kernel, [-1, channels, filters])
@@ -118,7 +130,11 @@ def phase_gradient(
 
 
 def _taps(size: tuple[int, int], stride: int, block: int, first: Sequence[int], last: int) -> np.ndarray:
-    """Return the number of the kernel's pixel that each of the phases (t, u, block, block) reads."""
+    """Return the number of the kernel's pixel that each of the phases (t, u, block, block) reads.
+
+    size: (height, width) of the kernel. first, last: the range of t, by axis and for both. Pixels are numbered row by
+    row; one more than there are stands for a tap outside of the kernel, which is zero.
+    """
     offsets = []
     for axis in (0, 1):
         taps, phases = np.arange(first[axis], last + 1), np.arange(block)
@@ -129,7 +145,11 @@ def _taps(size: tuple[int, int], stride: int, block: int, first: Sequence[int], 
 
 
 def paddings(step: Step, shape: tf.TensorShape, kernel_shape: tf.TensorShape) -> list[int]:
-    """Return how many rows and columns of zeros a convolution puts before its images (N, H, W, c)."""
+    """Return how many rows and columns of zeros a convolution puts before its images (N, H, W, c).
+
+    With `SAME`, the smaller half of the padding lies in front, as TensorFlow documents; dilations are not accounted
+    for, since a dilated convolution takes no phases.
+    """
     operation = step.operation
     padding, strides = operation.get_attr("padding"), operation.get_attr("strides")
     if padding == b"VALID":

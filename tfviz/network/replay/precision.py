@@ -4,6 +4,10 @@ A precision is a property of steps, not of a program: each says in which types i
 the replay casts them. A step takes the shorter type if TensorFlow has the operation and its gradient in it, which is
 tried once for each kind of step. What is made of weights alone stays float32 and is rounded once. Loops that their own
 numbers end are not rounded: in bfloat16, 256 + 1 is 256, for ever.
+
+Asking TensorFlow is the only way to know: which types an operation, its gradient and the gradient's helpers have
+kernels for differs by device and release, and a list would be wrong on the next machine. The scores that come of it are
+cast to float32, as are the gradients of images and layers. What is lost is not estimated here; `explain` measures it.
 """
 
 from __future__ import annotations
@@ -50,7 +54,10 @@ def in_precision(program: Program, image: Value, name: str) -> Program:
 
 
 class _Reduction:
-    """Programs in a shorter type. It remembers which operations fit, by their type and those of their inputs."""
+    """Programs in a shorter type. It remembers which operations fit, by their type and those of their inputs.
+
+    They must fit the kernels of a GPU if TensorFlow sees one, else those of the CPU.
+    """
 
     def __init__(self, dtype: tf.DType) -> None:
         self._dtype = dtype
@@ -107,14 +114,21 @@ class _Reduction:
         )
 
     def _fits(self, step: Step, taken: tuple[tf.DType, ...], compiled: bool) -> bool:
-        """Return whether TensorFlow has the operation and its gradient in these types."""
+        """Return whether TensorFlow has the operation and its gradient in these types.
+
+        Attributes and shapes are taken not to matter, so that a network of 200 convolutions is tried once.
+        """
         key = (step.type, taken, tuple(value.dtype for value in step.outputs), compiled)
         if key not in self._tried:
             self._tried[key] = self._try(step, taken, compiled)
         return self._tried[key]
 
     def _try(self, step: Step, taken: tuple[tf.DType, ...], compiled: bool) -> bool:
-        """Run a step and its gradient on placeholders of these types, and look for the kernels of all operations."""
+        """Run a step and its gradient on placeholders of these types, and look for the kernels of all operations.
+
+        The graph is never run: TensorFlow refuses types when operations are made, but misses kernels only when they
+        run, so the registry of kernels is asked for every operation made here, those of the gradient included.
+        """
         with tf.Graph().as_default() as graph:
             inputs = [
                 tf.raw_ops.Placeholder(dtype=dtype, shape=value.shape)
@@ -140,7 +154,11 @@ def _reached(program: Program, sources: Collection[Value]) -> set[Value]:
 
 
 def _carried(body: Program, places: Collection[int], follow: Follow) -> set[int]:
-    """Return which inputs of a loop's body depend on those at `places`, in any iteration."""
+    """Return which inputs of a loop's body depend on those at `places`, in any iteration.
+
+    A body hands its outputs to its inputs of the same number the next time, so this is repeated until nothing is added.
+    follow: what of a program depends on some of its values, such as `Program.depending_on`.
+    """
     found: set[int] = set(places)
     while True:
         inside = follow(body, [body.inputs[place] for place in found])

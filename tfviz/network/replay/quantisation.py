@@ -4,6 +4,11 @@ A rounding passes its gradient if arithmetic goes on with its result. From each 
 that hand on, clip or scale, to the first operation of another kind, and every one of these must be arithmetic. Indices,
 gates, remainders and rounded outputs are decisions and have no gradient. While no rounding passed its gradient, maps of
 a model that Keras quantised were off by 80 %; now `quantize("int8")`, live and saved, equals its own tape.
+
+The model's own custom gradients would say which roundings are meant, but a SavedModel may have lost their functions and
+keep only the tags of where they stood. So a tag is taken as evidence (`has_own_gradient`), the operations decide, and
+a rounding without a tag must lead to arithmetic at least once. Roundings inside of conditions, loops and calls are not
+searched and keep TensorFlow's own gradient, which is none.
 """
 
 from __future__ import annotations
@@ -44,13 +49,17 @@ def find_straight_through(program: Program, image: Value) -> StraightThrough:
 
 
 def _may_round(step: Step) -> bool:
+    """Return whether a step makes of floats what has no gradient: whole floats, or integers by a cast."""
     if not step.inputs or not step.inputs[0].dtype.is_floating:
         return False
     return step.type in ROUNDINGS | STEPS_DOWN or (step.type == "Cast" and step.outputs[0].dtype.is_integer)
 
 
 class _Search:
-    """Finds the steps, among those that may round, with whose results arithmetic goes on."""
+    """Finds the steps, among those that may round, with whose results arithmetic goes on.
+
+    Only what depends on the image counts: a quantised kernel is a constant to the gradient, however it was rounded.
+    """
 
     def __init__(self, program: Program, image: Value) -> None:
         self._program = program
@@ -61,7 +70,11 @@ class _Search:
                 self._users[value].append(step)
 
     def among(self, steps: list[Step]) -> StraightThrough:
-        """Return the values that pass their gradient on, of steps that may round."""
+        """Return the values that pass their gradient on, of steps that may round.
+
+        A region is what lies between the operands and the result of a function with a custom gradient. If a rounding
+        of it passes its gradient, the extremes in it, such as the largest absolute value, are the scale.
+        """
         regions = [_between(step) for step in self._program.steps if gradient_tag(step.operation)]
         own = {step for region in regions for step in region}
         rounded, integers, floats = set[Value](), set[Value](), set[Value]()
@@ -77,7 +90,10 @@ class _Search:
 
 
 def _between(step: Step) -> set[Step]:
-    """Return the steps that make the first input of a step from its other inputs."""
+    """Return the steps that make the first input of a step from its other inputs.
+
+    The `IdentityN` of a custom gradient takes the result of the function first, and behind it what it was called with.
+    """
     found, pending = set[Step](), [step.inputs[0]]
     while pending:
         value = pending.pop()
@@ -98,7 +114,11 @@ class _Path:
         self.floats: set[Value] = set()
 
     def leads_on(self, step: Step, *, has_own_gradient: bool) -> bool:
-        """Return whether arithmetic goes on with the result of a step that rounds."""
+        """Return whether arithmetic goes on with the result of a step that rounds, on every path that leads on.
+
+        A floor or ceiling must have a gradient of its own beside, or be written to round to the nearest. A rounding
+        with which nothing goes on is an output, and passes its gradient only if the model gave it one.
+        """
         self._before = set(self._scaled_from(step.inputs[0]))
         self._has_own_gradient = has_own_gradient
         if step.type in STEPS_DOWN and not (has_own_gradient or _rounds_to_nearest(step)):
@@ -126,6 +146,7 @@ class _Path:
                 yield True
 
     def _is_arithmetic(self, step: Step, value: Value) -> bool:
+        """Return whether a step computes with an integer as a number, and does not use it as a size, index or axis."""
         places = {place for place, each in enumerate(step.inputs) if each is value}
         if step.type == "Cast":
             dtype = step.outputs[0].dtype

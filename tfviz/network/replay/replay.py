@@ -5,6 +5,11 @@ programs the same way. So every intermediate tensor is known by its `Value`, may
 may be given another backward pass, in any model and without touching it. Measured on the usual backbones, an attention
 network, a subclassed model and SavedModels: outputs are bit-equal to the direct call, gradients equal to its tape
 (relative error 0 to 1e-6), and a replay runs as fast.
+
+Inside conditions, loops and calls only rules reach: values there cannot be watched or changed, and take no shortcuts.
+Control dependencies of the trace are not copied, since a `tf.function` orders operations with a state by itself, and an
+assertion that gives no value is not among the steps. Gradients that a model defines for a group of its operations are
+not followed; `diagnosis` compares them and warns.
 """
 
 from __future__ import annotations
@@ -34,10 +39,13 @@ NOTHING: Mapping[Value, Change] = {}
 
 
 class Replayed(dict[Value, tf.Tensor]):
-    """The tensor of every value; those that a shortcut skipped are computed when they are asked for."""
+    """The tensor of every value; those that a shortcut skipped are computed when they are asked for.
+
+    Such a value has the right numbers, but no gradient of the outputs with respect to it: they are made without it.
+    """
 
     def __missing__(self, value: Value) -> tf.Tensor:
-        """Compute a value by its operation."""
+        """Compute a value by its operation; raise `KeyError` for an argument that was not given."""
         if value.step is None:
             raise KeyError(value)
         results = run_operation(value.step, [self[each] for each in value.step.inputs])
@@ -59,8 +67,11 @@ def replay(
     """Run `program` and return the tensor of every value.
 
     Operations that `rule` names get its backward pass. The `tape` watches each value of `watched` as it appears, so
-    that what lies before it is not differentiated. A value in `changed` is replaced by its function's result.
-    `shortcuts` and `straight_through` are those of this program.
+    that what lies before it is not differentiated. A value in `changed` is replaced by its function's result, which all
+    later steps read; it is watched after the replacement. `shortcuts` and `straight_through` are those of this program.
+
+    arguments: a tensor for each input of the program, those captured (its weights) included; types may be others than
+    in the trace. Raises what the operations raise: for shapes that do not fit already when the caller is traced.
     """
     tensors = Replayed(arguments)
     straightened = Straightened(straight_through)
@@ -90,7 +101,12 @@ def replay(
 
 
 def run(step: Step, inputs: Tensors, rule: Rule | None) -> Tensors:
-    """Run one step with the programs in it; operations that `rule` names get its backward pass."""
+    """Run one step with the programs in it; operations that `rule` names get its backward pass.
+
+    Returns a tensor for each of its outputs. A call that XLA must compile is compiled again, inside the caller's own
+    function: without XLA the grouped gradient of a depthwise convolution in it has no kernel on CPUs. A rule is applied
+    to the first input and the first result of an operation alone, which is all that ReLUs have.
+    """
     if step.type in CONDITIONS:
         return _run_condition(step, inputs, rule)
     if step.type in CASES:
@@ -123,14 +139,21 @@ def _outputs(program: Program, arguments: Sequence[tf.Tensor], rule: Rule | None
 
 
 def _run_condition(step: Step, inputs: Tensors, rule: Rule | None) -> Tensors:
-    """Run a condition as a `tf.cond`, whose gradient is that of the branch that is taken."""
+    """Run a condition as a `tf.cond`, whose gradient is that of the branch that is taken.
+
+    The condition itself may be a number, as `If` allows: true unless it is 0.
+    """
     condition, *arguments = inputs
     branches = [lambda program=program: _outputs(program, arguments, rule) for program in step.programs]
     return list(tf.cond(tf.cast(condition, tf.bool), *branches))
 
 
 def _run_loop(step: Step, inputs: Tensors, rule: Rule | None) -> Tensors:
-    """Run a loop; its values may change their shapes as far as those of the traced loop do."""
+    """Run a loop; its values may change their shapes as far as those of the traced loop do.
+
+    TensorFlow makes the gradient of a loop when it is first asked for, and keeps it: see `passes.forward`, which gives
+    each rule a replay of its own for that reason.
+    """
     condition, body = step.programs
     return list(
         tf.while_loop(
@@ -143,7 +166,12 @@ def _run_loop(step: Step, inputs: Tensors, rule: Rule | None) -> Tensors:
 
 
 def _run_each(step: EachImage, inputs: Tensors, rule: Rule | None) -> Tensors:
-    """Run the program of a step on each image: split the rows by image, and join the results again."""
+    """Run the program of a step on each image: split the rows by image, and join the results again.
+
+    A value with several rows for each image, such as its windows, keeps them together: (N · r, ...) is (N, r, ...) for
+    `tf.map_fn`, whose loop over the images is slower than a batch. So this is done for those steps alone that do not do
+    the same to a batch as to its images, see `rewriting.fixed_batch`.
+    """
     images, *given = inputs
     count = tf.shape(images)[:1]
 

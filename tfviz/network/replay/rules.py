@@ -32,7 +32,11 @@ class Rule:
     actions: Mapping[Any, Callable[[Any], Any]] = field(default_factory=dict, compare=False, repr=False)
 
     def apply(self, operation: Callable[[tf.Tensor], tf.Tensor], features: tf.Tensor) -> tf.Tensor:
-        """Return `operation(features)` with this rule's gradient."""
+        """Return `operation(features)` with this rule's gradient.
+
+        The local gradient is that of a tape around the operation, persistent because a backward pass is made for each
+        target. Variables are not watched: a rule is for operations on features, whose weights need no gradient.
+        """
 
         @tf.custom_gradient
         def changed(features: tf.Tensor) -> tuple[tf.Tensor, Backward]:

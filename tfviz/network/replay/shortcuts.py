@@ -5,6 +5,10 @@ that it would skip is needed. Only backward passes take shortcuts, so that the f
 bit: another rounding there tips ReLUs near zero over, and changed gradients by up to 5 % (see `folding`), which agree
 with a tape to 1e-6 otherwise. A convolution of a concatenation gives each part its own gradient, which need not be cut
 apart again.
+
+They rely on two things that hold for explanations and not for training: weights need no gradient, and the kernel is the
+same for all images. All were measured on CPUs; on others TensorFlow's kernels are kept unless the user says otherwise.
+Programs inside of conditions, loops and calls take none.
 """
 
 from __future__ import annotations
@@ -40,7 +44,12 @@ class Shortcuts:
     pools: Sequence[Step] = ()
 
     def around(self, needed: Collection[Value]) -> dict[Step, Action]:
-        """Return the action that replaces each step, so that no value that is `needed` is skipped."""
+        """Return the action that replaces each step, so that no value that is `needed` is skipped.
+
+        needed: values that a replay watches or changes. A fold that hides one of them is not taken, and neither is the
+        gradient by parts of a concatenation that is itself asked for. The steps inside of a fold do nothing; its last
+        one runs them all.
+        """
         parts = {
             step: [step.inputs[0]] if step.inputs[0] in needed else values for step, values in self.convolutions.items()
         }
@@ -62,7 +71,11 @@ def only_cpus() -> bool:
 
 
 def find_shortcuts(program: Program, depending: Collection[Value]) -> Shortcuts:
-    """Return the shortcuts on the way from the image, through the values `depending` on it."""
+    """Return the shortcuts on the way from the image, through the values `depending` on it.
+
+    Whether a convolution's gradient is really faster by other means follows from its shapes, and is asked when it is
+    run (`convolution_gradient`), since the size of the image may be open until then.
+    """
     uses = program.uses()
     convolutions = {
         step: _parts(step, uses)
@@ -91,7 +104,10 @@ def _nothing(_: Tensors) -> dict[Value, tf.Tensor]:
 
 
 def _fold(fold: Fold, parts: Sequence[Value], tensors: Tensors) -> dict[Value, tf.Tensor]:
-    """Run a convolution and its chain, with the gradient of a convolution whose kernel holds the scales."""
+    """Run a convolution and its chain, with the gradient of a convolution whose kernel holds the scales.
+
+    Forward all run as they are, by `Replayed`, unseen by the gradient that is given here. Offsets change no gradient.
+    """
     step = fold.convolution
     image, kernel = (tensors[value] for value in step.inputs)
     scale = fold.scale(tensors)
@@ -112,6 +128,7 @@ def _convolve(step: Step, parts: Sequence[Value], tensors: Tensors) -> dict[Valu
 
 
 def _pool(step: Step, tensors: Tensors) -> dict[Value, tf.Tensor]:
+    """Run a max pooling, with its gradient by comparisons."""
     images = tensors[step.inputs[0]]
     pooled = run_operation(step, [images])[0]
     return {step.outputs[0]: _with_gradients(pooled, [images], [max_pool_gradient(step, images, pooled)])}
@@ -126,7 +143,11 @@ def _gradients(step: Step, kernel: tf.Tensor, parts: Sequence[tf.Tensor]) -> lis
 
 
 def _with_gradients(result: tf.Tensor, operands: Sequence[tf.Tensor], gradients: Sequence[Backward]) -> tf.Tensor:
-    """Return a result whose gradient with respect to each of the operands is the given one."""
+    """Return a result whose gradient with respect to each of the operands is the given one.
+
+    The result is captured, not computed, in the custom gradient: whatever gradient it has already is not followed, and
+    the operands are only what the tape hands gradients to.
+    """
 
     @tf.custom_gradient
     def given(*_: tf.Tensor) -> tuple[tf.Tensor, Backward]:

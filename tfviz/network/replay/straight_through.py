@@ -48,14 +48,19 @@ EXACT = StraightThrough()
 class Straightened:
     """One replay of the steps whose results pass their gradient on.
 
-    twins: the floats, on the tape, that stand for integers, which no tape sees.
+    twins: the floats, on the tape, that stand for integers, which no tape sees. They are of this replay alone, so each
+    replay makes a `Straightened` of its own.
     """
 
     values: StraightThrough
     twins: dict[Value, tf.Tensor] = field(default_factory=dict)
 
     def run(self, step: Step, inputs: Tensors) -> Tensors:
-        """Run a step; its results are those of the operation, whatever is done about gradients."""
+        """Run a step; its results are those of the operation, whatever is done about gradients.
+
+        A scale has no gradient; a rounded value has that of its operand; a float made of integers has that of their
+        twin. What makes integers makes a twin as well: of a cast, the numbers that were cast; else see `_computed`.
+        """
         (result,), value = run_operation(step, inputs), step.outputs[0]
         if value in self.values.scales:
             return [tf.stop_gradient(result)]
@@ -70,7 +75,11 @@ class Straightened:
         return [result]
 
     def _computed(self, step: Step, inputs: Tensors, result: tf.Tensor) -> tf.Tensor:
-        """Return the twin of an integer result, whose gradient is that of the operation on floats."""
+        """Return the twin of an integer result, whose gradient is that of the operation on floats.
+
+        Its numbers are the integer result's, exactly as far as float32 holds them (up to 2²⁴). The operation is run on
+        floats only on the way back: forward it would cost a second product of matrices, and round otherwise.
+        """
         numbers = [
             tf.cast(tensor, tf.float32) if place in numbers_of(step) else tensor for place, tensor in enumerate(inputs)
         ]
@@ -93,7 +102,10 @@ class Straightened:
 
 
 def _passing(result: tf.Tensor, operand: tf.Tensor) -> tf.Tensor:
-    """Return a result whose gradient is the operand's."""
+    """Return a result whose gradient is the operand's: what comes from upstream goes to the operand unchanged.
+
+    The two have the same shape and may have different types; the gradient is cast to the operand's.
+    """
 
     @tf.custom_gradient
     def passing(_: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:

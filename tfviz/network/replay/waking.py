@@ -4,6 +4,10 @@ An image that wakes no unit is not a dead end for a visualisation (Olah, Mordvin
 Distill 2017). Which nonlinearities may be dead is found in the program and not by names: a ReLU, or an elementwise
 function of one value that clips or compares (`maximum(x, 0)`, `x * (x > 1)`). Such a function is taken as a whole, so
 that a PReLU of two ReLUs, or x + relu(x), is never dead: a gradient comes through it.
+
+Waking is decided for each image and nonlinearity by itself, and only where the plain gradient is zero everywhere: an
+image that is on its way is never pushed otherwise than by its gradient. This is for climbing an objective, where any
+way up will do; an explanation must not use it, since what it lets through is not what the network computes.
 """
 
 from __future__ import annotations
@@ -45,7 +49,10 @@ FAR = 1e4
 
 @dataclass(frozen=True, eq=False)
 class Activation:
-    """Elementwise `steps` on one value, the `source`, and on constants."""
+    """Elementwise `steps` on one value, the `source`, and on constants, in an order in which they can run.
+
+    Each step has one result, and the last one's is of the source's shape.
+    """
 
     source: Value
     steps: tuple[Step, ...]
@@ -79,7 +86,8 @@ def _awakened(operation: Callable[[tf.Tensor], tf.Tensor], features: tf.Tensor) 
     """Return `operation(features)`, with a gradient that wakes an image of which the operation blocks all.
 
     If anything comes through, the gradient is the operation's own. Else it is the upstream gradient where the operation
-    can follow it: upwards where it rises for larger features, downwards where it falls for smaller ones.
+    can follow it: upwards where it rises for larger features, downwards where it falls for smaller ones. Both are told
+    by the values `FAR` to either side, which is beyond the bounds that activations are clipped at.
     """
 
     @tf.custom_gradient
@@ -91,6 +99,7 @@ def _awakened(operation: Callable[[tf.Tensor], tf.Tensor], features: tf.Tensor) 
         rises, falls = operation(features + FAR) > made, operation(features - FAR) < made
 
         def backward(upstream: tf.Tensor) -> tf.Tensor:
+            """Return the plain gradient of images in which it is not zero everywhere, the waking one of the others."""
             gradient = tape.gradient(made, features, upstream, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             comes_through = tf.reduce_any(gradient != 0, axis=range(1, gradient.shape.rank))
             follows = tf.where(upstream > 0, rises, falls)
@@ -129,7 +138,12 @@ def find_activations(program: Program, sources: Iterable[Value]) -> Iterator[Act
 
 
 def _activation(step: Step, depending: set[Value], makers: Mapping[Value, tuple[int, Step]]) -> Activation | None:
-    """Return the activation that ends with a step, back to the one value that all of it is made of, if there is one."""
+    """Return the activation that ends with a step, back to the one value that all of it is made of, if there is one.
+
+    From the step back, the latest maker is taken in until a single value is left that depends on the image. There is
+    none if that meets an operation that is not elementwise, if nothing in it bends, or if shapes differ: then numbers
+    are broadcast or reduced, and which image blocks its gradient is not the nonlinearity's doing.
+    """
     steps = {step}
     values = depending.intersection(step.inputs)
     bends = CLIPS if len(values) == 1 else BENDS
