@@ -4,6 +4,10 @@ This is how tokens are known: which token is which patch follows from the operat
 token is left out wherever it stands. Operations that move numbers are run once on numbered places, and the result tells
 where each went; for products, reductions and reshapings a rule says which axis stays. The three steps of a Dense layer
 on tokens, a tensordot, hide the axes in between and are taken as one.
+
+An axis ends where its places are mixed: multiplied with weights along it, summed, or joined with another axis by a
+reshaping. That is what is wanted of it, since tokens that were mixed are not patches any more. Where on the image a
+place lies is not known here; that is what `following` adds, which can cut axes apart as well.
 """
 
 from __future__ import annotations
@@ -37,7 +41,11 @@ NOTHING = -1
 
 @dataclass(frozen=True)
 class Flow:
-    """A step and what flows into it. The three steps of a Dense layer on tokens (a tensordot) are one flow."""
+    """A step and what flows into it. The three steps of a Dense layer on tokens (a tensordot) are one flow.
+
+    step: the one that gives the results, of a tensordot the last. sources: the values that flow into it, which are its
+    inputs or, of a tensordot, the features alone: neither the matrix nor the shapes.
+    """
 
     step: Step
     sources: Sequence[Value]
@@ -57,8 +65,8 @@ class Flow:
 class Carried:
     """Where an axis went: to which axis of which value, None if a single place was picked from it.
 
-    places: for every place along the new axis the place along the old one, `NOTHING` if it is not of
-    the old one.
+    places: for every place along the new axis the place along the old one, `NOTHING` if it is not of the old one. A
+    class token that is put in front of four patches carries their axis to the places (-1, 0, 1, 2, 3).
     """
 
     value: Value
@@ -79,7 +87,11 @@ def flows_of(program: Program) -> list[Flow]:
 
 
 def rows_per_image(flows: Sequence[Flow], image: Value) -> dict[Value, Fraction]:
-    """Return how many places the first axis of each value has for an image: several if it is cut to windows."""
+    """Return how many places the first axis of each value has for an image: several if it is cut to windows.
+
+    A map of 14 x 14 places that is reshaped to windows of 7 x 7 has 4; put together again, 1. It is a fraction where a
+    reshaping puts several images into one place. Values that the image does not reach are left out.
+    """
     rows = {image: Fraction(1)}
     for flow in flows:
         source = next((value for value in flow.sources if value in rows), image)
@@ -91,7 +103,10 @@ def rows_per_image(flows: Sequence[Flow], image: Value) -> dict[Value, Fraction]
 
 
 def carry(flow: Flow, index: int, axis: int) -> list[Carried]:
-    """Return where an axis of the source number `index` goes; an empty list if its places are mixed."""
+    """Return where an axis of the source number `index` goes; an empty list if its places are mixed.
+
+    There is an item for each result that has the axis, such as the parts of a split. The axis must be of known size.
+    """
     if flow.step.type in PLAIN_MOVES:
         return list(_moved(flow, index, axis))
     size = flow.sources[index].shape[axis]
@@ -111,6 +126,10 @@ def _flattening(step: Step) -> list[Step]:
 
 
 def _before_tensordot(step: Step) -> Value | None:
+    """Return the features that a tensordot multiplies, if a step is its last; None for any other step.
+
+    Features (N, T, D) are flattened to (N · T, D), multiplied and reshaped to (N, T, E): all axes but the last stay.
+    """
     flattening = _flattening(step)
     source, shape = flattening[-1].inputs[0] if flattening else None, step.outputs[0].shape
     fits = source is not None and shape.rank is not None and source.shape.rank == shape.rank
@@ -124,7 +143,11 @@ def row_size(value: Value) -> int | None:
 
 
 def _kept(flow: Flow, index: int, axis: int, output: Value) -> int | None:
-    """Return the axis of `output` that an axis stays or becomes, with its places in their order."""
+    """Return the axis of `output` that an axis stays or becomes, with its places in their order; None if it is gone.
+
+    For any operation without a rule the axis is taken to stay, counted from the last, as in what is done element by
+    element; `carry` believes it only if the size is the same.
+    """
     step, source = flow.step, flow.sources[index]
     if flow.is_tensordot:
         return axis if axis < source.shape.rank - 1 else None
@@ -152,6 +175,7 @@ def _kept_by_product(step: Step, index: int, axis: int, output: Value) -> int | 
 
 
 def _kept_by_einsum(step: Step, index: int, axis: int) -> int | None:
+    """An axis is where its letter stands in the result, and gone if the letter is summed over."""
     sources, _, result = step.operation.get_attr("equation").decode().partition("->")
     labels = sources.split(",")[index]
     # An ellipsis would hide which axis a letter names.
@@ -182,7 +206,12 @@ def _kept_by_reshape(source: Value, output: Value, axis: int) -> int | None:
 
 
 def _moved(flow: Flow, index: int, axis: int) -> Iterator[Carried]:
-    """Number the places along the axis, move the numbers as the operation moves values, and see where they went."""
+    """Number the places along the axis, move the numbers as the operation moves values, and see where they went.
+
+    Places are numbered from 1, and all other values of the type are zeros. The axis along which the result has the most
+    different numbers is the one; if all are the same, a single place was picked. Nothing is yielded if an argument,
+    such as the begin of a slice, is not a constant.
+    """
     moving = flow.sources[index]
     arguments: list[Any] = []
     for number, value in enumerate(flow.sources):

@@ -3,6 +3,9 @@
 A layer that crops or enlarges asks at run time which of the two it has to do. Places are not followed into conditions,
 so that such a layer would end them; once the image's size is known, so is the branch. Its steps are put in the place of
 the condition, under its name, and give the very values that the condition gave: nothing outside has to change.
+
+A condition stays if it depends on the numbers of an image or on the batch. It stays, too, if its branch hands an input
+straight on or gives one value twice, since then a step is missing that could make each of the condition's values.
 """
 
 from __future__ import annotations
@@ -14,7 +17,8 @@ from tfviz.network.program import CASES, CONDITIONS, Program, Step, Value
 def decided(program: Program, image: Value) -> Program:
     """Return a program without the conditions that are the same for every image of its size.
 
-    The values and steps of the given program are changed.
+    The values and steps of the given program are changed, so that whoever holds some of them goes on with these. A
+    program in which nothing can be decided is returned as it is.
     """
     steps: list[Step] = []
     constants = Constants(program, [image])
@@ -40,7 +44,10 @@ def _taken(step: Step, constants: Constants) -> Program | None:
 
 
 def _inlined(step: Step, branch: Program) -> list[Step]:
-    """Return the steps of a branch, between the values that the condition takes and gives."""
+    """Return the steps of a branch, between the values that the condition takes and gives.
+
+    Those values stay the condition's own, with the branch's steps as their makers and what both know of their shapes.
+    """
     outer = dict(zip(branch.inputs, step.inputs[1:], strict=True))
     outer |= dict(zip(branch.outputs, step.outputs, strict=True))
     for inner in branch.steps:

@@ -4,6 +4,9 @@ Each is computed by its own operations when it is asked for, and for two sizes o
 does not depend on it. Values that the numbers of an image reach are never looked at, and neither are large ones, inner
 programs or operations with a state. This is what settles the arguments of slices, reshapings and conditions that a
 model computes from shapes.
+
+`tf.get_static_value` would not do: it knows a few operations on shapes, and nothing of what is given to an inner
+program. Folding all constants of a program at once would cost more than the few that are asked for.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ LARGEST = 4096
 class Constants:
     """Computes values of one program that are the same for every image, each when it is asked for.
 
-    given: for the arguments of a program inside another one, the constants that they are.
+    given: for the arguments of a program inside another one, the constants that they are. of_image: the values that the
+    numbers of the images reach, which have no constants but their shapes. What was found is kept.
     """
 
     def __init__(self, program: Program, images: Collection[Value], given: Mapping[Value, Any] | None = None) -> None:
@@ -35,17 +39,22 @@ class Constants:
         self.of_image = program.reached_by(images)
 
     def find(self, value: Value) -> Any:
-        """Return the array that a value always is, None if it depends on the image or the batch."""
+        """Return the array that a value always is, None if it depends on the image or the batch, or is too large."""
         first, second = (self._fold(value, batch) for batch in BATCHES)
         return first if first is not None and second is not None and np.array_equal(first, second) else None
 
     def find_sizes(self, value: Value) -> Any:
-        """Return the array (n,) of numbers for each axis that a value always is but for the first, the batch's."""
+        """Return the array (n,) of numbers for each axis that a value always is but for the first, the batch's.
+
+        Such are the shape that a reshaping is given and the begin of a slice, whose first number may be how many images
+        there are; what stands there is meaningless. None as for `find`, and for what is not (n,).
+        """
         first, second = (self._fold(value, batch) for batch in BATCHES)
         is_known = first is not None and second is not None and first.shape == second.shape and first.ndim == 1
         return first if is_known and np.array_equal(first[1:], second[1:]) else None
 
     def _fold(self, value: Value, batch: int) -> Any:
+        """Return the array of a value for a batch of that size, computed once."""
         key = value, batch
         if key not in self._found:
             self._found[key] = self._compute(value, batch)

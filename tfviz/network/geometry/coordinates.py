@@ -3,6 +3,11 @@
 A value may have an axis for the rows of the image; or two, the windows and the rows within each; or one that numbers
 all patches. So coordinates are an array over those axes of a value that they vary along, and cutting an axis in two or
 joining two to one loses nothing. A place that shows nothing of the image, as a class token, is NaN.
+
+Pixels are counted from the centre of the first one, so that the image's edges lie at -0.5 and H - 0.5. A place is a
+point, the centre of what it sees: how far it sees (its receptive field) is not followed, but for what a crop hides from
+all places together (`seen`). Height and width are followed apart from each other, so that nothing that mixes them, such
+as a rotation, can be expressed.
 """
 
 from __future__ import annotations
@@ -26,6 +31,9 @@ class Reading:
     Positions between two places lie between their coordinates, those beyond the ends go on in steps of the last two;
     NaN reads nothing. axis: that of the result, None if the axis is gone, picked or summed over. scale: places of
     the source to one of the result. crops: whether what is not read is not seen any more.
+
+    A convolution of 3 places with a stride of 2 and `SAME` padding reads of 8 places the positions (1, 3, 5, 7), at a
+    scale of 2. An axis that is gone stands for the mean of what it reads, as that of a global pooling does.
     """
 
     positions: np.ndarray
@@ -53,7 +61,8 @@ class Coordinates:
     def read(self, readings: Mapping[int, Reading]) -> Coordinates | None:
         """Return the coordinates of a result that reads each axis so; None if it has no place left.
 
-        An axis that no reading names is gone: summed over.
+        readings: by the axis of the source. An axis that no reading names is gone: summed over. The result may have its
+        axes in another order, but none that joins two of the source: reshapings do that, see `reshaped`.
         """
         places, cell, crops, axes = self.places, self.cell, False, list[int]()
         for axis in reversed(self.axes):
@@ -76,7 +85,9 @@ class Coordinates:
     def reshaped(self, before: Sequence[int], after: Sequence[int]) -> Coordinates | None:
         """Return them after a reshaping from sizes to others, the first that of the places of one image in the batch.
 
-        None if there would be too many to keep.
+        Axes are taken in the shortest runs that hold the same numbers before and after. Within a run the coordinates
+        are spread over all axes, reshaped as the values are, and then kept for those axes alone along which they still
+        vary. None if there would be too many to keep (`LARGEST`), as for a flattened image.
         """
         held = [group for group in _groups(before, after) if any(axis in self.axes for axis in group[0])]
         sources, results = ([axis for group in held for axis in group[side]] for side in (0, 1))
@@ -95,7 +106,10 @@ class Coordinates:
         return Coordinates(axes, places, self.cell, self.seen) if axes else None
 
     def agrees(self, other: Coordinates) -> bool:
-        """Return whether others of the same axes are the same to within one cell."""
+        """Return whether others of the same axes are the same to within one cell, the larger of both.
+
+        Branches that are joined again need not agree exactly: windows of an even size shift places by half a cell.
+        """
         cell = max(self.cell, other.cell) + EXACT
         is_alike = self.places.shape == other.places.shape
         return is_alike and not (np.abs(self.places - other.places) > cell).any()
@@ -129,7 +143,11 @@ def merged(found: Iterable[Coordinates]) -> tuple[Coordinates, ...] | None:
 
 
 def _interpolated(places: np.ndarray, dimension: int, positions: np.ndarray, cell: float) -> np.ndarray:
-    """Return the coordinates at positions along a dimension."""
+    """Return the coordinates at positions along a dimension, in place of those of the whole places there.
+
+    positions: in places, NaN for none. cell: pixels from place to place, which counts only if there is but one.
+    Beyond the ends it is NaN if the coordinates there are not at equal distances, as after a roll or among windows.
+    """
     along = np.moveaxis(places, dimension, 0)
     last, shape = len(along) - 1, (-1, *[1] * (along.ndim - 1))
     whole = np.nan_to_num(positions, nan=-1.0)
@@ -159,13 +177,14 @@ def _mean(places: np.ndarray, dimension: int) -> np.ndarray:
 
 
 def _varies(places: np.ndarray, dimension: int) -> bool:
-    """Return whether coordinates are not the same along a dimension."""
+    """Return whether coordinates are not the same along a dimension, to `EXACT`; NaN is the same as NaN."""
     first = places.take([0], axis=dimension)
     is_same = (np.abs(places - first) <= EXACT) | (np.isnan(places) & np.isnan(first))
     return not is_same.all()
 
 
 def _cropped(seen: tuple[float, float], places: np.ndarray, cell: float) -> tuple[float, float]:
+    """Return the edges that are seen once only these places, of one cell each, are left."""
     return max(seen[0], float(np.nanmin(places)) - cell / 2), min(seen[1], float(np.nanmax(places)) + cell / 2)
 
 

@@ -3,6 +3,10 @@
 A function for each kind of operation says which value each result reads and how, or None if that is not constant or
 cuts through the batch. A cut `crops`: pixels that only the rest shows are not seen any more, which matters where a map
 is drawn on the image. A picked place has no axis any more, and a cut without an end goes up to the last place.
+
+Arguments that follow from shapes count as constant (see `constants`); those that follow from the image, such as the box
+of a detector's crop, do not, since each image would have another geometry. Each function is given a `Moving` and
+returns for each result of the step a list of one source and its readings.
 """
 
 from __future__ import annotations
@@ -32,7 +36,11 @@ def _sliced(moving: Moving) -> Sequence[Moved] | None:
 
 
 def _strided(moving: Moving) -> Sequence[Moved] | None:
-    """Read the sizes, ellipsis, new and picked axes of a Python-like index."""
+    """Read the sizes, ellipsis, new and picked axes of a Python-like index.
+
+    A picked axis is gone, as of `x[:, 0]`, and a new one has no places. Along the batch only the whole of it, or a
+    slice from its beginning, may be read, whose end may be the number of images.
+    """
     spec = [moving.constants.find_sizes(value) for value in moving.step.inputs[1:4]]
     if any(each is None for each in spec):
         return None
@@ -61,7 +69,10 @@ def _strided(moving: Moving) -> Sequence[Moved] | None:
 
 
 def _gathered(moving: Moving) -> Sequence[Moved] | None:
-    """Read the places of constant indices: one of them, whose axis is gone, or a list."""
+    """Read the places of constant indices: one of them, whose axis is gone, or a list.
+
+    A table of indices (two axes or more), or one for each image (`batch_dims`), is not followed.
+    """
     places, axis, value = moving.constant(1), moving.constant(2), moving.step.inputs[0]
     if places is None or axis is None or moving.step.operation.get_attr("batch_dims"):
         return None
@@ -103,11 +114,16 @@ def _unpacked(moving: Moving) -> Sequence[Moved] | None:
 
 
 def _cut(moving: Moving, value: Value, axis: int, places: slice) -> Reading:
+    """Return the reading of a slice of an axis of known size, with Python's own rules for its ends and step."""
     return moving.along(value, axis, np.arange(value.shape[axis])[places].astype(float), crops=True)[axis]
 
 
 def _entries(step: Step, spec: Sequence[Any], rank: int) -> list[Any]:
-    """Return the index of a strided slice, an entry for each axis: a slice, a number, or None for a new axis."""
+    """Return the index of a strided slice, an entry for each axis: a slice, a number, or None for a new axis.
+
+    spec: its begin, end and strides, (n,) each. Which of the n stand for an open end, an ellipsis, a new axis or a pick
+    is told by the bits of five attributes, the lowest for the first. Axes that are not named are whole.
+    """
     masks = {
         name: int(step.operation.get_attr(f"{name}_mask"))
         for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")

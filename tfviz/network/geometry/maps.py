@@ -3,6 +3,10 @@
 A map has one axis for the height and one for the width: heads of an attention and windows have not, and channels first
 is another order. If the network leaves the image's size open, a map is what has four axes and was made of a map; where
 it lies is then looked up in images of the three sizes of `TRIALS`, and believed if all of them agree.
+
+Shape alone would take the weights of an attention, (N, heads, T, T), for a map, so a value must be one by where its
+places lie. Only if that was lost on the way, as behind a random rotation, does a likely map count: there methods still
+work, but the map is stretched over the image and a warning names the operation.
 """
 
 from __future__ import annotations
@@ -83,7 +87,11 @@ class Maps:
         return None if found is None else found.lost
 
     def placement(self, value: Value, to_map: Callable[[tf.Tensor], tf.Tensor] | None) -> Placement | None:
-        """Return where a map lies, or the map (N, h, w, c) that `to_map` makes of tokens (N, T, D); None if unknown."""
+        """Return where a map lies, or the map (N, h, w, c) that `to_map` makes of tokens (N, T, D); None if unknown.
+
+        It is unknown if the image's geometry was lost, if the cells do not lie at equal distances, or, in a network of
+        open size, if it differs from size to size. Of tokens it is known for images of a known size alone.
+        """
         if to_map is None:
             return self._axes[value].placement if not self.is_open else self._in_any_size(value)
         places = self._places.get(value)
@@ -94,13 +102,17 @@ class Maps:
         return None if axes is None else axes.placement
 
     def _in_any_size(self, value: Value) -> Placement | None:
-        """Return where a map lies in images of any size."""
+        """Return where a map lies in images of any size, None if not all of the `TRIALS` that can be traced agree."""
         found = [self._in_size(number, value) for number in range(len(TRIALS))]
         # A network may take no images that are so small.
         return common([each for number, each in enumerate(found) if self._tried[number][0]])
 
     def _in_size(self, number: int, value: Value) -> Placement | None:
-        """Return where a map lies in images of one of the `TRIALS`, which are followed once each."""
+        """Return where a map lies in images of one of the `TRIALS`, which are followed once each.
+
+        What the model fixes of the image's size is kept, and 3 channels stand for open ones. While places are followed,
+        the values of the program have the shapes of that trial.
+        """
         size = [own or tried for own, tried in zip(self._image.shape[1:], (*TRIALS[number], 3), strict=True)]
         if number not in self._tried:
             shapes = sizes_for(self._program, self._image, size)
@@ -127,7 +139,12 @@ def _likely_order(value: Value) -> tuple[int, int, int]:
 def _arranged(
     places: Places, shape: tf.TensorShape, to_map: Callable[[tf.Tensor], tf.Tensor]
 ) -> tuple[list[int], Places] | None:
-    """Return the shape of the map of tokens, and the places of its cells: the coordinates go the tokens' way."""
+    """Return the shape of the map of tokens, and the places of its cells: the coordinates go the tokens' way.
+
+    `to_map`, which may be the user's own function, is run on tokens that hold their own coordinate, once for the height
+    and once for the width. None if that is not the same for a whole row, or column, of the map, as of a function that
+    mixes tokens; and if tokens have several coordinates, or ones along their channels.
+    """
     along, cells = [], np.zeros([])
     for direction in (HEIGHT, WIDTH):
         if len(places.along[direction]) != 1 or not {0, 1}.issuperset(places.along[direction][0].axes):
@@ -148,7 +165,7 @@ def _arranged(
 
 @contextmanager
 def _assumed(shapes: dict[Value, tf.TensorShape]) -> Iterator[None]:
-    """Give values other shapes for a while."""
+    """Give values other shapes within the context: whatever follows places reads the shapes of the values."""
     before = {value: value.shape for value in shapes}
     try:
         for value, shape in shapes.items():

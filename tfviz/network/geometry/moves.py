@@ -3,6 +3,10 @@
 `BY_TYPE` has a function for each kind of operation, those of `cuts` included. A padded place lies beyond the image,
 where its cells would go on; where other values are joined, as a class token, a value has no place (NaN). A function
 returns None if an argument is not constant, or a place would stand at several of the result.
+
+Each is given a `Moving` and returns, for each result of the step, the values that it reads and how it reads their axes.
+Values that the image does not reach may be among them; whoever joins the readings has no places for them and leaves
+them out. A padding or joining along the batch is not followed, since it would bring other rows between the images.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ from tfviz.network.program import Step
 def move(step: Step, constants: Constants, rows: int, batch: int) -> Sequence[Moved] | None:
     """Return the readings of the results of a step of `MOVES`, None if they are not known.
 
-    batch: the batch's axis. rows: how many of its places an image has.
+    batch: the batch's axis. rows: how many of its places an image has. Values must have a known number of axes.
     """
     if any(value.shape.rank is None for value in (*step.inputs, *step.outputs)):
         return None
@@ -29,6 +33,7 @@ def move(step: Step, constants: Constants, rows: int, batch: int) -> Sequence[Mo
 
 
 def _transposed(moving: Moving) -> Sequence[Moved] | None:
+    """Read axes in another order; that of the batch, too, may get another number."""
     order = moving.constant(1)
     if order is None:
         return None
@@ -37,6 +42,7 @@ def _transposed(moving: Moving) -> Sequence[Moved] | None:
 
 
 def _expanded(moving: Moving) -> Sequence[Moved] | None:
+    """Read a value with an axis of one place more, behind which axes get the next number."""
     axis, value = moving.constant(1), moving.step.inputs[0]
     if axis is None:
         return None
@@ -45,6 +51,7 @@ def _expanded(moving: Moving) -> Sequence[Moved] | None:
 
 
 def _squeezed(moving: Moving) -> Sequence[Moved] | None:
+    """Read a value without the axes of one place that are named, or without all of them."""
     value = moving.step.inputs[0]
     named = {axis % value.shape.rank for axis in moving.step.operation.get_attr("squeeze_dims")}
     gone = named or {axis for axis, size in enumerate(value.shape) if size == 1}
@@ -80,7 +87,10 @@ def _rolled(moving: Moving) -> Sequence[Moved] | None:
 
 
 def _padded(moving: Moving) -> Sequence[Moved] | None:
-    """Read places that go on before the first and behind the last."""
+    """Read places that go on before the first and behind the last, at negative positions and beyond the size.
+
+    The mirrored places of a `MirrorPad` count as lying there, too: where they are drawn, not where they are from.
+    """
     paddings, value = moving.constant(1), moving.step.inputs[0]
     if paddings is None or paddings[moving.batch].any():
         return None
@@ -119,6 +129,7 @@ def _broadcast(moving: Moving) -> Sequence[Moved] | None:
 
 
 def _packed(moving: Moving) -> Sequence[Moved] | None:
+    """Read several values at once, put one behind the other along a new axis that nothing varies along."""
     axis = moving.step.operation.get_attr("axis") % moving.step.outputs[0].shape.rank
     return [[(value, moving.renamed(value, lambda each: each + (each >= axis))) for value in moving.step.inputs]]
 
@@ -142,7 +153,10 @@ def _concatenated(moving: Moving) -> Sequence[Moved] | None:
 
 
 def _updated(moving: Moving) -> Sequence[Moved] | None:
-    """Read a value in which a part is replaced by another value."""
+    """Read a value in which a part is replaced by another value, from a constant start on (`keras.ops.slice_update`).
+
+    The value is read as if nothing were replaced, so the places of both must agree where they meet.
+    """
     (value, part), start = moving.step.inputs[:2], moving.constant(2)
     if start is None:
         return None

@@ -40,11 +40,15 @@ class Moving:
         return whole(value.shape, self.rows, self.batch)
 
     def renamed(self, value: Value, name: Callable[[int], int | None]) -> Axes:
-        """Return the reading of a whole value whose axes get other numbers."""
+        """Return the reading of a whole value whose axes get other numbers, None for an axis that is gone."""
         return {axis: Reading(each.positions, name(axis)) for axis, each in self.whole(value).items()}
 
     def along(self, value: Value, axis: int, positions: np.ndarray, *, crops: bool = False) -> Axes:
-        """Return the reading of a value along one of whose axes the places are moved."""
+        """Return the reading of a value along one of whose axes the places are moved.
+
+        positions: the place of the value for each place of the result, NaN for none. The scale is the distance between
+        them if that is the same everywhere, and 1 for places in any other order.
+        """
         known = positions[np.isfinite(positions)]
         steps = np.abs(np.diff(known))
         scale = float(steps[0]) if steps.size and np.ptp(steps) == 0 and steps[0] else 1.0

@@ -3,6 +3,10 @@
 Of a map's coordinates two straight lines are kept, along the height and along the width: the centre of the first cell
 and the step to the next, in pixels. A map has no placement if its cells do not lie at equal distances. If stretching
 it over the whole image moves no cell by more than one cell, `is_stretched` says so.
+
+Stretching is what the field does, and it is near enough for most networks, whose paddings shift cells by less than one.
+It is wrong where a model crops, pads, flips or transposes inside, and there the lines are followed instead. Putting all
+cells at the centres of their receptive fields was measured and is not nearer the truth, so it is an option.
 """
 
 from __future__ import annotations
@@ -35,7 +39,11 @@ class Line:
     is_stretched: bool | None
 
     def is_near(self, cells: Any, pixels: Any) -> Any:
-        """Return whether stretching `cells` over `pixels` puts each within one cell of where it lies."""
+        """Return whether stretching `cells` over `pixels` puts each within one cell of where it lies.
+
+        Both are lines, so the first and the last cell are compared. One cell is the larger of a step and a stretched
+        cell. Takes numbers, or tensors inside a compiled function.
+        """
         stretched = pixels / cells
         first, last = (
             abs(self.first + self.step * place - stretched * (place + 0.5) + 0.5) for place in (0, cells - 1)
@@ -73,7 +81,7 @@ def map_axes(shape: Sequence[int], places: Places, image: Sequence[int]) -> MapA
     """Return the axes of a value of a shape (N, ., ., .) that is a map of an image (N, H, W, C), None if it is not.
 
     One axis is the height and another one the width: the heads of an attention have both along that of the tokens, and
-    windows have a part of them in the batch.
+    windows have a part of them in the batch. The one that is left holds the channels.
     """
     if len(shape) != 4 or places.rows != 1 or places.batch:
         return None
@@ -99,7 +107,11 @@ def _single(along: tuple[Coordinates, ...]) -> Coordinates | None:
 
 
 def _line(coordinates: Coordinates, pixels: int) -> Line | None:
-    """Return the straight line through coordinates, None if they do not lie on one."""
+    """Return the straight line through coordinates, None if they do not lie on one.
+
+    It is fitted by least squares to the places that are known; with only one, the step is the cell. pixels: of the
+    image along that axis, which tell whether all of it is seen and whether stretching is near enough.
+    """
     part = coordinates.places
     known = np.flatnonzero(np.isfinite(part))
     if len(known) < 2:
@@ -124,6 +136,10 @@ def common(placements: Sequence[Placement | None]) -> Placement | None:
 
 
 def _common(lines: Sequence[Line]) -> Line | None:
+    """Return a line for images of any size: any if all are stretched, or the one that all of them are.
+
+    In the second case it follows from the size whether stretching is near enough, which is left open (None).
+    """
     are_stretched = {line.is_stretched for line in lines}
     if are_stretched == {True}:
         return lines[0]

@@ -32,7 +32,10 @@ class Places:
     batch: int = 0
 
     def are_close(self, other: Places | None) -> bool:
-        """Return whether others are known and the same, as those of a value that a loop changes must be each time."""
+        """Return whether others are known and the same, as those of a value that a loop changes must be each time.
+
+        Places that are lost are close to none. Coordinates are compared in the order in which they were found.
+        """
         if other is None or self.lost is not None or (self.rows, self.batch) != (other.rows, other.batch):
             return False
         pairs = [

@@ -4,6 +4,9 @@
 With the batch fixed TensorFlow infers all shapes; the program is traced, and not run, on two sizes of the batch, and a
 size that is the same for both does not depend on it. For a known size of the image this is done when a model is traced;
 of a network of open size, `maps` asks it for the sizes that it tries.
+
+A replay is what is traced, so that the shapes are those of the program as it was rewritten, and not of the model's own
+graph. It costs a trace of the network for each size of the batch, and is left out if only the batch is open.
 """
 
 from __future__ import annotations
@@ -30,7 +33,10 @@ def settled(inputs: Inputs) -> Inputs:
 
 
 def sharpen(program: Program, image: Value) -> None:
-    """Give the values of a program the sizes that follow from the image's, if any are open."""
+    """Give the values of a program the sizes that follow from the image's, if any are open.
+
+    The values are changed. Nothing is done if the image's own size is open, or if the program cannot be traced.
+    """
     depending = program.depending_on([image])
     is_vague = any(_is_vague(value) for value in depending if value.dtype.is_floating)
     if not image.shape[1:].is_fully_defined() or not is_vague:
@@ -40,7 +46,7 @@ def sharpen(program: Program, image: Value) -> None:
 
 
 def sizes_for(program: Program, image: Value, size: Sequence[int]) -> dict[Value, tf.TensorShape]:
-    """Return the shapes that values have for images of a size (H, W, C), None if they follow the batch.
+    """Return the shapes that values have for images of a size (H, W, C); a size that follows the batch is open.
 
     Empty if the program cannot be traced for them, as a model that refuses a batch of more than one.
     """
@@ -52,6 +58,7 @@ def sizes_for(program: Program, image: Value, size: Sequence[int]) -> dict[Value
 
 
 def _common(first: tf.TensorShape, second: tf.TensorShape) -> tf.TensorShape:
+    """Return what two shapes share: open where their sizes differ, of unknown rank if their ranks do."""
     if first.rank is None or first.rank != second.rank:
         return tf.TensorShape(None)
     return tf.TensorShape([one if one == two else None for one, two in zip(first, second, strict=True)])

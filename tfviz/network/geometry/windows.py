@@ -3,6 +3,11 @@
 A place of the result stands for the centre of its window, in places of the input: stride · i − padding + reach / 2,
 where the reach is that of the dilated kernel; a transposed convolution reads the other way round. Resizing reads as its
 attributes say; a nearest place, and an area, stand for the whole cell that they are spread over.
+
+These are the centres of receptive fields, one operation at a time (Araujo, Norris and Sim, "Computing receptive fields
+of convolutional neural networks", Distill 2019). The weights in a window are not looked at: a kernel that is zero but
+for one corner looks there, and its places are still given as the centre. Padding moves no place: what lies in the
+padded part is where the image would go on.
 """
 
 from __future__ import annotations
@@ -31,7 +36,9 @@ WINDOWS = CONVOLUTIONS | POOLINGS | PATCHES | TRANSPOSED | RESIZES | BLOCKS | BL
 def readings(step: Step, constants: Constants) -> tuple[int, dict[int, Reading]] | None:
     """Return the input that a step of `WINDOWS` reads, and how the result reads each of its axes; None if unknown.
 
-    Axes of channels, and of places that are read as they are, are left out.
+    The input is given by its number among the step's inputs: a transposed convolution is given its images last. The
+    axes of the batch and of the channels are left out. Unknown is what has open sizes, or arguments that are not
+    constant.
     """
     index = 2 if step.type in TRANSPOSED else 0
     source, result = step.inputs[index].shape, step.outputs[0].shape
@@ -48,7 +55,7 @@ def readings(step: Step, constants: Constants) -> tuple[int, dict[int, Reading]]
 
 
 def _reading(step: Step, axis: int, sizes: tuple[int, int], constants: Constants) -> Reading | None:
-    """Return how a result of one size reads an axis of another."""
+    """Return how a result reads an axis of its source; sizes: of the source and of the result along it."""
     places = np.arange(sizes[1], dtype=np.float64)
     if step.type in RESIZES:
         return Reading(_resized(step, places, *sizes), axis, sizes[0] / sizes[1])
@@ -70,7 +77,10 @@ def _reading(step: Step, axis: int, sizes: tuple[int, int], constants: Constants
 
 
 def _window(step: Step, axis: int) -> tuple[int, int, int]:
-    """Return the size, the stride and the dilation of a step's window along an axis."""
+    """Return the size, the stride and the dilation of a step's window along an axis, in places of the input.
+
+    A kernel has no axis for the batch and its spatial axes first, so its axis is one less, or two with channels first.
+    """
     attributes = step.operation.node_def.attr
     stride = _listed(step, "strides", axis)
     dilation = _listed(step, next((name for name in ("dilations", "rates") if name in attributes), ""), axis)
@@ -107,6 +117,7 @@ def _resized(step: Step, places: np.ndarray, before: int, after: int) -> np.ndar
 
 
 def _scaled(step: Step, axis: int, places: np.ndarray, constants: Constants) -> Reading | None:
+    """Read a `ScaleAndTranslate`: x becomes scale · x + translation, counted from the image's edge."""
     scale, translation = (constants.find(value) for value in step.inputs[2:4])
     if scale is None or translation is None:
         return None
@@ -127,7 +138,7 @@ def _of_batch(step: Step, axis: int, places: np.ndarray, constants: Constants) -
 
 
 def _channels(step: Step, rank: int) -> int:
-    """Return the axis of channels."""
+    """Return the axis of channels: 1 if the operation's own format puts them first, else the last."""
     attributes = step.operation.node_def.attr
     layout = step.operation.get_attr("data_format") if "data_format" in attributes else b""
     return 1 if layout.startswith(b"NC") or layout == b"CHANNELS_FIRST" else rank - 1
