@@ -4,6 +4,10 @@ A score is traced once on symbolic outputs and logits, and its gradient tells wh
 sources that the evidence of layers leads to, and `reads` names them in words. So a score must be made of TensorFlow
 operations, as no gradient passes NumPy or Python numbers. A `NamedScore`, as those of `tfviz.scores` are, is also given
 the names, the endings and the logits of the outputs; any other function sees only what the model returns.
+
+Behind a softmax a plain function so explains a probability, whose gradient fades where the probability is nearly 0 or
+1, because it may do anything with its outputs, and no logit could be put in their place. An output that a score reads
+only by a comparison or a rounding has no gradient and counts as not read.
 """
 
 from __future__ import annotations
@@ -46,7 +50,11 @@ class NamedOutputs:
     axes_of: Callable[[int], tuple[int, int, int]] = lambda _: CHANNELS_LAST
 
     def read(self, output: str | int | None, expected: str, *ranks: int) -> tf.Tensor:
-        """Return one output as float32; raise `TfvizError` if it is not there or has another rank."""
+        """Return one output as float32; raise `TfvizError` if it is not there or has another rank.
+
+        output: its name or number; None is the only one. expected: what the score reads, in words, for the error.
+        ranks: those that it may have; any if none is given, or if the model leaves its rank open.
+        """
         found = tf.convert_to_tensor(tf.nest.flatten(self.outputs)[self._place(output)])
         if ranks and found.shape.rank is not None and found.shape.rank not in ranks:
             name = "" if output is None else f" {output!r}"
@@ -58,24 +66,33 @@ class NamedOutputs:
         return self.kind_of(self._place(output))
 
     def logits(self, output: str | int | None) -> tf.Tensor:
-        """Return the logits of an output in its shape."""
+        """Return the logits of an output in its shape, float32; the output itself if it ends in nothing known."""
         return self.read(output, "") if self.logits_of is None else self.logits_of(self._place(output))
 
     def maps(self, output: str | int | None) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return an output of maps and its logits, both (N, h, w, K) float32; raise `TfvizError` for others."""
+        """Return an output of maps and its logits, both (N, h, w, K) float32; raise `TfvizError` for others.
+
+        Maps whose channels come first in the program, as far as it shows that, are transposed.
+        """
         found = self.read(output, "a segmentation (N, h, w, K)", 4), self.logits(output)
         order = (0, *self.axes_of(self._place(output)))
         return found if order[1:] == CHANNELS_LAST else (tf.transpose(found[0], order), tf.transpose(found[1], order))
 
     def class_logits(self, output: str | int | None) -> tf.Tensor:
-        """Return the logits (N, K) of classes, those of a single sigmoid for its two; raise `TfvizError` for others."""
+        """Return the logits (N, K) of classes, those of a single sigmoid for its two; raise `TfvizError` for others.
+
+        A single sigmoid (N, 1) gives (N, 2), of which class 0 has the negated logit.
+        """
         self.read(output, "the scores of classes (N, K)", 2)
         logits = self.logits(output)
         is_binary = self.kind(output) in LOG_ODDS and logits.shape[-1] == 1
         return tf.concat([-logits, logits], axis=-1) if is_binary else logits
 
     def _place(self, output: str | int | None) -> int:
-        """Return the number of an output; raise `TfvizError` if it is not there, or None is asked for among several."""
+        """Return the number of an output; raise `TfvizError` if it is not there, or None is asked for among several.
+
+        Outside of a trace there are no names: then the keys of a dictionary, or the numbers of a list, are its outputs.
+        """
         known: list[Any] = [None]
         if isinstance(self.outputs, Mapping):
             known = sorted(self.outputs)
@@ -96,7 +113,11 @@ class NamedOutputs:
 
 @dataclass(frozen=True, eq=False)
 class NamedScore:
-    """A custom score that may read outputs by the names that `trace` knows, and their logits; alone it knows none."""
+    """A custom score that may read outputs by the names that `trace` knows, and their logits; alone it knows none.
+
+    function: from `NamedOutputs` to the score (N,). Called with plain outputs, as any other score is, it takes them for
+    logits, so that it can be tried by hand.
+    """
 
     function: Callable[[NamedOutputs], tf.Tensor]
 
@@ -118,7 +139,11 @@ def find_output(name: str | int, names: Sequence[str]) -> int | None:
 
 
 class BoundScore:
-    """A custom score bound to the outputs of one network. values: the outputs. maps: returns the network's maps."""
+    """A custom score bound to the outputs of one network. values: the outputs. maps: returns the network's maps.
+
+    The endings of outputs are found when the score first asks for them, since it may never do so, and finding one can
+    take a trial (see `probability_trial`); so are the maps, which a segmentation's score alone reads.
+    """
 
     def __init__(
         self,
@@ -153,7 +178,11 @@ class BoundScore:
         return self.of(outputs, lambda place: self.ending(place).like_output(tensors))
 
     def of(self, outputs: Any, logits_of: Callable[[int], tf.Tensor]) -> tf.Tensor:
-        """Return the score (N,); raise `TfvizError` if it is not made of TensorFlow operations."""
+        """Return the score (N,); raise `TfvizError` if it is not made of TensorFlow operations.
+
+        outputs: as the model nests them. logits_of: gives the logits of the output at a place. Errors of the user's
+        function that have another reason than a tensor without numbers are not touched.
+        """
         try:
             if not isinstance(self._score, NamedScore):
                 found = self._score(outputs)
@@ -172,7 +201,8 @@ class BoundScore:
 def find_custom_head(bound: BoundScore, structure: Any) -> Head:
     """Return the head of a network whose score the user gave; raise `TfvizError` if it is not made of TensorFlow.
 
-    structure: how the model nests its outputs; None if there is just one.
+    structure: how the model nests its outputs; None if there is just one. The score is traced, with a gradient, for
+    what it reads; that it gives one number per image is checked by `Head.read`.
     """
     values = bound.values
     sources: dict[Value, None] = {}
@@ -180,6 +210,7 @@ def find_custom_head(bound: BoundScore, structure: Any) -> Head:
 
     # A function and not a plain graph, since the score may hold variables and tensors of the user's.
     def trial(*tensors: tf.Tensor) -> None:
+        """Note which of the outputs, and of the logits behind them, the score has a gradient with respect to."""
         outputs, logits = tensors[: len(values)], tensors[len(values) :]
         packed = outputs[0] if structure is None else tf.nest.pack_sequence_as(structure, outputs)
         found = tf.gradients(tf.cast(bound.of(packed, logits.__getitem__), tf.float32), tensors)

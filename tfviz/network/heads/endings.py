@@ -3,6 +3,9 @@
 A Keras export ends in Identity and mixed precision in Cast, which hide the softmax; they are looked through. Logits are
 the input of the softmax or sigmoid. If there is none, the output may be made of several (see `probabilities`), and is a
 raw output otherwise. A softmax that is taken of probabilities is found, too, so that it can be warned about.
+
+Looking at the operations works for a Keras model and a SavedModel alike, and does not depend on how the model was
+written: the `activation` of the last layer is an attribute that a SavedModel, or a softmax called as a function, lacks.
 """
 
 from __future__ import annotations
@@ -59,13 +62,18 @@ class Ending:
         return tf.cast(tensors[self.logits], tf.float32)
 
     def like_output(self, tensors: Mapping[Value, tf.Tensor]) -> tf.Tensor:
-        """Return the logits, float32, in the shape of the output."""
+        """Return the logits, float32, in the shape of the output, which may be reshaped or squeezed behind them."""
         logits = tf.reshape(self.read(tensors), tf.shape(tensors[self.output]))
         return tf.ensure_shape(logits, self.output.shape)
 
 
 def find_ending(finder: ProbabilityFinder, output: Value) -> Ending:
-    """Return what an output ends in."""
+    """Return what an output ends in.
+
+    A softmax counts only if the output has as many entries along its last axis as the softmax: of one over the places
+    of a map, or one that was cut, the last axis would not be classes. Else the output is tried as being made of
+    probabilities, and is a raw output if that does not fit.
+    """
     value = output
     while value.step is not None and value.step.type in TRANSPARENT:
         value = value.step.inputs[0]
@@ -78,5 +86,8 @@ def find_ending(finder: ProbabilityFinder, output: Value) -> Ending:
 
 
 def makes_probabilities_again(finder: ProbabilityFinder, ending: Ending) -> bool:
-    """Return whether a softmax or sigmoid at the end of a network is taken of probabilities."""
+    """Return whether a softmax or sigmoid at the end of a network is taken of probabilities.
+
+    They may be those of another softmax or sigmoid, or a mean or product of several; see `diagnosis.head_checks`.
+    """
     return ending.kind != "none" and any(find_reading(finder, value) is not None for value in ending.sources)

@@ -43,10 +43,10 @@ class Head:
     kind: `softmax` or `sigmoid` if the network ends in one and the logits are its input, `log_odds` if it ends in
     probabilities that are made of several of these and the logits are their log odds, `none` if the raw output is
     taken as the logits, `custom` if the user gave the score. num_classes: 2 for a single sigmoid, None for a custom
-    score. sources: the values that the score is made of. made_by:
-    what the network ends in, or the score that was given, of the outputs and the tensors of a replay. reads: in words,
-    which part of the outputs such a score reads. of_probabilities: whether the softmax or sigmoid is taken of
-    probabilities. lacking: the error of a network without a classifier (`none`), raised when a score is asked for.
+    score. sources: the values that the score is made of. made_by: what the network ends in, or the score that was
+    given, of the outputs and the tensors of a replay. reads: in words, which part of the outputs such a score reads.
+    of_probabilities: whether the softmax or sigmoid is taken of probabilities. lacking: the error of a network without
+    a classifier (`none`), raised when a score is asked for.
     """
 
     kind: str
@@ -86,12 +86,16 @@ class Head:
 
     @property
     def scored_by(self) -> str:
-        """A description of the scores."""
+        """A description of the scores, as explanations and manifests quote it."""
         meaning = SCORED_BY["lacking" if self.lacking else self.kind]
         return f"{meaning}, which reads {self.reads}" if self.reads else meaning
 
     def read(self, tensors: Tensors, outputs: Any) -> tf.Tensor:
-        """Return the logits (N, K), or the user's scores (N, 1); raise as `check` does."""
+        """Return the logits (N, K), or the user's scores (N, 1), in float32; raise as `check` does.
+
+        tensors: those of a replay. outputs: the same as the model nests them, which a custom score is given. Raises
+        `TfvizError` for a custom score that is not (N,).
+        """
         self.check()
         if isinstance(self.made_by, Ending):
             return tf.reshape(self.made_by.read(tensors), [-1, self.width])
@@ -101,7 +105,7 @@ class Head:
         return scores[:, tf.newaxis]
 
     def predicted(self, logits: tf.Tensor) -> tf.Tensor:
-        """Return the class (N,) that the network predicts."""
+        """Return the class (N,), int32, that the network predicts: of equal logits the first."""
         if self.is_binary:
             return tf.cast(logits[:, 0] > 0, tf.int32)
         return tf.argmax(self.ranking(logits), axis=-1, output_type=tf.int32)
@@ -119,14 +123,18 @@ class Head:
         return tf.where(targets < 0, tf.gather(best, tf.maximum(-1 - targets, 0), axis=1, batch_dims=1), targets)
 
     def scores(self, logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-        """Return the score (N,) of each image's target; a single logit is negated for class 0."""
+        """Return the score (N,) of each image's target (N,), a class; a single logit is negated for class 0."""
         if self.is_binary:
             return tf.where(targets == 1, logits[:, 0], -logits[:, 0])
         # The gradient of tf.gather with batch_dims is a hundred operations, this one's is four.
         return tf.gather_nd(logits, tf.stack([tf.range(tf.shape(logits)[0]), targets], axis=1))
 
     def ranking(self, logits: tf.Tensor) -> tf.Tensor:
-        """Return numbers (N, K) in the order of the probabilities: for a single logit (N, 2)."""
+        """Return numbers (N, K) in the order of the probabilities: for a single logit (N, 2).
+
+        Logits are in that order themselves, but not those of several softmaxes side by side, each with a sum of its
+        own: of these it is the logarithm of the probability.
+        """
         if self.is_binary:
             return tf.concat([-logits, logits], axis=1)
         return logits if self.groups is None else _normalised(logits, self.groups)
@@ -161,12 +169,15 @@ class Head:
 
 
 def are_of_classes(kind: str, count: int) -> bool:
-    """Return whether so many scores of a head's `kind` are those of classes: not a custom one, nor one raw output."""
+    """Return whether so many scores of a head's `kind` are those of classes: not a custom one, nor one raw output.
+
+    A function besides `Head.has_classes`, for results, which keep the kind of a head alone.
+    """
     return kind != "custom" and not (kind == "none" and count == 1)
 
 
 def _normalised(logits: tf.Tensor, groups: tuple[int, ...]) -> tf.Tensor:
-    """Return the logarithm of the softmax (N, K) of each group of logits."""
+    """Return the logarithm of the softmax (N, K) of each group of logits; groups: the number of that of each class."""
     columns, count = tf.transpose(logits), max(groups) + 1
     columns -= tf.gather(tf.math.unsorted_segment_max(columns, groups, count), groups)
     total = tf.math.unsorted_segment_sum(tf.exp(columns), groups, count)
@@ -174,7 +185,12 @@ def _normalised(logits: tf.Tensor, groups: tuple[int, ...]) -> tf.Tensor:
 
 
 def find_head(finder: ProbabilityFinder, output: Value) -> Head:
-    """Return the head of a network whose one output is `output`."""
+    """Return the head of a network whose one output is `output`: class scores (N, K), or (N, 1, 1, K).
+
+    Any other output, such as a segmentation, needs a custom score: raises `UnsupportedModelError` for one, and if the
+    number of classes is open. Features are an exception, as of a network without its classifier: such a head has no
+    scores and says so when one is asked for, because methods that need none still work.
+    """
     shape = tuple(output.shape) if output.shape.rank is not None else ()
     if len(shape) < 2 or any(size != 1 for size in shape[1:-1]):
         lacking = (

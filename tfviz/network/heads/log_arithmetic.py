@@ -89,6 +89,7 @@ def as_float(tensor: tf.Tensor) -> tf.Tensor:
 
 
 def _add(step: Step, operands: Sequence[Operand]) -> LogPair:
+    """Add shares, as those of a mean that is written out; only if all add up to 1 is the sum a probability."""
     return sum_of([_share(each) for each in operands])
 
 
@@ -105,6 +106,7 @@ def _probability(operand: Operand) -> LogPair:
 
 
 def _multiply(step: Step, operands: Sequence[Operand]) -> LogPair:
+    """Multiply two probabilities, as of events that both happen, or take a share of one: a number times it."""
     one, other = operands
     if isinstance(one, LogPair) and isinstance(other, LogPair):
         return product(one, other)
@@ -136,6 +138,7 @@ def _is_part_of(value: Value, addition: Step | None) -> bool:
 
 
 def _subtract(step: Step, operands: Sequence[Operand]) -> LogPair:
+    """Take the rest of a probability (1 − p), or what one has more than another, as the classes of an ordinal head."""
     one, other = operands
     if isinstance(one, LogPair) or not isinstance(other, LogPair):
         return difference(_probability(one), _probability(other))
@@ -176,11 +179,13 @@ def _reduction(
 
 
 def _log_mean(values: tf.Tensor, axes: tf.Tensor, *, keepdims: bool) -> tf.Tensor:
+    """Return the logarithm of the mean of what the values are logarithms of: logsumexp − log n."""
     count = tf.reduce_prod(tf.gather(tf.shape(values), axes % len(values.shape)))
     return tf.reduce_logsumexp(values, axes, keepdims=keepdims) - tf.math.log(as_float(count))
 
 
 def _multiply_along(step: Step, operands: Sequence[Operand]) -> LogPair:
+    """Multiply all along some axes, one after the other, as of experts that must all agree."""
     pair, keepdims = _probability(operands[0]), step.operation.get_attr("keep_dims")
     # From the last axis on, so that those that are left keep their numbers.
     for axis in sorted(tf.get_static_value(operands[1]).ravel() % len(pair.log_p.shape), reverse=True):
@@ -189,6 +194,7 @@ def _multiply_along(step: Step, operands: Sequence[Operand]) -> LogPair:
 
 
 def _multiply_up_to(step: Step, operands: Sequence[Operand]) -> LogPair:
+    """Multiply up to each along an axis, as an ordinal head does whose classes follow each other."""
     how = {name: step.operation.get_attr(name) for name in ("exclusive", "reverse")}
     return running_product(_probability(operands[0]), _one_axis(operands[1]), **how)
 
@@ -198,6 +204,7 @@ def _one_axis(axes: Operand) -> int:
 
 
 def _pad(step: Step, operands: Sequence[Operand]) -> LogPair:
+    """Pad with probabilities of 0, of which the rest is 1."""
     pair = _probability(operands[0])
     return LogPair(tf.pad(pair.log_p, operands[1], constant_values=NEVER), tf.pad(pair.log_rest, operands[1]))
 

@@ -3,6 +3,9 @@
 Both log p and log(1 − p) are carried along, since float32 rounds a p close to 1 to 1, from which log(1 − p) can no
 longer be told; the log odds are the difference of the two. Log 0 is a large finite number, and both branches of every
 choice are kept finite, since TensorFlow differentiates both: a gradient past them is zero and not NaN.
+
+All is float32. What is exact about it: a probability of 1 − 1e-20 has the log odds 46, where p itself has none. The sum
+of two pairs is a pair again only if the parts are shares of one whole, which `share` tells.
 """
 
 from __future__ import annotations
@@ -49,7 +52,10 @@ def add(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
 
 
 def complement(log_p: tf.Tensor) -> tf.Tensor:
-    """Return log(1 − p) of log p, which is below 0."""
+    """Return log(1 − p) of log p, which is below 0: by `log1p` for p up to a half, and by `expm1` above it.
+
+    Mächler, "Accurately computing log(1 − exp(−|a|))", 2012, with the same bound, log 2.
+    """
     is_large = log_p > HALF
     # Both branches are differentiated, so that neither may be infinite where it is not taken.
     large = tf.math.log(-tf.math.expm1(tf.where(is_large, log_p, HALF)))
@@ -62,7 +68,7 @@ def rounded_complement(log_p: tf.Tensor) -> tf.Tensor:
 
 
 def log_of(number: tf.Tensor) -> tf.Tensor:
-    """Return the logarithm of numbers that are not negative."""
+    """Return the logarithm of numbers that are not negative, `NEVER` of 0."""
     is_positive = number > 0
     return tf.where(is_positive, tf.math.log(tf.where(is_positive, number, 1.0)), NEVER)
 
@@ -73,12 +79,16 @@ def of_number(number: tf.Tensor) -> LogPair:
 
 
 def of_sigmoid(logits: tf.Tensor) -> LogPair:
-    """Return the probabilities of independent labels."""
+    """Return the probabilities of independent labels: log p = −softplus(−x), log(1 − p) = −softplus(x)."""
     return LogPair(-tf.math.softplus(-logits), -tf.math.softplus(logits))
 
 
 def of_softmax(logits: tf.Tensor) -> LogPair:
-    """Return the probabilities of exclusive classes along the last axis."""
+    """Return the probabilities of exclusive classes along the last axis.
+
+    The rest of the best class is the logsumexp of the others; that of any other class has the best one in it and is
+    not small, so that it follows from p.
+    """
     logits = tf.maximum(logits, NEVER)
     logits -= tf.stop_gradient(tf.reduce_max(logits, axis=-1, keepdims=True))
     total = tf.reduce_logsumexp(logits, axis=-1, keepdims=True)
@@ -120,7 +130,7 @@ def difference(one: LogPair, other: LogPair) -> LogPair:
 
 
 def power(pair: LogPair, exponent: tf.Tensor) -> LogPair:
-    """Return p to a power."""
+    """Return p to a power, above 0: a root if it is below 1, as of a geometric mean."""
     log_p = pair.log_p * exponent
     return LogPair(log_p, complement(tf.minimum(log_p, -SMALLEST)))
 
@@ -140,7 +150,7 @@ def running_product(pair: LogPair, axis: int, *, exclusive: bool, reverse: bool)
 
 
 def product_along(pair: LogPair, axis: int, *, keepdims: bool) -> LogPair:
-    """Return the product along an axis."""
+    """Return the product along an axis, with the rest as in `running_product`."""
     before = tf.cumsum(pair.log_p, axis=axis, exclusive=True)
     log_rest = tf.reduce_logsumexp(before + pair.log_rest, axis=axis, keepdims=keepdims)
     return LogPair(tf.reduce_sum(pair.log_p, axis=axis, keepdims=keepdims), log_rest)

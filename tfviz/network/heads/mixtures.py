@@ -3,6 +3,9 @@
 A mixture multiplies probabilities by weights and sums them, along axes or by a matrix product. If the weights add up to
 1, the sum is a mean of the other factor, and log p and log(1 − p) are each a weighted sum of exponentials. Types do not
 tell which factor is the weights, if any: that is seen from the numbers of a trial.
+
+This is the arithmetic of a mixture of experts, whose weights are a softmax that depends on the image, of an ensemble
+with fixed weights, and of a hierarchy of classes, whose matrix of zeros and ones adds up the classes below another one.
 """
 
 from __future__ import annotations
@@ -41,7 +44,7 @@ class Mixture(NamedTuple):
         return self.made[place] or bool(tf.reduce_all(chosen))
 
     def mean(self, place: int) -> LogPair:
-        """Return the mean of the other factor with that one as its weights."""
+        """Return the mean of the other factor with that one as its weights: log Σ w p and log Σ w (1 − p)."""
         weights, parts = self._weighted_by(place)
         return LogPair(self._sum(weights.log_p + parts.log_p), self._sum(weights.log_p + parts.log_rest))
 
@@ -53,7 +56,11 @@ class Mixture(NamedTuple):
 
 
 def matrix_product(step: Step, factors: Sequence[LogPair], made: Sequence[bool]) -> Mixture | None:
-    """Return a matrix product as a sum of products along an axis; None if a matrix is transposed."""
+    """Return a matrix product as a sum of products along an axis; None if a matrix is transposed.
+
+    (.., n, m) by (.., m, k) is (.., n, m, 1) times (.., 1, m, k), summed along m: as large as all products together,
+    which is why it is meant for classes and experts, of which there are few.
+    """
     transposed = ("transpose_a", "transpose_b") if step.type == "MatMul" else ("adj_x", "adj_y")
     if any(step.operation.get_attr(name) for name in transposed):
         return None

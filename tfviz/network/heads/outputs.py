@@ -2,7 +2,8 @@
 
 One output of class scores needs no choice. Of several, `output=` picks one or `score=` says what is made of them; else
 an error proposes the likeliest: class scores (N, K) behind a softmax before log odds before a sigmoid, and never
-integers.
+integers. Nothing is chosen in silence: of a model with an auxiliary classifier, or of a detector's boxes and classes,
+the wrong output might be explained, and nothing in the map would tell.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from tfviz.network.program import Program, Value
 class Outputs:
     """The outputs of a network by their names, which are those of a dictionary, or their numbers.
 
-    structure: how the model nests them; None if there is just one, which stands for itself.
+    values, names: of the same length, in the order of `tf.nest.flatten`. structure: how the model nests them; None if
+    there is just one, which stands for itself.
     """
 
     values: list[Value]
@@ -35,7 +37,7 @@ class Outputs:
     structure: Any
 
     def pack(self, tensors: Mapping[Value, tf.Tensor]) -> Any:
-        """Return the tensors of the outputs as the model nests them."""
+        """Return the tensors of the outputs as the model nests them, in the types of the trace."""
         found = [value.as_traced(tensors[value]) for value in self.values]
         return found[0] if self.structure is None else tf.nest.pack_sequence_as(self.structure, found)
 

@@ -5,6 +5,8 @@ mixtures, products, cumulative products (ordinal heads), `1 − p` and `top_k` o
 between the first probabilities and an output is run on the logarithms of p and 1 − p, so that the log odds are exact
 where the probabilities themselves are rounded to 0 or 1. Types of operations tell what may be such an output; it is
 believed after a trial on numbers, and anything else stays a raw output.
+
+Taken for a raw output, probabilities would be explained badly: their softmax, which it counts as, is nearly flat.
 """
 
 from __future__ import annotations
@@ -163,9 +165,9 @@ class LogProbabilities:
 class LogitReading:
     """How the logits of an output are read.
 
-    kind: `softmax` or `sigmoid` if they are the input of these; `log_odds` if they are the log odds of what was
-    made of several. tail: what lies between these and the output. groups: of several softmaxes, the number of the one
-    that each entry of the output is of.
+    kind: `softmax` or `sigmoid` if they are the input of these; `log_odds` if they are the log odds of what was made of
+    several. tail: what lies between these and the output. choices: what a trial told of it, used for `log_odds` alone.
+    groups: of several softmaxes, the number of the one that each entry of the output is of.
     """
 
     kind: str
@@ -200,6 +202,7 @@ class ProbabilityFinder:
                 self._made.update(value for value in step.outputs if value.dtype.is_floating)
 
     def _is_made(self, step: Step) -> bool:
+        """Return whether a step makes probabilities: first ones, or others of probabilities and numbers alone."""
         if step.type in MAKERS:
             return True
         is_followed = step.type in FOLLOWED and not self._made.isdisjoint(step.inputs)
@@ -226,6 +229,7 @@ def _product_in(step: Step) -> Step | None:
 
 
 def _is_number(step: Step, numbers: set[Value]) -> bool:
+    """Return whether a step's results follow from constants and shapes alone, and so are the same for all images."""
     if step.type in SHAPES or step.type == "Const":
         return True
     is_plain = step.inputs and not step.programs and not step.operation.op_def.is_stateful

@@ -4,6 +4,11 @@ The tail between softmaxes and an output is run on random logits, near to 0 and 
 on logarithms; it is believed if both agree and give probabilities. The same numbers tell what types do not: which
 factor of a sum of products is weights, whose 1 − p is known from p alone, and to which softmax each entry belongs. A
 mean may join the crops of a picture, so the rows are taken for those of 1 to 12 crops an image, until one fits.
+
+A trial can be fooled by what holds for its numbers and not in general, but not easily: 120 rows of random logits, in
+which probabilities are near 0, near 1 and between, must agree to 1e-5 (to the type's rounding in half precision). To
+derive the same from the operations would need a proof for each way of writing a mean. It runs only for outputs that end
+in no softmax or sigmoid of their own and that softmaxes or sigmoids may have made.
 """
 
 from __future__ import annotations
@@ -55,7 +60,11 @@ def _tried(tail: Tail, crops: int) -> LogitReading | None:
 
 
 class _Trial:
-    """A tail run on numbers: `images` rows, each of so many crops."""
+    """A tail run on numbers: `images` rows, each of so many crops.
+
+    The numbers are the same in every process, so that a network is read the same way wherever it is opened. Of tails
+    with many numbers a row, only as many rows are tried as there are crops at most.
+    """
 
     def __init__(self, tail: Tail, crops: int) -> None:
         self._tail = tail
@@ -118,7 +127,11 @@ class _Found(Choices):
 
 
 def _judged(tail: Tail, tensors: dict[Value, tf.Tensor]) -> LogitReading | None:
-    """Return the reading of a tail whose numbers are right on logarithms, None if they are not."""
+    """Return the reading of a tail whose numbers are right on logarithms, None if they are not.
+
+    If the tail only moves probabilities of one kind, their logits are moved in the same way, which is exact; if it does
+    more, or mixes the two kinds, the log odds are what is read.
+    """
     found = _Found()
     logs = LogProbabilities(tail, tensors, found)
     if not _are_probabilities(tail, tensors, logs):
@@ -136,7 +149,10 @@ def _judged(tail: Tail, tensors: dict[Value, tf.Tensor]) -> LogitReading | None:
 
 
 def _are_probabilities(tail: Tail, tensors: dict[Value, tf.Tensor], logs: LogProbabilities) -> bool:
-    """Return whether the logarithms give what the operations do, and that is probabilities."""
+    """Return whether the logarithms give what the operations do, and that is probabilities.
+
+    Either all entries of a row add up to 1, or each with its own rest does; and none is above 1.
+    """
     given, found = tf.cast(tensors[tail.output], tf.float32).numpy(), np.exp(logs.output.log_p)
     tolerance = max(ROUNDED.get(value.dtype, EXACT) for step in (*tail.makers, *tail.steps) for value in step.outputs)
     add_up = given.shape[-1] > 1 and np.abs(given.sum(axis=-1) - 1).max() <= tolerance * given.shape[-1]
@@ -150,7 +166,11 @@ def _are_probabilities(tail: Tail, tensors: dict[Value, tf.Tensor], logs: LogPro
 
 
 def _groups(tail: Tail, tensors: dict[Value, tf.Tensor]) -> tuple[int, ...] | None:
-    """Return the number of the softmax that each entry of a row is of; None if a row has not all of each."""
+    """Return the number of the softmax that each entry of a row is of; None if a row has not all of each.
+
+    Every entry of every softmax is numbered, the numbers are moved as the probabilities are, and where each ends tells
+    whose it is. The same must hold for every row.
+    """
     given, owners, sizes = {}, np.zeros(0, int), np.zeros(0, int)
     for step in tail.makers:
         shape = tensors[step.outputs[0]].shape
