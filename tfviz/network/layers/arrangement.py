@@ -3,6 +3,9 @@
 A `Grid` says for each place along an axis which patch stands there, so that class, distillation and register tokens are
 left out wherever they stand. A function of the user's is tried on numbered tokens instead: the result shows the map's
 shape, and which token became which patch if it does no more than put them into their places.
+
+The same function makes a map of a layer's tokens and of their gradient, so it must be linear for a CAM to be right: to
+pick, reorder and reshape is; to add a position would put it into the gradient, too.
 """
 
 from __future__ import annotations
@@ -26,7 +29,8 @@ NO_PATCH = -1
 class Arrangement:
     """How a value makes a map: the shape of the map (h, w, c), and the function that makes it.
 
-    channel_axis: the axis of the value that becomes the map's channels.
+    to_map: from a tensor of the value's shape, any number of images, to (N, h, w, c). channel_axis: the axis of the
+    value that becomes the map's channels, along which single channels are scaled or switched off.
     """
 
     shape: tuple[int | None, ...]
@@ -60,7 +64,7 @@ class Grid:
         return sorted(place for place in self.places if place != NO_PATCH)
 
     def moved(self, places: tuple[int, ...]) -> Grid:
-        """Return the grid of an axis that has these places of this one, -1 for none of them."""
+        """Return the grid of an axis that has these places of this one, -1 for none of them; see `Carried.places`."""
         found = tuple(NO_PATCH if place < 0 else self.places[place] for place in places)
         return Grid(self.height, self.width, found)
 
@@ -72,7 +76,10 @@ class Grid:
         return Grid(self.height, self.width, tuple(theirs if own == NO_PATCH else own for own, theirs in pairs))
 
     def arrangement(self, depth: int) -> Arrangement | None:
-        """Return how tokens of that depth make a map, None if a patch is missing or stands there twice."""
+        """Return how tokens of that depth make a map, None if a patch is missing or stands there twice.
+
+        Patches are missing in what was merged or cut to windows, and behind what dropped some.
+        """
         if self.patches != list(range(self.height * self.width)):
             return None
         return Arrangement((self.height, self.width, depth), self._to_map)
@@ -95,7 +102,7 @@ class UserFunction:
         self._refusal = "this network has no sequence of tokens (N, T, D) of known length"
 
     def check(self) -> None:
-        """Raise if the function took no sequence at all."""
+        """Raise `TfvizError` if the function took no sequence at all, with what it did to the last one."""
         if all(result is None for result in self._tried.values()):
             raise TfvizError(f"tokens_to_map makes no map here: {self._refusal}")
 
@@ -105,7 +112,11 @@ class UserFunction:
         return None if result is None else Arrangement(tuple(result.shape[1:]), self._function)
 
     def grid(self, rows: Fraction, length: int, depth: int) -> Grid | None:
-        """Return which token it makes which patch, None if it does more than put tokens into their places."""
+        """Return which token it makes which patch, None if it does more than put tokens into their places.
+
+        It does more if a number of the map is not that of a token, or a token stands there twice. Such a map can be
+        looked at, but what was done to its tokens cannot be followed further.
+        """
         result = self._try(int(rows), length, depth)
         if result is None:
             return None
@@ -122,7 +133,11 @@ class UserFunction:
         return self._tried[shape]
 
     def _run(self, shape: tuple[int, ...]) -> tf.Tensor | None:
-        """Return the map of numbered tokens; None if the function is not for this shape, and why is kept."""
+        """Return the map of numbered tokens; None if the function is not for this shape, and why is kept.
+
+        Token number i, from 1, holds i in all of its channels. Raises `TfvizError` if the function returns anything but
+        four axes, since that is a mistake in it and not a sequence that it is not meant for.
+        """
         rows, length, _ = shape
         if rows < 1 or length < 2:
             return None

@@ -5,6 +5,10 @@ of several poolings none is preferred by its place among the arguments, and the 
 cannot depend on the class, is not taken for features. A map of few places gives way to an earlier one. Where the head
 reads a class token alone, the patches after the last attention have no gradient, so the layer is the one that its
 queries, keys and values are made of.
+
+That a layer is deep is what makes a CAM of it speak of the class, and that all evidence flows through it is what makes
+it tell all of it; in U-Nets and detectors no map may do both. Then the deepest with some evidence is taken, and what
+passes beside it is named in a warning (`Layers.about_default`).
 """
 
 from __future__ import annotations
@@ -39,7 +43,14 @@ class Default:
 
 
 class Evidence:
-    """The evidence that flows from the image to the score, counted in paths through the program."""
+    """The evidence that flows from the image to the score, counted in paths through the program.
+
+    The paths through a value are those from the image to it times those from it to the score; if they are as many as
+    there are at all, every path leads through it. Operations that read shapes alone carry no evidence. Counts are
+    exact: Python's integers do not overflow, however many branches a network multiplies.
+
+    scored: the values that the score is made of. order: the number of the step that makes each value.
+    """
 
     def __init__(self, program: Program, image: Value, scored: Collection[Value]) -> None:
         self.program, self.scored = program, scored
@@ -79,7 +90,11 @@ class Evidence:
         return [value for value in self.order if value in values and value not in before]
 
     def meets_attention(self, value: Value) -> bool:
-        """Return whether the weights of an attention mix tokens behind a value, and do not pool them to one."""
+        """Return whether the weights of an attention mix tokens behind a value, and do not pool them to one.
+
+        Weights are what a softmax gives, scaled, masked or dropped out; they mix in a product with what is made of the
+        value, too. A softmax over classes that is multiplied by nothing is not an attention.
+        """
         behind, weights, mixing = {value}, set[Value](), []
         for step in self._steps:
             if behind.isdisjoint(step.inputs):
@@ -99,6 +114,8 @@ def find_default(evidence: Evidence, listed: Mapping[Value, FeatureMap], maps: M
     Of a map it is the features before pooling, dropout and padding. If the score is made of tokens after that, it is
     the last that the patches' evidence comes through. If no map has all evidence, it is the deepest that has some. A
     map of few places is passed over if an earlier one has more.
+
+    listed: the layers that have a name, by their values; others are not chosen. maps, tokens: those of the program.
     """
     # A network without a classifier ends in features, or in tokens.
     last = next(filter(None, (_features(value, listed) for value in evidence.scored)), None)
@@ -124,7 +141,10 @@ def find_default(evidence: Evidence, listed: Mapping[Value, FeatureMap], maps: M
 
 
 def _features(value: Value, listed: Mapping[Value, FeatureMap]) -> FeatureMap | None:
-    """Return the listed layer whose map a value is, or was pooled, padded or handed on from."""
+    """Return the listed layer whose map a value is, or was pooled, padded or handed on from; None if there is none.
+
+    Of several in a row it is the earliest, so that VGG16's is its last convolution and not the pooling behind that.
+    """
     values = [value]
     while values[-1].step is not None and values[-1].step.type in NO_FEATURES:
         values.append(values[-1].step.inputs[0])
@@ -132,6 +152,7 @@ def _features(value: Value, listed: Mapping[Value, FeatureMap]) -> FeatureMap | 
 
 
 def _is_small(value: Value, maps: Maps) -> bool:
+    """Return whether a value is a map of at most `FEW` places; tokens, and maps of open size, are not."""
     if value not in maps:
         return False
     height, width = maps.size(value)

@@ -32,10 +32,11 @@ class Layers:
     """The layers of a program in the order in which they run.
 
     `listed` has one layer a map. Containers, and operations inside a layer (`block1_conv1/BiasAdd`), are found by name
-    too but not listed. evidence: what flows from the image through them to the score.
+    too but not listed. evidence: what flows from the image through them to the score. maps: the values that are maps.
 
     scored: the values that the score is made of. variables: the names of the variables that the program reads, from
-    which the scopes of layers are told. tokens_to_map: the user's function, if there is one.
+    which the scopes of layers are told. tokens_to_map: the user's function, if there is one; raises `TfvizError` if it
+    takes no sequence of the program.
     """
 
     def __init__(
@@ -100,7 +101,11 @@ class Layers:
         return self._names.get(layer.path, layer.path)
 
     def find(self, name: str | None) -> FeatureMap:
-        """Return the layer with that name, path or end of a path; the default layer for None."""
+        """Return the layer with that name, path or end of a path; the default layer for None.
+
+        Listed layers come before others. Raises `UnknownLayerError` if there is none, if several have the name, or if
+        what has it is not a map.
+        """
         if name is None:
             if self._default.layer is None:
                 raise UnknownLayerError(f"this network has no layer with a map before its head; {self._existing('')}")

@@ -6,6 +6,10 @@ layer's name. Other writers of graphs, tf_keras among them, open a scope once an
 is follows from the names of the variables that are read in its scopes, and for each nested call by itself: Keras 3 may
 run a SavedModel of another writer. tf_keras runs every call of a shared layer in the same scope: there the calls are
 told apart by what repeats in it, see `tfviz.network.layers.shared_calls`.
+
+Names are all that a SavedModel keeps of its layers. Not every scope is one: TensorFlow's functions open scopes of their
+own inside a layer (`INTERNAL_SCOPES`), and a scope with the name of an operation holds that operation's arguments. A
+graph whose names were stripped or rewritten, as some converters do, has layers named after its operations alone.
 """
 
 from __future__ import annotations
@@ -30,7 +34,8 @@ ADDED_NUMBER = re.compile(r"(.+)_\d+")
 class Scopes:
     """The layers that every step stands in. `paths` are the layers' paths by scope: `vgg16/block1_conv1`.
 
-    The calls of a layer that is called several times are told apart by a number: `conv1:0`, `conv1:1`.
+    The calls of a layer that is called several times are told apart by a number: `conv1:0`, `conv1:1`. Steps that the
+    image does not reach, such as those that read weights, are not known here.
     """
 
     def __init__(self, program: Program, features: set[Value], variables: dict[Value, str]) -> None:
@@ -58,7 +63,10 @@ class Scopes:
         return self._around.get(value.step.name, ()) if value.step else ()
 
     def _find_around(self, program: Program, steps: list[Step], variables: Collection[Value]) -> Around:
-        """Return the scopes of layers around every step, outermost first, one for each call of a layer."""
+        """Return the scopes of layers around every step, outermost first, one for each call of a layer.
+
+        A scope called `resize` is TensorFlow's own if it is all that its layer holds, and a layer of that name if not.
+        """
         around = {step.name: self._scopes_around(step) for step in steps}
         inside = defaultdict(set)
         for scopes in around.values():
@@ -71,6 +79,7 @@ class Scopes:
         return calls_in(program, steps, layers, variables, once)
 
     def _scopes_around(self, step: Step) -> list[str]:
+        """Return the scopes in a step's name that may be those of layers, outermost first and each as a whole path."""
         parts = step.name.split("/")[:-1]
         scopes = ["/".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
         return [scope for scope in scopes if self._layer_name(scope)]
@@ -105,7 +114,10 @@ class Scopes:
         return paths
 
     def _find_results(self, steps: list[Step], outputs: list[Value]) -> dict[Value, list[str]]:
-        """Return for every value the scopes whose last float value to be used outside it is."""
+        """Return for every value the scopes whose last float value to be used outside it is, outermost first.
+
+        What a layer gives is not told by its last operation: that may be a shape, or a value which nothing else reads.
+        """
         leaving: defaultdict[Value, set[str]] = defaultdict(set)
         for step in steps:
             for value in step.inputs:
@@ -137,7 +149,9 @@ def _region(name: str, calls: Collection[str]) -> str:
 def _numbered_regions(program: Program, variables: dict[Value, str]) -> dict[str, bool]:
     """Return for each nested call, and for what is in none, whether every layer's scope has a number added.
 
-    That follows from the variables that are read in the scopes; without variables it is as in the call around.
+    That follows from the variables that are read in the scopes; without variables it is as in the call around. Each
+    reading is a vote: `conv/kernel` that is read under `conv` says no, under `conv_1` yes, and the majority decides,
+    since a layer may itself be called `conv_1`.
     """
     votes: defaultdict[str, Counter[bool]] = defaultdict(Counter)
     for step in program.steps:
@@ -157,7 +171,10 @@ def _numbered_regions(program: Program, variables: dict[Value, str]) -> dict[str
 
 
 def _looks_numbered(program: Program) -> bool:
-    """Return whether the two outermost scopes of every operation end in a number."""
+    """Return whether the two outermost scopes of every operation end in a number, as if Keras 3 had added it.
+
+    That is all there is to tell by in a graph whose weights were frozen into constants.
+    """
     operations = {step.name for step in program.steps} | program.calls
     scopes = {
         "/".join(parts[:depth])

@@ -2,6 +2,11 @@
 
 tf_keras runs every call of a shared layer under the same scope, `conv/Conv2D` and then `conv/Conv2D_1`. The operations
 of a second call are those of the first once more, on the same variables.
+
+The numbers at the ends of the names do not tell the calls apart: they count operations of a type, and one call may have
+several. So a scope's operations, as a list of kinds, are cut into the shortest part that repeats throughout. It is a
+call of its own if it reads a variable again, or if other operations ran in between: a layer that adds twice in a row
+within one call is not called twice.
 """
 
 from __future__ import annotations
@@ -36,7 +41,10 @@ def calls_in(
 
 
 class _Numbering:
-    """The scopes that were `found` so far around every step, filled from the outermost to the innermost."""
+    """The scopes that were `found` so far around every step, filled from the outermost to the innermost.
+
+    keys: what kind of operation each step is: its type, the variables that it reads, and the scopes around it.
+    """
 
     def __init__(self, around: Mapping[str, Sequence[str]], keys: dict[Step, Key], once: Collection[str]) -> None:
         self._around = around
@@ -45,7 +53,10 @@ class _Numbering:
         self.found: Around = dict.fromkeys(around, ())
 
     def add(self, outer: str, steps: Placed) -> None:
-        """Number the calls of the scopes right inside the call `outer`, which holds the steps, and in each of them."""
+        """Number the calls of the scopes right inside the call `outer`, which holds the steps, and in each of them.
+
+        Each step comes with its place among all steps, from which it is told what ran in between.
+        """
         inside: defaultdict[str, Placed] = defaultdict(list)
         for place, step in steps:
             depth = len(self.found[step.name])

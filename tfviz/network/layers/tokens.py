@@ -4,6 +4,10 @@ Which token is which patch follows from the program: a map that is reshaped to a
 there the numbers are followed through every operation. So a class token is known not to be a patch, in front or behind,
 and attention weights, transposed tokens and windows are not taken for maps. A head that pools all tokens acts on them
 itself; one that reads a class token was told of the patches by the last attention, see `last_evidence`.
+
+Counting tokens and subtracting one would be simpler, and wrong for models with registers, a distillation token, or the
+class token at the end. Windows, and tokens of which several patches were merged to one, are not maps by themselves: a
+user who wants to look at them says how they are arranged (`tokens_to_map`).
 """
 
 from __future__ import annotations
@@ -20,7 +24,8 @@ from tfviz.network.program import Program, Step, Value
 class Tokens:
     """The values of a program that are sequences of tokens, and how each becomes a map.
 
-    `given` is the user's own function from tokens to a map; it is asked before the program is.
+    `given` is the user's own function from tokens to a map; it is asked before the program is. arrangements: by value,
+    of those sequences in which every patch stands exactly once, or that the user's function takes.
     """
 
     def __init__(self, program: Program, image: Value, maps: set[Value], given: TokensToMap | None) -> None:
@@ -72,14 +77,21 @@ class Tokens:
         return None
 
     def _cut_apart(self) -> set[Value]:
-        """Return the values that are only rearranged, as queries, keys and values are that one product makes."""
+        """Return the values that are only rearranged, as queries, keys and values are that one product makes.
+
+        None of these is what all of an attention is made of, though each looks like a sequence of tokens.
+        """
         used = {value for flow in self._flows if not flow.is_rearrangement for value in flow.sources}
         return {value for flow in self._flows if flow.is_rearrangement for value in flow.sources} - used
 
     def _acting_patches(
         self, scored: Collection[Value], needed: set[Value]
     ) -> tuple[defaultdict[Step, set[Value]], Step | None]:
-        """Return the values whose patches act on the score through each step, and the last step that mixes patches."""
+        """Return the values whose patches act on the score through each step, and the last step that mixes patches.
+
+        It goes from the score back: a patch acts if a step mixes it into what the score needs, or hands it on to where
+        it does. A step that carries an axis nowhere mixes its places.
+        """
         acting: defaultdict[Step, set[Value]] = defaultdict(set)
         patches = {(value, axis) for value in scored for axis in self._grids.get(value, ())}
         last: Step | None = None
