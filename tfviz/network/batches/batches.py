@@ -24,7 +24,11 @@ from tfviz.network.program import rows_of
 
 @dataclass(frozen=True)
 class Batch:
-    """Checked images, float32 (n, H, W, C), the targets of each, (n, k), and the other inputs."""
+    """Checked images, float32 (n, H, W, C), the targets of each, (n, k), and the other inputs.
+
+    extra_inputs: by name, in the types that the network takes; those with an entry for each image are cut as the images
+    are.
+    """
 
     images: np.ndarray
     targets: Targets
@@ -48,6 +52,10 @@ def batches(expected: Expected, head: Head, images: Any, targets: Any, batch_siz
 
     `images` may be an array, a tensor, a sequence of encoded images, a dictionary of these and the network's other
     inputs by name, or a `tf.data.Dataset` of batches (of any of these, or of tuples that begin so).
+
+    Raises `InvalidImagesError` for images that the network cannot take, for several shapes, and for no images at all;
+    `InvalidTargetsError` for targets that are not classes, and for too many or too few, which a dataset shows at its
+    end.
     """
     if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
         raise InvalidImagesError(f"batch_size is {batch_size!r}, expected an integer of at least 1")

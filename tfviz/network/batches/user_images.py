@@ -4,6 +4,10 @@ Whatever a network cannot take is refused here, with the name of the input or th
 are checked when they are given, values of images a batch at a time. Encoded images are decoded a batch at a time by the
 network itself; if that fails, each is tried alone, to find the one at fault. Networks of integer images are given
 floats: numbers that their type cannot hold are refused, but not those between two integers.
+
+Nothing is converted that could mean something else: a shape with channels in the wrong place, floats for an integer
+input, a masked array or texts for bytes are errors, not guesses. Numbers are float32 from here on; images stay as they
+are given, so that preprocessing is the caller's. Whether they are in the right range is asked by `diagnosis`.
 """
 
 from __future__ import annotations
@@ -69,7 +73,10 @@ class Given:
         return images, extra_inputs
 
     def _check(self, name: str, spec: tf.TensorSpec, value: Any) -> np.ndarray:
-        """Return the input of that name as an array of the type that the network takes."""
+        """Return the input of that name as an array of the type that the network takes; raise `InvalidImagesError`.
+
+        Its shape must be that of the spec, with as many entries as there are images if the first axis is open.
+        """
         refuse_masked(f"values of the input {name!r}", value)
         try:
             original = np.asarray(value)
@@ -92,7 +99,10 @@ class Given:
 
 
 def _split(inputs: Inputs, given: Any) -> tuple[Any, Mapping[str, Any]]:
-    """Return the images, and the other inputs by name."""
+    """Return the images, and the other inputs by name; raise `InvalidImagesError` if an input is missing.
+
+    The image of a Keras model with one input may also go by the name that Keras has for it.
+    """
     name = inputs.name
     expected = [name, *inputs.extra_inputs]
     if isinstance(given, Mapping):
@@ -114,7 +124,11 @@ def _split(inputs: Inputs, given: Any) -> tuple[Any, Mapping[str, Any]]:
 
 
 def _as_records(inputs: Inputs, images: Any) -> np.ndarray | None:
-    """Return encoded images as an array (N,) of bytes; None for images as numbers."""
+    """Return encoded images as an array (N,) of bytes; None for images as numbers.
+
+    Raises `InvalidImagesError` for NumPy's byte strings, for texts (a file's name is not its content), and for encoded
+    images of a network that takes numbers.
+    """
     if isinstance(images, bytes | str):
         images = [images]
     if isinstance(images, tf.Tensor) and images.dtype == tf.string:
@@ -141,7 +155,10 @@ def _refuse(message: str) -> Any:
 
 
 def _decode(expected: Expected, records: np.ndarray, extra_inputs: dict[str, tf.Tensor], number: int) -> np.ndarray:
-    """Return the images that the network makes of records."""
+    """Return the images (n, H, W, C) that the network makes of records; `number` is that of the first, in errors.
+
+    If all together fail, one after the other is tried, and the first that fails alone is named.
+    """
     specs = expected.inputs.specs
 
     def attempt(first: int, last: int) -> Any:
@@ -211,6 +228,7 @@ def _check_values(images: np.ndarray, dtype: tf.DType, start: int) -> None:
 
 
 def _check_finite(images: np.ndarray, start: int) -> None:
+    """Raise `InvalidImagesError` that names the first image with NaN or infinite values."""
     # NaN and infinity survive a sum, which is five times faster than looking at every number.
     with np.errstate(all="ignore"):
         if np.isfinite(images.sum()):
