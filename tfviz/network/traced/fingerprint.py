@@ -4,6 +4,9 @@ It is a hash of hashes from the outputs back: that of a value is made of its ope
 operation takes, so only the computation counts. Names, the order of the outputs and `Identity` do not, since an export
 changes them. All weights are read, so it is found only when it is written down; a `stamp` of the weights, which is less
 work, tells whether the network is still the same by then.
+
+A digest of the file would not do: a live model has none, and the same model saved twice gives other bytes. What the
+fingerprint cannot tell is that two programs written otherwise compute the same: an optimised graph is another network.
 """
 
 from __future__ import annotations
@@ -51,7 +54,10 @@ def fingerprint(network: Traced) -> str:
 
 
 def fingerprint_of(function: Any) -> str:
-    """Return the fingerprint of the function that a model was traced as."""
+    """Return the fingerprint of the function that a model was traced as.
+
+    Raises `AssertionError`, as TensorFlow does, if a variable that the function reads does not exist any more.
+    """
     variables = {id(variable.handle): variable for variable in _variables(function)}
     # The whole function of the model, even if only a part of it is explained.
     program, captured = program_of(function.graph), function.captured_inputs
@@ -80,6 +86,10 @@ def _variables(function: Any) -> list[Any]:
 
 
 def _sums(variable: Any) -> Iterator[Any]:
+    """Yield what stands for the content of a variable: of numbers their sum as words, a sample and the last bytes.
+
+    Texts are digested whole. The array is read in place, as far as TensorFlow lends it.
+    """
     array = np.asarray(tf.convert_to_tensor(variable))
     if array.dtype == object:
         yield _content(variable)
@@ -93,7 +103,11 @@ def _sums(variable: Any) -> Iterator[Any]:
 
 
 def _digest_program(program: Program, digests: Digests) -> bytes:
-    """Return the digest of the outputs of a program, given those of its arguments."""
+    """Return the digest of the outputs of a program, given those of its arguments.
+
+    The digests of all values on the way are added to `digests`. Unlike the outputs of the whole network, those of an
+    inner program are in order, as the step around it gives them.
+    """
     for step in program.steps:
         inputs = [digests[value] for value in step.inputs]
         if step.type in TRANSPARENT:

@@ -4,6 +4,10 @@ On its way back from one score, a gradient needs the last layer's weights of no 
 all of them. So if that layer has many weights and everything behind it keeps classes apart, the score is computed once
 more from the weights of its class, and the backward pass starts there. This is one of the shortcuts on CPUs: the logits
 stay those of the forward pass, bit for bit.
+
+The score that is differentiated differs from the logit by rounding alone, and is not what is reported. A softmax behind
+the logits is no obstacle, since scores are taken before it; a single sigmoid, a custom score and log odds of several
+outputs have no row of their own and take the usual way.
 """
 
 from __future__ import annotations
@@ -25,7 +29,8 @@ WORTH = 100_000
 class LastLayer:
     """The last layer with weights, a product with a matrix, and the steps from there to the logits.
 
-    These steps keep the classes apart.
+    layer: a `MatMul` of features (N, D), or a 1x1 `Conv2D` of a map whose places are pooled behind it, as SqueezeNet's.
+    chain: the steps behind it, in order, each of which keeps the classes apart.
     """
 
     layer: Step
@@ -36,7 +41,11 @@ class LastLayer:
         return not any(step.outputs[0] in values for step in (self.layer, *self.chain))
 
     def scores(self, tensors: Mapping[Value, tf.Tensor], targets: tf.Tensor, rule: Rule | None) -> tf.Tensor:
-        """Return the logit (N,) of each image's target."""
+        """Return the logit (N,) of each image's target (N,), from the tensors of a replay.
+
+        A row of the matrix is gathered for each image, and the chain is run with one channel in place of all. rule:
+        that of the forward pass, for ReLUs in the chain.
+        """
         features, matrix = (tensors[value] for value in self.layer.inputs)
         count = tf.shape(features)[0]
         weights = tf.gather(tf.reshape(matrix, matrix.shape[-2:]), targets, axis=1)
@@ -86,6 +95,10 @@ def find_last_layer(depending: Collection[Value], head: Head) -> LastLayer | Non
 
 
 def _is_layer(step: Step, depending: Collection[Value]) -> bool:
+    """Return whether a step multiplies features by a matrix of weights (D, K), or its places do, as a 1x1 convolution.
+
+    A matrix that depends on the image, as of an attention, is not weights.
+    """
     if len(step.inputs) != 2 or step.inputs[1] in depending:
         return False
     get = step.operation.get_attr
@@ -97,7 +110,10 @@ def _is_layer(step: Step, depending: Collection[Value]) -> bool:
 
 
 def _keeps_classes(step: Step, value: Value) -> bool:
-    """Return whether each channel of the result of a step follows from the same channel of `value` alone."""
+    """Return whether each channel of the result of a step follows from the same channel of `value` alone.
+
+    That holds for biases, means and maxima over places, axes of one place that go, and what is done element by element.
+    """
     if step.type in SUMS:
         (operand,) = (each for each in step.inputs if each is not value)
         is_last = step.type != "BiasAdd" or step.operation.get_attr("data_format") == b"NHWC"

@@ -22,7 +22,8 @@ GONE = "neither its model nor its trace exists any more"
 class NetworkOrigin:
     """The network that made a result, as it was when this was made.
 
-    part: what of its model is explained, see `explained_part`.
+    part: what of its model is explained, see `explained_part`. Its model may be deleted, trained further or garbage
+    collected afterwards: the fingerprint is then None, and a warning says why, unless it was asked for before.
     """
 
     def __init__(self, network: TracedNetwork) -> None:
@@ -45,7 +46,7 @@ class NetworkOrigin:
         return self._fingerprint
 
     def remember(self) -> None:
-        """Find the fingerprint now, while the network is there."""
+        """Find the fingerprint now, while the network is there and unchanged, which is not checked here."""
         self._fingerprint = fingerprint_of(self._function())
 
     def __getstate__(self) -> dict[str, Any]:
@@ -69,7 +70,11 @@ class NetworkOrigin:
 
 
 def explained_part(network: TracedNetwork) -> dict[str, Any]:
-    """Return what of a model is explained: its image, the other inputs, its outputs, its cut, how it runs."""
+    """Return what of a model is explained: its image, the other inputs, its outputs, its cut, how it runs.
+
+    It is plain data for a manifest: texts, lists of texts, None. Removed randomness and channels first are named only
+    if the network has them.
+    """
     inputs, outputs = network.inputs, network.outputs
     changed = {} if network.running.random == "keep" else {"random": network.running.random}
     if network.inputs.data_format != DataFormat.CHANNELS_LAST:

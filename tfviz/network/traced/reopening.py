@@ -4,6 +4,10 @@ A pickled network is its path, or its Keras model with the weights, and is trace
 is unpickled. Keras may open a model otherwise than it was, so the model is saved and opened once before it is pickled,
 and refused if the fingerprint is another. A copy with `without_model` goes into caches that must not keep the model
 alive; a deep copy is the network itself, since it stands for a model.
+
+The traced graph itself is not pickled, since its functions belong to TensorFlow's runtime in this process. A SavedModel
+that was loaded by the user has no path to open again, and a part of another network has no model: both are refused,
+with the way out.
 """
 
 from __future__ import annotations
@@ -32,7 +36,11 @@ class Reopening:
 
 
 class Reopened:
-    """An object whose copies share its attributes, and that is opened again when it is unpickled."""
+    """An object whose copies share its attributes, and that is opened again when it is unpickled.
+
+    function: the traced one, whose fingerprint tells whether it was opened as the same. reopening: None if that is not
+    possible, as for a network that is only a part of another.
+    """
 
     function: Any
     data_format: DataFormat
@@ -40,7 +48,7 @@ class Reopened:
     _model: Any
 
     def __copy__(self) -> Self:
-        """Return another object with the same attributes."""
+        """Return another object with the same attributes: the same compiled functions, lock and layers, not copies."""
         other = object.__new__(type(self))
         vars(other).update(vars(self))
         return other
@@ -66,7 +74,10 @@ class Reopened:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return how to open it again: from its path, or from its Keras model, which is pickled with its weights."""
+        """Return how to open it again: from its path, or from its Keras model, which is pickled with its weights.
+
+        Raises `UnsupportedModelError` for any other model, and for one that Keras would open as something else.
+        """
         if self.reopening is not None and self.reopening.path is not None:
             return self.reopening.open, (self.reopening.path,)
         # Models of Keras 3 and of tf_keras define how they are pickled.
@@ -79,7 +90,11 @@ class Reopened:
 
 
 def _check_reopened(model: Any, function: Any, reopening: Reopening) -> None:
-    """Raise `UnsupportedModelError` if Keras opens a pickled model as something else than `function`."""
+    """Raise `UnsupportedModelError` if Keras opens a pickled model as something else than `function`.
+
+    A layer whose `get_config` leaves out a setting, or a function that was set on it, is rebuilt without. That is seen
+    here, where the original is, and not in the process that unpickles it.
+    """
     try:
         rebuild, arguments = model.__reduce__()[:2]
         again = reopening.open(rebuild(*arguments))

@@ -57,12 +57,16 @@ class Running:
         return self.shortcuts is not NONE
 
     def replay(self, arguments: Mapping[Value, tf.Tensor], **how: Any) -> dict[Value, tf.Tensor]:
-        """Run the program and return the tensor of every value; see `replay`."""
+        """Run the program and return the tensor of every value; see `replay`, whose other arguments are `how`."""
         return replay(self.program, arguments, shortcuts=self.shortcuts, straight_through=self.straight_through, **how)
 
 
 def find_running(program: Program, image: Value, head: Head, options: TraceOptions) -> Running:
-    """Return how a program is run on `image`, as `trace` was told; raise `TfvizError` for options that do not agree."""
+    """Return how a program is run on `image`, as `trace` was told; raise `TfvizError` for options that do not agree.
+
+    head: where its scores come from, which tells whether those of one class can be computed alone. `fast=None` takes
+    shortcuts if there are only CPUs and XLA is not asked for; `True` takes them anywhere, but not with a precision.
+    """
     precision = find_precision(options.precision)
     if options.fast and precision != FULL:
         raise TfvizError(
