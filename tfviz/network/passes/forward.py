@@ -77,7 +77,11 @@ class Forward:
         return self._last_layer.scores(self.tensors, targets, self._rule)
 
     def gradients(self, targets: tf.Tensor, rule: Rule | None, places: Sequence[Value]) -> list[tf.Tensor]:
-        """Return ∂(the score of each target)/∂(each place) in float32, under a rule or none."""
+        """Return ∂(the score of each target)/∂(each place) in float32, under a rule or none.
+
+        targets: (N,). places: watched values, or the network's image. The gradient is that of the sum of all scores,
+        which is each image's own, as images do not act on each other's scores. It is zero if none reaches a place.
+        """
         self._choice.rule = rule
         with self._tape:
             scores = self.scores(targets)

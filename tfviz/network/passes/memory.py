@@ -3,6 +3,9 @@
 The bytes of all values of one image, as their shapes tell them, are compared with a budget (`AFFORDED`). Nothing is
 run; only a network that leaves its size open is traced, to see its shapes. As every such measurement stays in
 TensorFlow's memory, it is made for a square of the next power of two and scaled by the area.
+
+This is an upper bound and not a model of TensorFlow's allocator, which frees most values on the way. It is good enough
+for its use: chunks of loops are made smaller than `batch_size` where a large network or image would not fit.
 """
 
 from __future__ import annotations
@@ -46,6 +49,7 @@ def _needed(network: TracedNetwork, shape: tuple[int, ...]) -> int:
 
 
 def _measured(network: TracedNetwork, shape: tuple[int, ...]) -> int:
+    """Return the bytes of the values of one image (H, W, C), weights left out; sizes still open count as nothing."""
     depending = network.program.depending_on([network.image])
     shapes = {value: value.shape for value in depending}
     if None in network.image_shape:

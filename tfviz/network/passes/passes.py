@@ -65,7 +65,10 @@ class Passes:
         return _AT_ONCE.get()
 
     def again(self, images: tf.Tensor, targets: tf.Tensor, gradients: Iterable[Gradient] = ()) -> Passes:
-        """Return the passes of other images (M, H, W, C) and targets (M,), the same number for each image, in turn."""
+        """Return the passes of other images (M, H, W, C) and targets (M,), the same number for each image, in turn.
+
+        M is a multiple of N; the inputs beside an image go with each of those that are made of it.
+        """
         extra_inputs = repeated(self._network, self.extra_inputs, tf.shape(images)[0] // tf.shape(self.images)[0])
         return passes_of(
             self._network, images, targets, gradients, extra_inputs=extra_inputs, ranks=0, warnings=self.warnings
@@ -138,7 +141,8 @@ def passes_of(
     """Run the network on images (N, H, W, C), forward and backward from the scores of targets (N,).
 
     Targets down to -`ranks` stand for the best classes: -1 for the predicted one, -2 for the second best. Warnings are
-    added to `warnings`.
+    added to `warnings`. gradients: those that the passes will be asked for. changed: values that are replaced in the
+    forward pass, each by a function of what it would be. Raises `RuleError` and `UnknownLayerError`.
     """
     _, whole = columns_of(
         network,

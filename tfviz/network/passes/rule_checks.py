@@ -3,6 +3,10 @@
 If a ReLU is only a part of another nonlinearity, such as the gate of a hard swish, a PReLU or a ReLU with a threshold,
 a changed gradient would be neither the method nor the gradient. These are found by the operations around each ReLU, in
 loops, conditions and compiled calls, too. Smooth nonlinearities beside ReLUs keep their plain gradient, with a warning.
+
+Refusing is chosen over a best effort, since the picture would look just as convincing: guided backpropagation recovers
+edges whatever is done to it. Only the operations between image and score count, so that a ReLU of an auxiliary output
+is neither required nor an obstacle.
 """
 
 from __future__ import annotations
@@ -33,7 +37,7 @@ SCALINGS = frozenset({"Mul", "RealDiv", "AddV2", "Sub", "Identity", "Cast", "Min
 
 
 def check_rule(network: TracedNetwork, rule: Rule) -> list[str]:
-    """Return a warning about what the rule leaves to the plain gradient; raise if it would be wrong.
+    """Return a warning about what the rule leaves to the plain gradient, none if nothing; raise if it would be wrong.
 
     Raises
     ------
@@ -61,7 +65,11 @@ def check_rule(network: TracedNetwork, rule: Rule) -> list[str]:
 
 
 class _Path:
-    """The steps between a network's image and its score, those inside loops, conditions and compiled calls included."""
+    """The steps between a network's image and its score, those inside loops, conditions and compiled calls included.
+
+    steps: in order, inner ones behind the step that runs them. Of an inner program everything counts as depending on
+    the image, since which of its inputs do is not followed.
+    """
 
     def __init__(self, network: TracedNetwork) -> None:
         program = network.program
@@ -74,6 +82,7 @@ class _Path:
                 self._add(step)
 
     def _add(self, step: Step) -> None:
+        """Add a step and those of its programs, and note who uses which value."""
         self.steps.append(step)
         for value in step.inputs:
             self._users.setdefault(value, []).append(step)
@@ -83,7 +92,11 @@ class _Path:
                 self._add(inner)
 
     def obstacles(self, met: list[Step]) -> Iterator[tuple[str, str]]:
-        """Yield the nonlinearities for which a rule for ReLUs is wrong, each with the name of its operation."""
+        """Yield the nonlinearities for which a rule for ReLUs is wrong, each with the name of its operation.
+
+        met: the steps that the rule changes. A comparison is an obstacle if what it decides picks from features or
+        multiplies them, and not if it is an output or chooses a branch.
+        """
         for step in met:
             before = step.inputs[0].step
             if before is not None and before.type == "Neg":
@@ -126,6 +139,6 @@ class _Path:
 
 
 def check_rules(network: TracedNetwork, rules: Iterable[Rule | None]) -> list[str]:
-    """Return warnings about rules; raise `RuleError` if one would be wrong."""
+    """Return warnings about rules, each checked once; None is the plain gradient. Raise `RuleError` if one is wrong."""
     found = {rule.name: rule for rule in rules if rule is not None}
     return [message for rule in found.values() for message in check_rule(network, rule)]
