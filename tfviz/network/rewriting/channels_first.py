@@ -3,6 +3,9 @@
 A transposition is put in front of the program, so that all that follows, from layers to placements, meets images (N, H,
 W, C). Images and results are transposed where they come in and go out. The format does not follow from the shape alone,
 but from what the image is used for, too: a transposition, or a convolution whose own format says it.
+
+The feature maps inside stay in their own order, which `geometry` finds for each of them; only the image is turned.
+Rewriting every operation to channels last would change the network that is explained, and its rounding with it.
 """
 
 from __future__ import annotations
@@ -28,6 +31,8 @@ def find_data_format(program: Program, image: Value) -> tuple[DataFormat, list[s
     Channels come first where the image's first axis may be those of an image and its last may not, and what it is used
     for, once its numbers are prepared, wants it so: a transposition to channels last, or an operation whose own format
     is `NCHW`, or whatever makes of it what has its height and width where those stand with channels last.
+
+    If uses disagree, or none says anything, it is channels last. There is at most one warning.
     """
     _, channels, height, width = image.shape
     if channels is None or width in IMAGE_CHANNELS:
@@ -50,7 +55,9 @@ def find_data_format(program: Program, image: Value) -> tuple[DataFormat, list[s
 def with_channels_last(inputs: Inputs, chosen: str | None) -> Inputs:
     """Return the inputs of a network as of one whose image is (N, H, W, C).
 
-    chosen: the format in which it takes images, None for the one that the program shows.
+    chosen: the format in which it takes images, None for the one that the program shows. With channels first the image
+    is a new value (N, H, W, C), and its old one follows from it by a `Boundary`, which is no layer; if images are
+    decoded, the decoding ends with the opposite turn.
     """
     data_format, warnings = (
         find_data_format(inputs.program, inputs.image) if chosen is None else (DataFormat(chosen), [])
@@ -87,7 +94,10 @@ def in_own_order(image_shape: Sequence[Any], data_format: str | None) -> tuple[A
 
 
 def _turned(source: Value, order: Sequence[int], result: Value) -> list[Step]:
-    """Return the steps that make a value of another with its axes in that order."""
+    """Return the steps that make a value of another with its axes in that order: a constant, and a transposition.
+
+    Their operations stand in a small graph of their own, from which alone their attributes are read.
+    """
     with tf.Graph().as_default():
         operation = tf.transpose(tf.raw_ops.Placeholder(dtype=source.dtype, shape=source.shape), order).op
     axes = Step(operation.inputs[1].op, f"{FIRST}/axes", [])
@@ -96,7 +106,10 @@ def _turned(source: Value, order: Sequence[int], result: Value) -> list[Step]:
 
 
 def _wanted(program: Program, image: Value) -> Iterator[DataFormat]:
-    """Yield the format that uses of the image want, as far as they say."""
+    """Yield the format that uses of the image want, as far as they say.
+
+    Uses are looked at through whatever leaves the channels in place, such as a rescaling or a padding.
+    """
     kept, reached = {image}, program.reached_by([image])
     for step in program.steps:
         if any(value in reached and _is_turned(value, image) for value in step.outputs):

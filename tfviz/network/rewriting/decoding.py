@@ -16,7 +16,10 @@ from tfviz.network.replay import replay
 
 
 def decoded(decoding: Decoding, image: Value, records: tf.Tensor, given: Mapping[Value, tf.Tensor]) -> tf.Tensor:
-    """Return the value `image`, float32 (N, H, W, C), for records (N,); given: the other arguments of the program."""
+    """Return the value `image`, float32 (N, H, W, C), for records (N,); given: the other arguments of the program.
+
+    A broken record fails when the function around this runs, with an error of TensorFlow's; see `user_images`.
+    """
 
     def decode(records: tf.Tensor) -> tf.Tensor:
         return tf.cast(replay(decoding.program, {**given, decoding.records: records})[image], tf.float32)

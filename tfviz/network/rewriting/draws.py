@@ -4,6 +4,11 @@ Either makes what is shown of an image depend on chance or on the other images o
 numbers, and not only their shapes, reach a result, through branches and loops, too. A random operation whose seed
 follows from constants and that keeps no state gives the same in every run, and does not count. `removal` takes out what
 it can; about the rest, users are warned.
+
+An export made with `training=True`, or of a model whose augmentation has no such switch, is how they get there. The
+operations are listed by name, since nothing in TensorFlow's definitions says that one is random: an operation with a
+state may be a variable's, and stateless ones draw as well. Random numbers made in Python were drawn once, when the
+model was traced, and are constants.
 """
 
 from __future__ import annotations
@@ -63,7 +68,7 @@ def find_batch_statistics(program: Program, image: Value, results: Collection[Va
     """Return the operations that make one number of several images, and whose numbers reach `results`.
 
     They are batch normalisations in training, and sums and means over an open first axis. A loop may run over the
-    images, so those inside of one are left out.
+    images, so those inside of one are left out. Found is what lies on a way of floats from the image to a result.
     """
     return list(_statistics(program, {image}, results, None))
 
@@ -137,7 +142,11 @@ def _is_over_images(step: Step) -> bool:
 
 
 def _inside(step: Step, reaching: Collection[Value]) -> list[tuple[Program, list[Value]]]:
-    """Return the programs in a step, each with those of its outputs that the values `reaching` the results need."""
+    """Return the programs in a step, each with those of its outputs that the values `reaching` the results need.
+
+    Of a loop the condition counts whole, since how often it runs is in every result; of its body, what is needed in any
+    iteration. Of a condition the branches that may run count.
+    """
     places = {place for place, value in enumerate(step.outputs) if value in reaching}
     if step.type in LOOPS:
         condition, body = step.programs

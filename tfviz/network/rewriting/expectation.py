@@ -3,6 +3,10 @@
 One number stands for all of a value. Uniform numbers keep their bounds as well, so that the share of them above a bound
 is known: this is the mean of a dropout's mask, `uniform >= rate` or, in older programs, `floor(uniform + keep)`. The
 sum of two random numbers has a mean alone, and whatever is made otherwise has none.
+
+The mean is taken of the program's text and not of samples, so that it is exact: 1 for a dropout that is scaled by
+1 / keep, however rare the units are that it keeps. Normal numbers have no bounds, and truncated ones are symmetric, so
+that their mean is 0 as well.
 """
 
 from __future__ import annotations
@@ -25,7 +29,11 @@ ABOVE, BELOW = frozenset({"Greater", "GreaterEqual"}), frozenset({"Less", "LessE
 
 
 class Number(NamedTuple):
-    """A random number by its mean. low, high: its bounds, if all between are equally likely; equal for a constant."""
+    """A random number by its mean. low, high: its bounds, if all between are equally likely; equal for a constant.
+
+    What is known of it is kept as far as the operations allow: a multiple has bounds, and so has the sum with a
+    constant.
+    """
 
     mean: float
     low: float | None = None
@@ -65,7 +73,10 @@ def constant_of(value: Value) -> float | None:
 
 
 def expected(value: Value) -> Number | None:
-    """Return the average of a value, one number for all of it; None if the program does not show it."""
+    """Return the average of a value, one number for all of it; None if the program does not show it.
+
+    A comparison has the share in which it holds as its average. A constant that is not the same everywhere has none.
+    """
     step, known = value.step, constant_of(value)
     if known is not None:
         return Number(known, known, known)
@@ -82,6 +93,7 @@ def expected(value: Value) -> Number | None:
 
 
 def _handed_on(step: Step, number: Number | None) -> Number | None:
+    """Return the number of a value that is reshaped, cast or broadcast; of a floor, the share in which it is 1."""
     if number is None or step.type != "Floor":
         return number
     # floor(x + U), the mask of a dropout in older programs.

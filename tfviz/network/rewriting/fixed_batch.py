@@ -4,6 +4,9 @@ An operation does the same to a batch of any size, unless a constant says how ma
 is not asked: each operation is tried on two batches of the network's size, alone and together, and if that is not the
 same it is run on each image by itself, with all that follows up to where the results can be joined. So N images give
 what N runs give. A network for several images that mixes them is refused.
+
+Reading the constants would not do: the same 1 may be a batch, a stride or a count of boxes. Trials take as long as a
+few runs of the network, once, and only for such models.
 """
 
 from __future__ import annotations
@@ -33,7 +36,8 @@ def open_batch(inputs: Inputs, outputs: Iterable[Value], captured: Mapping[Value
 
     Those of a fixed batch change the shapes of its values. Inputs beside the image with as many entries then have one
     for each image. Raises `UnsupportedModelError` if a batch is of several images that the network mixes, or it
-    cannot be tried.
+    cannot be tried. captured: the tensors of the program's other arguments, its weights. First what follows from the
+    number of images is taken as it is for both batches; if a part that runs on each image needs that, it is not.
     """
     records = inputs.decoding.records if inputs.decoding else inputs.image
     gives_one = any(value.shape.rank and value.shape[0] == 1 for value in outputs)

@@ -4,6 +4,10 @@ Layers that are known to change nothing then are found by their scopes, and give
 first operation in which random numbers meet features tells what it is without them: a product with what is one on
 average, a sum with what is zero, a choice, a projective transformation. One operation is replaced at a time, and the
 program without what led to it alone is searched again. What is not understood stays.
+
+Fixing the seeds would repeat one draw, which is not what the network does at inference, and removes no dropout. What is
+replaced must have the type and a compatible shape of what takes its place, so that all that follows runs as before. For
+what stays, `diagnosis.randomness` refuses the model, since `random="off"` promises that there is nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +35,7 @@ def at_rest(inputs: Inputs, outputs: Outputs) -> tuple[Inputs, Outputs]:
     A layer that changes nothing when nobody trains, known by its scope, gives what it is given. Factors and masks of
     features that are one on average (dropout, Gaussian dropout) go, and so do terms that are zero on average (noise),
     choices between features and what is made of them (a flip), and projective transformations. A batch normalisation
-    takes its moving statistics. The steps of the program are changed.
+    takes its moving statistics. The steps of the program are changed, and so are outputs that are themselves replaced.
     """
     program, image = inputs.program, inputs.image
     for find in (_of_layers, _of_operations):
@@ -46,7 +50,11 @@ def at_rest(inputs: Inputs, outputs: Outputs) -> tuple[Inputs, Outputs]:
 
 
 def _take_moving_statistics(step: Step) -> None:
-    """Let a batch normalisation that trains take the moving statistics, if it is given some."""
+    """Let a batch normalisation that trains take the moving statistics, if it is given some.
+
+    In training the operation does not normalise by them, and may be given empty tensors in their place: then it stays.
+    Its own operation is replaced by one for inference with the same attributes.
+    """
     if step.type not in NORMALISATIONS or not all(value.shape.num_elements() for value in step.inputs[3:5]):
         return
     settings = {name: step.operation.get_attr(name) for name in ("epsilon", "data_format")}
@@ -71,13 +79,17 @@ def _of_layers(program: Program, image: Value) -> dict[Value, Value]:
 
 
 def _scope_of(step: Step) -> str:
+    """Return the outermost scope of a layer, around a step, that changes nothing when nobody trains; empty for none."""
     parts = step.name.split("/")[:-1]
     known = (depth for depth, part in enumerate(parts, 1) if AT_REST.fullmatch(part) or FLIPS.fullmatch(part))
     return "/".join(parts[: next(known, 0)])
 
 
 class _Scope:
-    """The steps in the scope of a layer that changes nothing, and the features that leave it."""
+    """The steps in the scope of a layer that changes nothing, and the features that leave it.
+
+    A layer is removed only if each value that leaves it is made of one value from outside, whose type and shape fit.
+    """
 
     def __init__(self, program: Program, scope: str, features: Collection[Value]) -> None:
         self._features = features
@@ -138,14 +150,20 @@ def _of_operations(program: Program, image: Value) -> dict[Value, Value]:
 
 @dataclass(frozen=True)
 class _Meeting:
-    """How features and random values meet."""
+    """How features and random values meet.
+
+    features: what the numbers of the image reach. random_values: what random numbers reach and the image does not.
+    """
 
     features: frozenset[Value]
     random_values: frozenset[Value]
     program: Program
 
     def found(self, step: Step) -> Iterator[tuple[Value, Value]]:
-        """Yield the result of a step, or of the one after it, with the value that it is without random numbers."""
+        """Yield the result of a step, or of the one after it, with the value that it is without random numbers.
+
+        Nothing is yielded for a step of another kind, or if the mean of its random values is not known.
+        """
         result = step.outputs[0]
         if step.type in SELECTIONS and step.inputs[0] in self.random_values:
             yield from self._selected(step)
@@ -172,7 +190,10 @@ class _Meeting:
             yield from self._scaled(step.outputs[0], kept, share.mean)
 
     def _scaled(self, result: Value, given: Value, mean: float) -> Iterator[tuple[Value, Value]]:
-        """Yield features for their product with random values of that mean, scaled to one before or after."""
+        """Yield features for their product with random values of that mean, scaled to one before or after.
+
+        A dropout scales by 1 / keep in the step before the mask, in the mask itself, or in the step behind it.
+        """
         if _is_one(mean):
             yield result, given
         if given.step is not None and (scale := _scale(given.step, self.features)) and _is_one(mean * scale[1]):

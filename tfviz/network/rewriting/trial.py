@@ -1,7 +1,8 @@
 """Tries steps of a program on random images, outside of any graph.
 
 This is how `fixed_batch` learns what an operation does to a batch. Results are compared up to a thousandth of the
-largest value, as batches of other sizes are summed in another order.
+largest value, as batches of other sizes are summed in another order. Random images bring out what zeros would hide: a
+constant batch of zeros is the same joined or not.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Tensors = dict[Value, tf.Tensor]
 
 
 def results_of(step: Step, tensors: Tensors) -> Tensors:
-    """Return the results of a step, by their values, for the tensors of its inputs."""
+    """Return the results of a step, by their values, for the tensors of its inputs; raise what TensorFlow raises."""
     if step.type == "Const":  # its value cannot be handed over outside of a graph
         return {step.outputs[0]: tf.constant(tf.make_ndarray(step.operation.get_attr("value")))}
 
@@ -32,7 +33,10 @@ def results_of(step: Step, tensors: Tensors) -> Tensors:
 
 
 def random_input(value: Value, size: int, side: int, generator: np.random.Generator) -> tf.Tensor:
-    """Return random images, or other inputs, of a value's shape and type, `side` standing for an open size."""
+    """Return random images, or other inputs, of a value's shape and type, `side` standing for an open size.
+
+    There are `size` of them. Floats lie from 0 to 1, integers from 0 to 255, and texts are empty.
+    """
     shape = [size, *(each or side for each in value.shape[1:])]
     if value.dtype == tf.string:
         return tf.fill(shape, "")
