@@ -4,6 +4,10 @@ From the image on, operations that move pixels are passed, and those that scale 
 scale · x + offset. A scaling that brings pictures of 0..255 to about one, or an offset such as a mean, tells the range
 of x. Networks of keras.applications that leave this to their `preprocess_input` are known by the scope of all their
 layers. The bounds are such that neither dark pictures nor outliers are objected to.
+
+This is the commonest mistake there is, and it gives no error: a network explains 0..1 as readily as 0..255, and the map
+is of a nearly black picture. So a warning must be rarely wrong, and nothing is said of a network that does not tell.
+The statistics of a batch normalisation in front are not read, and neither is anything behind the first convolution.
 """
 
 from __future__ import annotations
@@ -48,8 +52,9 @@ IMAGENET = 1000  # classes
 class ExpectedRange:
     """What the images of a network are made of. largest: about the largest absolute number. by: what tells.
 
-    signed: whether an image that holds nothing below zero can hold nothing above `largest`. within: the largest number
-    of an image that fits, whatever its smallest one, lies above the first and up to the second.
+    signed: whether an image that holds nothing below zero can hold nothing above `largest`, since its family makes
+    black negative. within: the largest number of an image that fits, whatever its smallest one, lies above the first
+    and up to the second; it is a quick first look, before the smallest number is known.
     """
 
     largest: float
@@ -73,7 +78,10 @@ class ExpectedRange:
         return max(-low, high) > self._limit(low)
 
     def objection(self, black: np.ndarray, white: np.ndarray) -> str | None:
-        """Return a warning about the numbers (C,) of black and of white; None if they fit."""
+        """Return a warning about the numbers (C,) of black and of white; None if they fit.
+
+        They are what the preprocessing makes of pictures of 0 and of 255.
+        """
         low, high = float(black.min()), float(white.max())
         if not (self.is_below(low, high) or self.is_above(low, high)):
             return None
@@ -111,6 +119,10 @@ def _find(network: TracedNetwork) -> ExpectedRange | None:
 
 
 def _of_name(network: TracedNetwork) -> ExpectedRange | None:
+    """Return the range of a network of keras.applications with 1,000 classes, whose layers all stand in its scope.
+
+    Networks with a head of their own may have been trained on other images, whatever their backbone is called.
+    """
     follows = network.program.depending_on([network.image])
     steps = [step for step in network.program.steps if follows.intersection(step.outputs)]
     names = {path.partition("/")[0] for step in steps if (path := network.layer_index.path_around(step))}
@@ -142,6 +154,7 @@ class _Affine:
         return replace(self, offset=offset, size=-offset if is_end else self.size, shifted=True)
 
     def times(self, factor: float) -> _Affine:
+        """Return what a multiplication makes of it; one by far, or the first after a shift, is taken to end at 1."""
         size = None if self.size is None else self.size * abs(factor)
         if abs(factor) >= BY_FAR:
             size = abs(factor)
@@ -160,6 +173,7 @@ class _Affine:
 
 
 def _of_first_operations(network: TracedNetwork) -> ExpectedRange | None:
+    """Return the range that the first operations tell, followed as long as one step alone takes the pixels."""
     # Values that other inputs reach are other numbers in each call.
     follows = network.program.depending_on([network.image, *network.inputs.extra_inputs.values()])
     value, affine = network.image, _Affine()
@@ -187,7 +201,10 @@ def _only_use(network: TracedNetwork, value: Value) -> Step | None:
 
 
 def _after(affine: _Affine, step: Step, number: float, *, is_first: bool) -> _Affine | None:
-    """Return what an operation with a number makes of pixels; None if that is not affine."""
+    """Return what an operation with a number makes of pixels; None if that is not affine.
+
+    is_first: whether the pixels are the first operand, which tells x - n from n - x.
+    """
     if step.type in ADDING:
         if step.type == "Sub" and not is_first:
             affine, number = replace(affine, scale=-affine.scale, offset=-affine.offset), -number

@@ -4,6 +4,10 @@ Scores and the layers that a method reads are checked inside the compiled functi
 for only once a check has failed. Logits of other classes may be minus infinity: these are ruled out. A finite score
 does not prove that all is well: the kernels of some processors make 0 of the ReLU of NaN, so before a map is called
 zero or not finite, the weights are looked at.
+
+An export cannot raise, so its signature gives a map of NaN where this module names a reason. What is looked for is the
+first operation in the order of the program that makes a number which is not finite of finite ones, and that may lie far
+before the score.
 """
 
 from __future__ import annotations
@@ -29,7 +33,10 @@ NAMED = 3
 
 
 def check_scores(network: TracedNetwork, batch: Batch, finite: np.ndarray, start: int) -> None:
-    """Raise `TfvizError` if the score of an image is not `finite` (N,); the number of the first image is `start`."""
+    """Raise `TfvizError` if the score of an image is not `finite` (N,); the number of the first image is `start`.
+
+    Only the first such image is looked into, since that runs the network once more.
+    """
     if finite.all():
         return
     row = int(np.argmin(finite))
@@ -43,7 +50,11 @@ def check_scores(network: TracedNetwork, batch: Batch, finite: np.ndarray, start
 def why_not_finite(
     network: TracedNetwork, image: np.ndarray, extra_inputs: Mapping[str, tf.Tensor] = NO_EXTRA_INPUTS
 ) -> str:
-    """Return, in words, what makes the score of an image (1, H, W, C) NaN or infinite: weights, image or arithmetic."""
+    """Return, in words, what makes the score of an image (1, H, W, C) NaN or infinite: weights, image or arithmetic.
+
+    extra_inputs: the inputs beside it. The operation is named if it is found, and a reduced precision blamed if the
+    network runs in one.
+    """
     if weights := broken_weights(network):
         return weights
     if not np.isfinite(image).all():
@@ -83,7 +94,10 @@ def _is_finite(variable: tf.Variable) -> bool:
 
 
 def _first_place(network: TracedNetwork, image: np.ndarray, extra_inputs: Mapping[str, tf.Tensor]) -> str | None:
-    """Return the name of the first operation that makes a NaN or an infinite number of finite ones."""
+    """Return the name of the first operation that makes a NaN or an infinite number of finite ones, None for none.
+
+    A function is compiled for this one image and thrown away: it looks at every floating-point value of the network.
+    """
     depending = network.program.depending_on([network.image])
     outputs = [value for step in network.program.steps for value in step.outputs if value in depending]
     floating = [value for value in outputs if value.dtype.is_floating]

@@ -16,7 +16,11 @@ from tfviz.network.traced import TracedNetwork
 
 
 def check_differentiable(network: TracedNetwork) -> None:
-    """Raise `UnsupportedModelError` if a network of integer images cannot be given float ones instead."""
+    """Raise `UnsupportedModelError` if a network of integer images cannot be given float ones instead.
+
+    The gradient of its logits is traced, and not run: either TensorFlow refuses an operation on floats, or it finds no
+    path from the logits to the images, as through a lookup by pixel values. Networks of float images pass unasked.
+    """
     if network.image.dtype.is_floating:
         return
 

@@ -57,7 +57,11 @@ def _named(network: TracedNetwork, found: Iterable[Found]) -> str:
 
 
 def _layer_of(network: TracedNetwork, step: Step) -> str:
-    """Return the layer in which the numbers of a step first meet the image's, or its own name if there is none."""
+    """Return the layer in which the numbers of a step first meet the image's, or its own name if there is none.
+
+    A random number is often drawn outside of the layer that uses it, or in a scope that no layer is named after. Of
+    nested layers it is the one known to act in training alone, else the innermost.
+    """
     features, met = network.program.reached_by([network.image]), network.program.reached_by(step.outputs)
     places = [each for each in network.program.steps if not (features & met).isdisjoint(each.outputs)]
     path = network.layer_index.path_around(places[0]).split("/") if places else []

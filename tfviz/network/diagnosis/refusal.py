@@ -1,7 +1,8 @@
 """Why TensorFlow refuses a batch: the images do not suit the network, or this machine or XLA cannot run it.
 
 Asked only once a compiled method has failed: the network is run forward alone, as it is, on the same images. If that
-fails too, or gives numbers that are not finite, it is the images.
+fails too, or gives numbers that are not finite, it is the images. TensorFlow's own message names an operation inside of
+tfviz's graph, which tells a user neither; its reason is quoted at the end of ours.
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ from tfviz.network.traced import TracedNetwork
 
 
 def refusal(network: TracedNetwork, batch: Batch, error: tf.errors.OpError) -> TfvizError:
-    """Return what to raise if a method ended in an error of TensorFlow on a batch."""
+    """Return what to raise if a method ended in an error of TensorFlow on a batch.
+
+    That is `InvalidImagesError` if the network itself cannot take the images, and `UnsupportedModelError` if the
+    machine cannot run the network, XLA cannot compile it, or only what explains it fails.
+    """
     try:
         # Neither compiled by XLA nor followed backwards: what fails here, too, are the images. The mean of a map
         # without places is NaN.

@@ -4,6 +4,10 @@ Asked only once a map is zero. The steps from the image, or the layer, to the sc
 an operation without a gradient, that is the reason. Otherwise the images are run forward (if the network takes nothing
 else), to look at the operations that all evidence flows through: one that is flat at every place of an image stops all
 of its gradient. Numbers too small for float16 are a guess, if the network has that type and nothing else was found.
+
+A map can be zero without a zero gradient, when nothing speaks for the target and a ReLU cuts the rest; whoever draws
+the map tells that apart. Saturations that lie side by side, and together stop everything, are not found: none of them
+has all of the evidence.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ Flat = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def _is_zero_or_one(given: tf.Tensor, made: tf.Tensor) -> tf.Tensor:
+    """Return where a sigmoid or softmax was rounded to one of its ends, at which its gradient is rounded to 0."""
     return (made == 0) | (made == 1)
 
 
@@ -85,9 +90,11 @@ def _saturating(network: TracedNetwork) -> list[Step]:
 
 
 def _compile_saturated(network: TracedNetwork) -> Any:
+    """Return a function from images (N, H, W, C) to a boolean (N,) for each of `_saturating`: flat at every place."""
     steps, evidence = _saturating(network), network.layer_index.evidence
 
     def saturated(images: tf.Tensor) -> list[tf.Tensor]:
+        """Compare what each operation is given on the way from the image with what it makes."""
         tensors = network.replay(images)
         count = tf.shape(images)[0]
         found = []
