@@ -5,6 +5,10 @@ What a file may name is a list of what is allowed (see `library`): what is neith
 finding, and so is Python code. The two formats of Keras read different names of an object (`class_name`,
 `registered_name`, `function`), so all of them must be harmless under every reading; files of Keras 2 are judged once
 for each Keras that reads them.
+
+Keras has a safe mode of its own, which is on as well; it is not relied upon, since it judges objects one by one while
+others are already being built. Forbidding names that are known to be dangerous would not do either: whatever can be
+named can be called, and a release of Keras may bring new ones. What is not understood is a finding.
 """
 
 from __future__ import annotations
@@ -50,7 +54,11 @@ UNTOLD = ("", "builtins", "__main__")
 
 
 def find_in_configuration(configuration: Any, library: Library) -> Iterator[Finding | Missing]:
-    """Yield all that a configuration holds, at any depth, beside plain data and objects of a Keras or of the user's."""
+    """Yield all that a configuration holds, at any depth, beside plain data and objects of a Keras or of the user's.
+
+    configuration: as JSON gives it. library: the Keras that will read it, with the user's objects. A `Missing` is a
+    name that may be the user's own, and was not passed; a `Finding` is all else. In the order of the file.
+    """
     pending = [configuration]
     while pending:
         node = pending.pop()
@@ -65,7 +73,10 @@ def find_in_configuration(configuration: Any, library: Library) -> Iterator[Find
 
 
 def _judge(node: Mapping[str, Any], library: Library) -> Iterator[Finding | Missing]:
-    """Yield what is wrong with one node of a configuration that has a class name."""
+    """Yield what is wrong with one node of a configuration that has a class name, but for what stands inside of it.
+
+    The name says what kind of node it is: a value, code, a type of tensors, a function, else a class.
+    """
     name, config = node[CLASS], node.get(CONFIG)
     module, registered = node.get(MODULE), node.get(REGISTERED)
     if not all(each is None or isinstance(each, str) for each in (module, registered)):
@@ -136,7 +147,10 @@ def _judge_functions(
 
 
 def _stranger(name: str, module: str | None, library: Library) -> Finding | Missing:
-    """Return a name that is neither Keras's nor the user's: as missing, or as one that a user cannot mean to pass."""
+    """Return a name that is neither Keras's nor the user's: as missing, or as one that a user cannot mean to pass.
+
+    Those are names of Python's own modules and builtins, and of what Keras has but a network is not made of.
+    """
     root = (module or "").partition(".")[0]
     is_pythons = root in sys.stdlib_module_names - {"builtins", "__main__"}
     if is_pythons or (module == "builtins" and name in _BUILTINS) or library.has(module or "", name):

@@ -5,6 +5,9 @@ that keep none, the ones that reach out are listed, and a test looks at each tha
 operation may call is followed: functions that any attribute names, their gradients, and other implementations of the
 same. A table may be filled from a file only if that is an asset of the SavedModel itself, so each function is looked at
 once for each set of arguments that are such paths.
+
+An operation that this TensorFlow does not have is let through: it cannot run here either, and loading says that a
+library is missing. One of a library that was imported is refused if it keeps a state, and is else taken to compute.
 """
 
 from __future__ import annotations
@@ -88,6 +91,7 @@ def effect_of(node: Any) -> str:
 
 @lru_cache(KNOWN)
 def _effect_of_type(operation: str) -> str:
+    """Return the effect of an operation by its type alone: as listed, or `UNKNOWN` for a state of no known family."""
     if operation in _BY_TYPE:
         return _BY_TYPE[operation]
     definition = operation_definition(operation)
@@ -96,7 +100,7 @@ def _effect_of_type(operation: str) -> str:
 
 
 class Functions:
-    """The functions of a graph's library, a `FunctionDefLibrary`, by name."""
+    """The functions of a graph's library, a `FunctionDefLibrary`, by name; names that it lacks are passed over."""
 
     def __init__(self, library: Any) -> None:
         self._by_name: dict[str, Any] = {function.signature.name: function for function in library.function}
@@ -107,7 +111,7 @@ class Functions:
                 self._alike.setdefault(function.attr[_ALIKE].s, []).append(name)
 
     def effects_of_functions(self, calls: Iterable[Call]) -> Iterator[Finding]:
-        """Yield the effects of functions, and of all that they may call."""
+        """Yield the effects of functions, and of all that they may call; none is looked at twice the same way."""
         pending, seen = list(calls), set()
         while pending:
             name, assets = pending.pop()

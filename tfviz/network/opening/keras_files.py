@@ -121,7 +121,10 @@ def _read_hdf5(path: Path, maximum_bytes: int) -> Contents:
 def _load(
     file: KerasFile, package: ModuleType, custom_objects: Mapping[str, Any], safe_mode: bool
 ) -> tuple[Any, list[str]]:
-    """Return the model as a Keras, `keras` or `tf_keras`, builds it, and what must be said of it."""
+    """Return the model as a Keras, `keras` or `tf_keras`, builds it, and what must be said of it.
+
+    `safe_mode` is Keras's own, too. Raises as `open_keras_file` does.
+    """
     found = [*file.links, *find_in_configuration(file.configuration, Library(package, custom_objects))]
     missing = [each for each in found if isinstance(each, Missing)]
     if safe_mode:
@@ -141,7 +144,10 @@ def _load(
 
 
 def _why_not_loaded(file: KerasFile, package: ModuleType, error: Exception) -> str:
-    """Return why Keras does not load a file: an object that is missing, or else what Keras says."""
+    """Return why Keras does not load a file: an object that is missing, or else what Keras says.
+
+    An error may be wrapped in others several times. The innermost that names an object is taken, as the one at fault.
+    """
     path = file.path
     found = [MISSING_OBJECT.search(str(each)) for each in _causes(error)]
     names = [match.group(match.lastindex or 0) for match in found if match is not None]

@@ -4,6 +4,10 @@ A model of tf_keras is known by what it can do, so that tf_keras need not be ins
 model whose inputs are of one image is traced for one, if it cannot be traced otherwise or its code speaks of one;
 `rewriting` then opens the batch. The trace refers weakly to the model, since it is cached by the model and must not
 keep it alive; weights are read live.
+
+The model is called as its owner would call it, with `training=False`, so that whatever its `call` does is in the trace:
+no layer is looked at, and no list of kinds of layers exists. What the model does in Python, it did once. How it takes
+its inputs is asked in the ways in which kinds of models know it; one that was never built or called does not.
 """
 
 from __future__ import annotations
@@ -77,7 +81,10 @@ def _traced(model: Any, arguments: Any, specs: Mapping[str, tf.TensorSpec]) -> t
 
 
 def _speaks_of_one(function: Any) -> bool:
-    """Return whether anything that a function makes of any number of images has the size of what is made of one."""
+    """Return whether anything that a function makes of any number of images has the size of what is made of one.
+
+    Such a value, as of `tf.reshape(x, [1, -1])`, would join all images of a batch into one.
+    """
     count = len(function.inputs) - len(function.captured_inputs)
     reached = {tensor.ref() for tensor in function.inputs[:count]}
     for operation in function.graph.get_operations():
@@ -116,7 +123,12 @@ def output_names(model: Any) -> list[str]:
 
 
 def _arguments(model: Any, image_shape: Shape | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return the arguments that a model is called with, positional and named: nested Keras tensors or tensor specs."""
+    """Return the arguments that a model is called with, positional and named: nested Keras tensors or tensor specs.
+
+    They are the inputs of a functional or sequential model, what a model of tf_keras was called with, the input of the
+    signature that a `TFSMLayer` runs, or else what the model was built for. Raises `UnsupportedModelError` if it is not
+    built, or nothing tells its image's size.
+    """
     inputs = _attribute(model, "inputs")
     if inputs:
         nested = _attribute(model, "input")
@@ -201,7 +213,11 @@ def _takes_channels_first(shape: tf.TensorShape, channels: int | None) -> bool:
 
 
 def _of_shape(specs: dict[str, tf.TensorSpec], image_shape: Shape) -> dict[str, tf.TensorSpec]:
-    """Return the specs with the one input, or those of images of several inputs, at (height, width, channels)."""
+    """Return the specs with the one input, or those of images of several inputs, at (height, width, channels).
+
+    If an input that states its channels has them first, the shape is turned. Raises `UnsupportedModelError` if no input
+    takes such images.
+    """
     wanted = tf.TensorShape([None, *image_shape])
     fits = any(spec.shape.is_compatible_with(wanted) for spec in specs.values())
     if not fits and any(_takes_channels_first(spec.shape, image_shape[-1]) for spec in specs.values()):

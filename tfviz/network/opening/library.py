@@ -4,6 +4,9 @@ A name is looked up as that Keras would: in the module that is named, else anywh
 class counts if it derives from what models are made of, and this Keras publishes it, it is an operation on tensors, or
 somebody looked at it (`UNPUBLISHED`); a function, if it is published among the functions of tensors. All other objects
 in Keras's modules may do anything with their settings, and are refused like strangers.
+
+No module is imported to look a name up, since importing can itself run code: one that nobody has loaded has nothing to
+offer. The answers hold for the Keras that is installed, so a newer file may name a layer that is unknown.
 """
 
 from __future__ import annotations
@@ -71,7 +74,8 @@ class Library:
     def kinds(self, module: str | None, name: str) -> set[str]:
         """Return the names of a class of this Keras's own and of those it derives from; empty if there is none.
 
-        module: where the class is looked for; None is any place where Keras looks without a module.
+        module: where the class is looked for; None is any place where Keras looks without a module. If several objects
+        go by the name, all must be known, since which of them Keras takes depends on the format.
         """
         bases = _bases(self.package)
         if module is None:
@@ -95,7 +99,11 @@ class Library:
         return is_operation or is_looked_at or is_published or found in INITIALIZERS
 
     def has_function(self, module: str | None, name: str) -> bool:
-        """Return whether this Keras itself has a function of tensors of that name."""
+        """Return whether this Keras itself has a function of tensors of that name.
+
+        module: None, or `builtins`, for a bare name. A function counts in any module of Keras's if it is one of those
+        that are published: files name the private module in which it is defined.
+        """
         known = [published(self.package, f"{place}.{name}") for place in FUNCTIONS_STAND_IN if name not in BUILDERS]
         known = [each for each in known if isinstance(each, FunctionType)]
         if module in (None, "builtins"):
@@ -135,6 +143,7 @@ def _bases(package: ModuleType) -> tuple[type, ...]:
 
 @cache
 def _published_classes(package: ModuleType) -> list[tuple[str, type]]:
+    """Return the classes that models are made of and that a Keras publishes, with the names that they have there."""
     places = [published(package, place) for place in CLASSES_STAND_IN]
     named = [(key, each) for place in places if place is not None for key, each in vars(place).items()]
     return [(key, each) for key, each in named if _derives(each, _bases(package))]

@@ -4,6 +4,9 @@ An external link, a virtual or external dataset and a reference each let a file 
 whose contents would be read as weights and shown by whatever the weights make. They are found in the structure alone. A
 member of a .keras file is read in place if it is stored; a compressed one is unpacked once, since each step back in it
 would unpack it anew.
+
+Soft links stay inside of their file and are passed over: what they name is found where it is. A reference in an
+attribute may name anything, and counts as leading out.
 """
 
 from __future__ import annotations
@@ -28,7 +31,10 @@ LOCAL_HEADER = 30
 
 
 def find_links(file: h5py.File) -> Iterator[Finding]:
-    """Yield the links of a file to others, and the datasets in it that are kept in others."""
+    """Yield the links of a file to others, and the datasets in it that are kept in others.
+
+    A group that several links lead to, even from inside of itself, is looked at once, by its address in the file.
+    """
     pending, seen = [file["/"]], set()
     while pending:
         group = pending.pop()
@@ -96,7 +102,10 @@ def _leading_to(name: str) -> Finding:
 
 
 class _StoredMember(io.RawIOBase):
-    """The bytes of a member of a zip file that is not compressed."""
+    """The bytes of a member of a zip file that is not compressed, read in place.
+
+    `zipfile` may step backwards by reading the member from its start again, and h5py steps back for every group.
+    """
 
     def __init__(self, path: Path, member: zipfile.ZipInfo) -> None:
         self._file = path.open("rb")

@@ -4,6 +4,10 @@ The names reach all that TensorFlow publishes, `io.write_file` and `py_function`
 when the model is built. So a function must be known to do arithmetic alone: it is on the list of functions of no module
 (`TOP_LEVEL`), or is in a module of arithmetic and takes no function or path. An operation that is written out is judged
 by `effects`.
+
+The modules are allowed as a whole, but for the names of `NO_ARITHMETIC`, since a list of their functions would be out
+of date with the next TensorFlow. Hence the look at parameters: what takes a function or a path does more than
+arithmetic, wherever it is.
 """
 
 from __future__ import annotations
@@ -51,7 +55,11 @@ TOP_LEVEL = frozenset(_TOP_LEVEL.split())
 
 
 def judge_op_layer(config: Mapping[str, Any]) -> str:
-    """Return what such a layer does beyond arithmetic, empty if nothing."""
+    """Return what such a layer does beyond arithmetic, to follow "which" in a message; empty if nothing.
+
+    config: the layer's own, of one of `OP_LAYERS`. Its function is named as TensorFlow 2 or, with `compat.v1.`, as
+    TensorFlow 1 publishes it; an operation that is written out (`node_def`) may stand beside it or in its place.
+    """
     if "node_def" in config and (does := _judge_node(config["node_def"])):
         return does
     if "node_def" in config and "function" not in config:

@@ -1,7 +1,8 @@
 """Finds Python functions that a graph calls by a token: no file holds them.
 
 What a `py_function` runs lives in the process that made it. Elsewhere the call would fail only when it runs, in a
-traceback of TensorFlow's, so the graph is searched when a model is opened and before one is exported.
+traceback of TensorFlow's, so the graph is searched when a model is opened and before one is exported. A live model may
+call Python, which is its owner's own.
 """
 
 from __future__ import annotations

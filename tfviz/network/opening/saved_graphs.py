@@ -4,6 +4,9 @@ Loading runs the functions that make, fill, restore or delete what an object sta
 initialisation and the outputs need; these are told by TensorFlow's own rules, and their operations are judged by
 `effects`. A number that refers to an object outside of the list is refused (TensorFlow takes -1 for the last), and a
 vocabulary is allowed only as an asset inside of the folder.
+
+Functions that loading does not run are not judged here: a SavedModel may hold any, and only the signature that is taken
+will run, which `sources` checks once it is loaded. To judge the whole graph would refuse models for what is never run.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ USERS_OBJECTS = frozenset({"user_object", "function", "bare_concrete_function"})
 
 
 def find_in_graph(graph: Any) -> Iterator[Finding]:
-    """Yield what loading a `MetaGraphDef` would do beyond arithmetic."""
+    """Yield what loading a `MetaGraphDef` would do beyond arithmetic, of either version of TensorFlow."""
     own_files = _assets(graph)
     for asset in own_files:
         place = PurePosixPath(asset.filename)
@@ -97,6 +100,7 @@ def _children(node: Any) -> Iterator[Any]:
 
 
 def _may_be_called(node: Any, child: Any) -> bool:
+    """Return whether loading may call a child of an object, by what the object is and the child's name."""
     name = child.local_name
     return node.WhichOneof("kind") not in USERS_OBJECTS or (name.startswith("_") and name != "__call__")
 
@@ -134,6 +138,7 @@ def _needed(nodes: Mapping[str, Any], names: Iterable[str]) -> list[Any]:
 
 
 def _restores_from(checkpoint: str, node: Any) -> bool:
+    """Return whether an operation reads weights from the model's own checkpoint, whose path TensorFlow feeds."""
     return node.op in RESTORES and len(node.input) > 0 and producer(node.input[0]) == checkpoint
 
 

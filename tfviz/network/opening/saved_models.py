@@ -2,7 +2,8 @@
 
 `saved_model.pb` is read as a message first, which runs nothing, and judged by `saved_graphs`. TensorFlow raises errors
 of any type for a folder that is not whole, so a failure is told by what the folder lacks: an operation of another
-library, weights, a part of the graph.
+library, weights, a part of the graph. What the operations of the signature do is checked later, in `sources`, once it
+is known which signature is taken.
 """
 
 from __future__ import annotations

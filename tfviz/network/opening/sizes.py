@@ -4,6 +4,9 @@ Readers of zip files unpack a member before they compare it with the size that i
 config.json took 1.2 GB. So compressed members are unpacked once in blocks, up to their listed size, before they are
 believed. Weights are measured by the shapes of their datasets, as one that is compressed or was never written takes no
 room in the file. The limit is `maximum_model_bytes`, or four times the size of the file if that is more.
+
+What a model's own layers ask for is not limited: a few bytes of configuration can describe a layer of any size, and
+whether that is meant cannot be told. Run a server in a container.
 """
 
 from __future__ import annotations
@@ -28,7 +31,10 @@ CONFIGURATION_PART = 25
 
 
 def read_json(text: bytes | str, path: Path, name: str, maximum_bytes: int) -> dict[str, Any]:
-    """Return the JSON object of a text in a model file, called `name` in errors, if it is not too large."""
+    """Return the JSON object of a text in a model file, called `name` in errors, if it is not too large.
+
+    Raises `UnsupportedModelError` for a text that is too large or not of an object, and `ValueError` for no JSON.
+    """
     _check_configuration(len(text), path, name, maximum_bytes)
     found = json.loads(text)
     if not isinstance(found, dict):
@@ -56,7 +62,10 @@ def check_zip(archive: zipfile.ZipFile, path: Path, maximum_bytes: int) -> None:
 
 
 def _holds_what_is_listed(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
-    """Return whether a compressed member is as large as the list of members says."""
+    """Return whether a compressed member is as large as the list of members says.
+
+    It is read as if one byte more were listed, and without its checksum, so that neither stops the reader early.
+    """
     unlimited: Any = copy.copy(member)
     unlimited.file_size, unlimited.CRC = member.file_size + 1, None
     size = 0
@@ -84,6 +93,7 @@ def check_weights_size(file: h5py.File, path: Path, maximum_bytes: int) -> None:
 
 
 def _check(size: int, path: Path, what: str, maximum_bytes: int) -> None:
+    """Raise `UnsupportedModelError` if the bytes that a file asks for are above the limit, see the top."""
     limit = max(maximum_bytes, TIMES_ITS_SIZE * path.stat().st_size)
     if size > limit:
         raise UnsupportedModelError(_too_large(path, f"it {what}", size, limit, maximum_bytes))

@@ -32,10 +32,10 @@ from tfviz.network.program import Value, is_encoded, is_image
 class Source:
     """A traced function, and the object whose variables it reads.
 
-    name: that of the model or of its file. signature: the one of a SavedModel that was taken.
-    A traced function does not keep its variables alive, so whoever holds the source holds `model`. structure: how its
-    outputs are nested, None if a SavedModel's dictionary holds just one. outputs: what they are called. alias: what
-    a Keras model calls its one input. warnings: what must be said of the model.
+    function: a `ConcreteFunction`. name: that of the model or of its file. model: a traced function does not keep its
+    variables alive, so whoever holds the source holds this. structure: how its outputs are nested, None if a
+    SavedModel's dictionary holds just one. outputs: what they are called. alias: what a Keras model calls its one
+    input. signature: the one of a SavedModel that was taken. warnings: what must be said of the model.
     """
 
     function: Any
@@ -56,7 +56,8 @@ class Source:
 def open_source(model: Any, options: TraceOptions) -> Source:
     """Return the traced function of any model that tfviz accepts.
 
-    Raises `UnsafeModelError` if a file, or a signature, does more than compute.
+    Raises `UnsafeModelError` if a file, or a signature, does more than compute; `UnsupportedModelError` for anything
+    that is not a model, cannot be opened or traced, or for which an option of `trace` has no meaning.
     """
     if keras.backend.backend() != "tensorflow":
         raise UnsupportedModelError(
@@ -124,7 +125,10 @@ def _check_signature(source: Source, place: str, safe_mode: bool) -> list[str]:
 
 
 def _find_signature(model: Any, name: str | None) -> tuple[str, Any]:
-    """Return the signature of that name or, for None, the one that serves by default or alone takes images, named."""
+    """Return the signature of that name or, for None, the one that serves by default or alone takes images, named.
+
+    Raises `UnsupportedModelError` with the names that there are, if none or several qualify.
+    """
     signatures = _signatures(model)
     existing = ", ".join(map(repr, signatures)) or "none"
     if name is not None:

@@ -1,4 +1,8 @@
-"""The options of `trace`, a field each, checked as soon as they are given."""
+"""The options of `trace`, a field each, checked as soon as they are given.
+
+They are one object so that they can be compared, since a trace without options is used again, and handed on as a whole,
+from the opening of a file to how the network runs.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +43,7 @@ class TraceOptions:
     data_format: str | None = None
 
     def __post_init__(self) -> None:
+        """Raise `TfvizError` for the first option whose value is not one that it takes."""
         for name in ("safe_mode", "jit_compile"):
             if not isinstance(getattr(self, name), bool):
                 raise TfvizError(f"{name} is {getattr(self, name)!r}, expected True or False")
