@@ -71,6 +71,9 @@ def trace(
 ) -> TracedNetwork:
     """Open any TensorFlow image model, in place.
 
+    The model is traced at inference, read as a list of operations and checked, which takes from 0.3 s to a few seconds.
+    Nothing of it is changed, then or later, and its weights are read live.
+
     Parameters
     ----------
     model
@@ -129,16 +132,30 @@ def trace(
         it from what the model does with them. Images and attributions are given, and given back, in this format; maps
         are (N, H, W) and shapes of images (H, W, C) in both.
 
+    Returns
+    -------
+    TracedNetwork
+        The network, which every method takes in place of the model. It keeps the model alive, and stays as it was
+        traced but for the weights: a layer that is replaced later is seen by a new trace alone.
+
     Raises
     ------
     TfvizError
-        `tokens_to_map` takes no sequence of the network, or does not return a map. There is no such `precision`, or
-        `fast` is asked for together with one.
+        An option has a value that it does not take, or is given with a network that is traced already. `score` is not
+        made of TensorFlow operations. `tokens_to_map` takes no sequence of the network, or does not return a map.
+        There is no such `precision`, or `fast` is asked for together with one.
     UnsafeModelError
         The model's file does more than hold a network, see `safe_mode`.
     UnsupportedModelError
         The model cannot be opened; no input, or several, may be the image; there are no class scores and no `score`; or
         what is random cannot be removed. A model that ends in features is opened, and refused when a score is needed.
+
+    Warns
+    -----
+    TfvizWarning
+        Something of the model makes maps mean less than they seem to: gradients of its own that are not followed,
+        randomness, a softmax of probabilities, an unclear order of the axes, or what a file opened with
+        `safe_mode=False` may do. A trace that is used again does not warn again.
     """
     options = TraceOptions(
         score=score,
@@ -167,7 +184,8 @@ def trace(
 def open_network(model: Any, options: TraceOptions | None = None) -> TracedNetwork:
     """Return what `trace` does, without emitting warnings: these are the `warnings` of the network.
 
-    A trace that is used again has none.
+    A trace that is used again has none. One model is traced at a time, so that threads which ask for the same one at
+    once share its trace.
     """
     options = options or TraceOptions()
     if isinstance(model, TracedNetwork):
@@ -188,7 +206,11 @@ def open_network(model: Any, options: TraceOptions | None = None) -> TracedNetwo
 
 
 def _traced(model: Any, options: TraceOptions) -> TracedNetwork:
-    """Return the network of a model, checked, with its warnings and how it is opened again."""
+    """Return the network of a model, checked, with its warnings and how it is opened again.
+
+    The gradients of a network with a reduced precision are checked in float32, where rounding does not look like a
+    custom gradient.
+    """
     shape = None if options.image_shape is None else in_own_order(options.image_shape, options.data_format)
     source = open_source(model, replace(options, image_shape=shape))
     network = TracedNetwork(source, options)

@@ -7,7 +7,8 @@ alive; a deep copy is the network itself, since it stands for a model.
 
 The traced graph itself is not pickled, since its functions belong to TensorFlow's runtime in this process. A SavedModel
 that was loaded by the user has no path to open again, and a part of another network has no model: both are refused,
-with the way out.
+with the way out. Processes that get a pickle must be started by `spawn`: TensorFlow does not survive a `fork` after its
+first use.
 """
 
 from __future__ import annotations
