@@ -14,7 +14,10 @@ from tfviz.errors import InvalidImagesError
 
 
 def refuse_masked(name: str, values: Any) -> None:
-    """Raise `InvalidImagesError` if `values`, or one of a list of them, is a masked array; errors call it `name`."""
+    """Raise `InvalidImagesError` if `values`, or one of a list of them, is a masked array; errors call it `name`.
+
+    So is one whose mask hides nothing: whether a call works should not depend on the numbers.
+    """
     several = values if isinstance(values, list | tuple) else [values]
     if any(map(np.ma.isMaskedArray, several)):
         raise InvalidImagesError(f"{name} are a masked array, whose mask would be lost: fill it first (.filled(value))")

@@ -38,7 +38,7 @@ class TfvizError(ValueError):
 
 
 class UnsupportedModelError(TfvizError):
-    """The model cannot be opened or explained."""
+    """The model cannot be opened or explained, with these options or at all."""
 
 
 class UnsafeModelError(UnsupportedModelError):
@@ -66,7 +66,10 @@ class RuleError(TfvizError):
 
 
 class TfvizWarning(UserWarning):
-    """The result is right but may not mean what it seems to."""
+    """The result is right but may not mean what it seems to. Its message is one printable line, as an error's.
+
+    It is emitted for the caller's line by `emit_warnings`, so that Python shows it once for each place that calls.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(message))
@@ -83,7 +86,10 @@ def emit_warnings(messages: Iterable[str]) -> None:
 
 
 def _frames_inside() -> int:
-    """Return how many frames, from the caller's on, are of tfviz."""
+    """Return how many frames, from the caller's on, are of tfviz, up to the first that is not.
+
+    A fixed number would not do: a public function is called directly, by another one, or through the command line.
+    """
     frame: FrameType | None = sys._getframe(1)
     count = 0
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):

@@ -21,7 +21,8 @@ TRACED_AS = "traced as"
 class Flag:
     """How an option is written on the command line, and what --help says of it.
 
-    name: None if it follows from that of the field. minimum: the least number that it takes.
+    name: None if it follows from that of the field. minimum: the least number that it takes; None for an option that is
+    not a number, or takes any.
     """
 
     help: str
@@ -38,7 +39,11 @@ def _flag(
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """The options about a model, as the user gave them; None for what the user left open."""
+    """The options about a model, as the user gave them; None for what the user left open.
+
+    Nothing is checked here: `trace` judges what is its own, and `apps.model` what is about pictures and labels. Each
+    field's meaning is its help.
+    """
 
     model: str = field(
         default="demo",

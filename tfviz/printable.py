@@ -22,10 +22,12 @@ def printable(text: object) -> str:
 
 
 def _is_harmless(character: str) -> bool:
+    """Return whether a character is shown as it is: visible, a space of any kind, or one of `JOINERS`."""
     return character.isprintable() or character in JOINERS or unicodedata.category(character) == "Zs"
 
 
 def _escaped(character: str) -> str:
+    """Return the escape of a character; of a byte that is not UTF-8, as in the name of a file, that of the byte."""
     code = ord(character)
     # Python puts a byte that it could not decode into this range.
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else character.encode("unicode_escape").decode()

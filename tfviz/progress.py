@@ -25,7 +25,8 @@ _SHOWN = threading.local()  # its `bar` is the one on the terminal now: there is
 def progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
     """Yield a function that counts work as done; a bar on the terminal's standard error appears after a second.
 
-    Only the main thread shows one. Work inside of other work gets a line below that one's bar.
+    total: the steps of all the work; the function is given how many more were done. Only the main thread shows a bar,
+    and none is shown if standard error is a file or a pipe. Work inside of other work gets a line below that one's bar.
     """
     if getattr(_SHOWN, "bar", None) is not None:
         with _line(_SHOWN.bar, description, total) as advance:
@@ -48,6 +49,10 @@ def progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def _line(bar: Progress, description: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Yield a function that advances a line of a bar, which is shown once `PATIENCE` has passed, and removed after.
+
+    The bar is refreshed only when work is counted: a thread of its own that draws it would compete with TensorFlow's.
+    """
     started = time.monotonic()
     task = bar.add_task(description, total=total, visible=False)
 

@@ -20,7 +20,10 @@ _LOCK = threading.Lock()
 
 @contextmanager
 def silent_stderr() -> Iterator[None]:
-    """Send file descriptor 2 nowhere while the block runs."""
+    """Send file descriptor 2 nowhere while the block runs; one block at a time, for all threads.
+
+    What other threads write to standard error meanwhile is lost as well, so the block should be short.
+    """
     sys.stderr.flush()
     with _LOCK, open(os.devnull, "wb") as nowhere:
         saved = os.dup(2)
@@ -33,7 +36,11 @@ def silent_stderr() -> Iterator[None]:
 
 
 def start_tensorflow() -> None:
-    """Import TensorFlow without its noise; raise `UnsupportedModelError` if Keras is set to another backend."""
+    """Import TensorFlow without its noise; raise `UnsupportedModelError` if Keras is set to another backend.
+
+    For commands, whose process is ours: it sets environment variables and the levels of loggers, which a library must
+    leave to whoever imports it. `TF_CPP_MIN_LOG_LEVEL` stays as it is if it is set already.
+    """
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow":
         raise UnsupportedModelError(

@@ -141,6 +141,8 @@ def region_score(
 def box_score(index: int, box: Any, *, boxes: Output, scores: Output) -> Score:
     """Score a class in the detection whose box overlaps `box` the most: the usual score for gradients of detectors.
 
+    The score is 0 if no box overlaps.
+
     Parameters
     ----------
     index
@@ -149,8 +151,6 @@ def box_score(index: int, box: Any, *, boxes: Output, scores: Output) -> Score:
         Two corners (4,), in the order and units of the model's boxes.
     boxes, scores
         The outputs that hold the boxes (N, M, 4), as two corners each, and the scores of the classes (N, M, K).
-
-    The score is 0 if no box overlaps.
     """
     wanted = _box(box)
 
