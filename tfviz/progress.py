@@ -51,7 +51,7 @@ def progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
 def _line(bar: Progress, description: str, total: int) -> Iterator[Callable[[int], None]]:
     """Yield a function that advances a line of a bar, which is shown once `PATIENCE` has passed, and removed after.
 
-    The bar is refreshed only when work is counted: a thread of its own that draws it would compete with TensorFlow's.
+    The bar is drawn only when work is counted, not by a thread of its own, so it stands still during a long step.
     """
     started = time.monotonic()
     task = bar.add_task(description, total=total, visible=False)

@@ -126,8 +126,8 @@ def _split(inputs: Inputs, given: Any) -> tuple[Any, Mapping[str, Any]]:
 def _as_records(inputs: Inputs, images: Any) -> np.ndarray | None:
     """Return encoded images as an array (N,) of bytes; None for images as numbers.
 
-    Raises `InvalidImagesError` for NumPy's byte strings, for texts (a file's name is not its content), and for encoded
-    images of a network that takes numbers.
+    Raises `InvalidImagesError` for NumPy's byte strings, for texts in place of bytes (a file's name is not its
+    content), and for encoded images if the network takes numbers.
     """
     if isinstance(images, bytes | str):
         images = [images]

@@ -1,8 +1,8 @@
 """Why TensorFlow refuses a batch: the images do not suit the network, or this machine or XLA cannot run it.
 
 Asked only once a compiled method has failed: the network is run forward alone, as it is, on the same images. If that
-fails too, or gives numbers that are not finite, it is the images. TensorFlow's own message names an operation inside of
-tfviz's graph, which tells a user neither; its reason is quoted at the end of ours.
+fails too, or gives numbers that are not finite, it is the images. TensorFlow's own message names an operation of a
+graph that the user never made; only its reason is quoted, at the end of ours.
 """
 
 from __future__ import annotations

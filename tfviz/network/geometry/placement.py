@@ -136,7 +136,7 @@ def common(placements: Sequence[Placement | None]) -> Placement | None:
 
 
 def _common(lines: Sequence[Line]) -> Line | None:
-    """Return a line for images of any size: any if all are stretched, or the one that all of them are.
+    """Return a line for images of any size: the first if all are stretched, or the one line that all of them are.
 
     In the second case it follows from the size whether stretching is near enough, which is left open (None).
     """

@@ -105,7 +105,7 @@ class Head:
         return scores[:, tf.newaxis]
 
     def predicted(self, logits: tf.Tensor) -> tf.Tensor:
-        """Return the class (N,), int32, that the network predicts: of equal logits the first."""
+        """Return the class (N,), int32, that the network predicts; of a single logit, 1 if it is above 0."""
         if self.is_binary:
             return tf.cast(logits[:, 0] > 0, tf.int32)
         return tf.argmax(self.ranking(logits), axis=-1, output_type=tf.int32)

@@ -6,9 +6,9 @@ cannot depend on the class, is not taken for features. A map of few places gives
 reads a class token alone, the patches after the last attention have no gradient, so the layer is the one that its
 queries, keys and values are made of.
 
-That a layer is deep is what makes a CAM of it speak of the class, and that all evidence flows through it is what makes
-it tell all of it; in U-Nets and detectors no map may do both. Then the deepest with some evidence is taken, and what
-passes beside it is named in a warning (`Layers.about_default`).
+A deep layer speaks of classes where an early one marks edges, and one that all evidence flows through hides none of it.
+In U-Nets and detectors there may be no such map: then the deepest with some evidence is taken, and a warning names what
+passes beside it (`Layers.about_default`).
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ same. A table may be filled from a file only if that is an asset of the SavedMod
 once for each set of arguments that are such paths.
 
 An operation that this TensorFlow does not have is let through: it cannot run here either, and loading says that a
-library is missing. One of a library that was imported is refused if it keeps a state, and is else taken to compute.
+library is missing. One of a library that was imported is refused if it keeps a state, and taken for arithmetic if not.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ model whose inputs are of one image is traced for one, if it cannot be traced ot
 keep it alive; weights are read live.
 
 The model is called as its owner would call it, with `training=False`, so that whatever its `call` does is in the trace:
-no layer is looked at, and no list of kinds of layers exists. What the model does in Python, it did once. How it takes
-its inputs is asked in the ways in which kinds of models know it; one that was never built or called does not.
+no layer is looked at, and no list of kinds of layers exists. What the model does in Python, it did once. Each kind of
+model keeps its inputs in another place, which `_arguments` tries in turn; one that was never built or called has none.
 """
 
 from __future__ import annotations

@@ -141,7 +141,8 @@ def find_biases(network: TracedNetwork) -> tuple[Bias, ...]:
 def _reached(network: TracedNetwork) -> frozenset[Value]:
     """Return the values that a gradient of the score goes through on its way to the image.
 
-    What is found from the image on and again from the score back; quantised integers pass their gradient and count.
+    They are followed from the image on, and of these from the score back. Quantised integers pass their gradient on and
+    count as well.
     """
     forward, quantised = {network.image}, network.running.straight_through.integers
     for step in network.program.steps:

@@ -4,8 +4,8 @@ The bytes of all values of one image, as their shapes tell them, are compared wi
 run; only a network that leaves its size open is traced, to see its shapes. As every such measurement stays in
 TensorFlow's memory, it is made for a square of the next power of two and scaled by the area.
 
-This is an upper bound and not a model of TensorFlow's allocator, which frees most values on the way. It is good enough
-for its use: chunks of loops are made smaller than `batch_size` where a large network or image would not fit.
+This is an estimate and not a model of TensorFlow's allocator, which frees most values on the way. It is good enough for
+its use: chunks of loops are made smaller than `batch_size` where a large network or image would not fit.
 """
 
 from __future__ import annotations

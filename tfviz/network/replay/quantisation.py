@@ -49,7 +49,7 @@ def find_straight_through(program: Program, image: Value) -> StraightThrough:
 
 
 def _may_round(step: Step) -> bool:
-    """Return whether a step makes of floats what has no gradient: whole floats, or integers by a cast."""
+    """Return whether a step makes of floats what has no gradient: rounded floats, or integers by a cast."""
     if not step.inputs or not step.inputs[0].dtype.is_floating:
         return False
     return step.type in ROUNDINGS | STEPS_DOWN or (step.type == "Cast" and step.outputs[0].dtype.is_integer)

@@ -35,12 +35,11 @@ class Rule:
         """Return `operation(features)` with this rule's gradient.
 
         The local gradient is that of a tape around the operation, persistent because a backward pass is made for each
-        target. Variables are not watched: a rule is for operations on features, whose weights need no gradient.
+        rule and target. Variables are not watched, since weights need no gradient.
         """
 
         @tf.custom_gradient
         def changed(features: tf.Tensor) -> tuple[tf.Tensor, Backward]:
-            # The backward pass is made once for each rule and target.
             with tf.GradientTape(watch_accessed_variables=False, persistent=True) as tape:
                 tape.watch(features)
                 result = operation(features)
