@@ -18,7 +18,10 @@ LAST_MILLISECONDS = 1500
 
 
 def encode_gif(frames: Sequence[NDArray[np.uint8]]) -> bytes:
-    """Return a GIF file of frames, uint8 RGB (H, W, 3) of one size, that repeats for ever."""
+    """Return a GIF file of one or more frames, uint8 RGB (H, W, 3) of one size, that repeats for ever.
+
+    GIF has 256 colours a frame, which Pillow chooses for each by itself.
+    """
     first, *rest = (Image.fromarray(frame) for frame in frames)
     durations = [FRAME_MILLISECONDS] * len(rest) + [LAST_MILLISECONDS]
     buffer = io.BytesIO()

@@ -38,7 +38,11 @@ def replace_folder(new: Path, old: Path) -> list[str]:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Exchange two folders in one step; return whether that is possible here."""
+    """Exchange two folders in one step; return whether that is possible here.
+
+    It is not where the C library has no `renameat2` (macOS, old ones), where the file system refuses the flag, or where
+    the call fails for any other reason, which the slower way then meets and reports.
+    """
     with contextlib.suppress(AttributeError, OSError):
         rename = ctypes.CDLL(None).renameat2
         paths = (os.fsencode(one), os.fsencode(other))
@@ -47,6 +51,10 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 def _exchange_in_steps(new: Path, old: Path) -> None:
+    """Exchange two folders by three renames, the old one under a hidden name in between.
+
+    If one is refused or interrupted (Ctrl-C too), those that were made are undone before the error goes on.
+    """
     aside = old.with_name(f".{old.name}.previous.{uuid.uuid4().hex}")
     try:
         os.rename(old, aside)

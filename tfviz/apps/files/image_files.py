@@ -33,6 +33,11 @@ def find_images(arguments: Iterable[str | Path]) -> list[Path]:
 
 
 def _expand(path: Path) -> list[Path]:
+    """Return the image files of one argument; raise `InvalidImagesError` if it gives none.
+
+    What exists is a path, whatever its name: only an argument that is not there is read as a pattern. Folders that a
+    pattern matches are searched like named ones.
+    """
     trouble = trouble_with(path)
     if not trouble and not path.is_dir():
         return [path]
@@ -61,6 +66,10 @@ def _only_image(path: Path) -> list[Path]:
 
 
 def _what_exists(path: Path) -> str:
+    """Return what there is instead of a missing path, in words.
+
+    Names like the missing one, or else the first five in the innermost folder of the path that exists.
+    """
     folder = next(place for place in (path, *path.parents) if not trouble_with(place) and place.is_dir())
     missing = path.relative_to(folder).parts[:1]
     names = sorted(entry.name for entry in folder.iterdir())

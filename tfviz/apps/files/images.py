@@ -104,6 +104,7 @@ def read_bytes(path: Path, maximum_bytes: int = MAXIMUM_IMAGE_BYTES) -> bytes:
 
 
 def _check_size(name: str | Path, header: Header, maximum_bytes: int) -> None:
+    """Raise `InvalidImagesError` for pixels that would take too much memory, or a side of one pixel."""
     size = f"{header.width}x{header.height} pixels"
     if header.decoded_bytes > maximum_bytes:
         raise InvalidImagesError(
@@ -115,7 +116,10 @@ def _check_size(name: str | Path, header: Header, maximum_bytes: int) -> None:
 
 
 def _decode(data: bytes, name: str | Path) -> NDArray[Any] | None:
-    """Decode pixels in OpenCV's order: grey, or blue, green, red and, if the file has one, alpha; None if it fails."""
+    """Decode pixels in OpenCV's order: grey, or blue, green, red and, if the file has one, alpha; None if it fails.
+
+    What OpenCV writes to the standard error is left out. Raises `InvalidImagesError` if the memory is short.
+    """
     # Only IMREAD_UNCHANGED keeps an alpha channel. A JPEG has none, and IMREAD_COLOR makes OpenCV turn it upright.
     how = cv2.IMREAD_COLOR if is_jpeg(data) else cv2.IMREAD_UNCHANGED
     try:
@@ -139,6 +143,10 @@ def _to_rgb(pixels: NDArray[Any], is_premultiplied: bool, depth: str) -> Image:
 
 
 def _band_to_rgb(pixels: NDArray[Any], is_premultiplied: bool, depth: str) -> Image:
+    """Convert some rows of grey, BGR or BGRA to RGB; uint8, or with the depth `raw` the type that they have.
+
+    Transparent pixels are laid over the white of that depth before 16 bits become 8; what is brighter becomes white.
+    """
     if pixels.shape[2:] in ((), (1,)):
         pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
     if pixels.shape[2] == 4:
@@ -170,6 +178,9 @@ def image_size(
     """Return the height and width of a network's images, with `wanted` or `assumed` for sides that `shape` leaves open.
 
     Raises `UnsupportedModelError` if the network takes another size than `wanted`, or no size is known.
+
+    Of (height, width), `wanted` is what the user asked for, and must agree with the sides that are known; `assumed`
+    need not.
     """
     known, given = shape[:2], wanted or assumed
     if wanted is not None and any(side not in (None, each) for side, each in zip(known, wanted, strict=True)):
@@ -222,6 +233,7 @@ def check_fit(how: str) -> None:
 
 
 def _resize(image: Image, size: tuple[int, int]) -> Image:
+    """Resize in two steps: first the sides that shrink, averaged by area, then those that grow, linearly."""
     shrunk = (min(image.shape[0], size[0]), min(image.shape[1], size[1]))
     smaller = cv2.resize(image, shrunk[::-1], interpolation=cv2.INTER_AREA)
     result: Image = cv2.resize(smaller, size[::-1], interpolation=cv2.INTER_LINEAR)
@@ -229,5 +241,6 @@ def _resize(image: Image, size: tuple[int, int]) -> Image:
 
 
 def _centre(image: Image, size: tuple[int, int]) -> Image:
+    """Cut the centre out of an image; it is smaller than `size` where the image is."""
     top, left = (max(side - kept, 0) // 2 for side, kept in zip(image.shape[:2], size, strict=True))
     return np.ascontiguousarray(image[top : top + size[0], left : left + size[1]])

@@ -16,6 +16,7 @@ def read_json(text: str) -> Any:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the pairs of one object as a dictionary; raise `ValueError` if a key comes twice."""
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:

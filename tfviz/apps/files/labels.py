@@ -53,6 +53,10 @@ def read_labels(path: str | Path, *, num_classes: int | None = None) -> list[str
 
 
 def _from_lines(text: str) -> list[str]:
+    """Return the names, one a line; raise `ValueError` if there are none, or a line before the last name is blank.
+
+    Left out, a blank line would give every class after it the name of the next.
+    """
     names = [line.strip() for line in text.rstrip().splitlines()]
     if not names:
         raise ValueError("the file is empty")
@@ -62,6 +66,11 @@ def _from_lines(text: str) -> list[str]:
 
 
 def _from_json(data: Any) -> list[str]:
+    """Return the names in the order of the classes, from any of the forms of `read_labels`.
+
+    In a dictionary, keys are indices unless all values are integers. Indices must be 0, 1, 2 and so on, each once, in
+    any order. Raises `TypeError`, `ValueError` or `LookupError` with a reason that follows the file's name.
+    """
     if not isinstance(data, dict | list):
         raise TypeError(f"it holds {type(data).__name__}")
     if isinstance(data, dict):
@@ -81,7 +90,7 @@ def _from_json(data: Any) -> list[str]:
 
 
 def class_name(target: int, class_names: Sequence[str] | None) -> str:
-    """Return what a class is called: its index where it has no name."""
+    """Return what a class is called, printable: `class 7` where it has no name."""
     return (
         printable(class_names[target]) if class_names is not None and target < len(class_names) else f"class {target}"
     )
@@ -144,6 +153,7 @@ def resolve_target(text: str, names: Sequence[str] | None, num_classes: int) -> 
 
 
 def _plain(name: str) -> str:
+    """Return a name as it is compared: in lower case, one space for each run of spaces, underscores, hyphens."""
     return re.sub(r"[\s_-]+", " ", name).strip().lower()
 
 
@@ -156,6 +166,7 @@ def _check_index(index: int, num_classes: int) -> int:
 
 
 def _similar(wanted: str, entries: list[list[str]]) -> str:
+    """Return a hint: up to three names that contain what was typed, else the most similar ones, else an example."""
     words = [name for entry in entries for name in entry]
     # Those with the word itself come first: a tiger cat before a bullfrog called rana catesbeiana.
     names = sorted(dict.fromkeys(words), key=lambda name: wanted not in name.split())

@@ -65,6 +65,7 @@ def read_maps(folder: str | Path, names: Sequence[str]) -> NDArray[np.float32]:
 
 
 def _load(path: Path) -> Any:
+    """Return the array in an .npy file, in memory; raise `TfvizError` if it cannot be read. Pickles are refused."""
     try:
         # Mapped first, which fails if the header asks for more than the file holds; reading would take the memory.
         return np.array(np.load(path, allow_pickle=False, mmap_mode="r"))
@@ -75,6 +76,7 @@ def _load(path: Path) -> Any:
 
 
 def _checked(what: str | Path, one_map: Any) -> NDArray[np.float64]:
+    """Return a map as float64 (H, W), within 0..1; raise `InvalidImagesError`, which begins with `what`, for others."""
     if np.ndim(one_map) != 2:
         raise InvalidImagesError(f"{what}: expected one map (H, W), got the shape {np.shape(one_map)}")
     try:

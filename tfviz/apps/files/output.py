@@ -116,7 +116,8 @@ def file_names(paths: Sequence[Path]) -> list[str]:
     """Return a different name for the results of each file: its own, without the suffix.
 
     Equal names are preceded by as many of their folders as tell them apart; if only the suffix differs, they are
-    numbered. Names that differ only in capitals count as equal, as they do on some file systems.
+    numbered. Names that differ only in capitals count as equal, as they do on some file systems. So `a/cat.png` and
+    `b/cat.png` become `a_cat` and `b_cat`, `cat.png` and `cat.jpg` become `cat` and `cat-2`.
     """
     places = [Path(os.path.abspath(path)).with_suffix("").parts[1:] for path in paths]
     names = {place: place[-1] for place in places}
@@ -129,6 +130,7 @@ def file_names(paths: Sequence[Path]) -> list[str]:
 
 
 def _numbered(names: Sequence[str]) -> list[str]:
+    """Return names that differ also without regard to case: the second of equal ones ends in -2, and so on."""
     taken = set()
     numbered = []
     for name in names:

@@ -49,7 +49,8 @@ def write_folder(folder: Path, fill: Callable[[Path], None], *, overwrite: bool)
     """Let `fill` write into an empty folder, which takes the place of `folder` if all goes well, and vanishes if not.
 
     What lies in that place then is kept, as `check_place` says, even if it was not there before. Returns what must be
-    said of what was replaced.
+    said of what was replaced. A link to a folder stays a link, and what it leads to is replaced. What is killed in
+    between leaves `.NAME.` and 32 hexadecimal digits beside the place.
     """
     # A link stays, and what it leads to is replaced.
     folder = Path(os.path.realpath(folder))

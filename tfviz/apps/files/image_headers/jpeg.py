@@ -2,6 +2,8 @@
 
 A JPEG is a row of segments. The size stands in the first frame, but the reader goes on to the end: it finds files that
 are cut off, and counts scans, since each scan of a progressive JPEG passes all pixels again (200 of them took 17 s).
+
+Whether the pixels themselves are damaged is left to the decoder, and so is the orientation, which OpenCV applies.
 """
 
 from __future__ import annotations
@@ -40,7 +42,10 @@ def read_jpeg(data: bytes) -> Header:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """Marker and content offset of each segment of a JPEG file, its end included."""
+    """Yield marker and content offset of each segment of a JPEG file, its end included.
+
+    The content of a scan, which no length tells, is passed by searching for the next marker.
+    """
     position = 2
     while found := _MARKER.search(data, position):
         marker = found[1][0]

@@ -1,7 +1,8 @@
 """Headers of GIF, BMP and PNM, which begin with the size.
 
-PNM's header is text: only what the format itself allows is accepted, and the size is compared with the bytes that
-follow.
+GIF and BMP hold it at fixed places: two numbers of 16 bits, or of 32 where the height may be negative, which means that
+rows go downwards. PNM's header is text: only what the format itself allows is accepted, and the size is compared with
+the bytes that follow. Whether the pixels of a GIF or BMP are complete is left to the decoder.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ _GREY_OR_COLOR = re.compile(rb"P([2356])" + _SIZE + _SPACE + rb"(\d{1,5})\s")
 
 
 def read_gif(data: bytes) -> Header:
-    """Return the header of a GIF; raise `struct.error` if it is cut off."""
+    """Return the header of a GIF; raise `struct.error` if it is cut off.
+
+    The size is that of the screen, on which all frames lie. A frame that is larger than the screen is left to the
+    decoder.
+    """
     width, height = struct.unpack_from("<HH", data, 6)
     return Header(width, height, width * height * _GIF_BYTES)
 

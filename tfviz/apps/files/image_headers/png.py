@@ -49,6 +49,7 @@ def read_png(data: bytes) -> Header:
 
 
 def _fits(control: bytes, width: int, height: int) -> bool:
+    """Return whether a frame, by its control chunk, is no larger than the picture; its place is not compared."""
     frame_width, frame_height = struct.unpack_from(">II", control, 4)
     return bool(frame_width <= width and frame_height <= height)
 

@@ -1,7 +1,9 @@
 """Headers of TIFF and BigTIFF, and the orientation in EXIF, which is a TIFF without pixels.
 
-A directory lists tags with their values. Only the tags that are needed are read, since a small block can name its own
-bytes a thousand times. If a tag occurs twice, decoders differ in which they take, so the larger value counts.
+A directory lists tags with their values, or with the place of values that need more than a few bytes. Only the tags
+that are needed are read, since a small block can name its own bytes a thousand times. If a tag occurs twice, decoders
+differ in which they take, so the larger value counts. Only the first directory is read, as it is the first picture that
+is decoded; its orientation is not read.
 """
 
 from __future__ import annotations

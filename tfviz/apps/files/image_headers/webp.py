@@ -1,7 +1,8 @@
 """Headers of WebP: lossy, lossless, extended and animated.
 
 The size can stand in several chunks, of the canvas and of each frame, and decoders choose differently. The largest of
-each side counts.
+each side counts. Each kind of chunk packs it otherwise (14 bits with two of scaling, 14 bits next to each other, 24
+bits), so a table names the reader of each. A file without any of them has no size, and is refused by `read_header`.
 """
 
 from __future__ import annotations
@@ -35,16 +36,19 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _lossy_size(data: bytes, start: int) -> tuple[int, int]:
+    """Return width and height of a key frame of VP8, 14 bits each; the two bits above them are a scale."""
     width, height = struct.unpack_from("<HH", data, start + 6)
     return width & 0x3FFF, height & 0x3FFF
 
 
 def _lossless_size(data: bytes, start: int) -> tuple[int, int]:
+    """Return width and height of VP8L, 14 bits each behind the signature, both less one."""
     (bits,) = struct.unpack_from("<I", data, start + 1)
     return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
 
 
 def _canvas_size(data: bytes, start: int) -> tuple[int, int]:
+    """Return width and height of a canvas or frame, 24 bits each, both less one."""
     width, more_width, height, more_height = struct.unpack_from("<HBHB", data, start)
     return width + (more_width << 16) + 1, height + (more_height << 16) + 1
 
