@@ -176,6 +176,7 @@ class Explanation(Results):
         return len(self.targets) // self.targets_per_image
 
     def _title(self, row: int, class_names: Sequence[str] | None) -> str:
+        """Return the class of a row and its probability or raw output; the score alone if it is not of a class."""
         if np.isnan(self.scores[row]):
             return "no score"
         score, target = f"{self.scores[row]:.3g}", int(self.targets[row])
@@ -190,4 +191,5 @@ class Explanation(Results):
         return f"{name} {value}" if self.has_classes else value
 
     def _column(self, name: str) -> str:
+        """Return what a column of a figure is called: the method, and the layer that it looks at."""
         return f"{method_of(name).name} at {self.layers[name]}" if name in self.layers else name

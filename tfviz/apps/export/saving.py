@@ -95,8 +95,10 @@ def with_shared_constants(network: TracedNetwork) -> TracedNetwork:
 
 
 def _without(program: Program, steps: list[Step]) -> Program:
+    """Return a program without some of its steps, whose outputs must then be given to it."""
     return replace(program, steps=[step for step in program.steps if step not in steps])
 
 
 def _bytes(value: Any) -> int:
+    """Return the size of a value; 0 if its shape is not known."""
     return int(value.dtype.size * (value.shape.num_elements() or 0))

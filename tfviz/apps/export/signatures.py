@@ -117,7 +117,10 @@ def _trace(network: TracedNetwork, served: Served, decoder: Decoder | None) -> A
 
 
 def _batch_size(network: TracedNetwork) -> int | None:
-    """Return how many images the model's own function takes at once, None for any number."""
+    """Return how many images the model's own function takes at once, None for any number.
+
+    A frozen graph of one image takes no batch, and the methods' signatures must not promise more than it.
+    """
     taken = tf.nest.flatten(network.function.structured_input_signature)
     return next((spec.shape[0] for spec in taken if getattr(spec, "name", None) == network.inputs.name), None)
 

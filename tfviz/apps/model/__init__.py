@@ -1,4 +1,10 @@
-"""Models opened by the options about them: the network, its images, its class names."""
+"""Models opened by the options about them: the network, its images, its class names.
+
+A good order of reading: `preprocessing` (from pictures to inputs and back), `models` (what a name stands for), then
+what is read beside a model: `example_format` and `examples` (signatures of `tf.train.Example`s), `saved_signatures` and
+`explanation_metadata` (files of a SavedModel), `measuring` (what a network that decodes pictures does with them); last
+`setup`, which puts all of it together.
+"""
 
 from tfviz.apps.model.example_format import ExampleFormat, find_example_format
 from tfviz.apps.model.examples import find_picture, picture_in, read_features, serialise, trial_record

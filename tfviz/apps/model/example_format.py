@@ -1,4 +1,13 @@
-"""The features that a network reads of serialised `tf.train.Example`s, found in the operations that parse them."""
+"""The features that a network reads of serialised `tf.train.Example`s, found in the operations that parse them.
+
+A signature does not say what its strings are. The parsing operations name their features, in attributes or constants,
+and each feature is followed through the program, into loops and conditions: it is a picture if what an image decoder is
+given follows from it, and stands beside the picture if the decoded images follow from it. So pictures need no agreed
+name, and a crop that an Example asks for is known.
+
+What is not found: names that are computed, pixels that are not an encoded file (`decode_raw`, lists of numbers), and
+what depends on a feature only from the second round of a loop on, since a loop is followed once.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +32,11 @@ DECODERS = frozenset(
 
 @dataclass(frozen=True)
 class ExampleFormat:
-    """What the Examples are that a network takes.
+    """The format of the Examples that a network takes.
 
     features: the names of all that it parses. pictures: of those that are decoded as image files. beside: of the others
-    that change the decoded images. required: what those of the others must be that have no default.
+    that change the decoded images. required: by name, the type and shape of each of the others that has no default, and
+    so must be in every Example.
     """
 
     features: tuple[str, ...]
@@ -75,6 +85,7 @@ def find_example_format(network: TracedNetwork) -> ExampleFormat | None:
 
 
 def _names(features: Iterable[_Feature]) -> tuple[str, ...]:
+    """Return the names of features, each once: a signature may parse one in several places."""
     return tuple(dict.fromkeys(each.name for each in features))
 
 

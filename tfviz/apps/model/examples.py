@@ -1,4 +1,10 @@
-"""The features of serialised `tf.train.Example`s, and the Examples that pictures become for a network of those."""
+"""The features of serialised `tf.train.Example`s, and the Examples that pictures become for a network of those.
+
+A network that takes Examples is shown pictures by wrapping each into an Example of one feature. If it must have others,
+too, no picture says what they are: for explanations that is an error, but where only the network's own decoding is
+looked at (`trial_record`) zeros and empty texts will do. An Example may also be given as it is; parsing tells it from
+an image file.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +22,10 @@ _ZEROS: dict[tf.DType, Any] = {tf.string: b"", tf.float32: 0.0, tf.int64: 0}
 
 
 def read_features(record: bytes) -> dict[str, list[Any]]:
-    """Return the values of every feature of an Example by its name; raise `InvalidImagesError` for another record."""
+    """Return the values of every feature of an Example by its name; raise `InvalidImagesError` for another record.
+
+    Values are bytes, floats or integers, all of one kind in a feature; a feature that is empty has none.
+    """
     try:
         found = tf.train.Example.FromString(record).features.feature
     except DecodeError as error:
@@ -25,7 +34,10 @@ def read_features(record: bytes) -> dict[str, list[Any]]:
 
 
 def serialise(features: Mapping[str, Sequence[Any]]) -> bytes:
-    """Return the serialised Example of features, each of one value or more."""
+    """Return the serialised Example of features, each of one value or more.
+
+    The first value of a feature says what all of them are: bytes, Python floats or integers.
+    """
     example = tf.train.Example(
         features=tf.train.Features(feature={name: _feature(values) for name, values in features.items()})
     )

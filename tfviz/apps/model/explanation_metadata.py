@@ -1,7 +1,12 @@
 """`explanation_metadata.json` beside a SavedModel, as Vertex AI and AI Platform read it for their explanations.
 
 It says which tensors are the image and the class scores, what the baselines of integrated gradients are, and how
-attributions are shown. Its keys are written `input_baselines` or `inputBaselines`, its words in either case.
+attributions are shown. Its keys are written `input_baselines` or `inputBaselines`, its words in either case. Tensors
+are named as in a graph; `trace` wants the keys of a signature, so each is looked up there: by its full name, by the
+number of a call's output or, in a model that was exported again, by the key that it ends with.
+
+Of several inputs only the image is read, and several outputs or an encoding other than the identity are refused. How to
+show attributions is followed as far as `Highlight` can; each setting that it lacks is a warning.
 """
 
 from __future__ import annotations
@@ -104,6 +109,10 @@ def read_explanation_metadata(
 
 
 def _read(content: Any, input: str | None, output: str | None) -> ExplanationMetadata:
+    """Return what the content of a file says, keys in snake case; `input` and `output` as `read_explanation_metadata`.
+
+    Raises `TfvizError` if it does not name one image and one output, or a setting has a wrong type.
+    """
     name, image = _image_of(_entries(content, "inputs")) if input is None else _entry_of(content, "input", input)
     key, scores = _output_of(_entries(content, "outputs")) if output is None else _entry_of(content, "output", output)
     if input is None and str(image.get("encoding", "identity")).lower() not in ("identity", "encoding_unspecified"):
@@ -122,6 +131,7 @@ def _read(content: Any, input: str | None, output: str | None) -> ExplanationMet
 
 
 def _entries(content: Any, kind: str) -> dict[str, dict[str, Any]]:
+    """Return the entries of the inputs or outputs by their names; raise `TfvizError` if there is none."""
     found = content.get(kind) if isinstance(content, Mapping) else None
     if not isinstance(found, Mapping) or not found or not all(isinstance(each, Mapping) for each in found.values()):
         raise TfvizError(f"it has no {kind}, expected {{name: {{...}}}}")
@@ -144,6 +154,7 @@ def _entry_of(content: Any, kind: str, chosen: str) -> tuple[str, dict[str, Any]
 
 
 def _output_of(outputs: dict[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    """Return the name and entry of the only output; raise `TfvizError` if there are several."""
     if len(outputs) > 1:
         raise TfvizError(f"it has {len(outputs)} outputs ({', '.join(outputs)}), expected one, the class scores")
     return next(iter(outputs.items()))

@@ -1,4 +1,13 @@
-"""The preprocessing and the fit of networks that take encoded images, measured by letting them decode some."""
+"""The preprocessing and the fit of networks that take encoded images, measured by letting them decode some.
+
+Such a network prepares its images in its graph, where nothing says how. So it is given files of one colour, black,
+white and red: what it makes of black and white is its pixel range, and red tells the order of its channels. That its
+preprocessing is a straight line for each channel is taken for granted; one that standardises every image by itself
+makes the same of black and white, and is refused. The fit is found with a picture whose places all differ, by comparing
+what the network makes of it with our own two ways.
+
+Pictures of 32x32 pixels are tried first, then the sizes that the network insists on; PNG, then JPEG.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +66,9 @@ def measure_fit(
 ) -> str:
     """Return which of `WAYS_TO_FIT` is how a network brings the images that it decodes to its size, or `OWN`.
 
-    `examples` are those that it takes them in.
+    `examples` are those that it takes them in. The picture is twice as high and three times as wide as `size`, so that
+    cropping and stretching differ; a network that refuses it is given one of its own size, which all ways leave alone.
+    They are compared as pictures, within a mean of `TOLERANCE`.
     """
     image = None
     # One that takes pictures of its own size alone fits none.

@@ -86,6 +86,10 @@ def _open_demo() -> OpenedModel:
 
 
 def _open_application(application: Callable[..., Any], weights: str, maximum_bytes: int) -> OpenedModel:
+    """Open a model of ``keras.applications`` with its preprocessing, class names and size; raises as `open_model`.
+
+    A file of weights is checked before Keras opens it. Class names are those of ImageNet, also for random weights.
+    """
     name = plain_name(application.__name__)
     if weights not in ("imagenet", "random"):
         # Shards, which a .weights.json names, may lie anywhere.
@@ -108,6 +112,11 @@ def _open_application(application: Callable[..., Any], weights: str, maximum_byt
 
 
 def _why_not_built(name: str, weights: str, error: Exception) -> str:
+    """Return why Keras could not build a model, in one line with the way out.
+
+    A download that failed is known by the frame of `get_file` in the traceback, whose arguments are the file and its
+    address; all else is taken for weights that do not fit.
+    """
     import keras
 
     for frame, _ in traceback.walk_tb(error.__traceback__):
@@ -123,6 +132,7 @@ def _why_not_built(name: str, weights: str, error: Exception) -> str:
 
 
 def _unknown(name: str, trouble: str) -> str:
+    """Return the message about a name that is not a model, with what was expected or a name or file like it."""
     folder = Path(name).parent
     beside = [str(entry) for entry in folder.iterdir()] if not trouble_with(folder) and folder.is_dir() else []
     kinds = "demo, a keras.applications name such as vgg16, or the path of a .keras or .h5 file or SavedModel folder"

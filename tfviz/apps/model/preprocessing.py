@@ -2,6 +2,11 @@
 
 A picture is uint8 RGB, 0..255, ``(H, W, 3)`` or ``(N, H, W, 3)``; an input is float32 in the network's own space, of
 the same shape or with one grey channel.
+
+A preprocessing is only a function. Its pixel range, the order of its channels and its inverse are found by trying it on
+black, white and the primary colours, so that the functions of Keras need no table that could become wrong. That relies
+on what all of them are: a rising straight line for each channel. One that mixes channels, bends, or depends on the
+whole image has no such inverse, and cannot be given here.
 """
 
 from __future__ import annotations
@@ -48,7 +53,10 @@ class Preprocessing:
         return self.of_numbers(pictures)
 
     def of_numbers(self, numbers: NDArray[Any]) -> Input:
-        """Inputs of numbers of any range, RGB (H, W, 3) or (N, H, W, 3), as if they were 0..255."""
+        """Inputs of numbers of any range, RGB (H, W, 3) or (N, H, W, 3), as if they were 0..255.
+
+        For images of 16 bits whose own numbers the network wants: nothing is checked, scaled or clipped.
+        """
         return self._apply(numbers)
 
     @cached_property
@@ -172,6 +180,7 @@ def _read_options(name: str, defaults: dict[str, str]) -> dict[str, str]:
 
 
 def _numbers(name: str, text: str, count: int) -> Input:
+    """Return the numbers in a text, one for each of `count` channels or one for all, float32; raise `TfvizError`."""
     try:
         return np.broadcast_to(np.array(text.split(","), np.float32), (count,))
     except ValueError as error:
@@ -187,6 +196,8 @@ def affine_preprocessing(name: str, black: Input, white: Input, *, order: str) -
 
 
 def _linear(name: str, mean: float | Input, std: float | Input, *, order: str) -> Preprocessing:
+    """Return the preprocessing (pixel − mean) / std; for `grey` of the rounded luminance, as Keras reads it."""
+
     def function(pixels: Input) -> Any:
         ordered = np.rint(pixels @ LUMINANCE)[..., np.newaxis] if order == "grey" else pixels[..., _ORDERS[order]]
         return (ordered - mean) / std

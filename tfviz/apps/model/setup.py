@@ -1,4 +1,9 @@
-"""A traced network with its images and the names of its classes, set up by the options about the model."""
+"""A traced network with its images and the names of its classes, set up by the options about the model.
+
+What the user typed comes first, then a metadata file beside the model, then what Keras knows of its own models, then an
+assumption, which is a warning. A network that decodes pictures itself is asked by `measuring`, and its preprocessing
+only says how they are shown. Files are read by our own decoder all the same: for its errors, and for the picture.
+"""
 
 from __future__ import annotations
 
@@ -60,11 +65,11 @@ class Sample:
 class Setup:
     """A network, and what is known around it.
 
-    path: of the user's own model. size: height and width of the network's images. fit: how pictures are brought to it,
-    as far as that is known of a network that takes encoded ones.
-    warnings: what was assumed. metadata: what a file beside a SavedModel says of explanations. examples: what the
-    Examples are that the network takes encoded pictures in; None where it takes none. maximum_image_bytes,
-    depth: as `decode_image` takes them. about_model: what must be said of the model as it was opened.
+    path: of the user's own model, None for one opened by name. size: height and width of the network's images. fit: how
+    pictures are brought to it, as far as that is known of a network that takes encoded ones. warnings: what was
+    assumed. metadata: what a file beside a SavedModel says of explanations. examples: what the Examples are that the
+    network takes encoded pictures in; None where it takes none. maximum_image_bytes, depth: as `decode_image` takes
+    them. about_model: what must be said of the model as it was opened.
     """
 
     network: TracedNetwork
@@ -200,6 +205,7 @@ def complete_choice(choice: Mapping[str, Any], model: Any) -> tuple[dict[str, An
 def _class_names(
     options: ModelOptions, opened: OpenedModel, network: TracedNetwork, metadata: ExplanationMetadata | None
 ) -> list[str] | None:
+    """Return the class names, None if unknown; raise `InvalidTargetsError` if their number is not that of classes."""
     if options.labels:
         return read_labels(options.labels, num_classes=network.num_classes)
     if metadata is None or metadata.class_names is None:
@@ -239,6 +245,6 @@ def _preprocessing(
 
 
 def network_size(options: ModelOptions, opened: OpenedModel, network: TracedNetwork) -> tuple[int, int]:
-    """Return the height and width of the network's images; see `image_size`."""
+    """Return (height, width) of images: for sides left open `--size`, else Keras' or 224; raises as `image_size`."""
     wanted = None if options.size is None else (options.size, options.size)
     return image_size(network.image_shape, wanted, opened.image_size or (ASSUMED_SIZE, ASSUMED_SIZE))
