@@ -49,7 +49,11 @@ class CardMaker:
         }
 
     def shown(self, explanation: Explanation) -> Cards:
-        """Return the explained images as pictures (N, H, W, 3)."""
+        """Return the explained images as pictures (N, H, W, 3): those given, else made by the pixel range, else
+        stretched.
+
+        Raises `InvalidImagesError` if the number of pictures, or a pixel range, does not fit the images.
+        """
         images, step = explanation.data_format.to_last(explanation.images), channel_step(self.order)
         if self.pictures is not None:
             pictures = check_pictures(self.pictures)
@@ -71,6 +75,7 @@ def enlarged(pictures: Cards) -> Cards:
 
 
 def _captioned(pictures: Cards, captions: Sequence[str]) -> Cards:
+    """Return pictures (N, h, w, 3) with a caption below each, all of one height; they are enlarged first."""
     # In one row, so that the captions of all take as many lines.
     row = montage(enlarged(pictures), columns=len(pictures), captions=captions, padding=0)
     return np.stack(np.split(row, len(pictures), axis=1))

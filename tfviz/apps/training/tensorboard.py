@@ -1,4 +1,14 @@
-"""The Keras callback that writes explanations to TensorBoard, and the only module that needs that package."""
+"""The Keras callback that writes explanations to TensorBoard, and the only module that needs that package.
+
+One class serves `fit` of Keras 3, whose `Callback` it is, and of tf_keras, which asks it a few more questions
+(`_supports_tf_logs`, `_implements_…`). It writes a run of its own below the folder, so that Keras' callback may use the
+same one. The package is imported when a callback is made, so that others need not install it.
+
+The model is traced when a training begins and let go when it ends; weights are read live, but a layer that is replaced
+in between is not seen. Mistakes are errors before the first step. Later ones are warnings, and that time is left out: a
+card is not worth hours of training. A copy, of which a tuner makes one for each trial, has the options and the images,
+and nothing of the training that it was copied in.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +29,7 @@ from numpy.typing import ArrayLike
 from tfviz.apps.explanation import Explanation, channel_step, explain
 from tfviz.apps.files import check_folder
 from tfviz.apps.training.cards import CardMaker, enlarged
+from tfviz.apps.training.cost import Cost
 from tfviz.apps.training.fixed_images import read_fixed_images
 from tfviz.errors import TfvizError, emit_warnings
 from tfviz.methods import choose_methods, find_method
@@ -114,9 +125,9 @@ class ExplainImages(keras.callbacks.Callback):  # type: ignore[misc]  # Keras sh
         return {**vars(self), "_model": None, "params": None, "_network": None, "_writer": None}
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Compile the methods."""
+        """Compile the methods, unless the model is built only by its first step: then the first explanation does."""
         self._close()
-        self._cost = _Cost(time.perf_counter())
+        self._cost = Cost(time.perf_counter())
         self._batches = self._batches_before = 0
         if self._explained.model is not None or self.model.built:
             self._prepare()
@@ -161,9 +172,14 @@ class ExplainImages(keras.callbacks.Callback):  # type: ignore[misc]  # Keras sh
         self._writer = tf.summary.create_file_writer(os.path.join(self._folder, RUN))
 
     def _explanation(self) -> Explanation:
+        """Return the explanation of the images by the weights of this moment."""
         return self._explain(self._network, self._images, self._targets)
 
     def _explain_at(self, step: int) -> None:
+        """Write the cards of a step, the first time with the images themselves, and the seconds that this took.
+
+        What goes wrong in tfviz or TensorFlow, such as gradients that overflow, is a warning, and the step is left out.
+        """
         if self._network is None:
             self._prepare()
         started = time.perf_counter()
@@ -197,10 +213,14 @@ class _Explained:
     model: Any
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Explained:
+        """Return itself: a copy of the layers would not be those that are trained."""
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A pickle would hold layers of its own, which no training changes.
+        """Return how it is pickled: by its path, if it has one; raise `TfvizError` for a model.
+
+        A pickle would hold layers of its own, which no training changes.
+        """
         if self.model is not None and not isinstance(self.model, str | os.PathLike):
             raise TfvizError(
                 "ExplainImages cannot be pickled with model=, which shares layers with the model that is trained here; "
@@ -209,30 +229,8 @@ class _Explained:
         return _Explained, (self.model,)
 
 
-@dataclass
-class _Cost:
-    """Cost in seconds: when the training began, how long compiling took, and all explanations together."""
-
-    began: float
-    compiling: float = 0.0
-    times: int = 0
-    seconds: float = 0.0
-
-    def add(self, seconds: float) -> float:
-        """Add one time, and return its seconds."""
-        self.times, self.seconds = self.times + 1, self.seconds + seconds
-        return seconds
-
-    def __str__(self) -> str:
-        """Return the cost in words."""
-        share = (self.compiling + self.seconds) / (time.perf_counter() - self.began)
-        each = self.seconds / max(self.times, 1)
-        return (
-            f"{each:.2g} s each of {self.times} times, {self.compiling:.2g} s to compile: {share:.0%} of the training"
-        )
-
-
 def _check_moments(every: int, unit: str) -> None:
+    """Raise `TfvizError` unless `every` is an integer of at least 1 and `unit` one of `UNITS`."""
     if isinstance(every, bool) or not isinstance(every, int | np.integer) or every < 1:
         raise TfvizError(f"every is {every!r}, expected an integer of at least 1")
     if unit not in UNITS:
@@ -240,6 +238,7 @@ def _check_moments(every: int, unit: str) -> None:
 
 
 def _summaries() -> Any:
+    """Return TensorBoard's functions that write summaries; raise `TfvizError` if it is not installed."""
     try:
         from tensorboard.summary import v2
     except ImportError as error:
