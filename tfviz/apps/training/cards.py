@@ -49,8 +49,7 @@ class CardMaker:
         }
 
     def shown(self, explanation: Explanation) -> Cards:
-        """Return the explained images as pictures (N, H, W, 3): those given, else made by the pixel range, else
-        stretched.
+        """Return the explained images as pictures (N, H, W, 3): those given, else by the pixel range, else stretched.
 
         Raises `InvalidImagesError` if the number of pictures, or a pixel range, does not fit the images.
         """
