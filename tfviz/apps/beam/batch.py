@@ -99,7 +99,7 @@ def _beside(output: str, name: str) -> str:
 
 
 def _run_into(unfinished: str, pipeline: Any, request: BatchOptions) -> dict[str, int]:
-    """Make the folder that a pipeline writes to, and run it; discard the folder if it fails."""
+    """Make the folder that a pipeline writes to, and run it; discard the folder if it fails or is interrupted."""
     try:
         files.make_folder(files.join(unfinished, OVERLAYS) if request.overlays else unfinished)
         return run(pipeline)
@@ -127,6 +127,10 @@ def _handler(setup: Setup, model: ModelOptions, request: BatchOptions) -> Attrib
 
 
 def _look(setup: Setup, request: BatchOptions) -> Look | None:
+    """Return how overlays are drawn, None if they are not wanted.
+
+    Raises `TfvizError` if a picture that we fit ourselves would not be the one that the network saw.
+    """
     if request.overlays and setup.fit not in WAYS_TO_FIT:
         raise TfvizError("the network brings images to its size in a way of its own, so that --overlays would not fit")
     if request.overlays and setup.examples and setup.examples.beside:
@@ -148,7 +152,10 @@ def _content(setup: Setup, model: ModelOptions, request: BatchOptions) -> dict[s
 
 
 def _explanation(setup: Setup, choice: MethodChoice) -> Explanation:
-    """Return the explanation of no images: what the method and the network are."""
+    """Return the explanation of no images: what the method and the network are.
+
+    A manifest describes an `Explanation`, but that of a run is written before any map has come back from the workers.
+    """
     network = setup.network
     compiled = compile_methods(network, with_baselines(setup.metadata, choice.chosen))
     shape = in_own_order(setup.image_shape, network.data_format)
@@ -188,5 +195,6 @@ def _checked(found: Mapping[str, int]) -> dict[str, int]:
 
 
 def _keep_manifest(folder: str, content: Mapping[str, Any]) -> None:
+    """Write the manifest of a run into its folder, on any file system; it is made as a local file first."""
     with tempfile.TemporaryDirectory() as place:
         files.copy_file(str(write_manifest(Path(place), content)), files.join(folder, MANIFEST_NAME))

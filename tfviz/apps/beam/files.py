@@ -86,7 +86,10 @@ def check_output(output: str) -> None:
 
 
 def names_in(folder: str) -> list[str]:
-    """Return the paths of all files in a folder, relative to it."""
+    """Return the paths of all files in a folder and its folders, relative to it, sorted; none if there is no folder.
+
+    Raises `TfvizError` if a file system refuses to list it.
+    """
     if is_local(folder):
         # Beam would take the folder's name for a pattern.
         place = Path(folder)
@@ -100,14 +103,17 @@ def names_in(folder: str) -> list[str]:
 
 
 def make_folder(path: str) -> None:
-    """Make a folder, if the file system has folders."""
+    """Make a folder, if the file system has folders. One that cannot be made is reported by what is written into it."""
     with contextlib.suppress(BeamIOError, OSError):
         FileSystems.mkdirs(path)
 
 
 @contextmanager
 def local_copy(path: str) -> Iterator[str]:
-    """Yield a local path of a file or folder: its own, or that of a copy which is removed afterwards."""
+    """Yield a local path of a file or folder: its own, or that of a copy which is removed afterwards.
+
+    Files are copied as they are: Beam would unpack those that end in `.gz`. Raises `TfvizError` if one cannot be read.
+    """
     if is_local(path):
         yield path
         return
@@ -131,13 +137,13 @@ def copy_file(local: str, path: str) -> None:
 
 
 def write_file(path: str, content: bytes) -> None:
-    """Write a file."""
+    """Write a file. Until it is closed its place may hold half of it, so nothing is written into a finished folder."""
     with FileSystems.create(path, compression_type=_AS_IT_IS) as file:
         file.write(content)
 
 
 def discard(folder: str) -> None:
-    """Remove a folder with everything in it."""
+    """Remove a folder with everything in it; what a local file system refuses to remove stays."""
     if is_local(folder):
         shutil.rmtree(folder, ignore_errors=True)
     else:

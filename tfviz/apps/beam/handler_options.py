@@ -57,7 +57,10 @@ class BeamOptions:
 
 
 def with_options(function: Function) -> Function:
-    """Show the options in the signature of a function, before its own `**options`."""
+    """Show the options in the signature of a function, before its own `**options`; the function itself is unchanged.
+
+    They stay keyword arguments that it takes as `**options`, and only `inspect` and what asks it see them.
+    """
     signature = inspect.signature(function)
     *own, rest = signature.parameters.values()
     shown = [
@@ -71,5 +74,5 @@ def with_options(function: Function) -> Function:
 
 
 def take(options: dict[str, Any], wanted: Collection[Field[Any]]) -> dict[str, Any]:
-    """Remove what is given of some fields from the options, and return it."""
+    """Remove what is given of some fields from the options, and return it; `options` keeps those of the method."""
     return {each.name: options.pop(each.name) for each in wanted if each.name in options}

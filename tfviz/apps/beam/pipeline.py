@@ -73,6 +73,7 @@ class _Read(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
         self._batch = batch
 
     def process(self, path: bytes) -> Iterator[Any]:
+        """Yield every picture of a file with its target, by its origin, and a dead letter for what is not one."""
         for found in self._pictures(os.fsdecode(path)):
             Metrics.counter(NAMESPACE, INPUTS).inc()
             if isinstance(found, DeadLetter):
@@ -85,6 +86,7 @@ class _Read(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
                 yield found.origin, (content, found.label if self._batch.with_labels else None)
 
     def _pictures(self, path: str) -> Iterator[Any]:
+        """Yield the pictures in a file, or one dead letter if it cannot be read at all."""
         if not is_text(path):
             yield DeadLetter(Origin(readable(path), readable(path)), "the name of the file is not UTF-8")
             return
@@ -102,6 +104,7 @@ class _Encode(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
         self._batch = batch
 
     def process(self, element: tuple[Origin, PredictionResult]) -> Iterator[Any]:
+        """Yield the record of what was found, whose overlay is written first; what was not is a dead letter."""
         origin, (example, found, _) = element
         if ERROR in found:
             yield beam.pvalue.TaggedOutput(DEAD_LETTERS, DeadLetter(origin, found[ERROR]))

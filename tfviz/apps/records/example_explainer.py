@@ -1,4 +1,12 @@
-"""One method for examples that come one by one, each of which may be unusable: what a pipeline needs of tfviz."""
+"""One method for examples that come one by one, each of which may be unusable: what a pipeline needs of tfviz.
+
+No example may stop another. Each is read by itself, and what is wrong with it becomes its inference. The others are
+grouped by what one batch can hold, images of one shape, with or without a class; a group that the network refuses is
+halved until the example to blame is alone. What no example can be blamed for, such as memory that is short even for
+one, is raised, so that a runner can try again on another machine.
+
+Nothing here knows Beam: a dictionary of numbers and arrays goes out, and `tfviz.apps.beam` counts and stores it.
+"""
 
 from __future__ import annotations
 
@@ -76,8 +84,18 @@ class ExampleExplainer:
     its `probability` and, if it is known, its `name`; that of an unusable example has the reason as `error`.
 
     What must be said of the network is left to whoever makes a pipeline; of what it finds, inferences tell themselves.
+    Making it raises as `set_up` and `compile_methods` do.
 
-    Raises as `set_up` and `compile_methods` do.
+    Parameters
+    ----------
+    model
+        The options by which the network is opened, and pictures become its images.
+    choice
+        The method, and the class for examples that name none.
+    batch_size
+        The number of images that are computed at once; more examples in one call take several batches.
+    class_names
+        In the order of the classes; None are those that are known of the model.
     """
 
     def __init__(
@@ -108,6 +126,11 @@ class ExampleExplainer:
         return [found[number] for number in range(len(examples))]
 
     def _image(self, content: NDArray[Any] | bytes) -> NDArray[np.float32]:
+        """Return an example's image, float32 (H, W, C) in the network's own space and data format; emit its warnings.
+
+        Raises `InvalidImagesError` for anything else: an example may be any object, even one that fails to become an
+        array.
+        """
         if isinstance(content, bytes):
             sample = self._setup.decode(content, PICTURE)
             emit_warnings(sample.warnings)
@@ -123,7 +146,11 @@ class ExampleExplainer:
         return image.astype(np.float32)
 
     def _explain(self, group: Sequence[tuple[int, NDArray[np.float32], int | None]]) -> list[Inference]:
-        """Return the inferences for images of one shape; those that stop the others are found by halving."""
+        """Return the inferences for images of one shape; those that stop the others are found by halving.
+
+        All of them have a class to explain, or none has. Memory that is short for a single image is raised, since
+        another machine may have enough; so is a lost device.
+        """
         _, images, given = zip(*group, strict=True)
         targets = None if given[0] is None else np.array(given)
         try:
@@ -132,7 +159,6 @@ class ExampleExplainer:
             )
         except (TfvizError, tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError) as error:
             if len(group) == 1:
-                # A machine that is too small for it may be followed by another; so may one whose device is lost.
                 if isinstance(error, tf.errors.ResourceExhaustedError):
                     raise
                 return [{ERROR: one_line(error)}]
