@@ -37,6 +37,7 @@ app = typer.Typer(
 
 
 def _print_version(wanted: bool) -> None:
+    """Print the version and exit, before a command is asked for."""
     if wanted:
         print(f"tfviz {__version__}")
         raise typer.Exit

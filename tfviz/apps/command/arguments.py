@@ -1,4 +1,8 @@
-"""Checks of arguments that need no TensorFlow, so that a mistake is reported before it starts."""
+"""Checks of arguments that need no TensorFlow, so that a mistake is reported before it starts.
+
+What they need is imported inside of the functions: the help of a command, which imports this module, does not load
+OpenCV.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,11 @@ DEFAULT_OUTPUT = Path("tfviz-output")
 def find_pictures(arguments: list[str], output: Path) -> list[Path]:
     """Return the image files that are named, without the pictures that tfviz made of others.
 
-    Raises if one does not exist, or the folder `output` cannot be written.
+    Those have endings of their own (`PICTURE_SUFFIX`), and a folder that was explained into itself would otherwise grow
+    with every run; how many are left out is a warning. No arguments give no files.
+
+    Raises `InvalidImagesError` if one does not exist or only pictures of ours are left, and `TfvizError` if the folder
+    `output` cannot be written.
     """
     from tfviz.apps.files import ANIMATION_SUFFIX, PICTURE_SUFFIX, check_folder, find_images
 
@@ -32,7 +40,7 @@ def find_pictures(arguments: list[str], output: Path) -> list[Path]:
 
 
 def check_looks(colormap: str, blend: str) -> None:
-    """Raise if one is unknown, before the work that they would show."""
+    """Raise `TfvizError` if one is unknown, before the work that they would show: a picture of four pixels is drawn."""
     import numpy as np
 
     from tfviz.results import overlay
@@ -41,7 +49,7 @@ def check_looks(colormap: str, blend: str) -> None:
 
 
 def read_numbers(text: str) -> list[int]:
-    """Return the integers in a text, separated by commas."""
+    """Return the integers in a text, separated by commas; none in an empty one. Anything else is a mistake of usage."""
     try:
         return [int(part) for part in text.split(",") if part.strip()]
     except ValueError as error:

@@ -1,4 +1,9 @@
-"""`tfviz batch`: what a model looks at in many images, by Apache Beam."""
+"""`tfviz batch`: what a model looks at in many images, by Apache Beam.
+
+What Beam says on import, and of every worker that fails, is kept from the terminal: `run_batch` reports both in a line.
+Options that tfviz does not know are handed on as they are written (`context.args`): only Beam knows those of its
+runners, so a misspelt one is found after its import.
+"""
 
 from __future__ import annotations
 

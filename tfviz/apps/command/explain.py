@@ -1,4 +1,9 @@
-"""`tfviz explain` and `tfviz localize`: what a model looks at in images."""
+"""`tfviz explain` and `tfviz localize`: what a model looks at in images.
+
+Both are one run that differs in what is kept of it (`Outcome`, `Localized`). The picture files are looked up, and the
+output folder tried, before TensorFlow is imported. Without images the sample pictures are explained, with the class
+visualisation beside them for the demo and its usual methods, so that the bare command shows what there is.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +113,8 @@ def _run(
 ) -> Outcome:
     """Explain the images, or the sample pictures if there are none, and return what came of it.
 
-    with_highlights: show maps as the explanation metadata beside the model says.
+    finder: how places are found in the maps, for `tfviz localize`. with_class_pictures: show the class visualisation
+    beside each sample picture. with_highlights: show maps as the explanation metadata beside the model says.
     """
     from tfviz.apps.model import set_up
     from tfviz.apps.runs import ExplainRun, Localized, Outcome

@@ -1,4 +1,8 @@
-"""`tfviz export`: a SavedModel that explains itself."""
+"""`tfviz export`: a SavedModel that explains itself.
+
+The place is checked before TensorFlow is imported, and again before it is replaced (`write_folder`). `--preprocess` and
+`--fit` belong to `--encoded` alone: images are given to the other signatures as the network takes them.
+"""
 
 from __future__ import annotations
 

@@ -3,8 +3,12 @@
 A command takes two groups of flags beside those of its own function. Those about the model are the fields of
 `ModelOptions`, and come back as one by `model_options`. Those of methods or attacks are the parameters of their
 functions, with the docstrings as help, and come back by `chosen`; they need TensorFlow, and are added only when a flag
-on the command line is not one of the others. All are made by typer itself, of a function whose signature lists them,
-so that they look and fail like those of its own.
+on the command line is not one of the others. So the help of `explain`, `localize`, `export` and `fool`, unlike that of
+the other commands, imports TensorFlow. All are made by typer itself, of a function whose signature lists them, so that
+they look and fail like those of its own.
+
+A flag holds for every chosen function that knows it, and its value is read by its form, not by the type of the
+parameter: a number, a colour, a list, a word.
 """
 
 from __future__ import annotations
@@ -141,7 +145,11 @@ def _model_flags() -> list[Any]:
 
 
 def _option_flags(functions: Mapping[str, Callable[..., Any]], panel: str) -> list[Any]:
-    """Return the parameters of a command with a flag for every option of the functions."""
+    """Return the parameters of a command with a flag for every option of the functions.
+
+    Functions that share an option share its flag: the help is the text that the first of them has, with the default of
+    each and the names of all. An option is a switch if all its defaults are bool, and else a text, for `_value`.
+    """
     owners: defaultdict[str, dict[str, Any]] = defaultdict(dict)
     texts: dict[str, str] = {}
     for name, function in functions.items():
@@ -165,7 +173,11 @@ def _parameter(name: str, kind: Any, default: Any, shown: Any) -> inspect.Parame
 
 
 def _parameters_of(flags: Sequence[inspect.Parameter]) -> list[Any]:
-    """Return the parameters of a command with these flags, as the installed typer makes them, without its --help."""
+    """Return the parameters of a command with these flags, as the installed typer makes them, without its --help.
+
+    Typer makes parameters of functions alone, so it is given one that does nothing, and the parameters of that are
+    taken.
+    """
 
     def take(**_: Any) -> None:
         pass
@@ -188,7 +200,11 @@ def _help(text: str, defaults: Mapping[str, Any]) -> str:
 
 
 def _value(text: Any) -> Any:
-    """Return what a text on the command line stands for: a number, a colour (numbers with commas), a list, a word."""
+    """Return what a text on the command line stands for: a number, a colour (numbers with commas), a list, a word.
+
+    A colour is an array, because a list of baselines is averaged; parts that are not all numbers are a list. What is
+    not a text, a switch or None, stays as it is.
+    """
     if not isinstance(text, str):
         return text
     if "," in text:

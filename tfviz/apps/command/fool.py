@@ -1,4 +1,8 @@
-"""`tfviz fool`: an image that a model takes for another class."""
+"""`tfviz fool`: an image that a model takes for another class.
+
+The options of the attacks are flags made from their signatures; whether the chosen one has those that were given is
+found when it is called. The exit status is 1 if the network is not fooled, so that a script can tell.
+"""
 
 from __future__ import annotations
 

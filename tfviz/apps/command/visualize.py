@@ -1,4 +1,8 @@
-"""`tfviz visualize`: pictures of what a model looks for."""
+"""`tfviz visualize`: pictures of what a model looks for.
+
+`--class NAME` is short for an objective; several objectives ascend together, a picture each. Without a preset it is
+`fourier`, or `deep-dream` from an image, whose fewer and shorter steps leave it visible.
+"""
 
 from __future__ import annotations
 
