@@ -3,6 +3,9 @@
 One broken file must not end a run. A file that cannot be read is noted as failed, and if a chunk is refused, its files
 are explained one by one to find the one that is to blame. Warnings about the network and the methods are emitted before
 the first image; those about results are printed at the end, with the names of their files.
+
+A chunk is `batch_size` rows, and a row is a target of an image: with `top=3` and 8 rows, two images. Each image of the
+user's gets a picture of its own; samples, which are few, share one.
 """
 
 from __future__ import annotations
@@ -46,8 +49,10 @@ def find_methods(
 ) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Return the methods to run with their options, and warnings about those that are left out.
 
-    Named methods are all returned. Of the usual ones, or of all, those are left out that do not suit the network, that
-    need a missing package, or that cannot be exported if they are to be (`exported`).
+    Named methods are all returned, and errors of theirs come when they are compiled. Of the usual ones, or of all,
+    those are left out that do not suit the network, that need a missing package, or that cannot be exported if they are
+    to be (`exported`). A `layer` that does not exist is an error all the same, or every method of layers would be left
+    out.
     """
     if names and ALL not in names:
         return choose_methods(list(dict.fromkeys(names)), options), []
@@ -79,7 +84,9 @@ def _reason_against(network: TracedNetwork, name: str, options: Mapping[str, Any
 class ExplainRun:
     """One run of `tfviz explain`, or of another command on maps: `outcome` makes the object that keeps them.
 
-    Errors of the network and of the methods on it are raised, and their warnings emitted, at once.
+    When it is made, methods are chosen and compiled and classes looked up: errors of the network and of the methods on
+    it are raised, and their warnings emitted, before the first image is read. What comes of the images is then in
+    `outcome`, whether it was an error or not.
     """
 
     def __init__(self, setup: Setup, request: Request, outcome: Callable[[Setup, Request], Outcome] = Outcome) -> None:
@@ -120,6 +127,10 @@ class ExplainRun:
             self.outcome.list_classes(file, part, scores[row], LISTED // len(files))
 
     def _explain_chunk(self, chunk: Sequence[File], listed: int) -> None:
+        """Explain some files together and keep what was found; a file that fails is noted, and the others are kept.
+
+        listed: how many classes of each image the table shows.
+        """
         samples = {}
         for file in chunk:
             try:
@@ -143,6 +154,7 @@ class ExplainRun:
             self.outcome.list_classes(file, part, scores[number], listed)
 
     def _read(self, path: Path) -> Sample:
+        """Return the image in a file, and emit the warnings about it; raises as `Setup.read`."""
         sample = self._setup.read(path)
         emit_warnings(sample.warnings)
         return sample
@@ -173,7 +185,7 @@ class ExplainRun:
         return explanation, self._setup.class_scores(explanation.logits[:: self._per_image])
 
     def _class_pictures(self, targets: NDArray[Any]) -> NDArray[np.uint8]:
-        """Return the class visualisation of each target, uint8 (N, H, W, 3)."""
+        """Return the class visualisation of each target, uint8 (N, H, W, 3); a class that occurs twice is made once."""
         preprocessing = self._setup.preprocessing
         classes, rows = np.unique(targets, return_inverse=True)
         found = class_visualization(

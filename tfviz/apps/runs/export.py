@@ -1,7 +1,9 @@
 """Runs `tfviz export`: opens a model, traces it with its methods, writes it, and prints what it takes and returns.
 
 Beside the model lies an example of each input, as an array: a sample picture in the form that the network takes. The
-last line that is printed is a `saved_model_cli` command that runs a signature on them.
+last line that is printed is a `saved_model_cli` command that runs a signature on them. How pictures become images is
+looked up only for encoded files; other signatures take images as the network does. A metadata file beside the model
+gives its input, output and baselines, which `tfviz.export` in Python does not read.
 """
 
 from __future__ import annotations
@@ -83,6 +85,7 @@ def _record(network: TracedNetwork) -> bytes:
 
 
 def _as_file(array: NDArray[Any]) -> bytes:
+    """Return an array as the content of an .npy file; strings, which are objects, become bytes of one length."""
     content = io.BytesIO()
     # An array of objects would be a pickle.
     np.save(content, array.astype(bytes) if array.dtype == object else array)
@@ -128,5 +131,6 @@ def _numbered(tensors: Sequence[Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _shape(tensor: Any) -> str:
+    """Return type and shape of a tensor in words, such as `float32 (N, 224, 224, 3)`; a `?` is a size that is open."""
     shape = ["N" if not place and size is None else str(size or "?") for place, size in enumerate(tensor.shape)]
     return f"{tensor.dtype.name} ({', '.join(shape)})"

@@ -56,7 +56,11 @@ class Stage:
 
 
 def fool(setup: Setup, path: Path, options: FoolOptions, output: Path) -> bool:
-    """Write the changed image and a picture of the change, print the stages; return whether the network is fooled."""
+    """Write the changed image and a picture of the change, print the stages; return whether the network is fooled.
+
+    Written are a picture of original, changed image and difference, the changed image as PNG and, if asked for, as the
+    float32 array that was found. A PNG that no longer fools the network is a warning, but not a failure.
+    """
     emit_warnings(setup.all_warnings)
     sample = setup.read(path)
     emit_warnings(sample.warnings)
@@ -92,6 +96,7 @@ def _outcome(setup: Setup, options: FoolOptions, found: Adversarial) -> str:
 
 
 def _attack(setup: Setup, options: FoolOptions, inputs: NDArray[np.float32]) -> Adversarial:
+    """Run the attack that was chosen; raise `TfvizError` for one that does not exist, or that has no such option."""
     attack = pick("method", options.method, ATTACKS)
     known = [name for name in defaults(options.method) if name != "batch_size"]
     given = dict(options.chosen)
@@ -106,11 +111,16 @@ def _attack(setup: Setup, options: FoolOptions, inputs: NDArray[np.float32]) -> 
 
 
 def _flag(name: str) -> str:
+    """Return an option as it is written on the command line."""
     return f"--{name.replace('_', '-')}"
 
 
 def _stages(setup: Setup, inputs: NDArray[np.float32], found: Adversarial) -> list[Stage]:
-    """Return the original, the changed image, and what a PNG file keeps of that."""
+    """Return the original, the changed image, and what a PNG file keeps of that.
+
+    All distances are from the original, so that of the third is what is left after rounding; each is run through the
+    network anew.
+    """
     network, head, data_format = setup.network.in_channels_last(), setup.network.head, setup.network.data_format
     prepare = setup.preprocessing
     low, high = prepare.pixel_range
@@ -144,6 +154,7 @@ def _labels_on(setup: Setup, logits: NDArray[np.float32]) -> str:
 
 
 def _drawn(setup: Setup, options: FoolOptions, stages: Sequence[Stage], found: Adversarial) -> NDArray[np.uint8]:
+    """Return the original, the changed image and their magnified difference side by side, with captions."""
     original, changed, _ = stages
     differences = setup.network.data_format.to_last(found.differences)[
         0, ..., :: -1 if setup.preprocessing.order == "bgr" else 1
@@ -175,4 +186,5 @@ def _print(setup: Setup, stages: Sequence[Stage], target: int) -> None:
 
 
 def _name(setup: Setup, index: int) -> str:
+    """Return what a class is called."""
     return class_name(index, setup.class_names)

@@ -101,6 +101,6 @@ class Localized(Outcome):
 
 
 def _evidence(explanation: Explanation) -> dict[str, NDArray[np.float32]]:
-    """Return the results of the methods whose sign means evidence."""
+    """Return the results, (N, H, W) or with channels last, of the methods whose sign means evidence, by method."""
     found = explanation.in_channels_last().items()
     return {method: each for method, each in found if sign_of(method, explanation.options[method]) == "evidence"}

@@ -1,7 +1,11 @@
 """Reads objectives as they are written on the command line: `class:tabby`, or `2*channel:conv:3+layer:conv2`.
 
 A term is a kind, a colon and what that kind needs. Names of layers and classes may hold colons and pluses themselves,
-so a plus separates terms only if a kind follows it, and numbers are split off from the right.
+so a plus separates terms only if a kind follows it, and numbers are split off from the right. There is no minus between
+terms, as names may hold that, too: a term is subtracted by a negative weight, `+-1*layer:conv2`. Brackets, and products
+of terms, are left to Python.
+
+Only the form is checked here, and the name of a class; whether a layer and a channel exist is found by the ascent.
 """
 
 from __future__ import annotations
@@ -41,7 +45,10 @@ class NamedObjective:
 
 
 def read_objective(text: str, setup: Setup) -> NamedObjective:
-    """Return the objective that a user wrote; raise `InvalidTargetsError` if it is not one."""
+    """Return the objective that a user wrote; raise `InvalidTargetsError` if it is not one.
+
+    A single class, without a weight, is called by its name; everything else as it was written.
+    """
     terms = [_read_term(part, setup) for part in _PLUS.split(text.strip())]
     (objective, *rest) = terms
     if not rest and isinstance(objective, Class) and objective.target is not None:
@@ -50,6 +57,7 @@ def read_objective(text: str, setup: Setup) -> NamedObjective:
 
 
 def _read_term(text: str, setup: Setup) -> Objective:
+    """Return one term with its weight, the number before `*`, if it has one."""
     found = re.match(_TERM, text)
     if not found:
         raise InvalidTargetsError(f"{text!r} is not an objective; expected {FORMS}")
@@ -67,6 +75,7 @@ def _read_channel(text: str, setup: Setup) -> Objective:
 
 
 def _read_neuron(text: str, setup: Setup) -> Objective:
+    """Return the neuron of `LAYER:NUMBER:ROW,COLUMN`, or that in the centre of `LAYER:NUMBER`."""
     layer, number = _split(text)
     if "," not in number:
         return Neuron(layer, _number(number, int))
@@ -76,6 +85,7 @@ def _read_neuron(text: str, setup: Setup) -> Objective:
 
 
 def _read_direction(text: str, setup: Setup) -> Objective:
+    """Return the direction of `LAYER:FILE.npy`, a vector with a number for each channel of the layer."""
     layer, path = _split(text)
     try:
         # Mapped first, since a header may ask for more than the file holds.
@@ -100,6 +110,7 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def _number(text: str, kind: Callable[[str], Number]) -> Number:
+    """Return a text as a number, by int or float; raise `InvalidTargetsError` if it is not one."""
     try:
         return kind(text)
     except ValueError as error:

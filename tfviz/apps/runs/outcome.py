@@ -26,7 +26,9 @@ from tfviz.methods.engine import method_of
 class Request:
     """The options of `tfviz explain` that are not about the model.
 
-    options: those of the methods, given to each method that has them. look: how `plot` shows maps.
+    methods: names, or none for the usual ones. options: those of the methods, given to each method that has them.
+    targets: classes as they were typed; top: if there are none, so many of the best. output: the folder. save_maps:
+    whether maps are written, too. look: how `plot` shows maps.
     """
 
     methods: Sequence[str]
@@ -85,7 +87,19 @@ class Outcome:
         name: str,
         columns: Mapping[str, ArrayLike] | None = None,
     ) -> None:
-        """Write one picture of an explanation, whose rows are file by file and target by target, and maps if wanted."""
+        """Write one picture of an explanation, whose rows are file by file and target by target, and maps if wanted.
+
+        Raises `TfvizError` if a file cannot be written; entries of the rows before it stay.
+
+        Parameters
+        ----------
+        explanation, files, pictures
+            Of the same images; `pictures` are uint8 RGB as a person sees them.
+        name
+            Of the picture, without its ending.
+        columns
+            More columns of the picture, as `Explanation.plot` takes them.
+        """
         names, order = self.setup.class_names, self.setup.preprocessing.order
         path = self.request.output / f"{name}{PICTURE_SUFFIX}"
         self.found_there += [path] if os.path.lexists(path) else []
@@ -109,7 +123,10 @@ class Outcome:
             yield files[row // explanation.targets_per_image], self.request.output / name
 
     def list_classes(self, file: File, explanation: Explanation, scores: NDArray[Any], most: int) -> None:
-        """Add the best classes of an image, at most `most`, and the explained ones to the table."""
+        """Add the best classes of an image, at most `most`, and the explained ones to the table.
+
+        explanation: the rows of that image. scores: (K,), of every class, as `Setup.class_scores` returns them.
+        """
         targets = [int(target) for target in explanation.targets]
         # Logits of different softmaxes cannot be compared.
         ranking = np.asarray(self.setup.network.head.ranking(explanation.logits[:1]))[0]

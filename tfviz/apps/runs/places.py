@@ -62,6 +62,7 @@ class Finder:
     reduction: str = REDUCTION
 
     def __post_init__(self) -> None:
+        """Raise `TfvizError` for a way, option or value that does not exist; the values are tried on a picture."""
         if self.how not in WAYS:
             hint = suggestion(self.how, WAYS, f"there are: {', '.join(WAYS)}", always=True, count=1)
             raise TfvizError(f"--how {self.how} is not a way to find a place; {hint}")
@@ -70,7 +71,6 @@ class Finder:
                 ways = " or ".join(how for how in WAYS if name in _defaults(how))
                 raise TfvizError(f"--{name} is an option of --how {ways}, not of {self.how}")
         pick("reduction (--reduce)", self.reduction, COLLAPSES)
-        # So that an option out of range is refused before a model is opened.
         self._masks(np.zeros((1, 2, 2, 3), np.uint8), np.eye(2, dtype=np.float32)[np.newaxis])
 
     @property
@@ -100,6 +100,7 @@ class Finder:
         return Places(masks & ~opposed[:, np.newaxis, np.newaxis], opposed)
 
     def _masks(self, pictures: NDArray[np.uint8], maps: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Return the masks (N, H, W), bool, each of one component or empty."""
         # Without the warnings: an empty mask is reported with the name of its file.
         if self.how == "grabcut":
             return mark_by_grabcut(pictures, maps, **self.options).masks
@@ -107,5 +108,6 @@ class Finder:
 
 
 def _defaults(how: str) -> dict[str, Any]:
+    """Return the options of a way with their defaults, by name; pictures and maps, which have none, are left out."""
     parameters = inspect.signature(WAYS[how]).parameters.values()
     return {each.name: each.default for each in parameters if each.default is not each.empty}

@@ -87,6 +87,7 @@ def print_methods() -> None:
 
 
 def _about_images(network: TracedNetwork) -> list[str]:
+    """Return lines about images that are not what a user would expect: decoded by the network, or channels first."""
     lines = [f"images are explained as {network.cut} decodes them (--cut chooses another)"] if network.cut else []
     if network.data_format == DataFormat.CHANNELS_FIRST:
         lines.append("the network takes channels first, as do arrays of its images (--data-format changes that)")
@@ -94,6 +95,7 @@ def _about_images(network: TracedNetwork) -> list[str]:
 
 
 def _hidden(lines: Sequence[object]) -> str:
+    """Return how many lines a table leaves out, worded to follow its summary; empty if none."""
     return f" ({len(lines) - MOST_LINES} more lines are not shown)" if len(lines) > MOST_LINES else ""
 
 
@@ -136,6 +138,10 @@ def print_rows(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def _classes_table(listed: Sequence[Scored], explanation: Explanation) -> Table:
+    """Return the table of the classes of images, an image's name before the first of its lines only.
+
+    A network without a final softmax or sigmoid has raw outputs in place of logits, and what their softmax would be.
+    """
     is_raw, has_classes = explanation.head == "none", explanation.has_classes
     logit = "log odds" if explanation.head == "log_odds" else "logit"
     headers = ("class", "raw output", "its softmax") if is_raw else ("class", logit, "probability")
@@ -153,8 +159,10 @@ def _classes_table(listed: Sequence[Scored], explanation: Explanation) -> Table:
 
 
 def _cell(text: str) -> Text:
+    """Return a text that folds if its column is narrow, and means no markup."""
     return Text(printable(text), overflow="fold")
 
 
 def _table(*headers: str) -> Table:
+    """Return an empty table with these headers, and one line below them."""
     return Table(*(escape(printable(each)) for each in headers), box=box.SIMPLE_HEAD, pad_edge=False)

@@ -44,7 +44,9 @@ FRAMES = 32
 class VisualizeOptions:
     """The options of `tfviz visualize` that are not about the model.
 
-    image: the picture that the ascent starts from. color_paths: pictures whose colours are taken, the demo's if none.
+    iterations: None for those of the preset. snapshots: numbers of steps that the picture shows beside the last. gif:
+    whether an animation is written, too. image: the picture that the ascent starts from. color_paths: pictures whose
+    colours are taken, the demo's if none.
     """
 
     preset: str
@@ -73,7 +75,10 @@ class VisualizeOptions:
 
 
 def visualize(setup: Setup, objectives: Sequence[str], options: VisualizeOptions, output: Path) -> None:
-    """Write a picture of each objective and print its score."""
+    """Write a picture of each objective and print its score, before the first step and at the end.
+
+    Objectives that are equal are made once. Raises as `read_objective` and `feature_visualization`.
+    """
     emit_warnings(setup.all_warnings)
     read = [read_objective(text, setup) for text in objectives]
     named = list({each.objective: each for each in read}.values())
@@ -116,7 +121,11 @@ def _maximise(setup: Setup, objectives: Sequence[Objective], options: VisualizeO
 
 
 def _write(stem: Path, name: str, stages: dict[int, Image], options: VisualizeOptions) -> list[Path]:
-    """Write the picture of one objective, and its GIF if it is wanted; return the paths."""
+    """Write the picture of one objective, and its GIF if it is wanted; return the paths.
+
+    stages: the images by the number of steps done. The picture shows those of the snapshots and the last, side by side;
+    the GIF shows all of them.
+    """
     last = max(stages)
     shown = [step for step in stages if step in options.snapshots and step < last]
     captions = [*(f"step {step}" for step in shown), name]
