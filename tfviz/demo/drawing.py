@@ -50,7 +50,11 @@ def background(random: numpy.random.Generator) -> Floats:
 
 
 def draw(canvas: Floats, item: Item, random: numpy.random.Generator) -> Booleans:
-    """Draw a shape at a random angle onto a canvas (128, 128, 3) of 0..255; return its mask (128, 128)."""
+    """Draw a shape at a random angle onto a canvas (128, 128, 3) of 0..255; return its mask (128, 128).
+
+    The texture is turned by another. The mask, bool, is True where a pixel's centre lies inside of the outline, rim
+    included.
+    """
     patch = _patch(item.y, item.x, item.reach)
     inside = -_distance(item.kind.shape, *_rotate(patch, random.uniform()), item.reach)
     marks = _marks(item.kind.texture, *_rotate(patch, random.uniform()), random.uniform(*_PERIODS))
@@ -64,6 +68,7 @@ def draw(canvas: Floats, item: Item, random: numpy.random.Generator) -> Booleans
 
 
 def _draw_clutter(canvas: Floats, random: numpy.random.Generator) -> None:
+    """Draw a small, half transparent shape of any colour, without texture or rim, onto a canvas at a random place."""
     reach = random.uniform(*_CLUTTER_REACHES)
     y, x = random.uniform(0, IMAGE_SIZE, size=2)
     patch = _patch(y, x, reach)
@@ -74,6 +79,7 @@ def _draw_clutter(canvas: Floats, random: numpy.random.Generator) -> None:
 
 
 def _patch(y: float, x: float, reach: float) -> _Patch:
+    """Return the window of the canvas around a shape of that reach, a pixel wider for its smooth edge."""
     rows, columns = (
         numpy.arange(max(0, math.floor(centre - reach - 1)), min(IMAGE_SIZE, math.ceil(centre + reach + 1)))
         for centre in (y, x)
@@ -84,6 +90,7 @@ def _patch(y: float, x: float, reach: float) -> _Patch:
 
 
 def _rotate(patch: _Patch, turns: float) -> tuple[Floats, Floats]:
+    """Return the offsets (h, w) of a patch's pixels, down and right, in axes turned by that part of a full turn."""
     cosine, sine = math.cos(2 * math.pi * turns), math.sin(2 * math.pi * turns)
     return cosine * patch.down + sine * patch.right, cosine * patch.right - sine * patch.down
 
@@ -103,7 +110,10 @@ def _distance(shape: str, down: Floats, right: Floats, reach: float) -> Floats:
 
 
 def _marks(texture: str, down: Floats, right: Floats, period: float) -> Floats:
-    """How much of each pixel a texture's pale marks cover, 0..1."""
+    """How much of each pixel (h, w) a texture's pale marks cover, 0..1.
+
+    period: pixels from one mark to the next. Offsets are folded into one period, so that all marks are drawn as one.
+    """
     rows, columns = (numpy.abs(offset / period % 1 - 0.5) * period for offset in (down, right))
     if texture == "dotted":
         return _cover(0.33 * period - numpy.sqrt(rows**2 + columns**2))
@@ -119,6 +129,7 @@ def _cover(depth: Floats) -> Floats:
 
 
 def _blend(below: Floats, above: Floats, opacity: Floats) -> Floats:
+    """Lay colours (..., 3) over others, by an opacity (...) in 0..1."""
     return below + opacity[..., None] * (above - below)
 
 

@@ -23,7 +23,12 @@ _BLOCKS = ((8, 2), (16, 2), (32, 3), (64, 3), (64, 3))
 
 
 def build_network() -> keras.Model:
-    """Build the untrained classifier of RGB pictures (N, 128, 128, 3), 0..255, into (N, classes) probabilities."""
+    """Build the untrained classifier of RGB pictures (N, 128, 128, 3), 0..255, into (N, classes) probabilities.
+
+    Five blocks of 3x3 convolutions, each halved by pooling, to a map of 4x4 cells; one dense layer reads their mean, so
+    that a logit is the mean of what each cell says for the class. Pictures are prepared inside: 0..255 is its input
+    space.
+    """
     import keras  # here, because `import tfviz.demo` must not load TensorFlow
 
     image = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 3), name="image")
@@ -53,5 +58,5 @@ def load_network() -> keras.Model:
 
 
 def sample_paths() -> tuple[Path, ...]:
-    """Return the shipped sample pictures, each named after its class."""
+    """Return the shipped sample pictures, PNG files of 128x128 pixels, each named after its class, sorted."""
     return tuple(sorted(SAMPLES_FOLDER.glob("*.png")))

@@ -28,7 +28,21 @@ class Pictures(NamedTuple):
 
 
 def generate(count: int, seed: int) -> Pictures:
-    """Make `count` pictures; the first pictures of a seed do not depend on how many are made."""
+    """Make `count` pictures; the first pictures of a seed do not depend on how many are made.
+
+    Parameters
+    ----------
+    count
+        The number of pictures, 0 or more.
+    seed
+        Of NumPy's `default_rng`, whose numbers decide everything in them. All classes are equally likely.
+
+    Returns
+    -------
+    Pictures
+        uint8 images (N, 128, 128, 3), the index of each one's class (N,), and bool masks (N, 128, 128) of the shape
+        that decides it.
+    """
     random = numpy.random.default_rng(seed)
     pictures = Pictures(
         numpy.empty((count, IMAGE_SIZE, IMAGE_SIZE, 3), numpy.uint8),

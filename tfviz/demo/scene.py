@@ -92,7 +92,10 @@ def compose(random: numpy.random.Generator) -> Scene:
 
 
 def _arrange(kinds: list[Kind], random: numpy.random.Generator) -> list[Item] | None:
-    """Place shapes of these kinds apart from each other; None if there is no room for one."""
+    """Place shapes of these kinds apart from each other, in this order; None if there is no room for one.
+
+    Each has `_PLACING_ATTEMPTS` tries; `compose` then begins anew, as the first shapes may leave no room for the last.
+    """
     items: list[Item] = []
     for kind in kinds:
         for _ in range(_PLACING_ATTEMPTS):
