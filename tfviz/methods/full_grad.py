@@ -59,6 +59,7 @@ class Decomposition:
 
     @property
     def _terms(self) -> np.ndarray:
+        """All terms, (1 + biases, N)."""
         return np.array([self.input_term, *self.bias_terms.values()])
 
     def __repr__(self) -> str:
@@ -196,6 +197,8 @@ def _scaled_sum(attributions: tf.Tensor) -> tf.Tensor:
 
 
 def _compile(network: TracedNetwork) -> Any:
+    """Return the compiled function of a batch that gives all terms, scores and targets by name."""
+
     def decompose(images: tf.Tensor, targets: tf.Tensor, extra_inputs: dict[str, tf.Tensor]) -> dict[str, Any]:
         announced = [Gradient(), Gradient(BIASES)]
         passes = passes_of(network, images, targets, announced, extra_inputs=extra_inputs)

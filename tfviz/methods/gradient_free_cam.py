@@ -125,5 +125,6 @@ def _chosen(features: tf.Tensor, max_channels: int | None) -> tuple[tf.Tensor, t
 def _loop(
     gather: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], features: tf.Tensor, finish: Callable[[tf.Tensor], tf.Tensor]
 ) -> Loop:
+    """Return the loop over the channels (N, h, w, k) that sums their weighted maps, clipped at zero before `finish`."""
     empty = tf.zeros(tf.shape(features)[:3])
     return Loop(tf.shape(features)[-1], empty, gather, lambda cam: finish(tf.nn.relu(cam)))

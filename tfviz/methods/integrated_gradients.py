@@ -67,6 +67,7 @@ def _baseline(name: str, baseline: Any) -> Any:
 
 
 def _unfit(array: np.ndarray, expected: str) -> InvalidImagesError:
+    """Return the error for a baseline of the wrong shape or type."""
     return InvalidImagesError(
         f"the baseline has the shape {array.shape} and the type {array.dtype}; expected a number, {expected}, in the "
         "space of the images"
@@ -78,7 +79,11 @@ WAY: dict[str, Convert] = {"baseline": _baseline, "steps": integer, "seed": part
 
 
 def judge_completeness(name: str) -> Judge:
-    """Return the function that warns about the completeness gap of the method of that name."""
+    """Return the function that warns about the completeness gap of the method of that name.
+
+    It names the images whose gap is above `TOLERATED_GAP`. An infinite one is that of a score that does not rise at
+    all.
+    """
 
     def judge(diagnostics: Mapping[str, np.ndarray]) -> list[str]:
         wide = np.flatnonzero(diagnostics[GAP] > TOLERATED_GAP)
@@ -130,7 +135,12 @@ def integrated_gradients(passes: Passes, baseline: Any = "zeros", steps: int = 5
 
 
 def integrate(passes: Passes, baseline: Any, steps: Any, seed: Any) -> Loop:
-    """Return the loop over the steps of every baseline; see `integrated_gradients`."""
+    """Return the loop over the steps of every baseline, one baseline after the other; see `integrated_gradients`.
+
+    The scores at the baselines are computed before it, in a loop of their own, so that the state holds the rise (N,)
+    that the attributions must add up to, averaged over the baselines. The seed of a baseline's noise is `seed` plus its
+    place among the baselines.
+    """
     images = passes.images
     baselines = tf.stack(
         [_image(each, images, seed + number) for number, each in enumerate(_as_list(baseline))], axis=1
@@ -162,6 +172,10 @@ def integrate(passes: Passes, baseline: Any, steps: Any, seed: Any) -> Loop:
 
 
 def _as_list(baseline: Any) -> list[Any]:
+    """Return the baselines, which may be given as one; raise `TfvizError` for none, or for a list of numbers.
+
+    Such a list is either a colour or several grey baselines; an array is a colour.
+    """
     if not isinstance(baseline, list | tuple):
         return [baseline]
     if len(baseline) > 1 and all(isinstance(each, int | float) for each in baseline):

@@ -152,7 +152,17 @@ def over_noise(
     options: Mapping[str, Any] | None,
     finish: Callable[[Moments], tf.Tensor],
 ) -> Loop:
-    """Return the loop over noisy copies that gathers the moments of the method's results."""
+    """Return the loop over noisy copies that gathers the moments of the method's results.
+
+    Parameters
+    ----------
+    of, options
+        The method and all of its options; None are its defaults.
+    sampling
+        Samples, noise and seed, as `smooth_grad` takes them; they may be tensors.
+    finish
+        Makes the result of the moments.
+    """
     inner, completed = find_method(of), find_method(of).complete({}) if options is None else options
     samples, noise, seed = sampling
     images = passes.images

@@ -21,6 +21,7 @@ MEAN = "mean"
 
 
 def _check_patch(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
+    """Raise `TfvizError` for a patch larger than the image, or a stride that would leave pixels between two patches."""
     patch, stride = options["patch"], options["stride"]
     if patch is not None and integer("patch", patch) > min(shape[:2]):
         raise TfvizError(f"patch is {patch}, larger than the image of {shape[0]}x{shape[1]} pixels")
@@ -30,12 +31,14 @@ def _check_patch(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
 
 
 def _fill(name: str, value: Any) -> Any:
+    """Return what a patch shows, a number or `mean`; raise `TfvizError` for anything else."""
     if isinstance(value, str) and value != MEAN:
         raise TfvizError(f"fill is {value!r}, expected a number or {MEAN!r}")
     return value if isinstance(value, str) else number(name, value)
 
 
 def _check_cell(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
+    """Raise `TfvizError` for cells larger than the image."""
     cell = options["cell_size"]
     if cell is not None and integer("cell_size", cell) > min(shape[:2]):
         raise TfvizError(f"cell_size is {cell}, larger than the image of {shape[0]}x{shape[1]} pixels")

@@ -24,6 +24,7 @@ SCALES = (50, 100, 150, 250, 500, 1200)
 
 
 def _check(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
+    """Raise if a baseline does not fit the image, or an option that the host reads is out of range."""
     check_baseline(shape, options)
     _scales(options["scales"])
     integer("smallest_segment", options["smallest_segment"], 0)

@@ -137,6 +137,7 @@ def compile_attack(network: TracedNetwork, attack: Attack) -> Any:
 
 
 def _compile(network: TracedNetwork, attack: Attack) -> Any:
+    """Return the compiled loop of `compile_attack`, for any number of images of the network's size."""
     images, color = tf.TensorSpec([None, *network.image_shape]), tf.TensorSpec(network.image_shape[2:])
     classes, number, step = tf.TensorSpec([None], tf.int32), tf.TensorSpec([]), tf.TensorSpec([], tf.int32)
     state = State(images, tf.TensorSpec([None], tf.bool), classes)
@@ -172,6 +173,7 @@ def _step(network: TracedNetwork, attack: Attack, state: State, bounds: Bounds) 
 
 
 def _per_image(values: tf.Tensor) -> tf.Tensor:
+    """Return a value for each image, (N,), as it goes with images, (N, 1, 1, 1)."""
     return values[:, tf.newaxis, tf.newaxis, tf.newaxis]
 
 

@@ -45,6 +45,22 @@ def fooling_image(
         `logit` of the target. `log_odds`, log(p / (1 − p)) of its probability p, also lowers the other logits, and so
         gets there in about half the distance.
 
+    Returns
+    -------
+    Adversarial
+
+    Raises
+    ------
+    InvalidTargetsError
+        There are no targets, one is out of range, or the network has fewer than two classes, or was traced with a score
+        of your own.
+    InvalidImagesError
+        Images leave the pixel range or hold NaN, or the range is not one.
+    TfvizError
+        The objective does not exist, an option is out of range, or the ascent met NaN or infinite values.
+    UnsupportedModelError
+        The network has no classifier, or takes other inputs beside the image.
+
     .. [1] Szegedy et al., "Intriguing properties of neural networks", 2013, arXiv 1312.6199; by the gradient of
        Simonyan, Vedaldi, Zisserman, 2013, arXiv 1312.6034.
     """
@@ -82,6 +98,22 @@ def fgsm(
     away_from
         Class indices that the images are to lose, such as the true ones, or labels to be off; None is the predicted
         class. An image that is not of it already stays as it is. Not together with targets.
+
+    Returns
+    -------
+    Adversarial
+
+    Raises
+    ------
+    InvalidTargetsError
+        Both targets and `away_from` are given, a class is out of range, or the network has fewer than two classes, or
+        was traced with a score of your own.
+    InvalidImagesError
+        Images leave the pixel range or hold NaN, or the range is not one.
+    TfvizError
+        The norm does not exist, epsilon is not above 0, or the step met NaN or infinite values.
+    UnsupportedModelError
+        The network has no classifier, or takes other inputs beside the image.
 
     .. [1] Goodfellow, Shlens, Szegedy, "Explaining and Harnessing Adversarial Examples", 2014, arXiv 1412.6572,
        section 3.
@@ -121,6 +153,15 @@ def pgd(
         The most steps.
     seed
         Of the random start, the same for every image; None starts from the images themselves.
+
+    Returns
+    -------
+    Adversarial
+
+    Raises
+    ------
+    InvalidTargetsError, InvalidImagesError, TfvizError, UnsupportedModelError
+        As `fgsm`; `TfvizError` also for a rate, a number of steps or a seed that is out of range.
 
     .. [1] Madry et al., "Towards Deep Learning Models Resistant to Adversarial Attacks", 2017, arXiv 1706.06083,
        section 2.1.

@@ -140,6 +140,10 @@ def run(
 def _run_batch(
     network: TracedNetwork, attack: Attack, limits: Limits, bounds: Bounds, before: np.ndarray
 ) -> Adversarial:
+    """Attack one batch, in stretches from the host so that there is a progress bar, and return its results.
+
+    before: the logits (N, K) of the originals. Raises `TfvizError` if a step met numbers that are not finite.
+    """
     head, advance = network.head, compile_attack(network, attack)
     state = start(attack, bounds, ~attack.is_reached(head, before, bounds.classes), limits.seed)
     for first, last in stretches(limits.iterations, attack.name):
@@ -165,6 +169,10 @@ def _run_batch(
 
 
 def _check_inside(images: np.ndarray, low: np.ndarray, high: np.ndarray, first: int) -> None:
+    """Raise `InvalidImagesError` for an image that leaves the pixel range by more than a preprocessing rounds.
+
+    first: the number of the batch's first image, for the message.
+    """
     slack = TOLERANCE / WHITE * (high - low)
     outside = ((images < low - slack) | (images > high + slack)).any(axis=(1, 2, 3))
     if outside.any():
@@ -176,6 +184,7 @@ def _check_inside(images: np.ndarray, low: np.ndarray, high: np.ndarray, first: 
 
 
 def _about_failures(result: Adversarial, attack: Attack, limits: Limits, are_labels: bool) -> list[str]:
+    """Return a warning that names the images in which the attack did not succeed; none if it did in all."""
     failed = np.flatnonzero(~result.success)
     if not failed.size:
         return []

@@ -34,7 +34,9 @@ class Slot:
 def split(method: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[np.ndarray]]:
     """Return the options that a method is compiled for, with slots in place of arguments, and these arguments in order.
 
-    Options that only the last step on the host reads are left out.
+    Python's integers become int32, all other numbers float32, and a list a tuple of slots; None and texts are
+    constants, as are options that the method does not list among its arguments. Options that only the last step on the
+    host reads are left out.
     """
     about, values = find_method(method), []
 

@@ -19,9 +19,21 @@ def choose_methods(
     shared: Mapping[str, Any] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Return the options of each method, as `run_methods` takes them; raise `UnknownMethodError`.
+    """Return the options of each method, as `run_methods` takes them.
 
-    The `shared` ones are for every method that knows them, or whose inner method does.
+    Parameters
+    ----------
+    methods
+        One name or more of `METHODS`; a name that comes twice runs once.
+    shared
+        For every method that knows them, or whose inner method does, unless it has another value for them.
+    options
+        Those of one method by its name.
+
+    Raises
+    ------
+    UnknownMethodError
+        There are no methods, `options` are for one that is not among them, or none of them takes a shared option.
     """
     chosen: dict[str, dict[str, Any]] = {name: {} for name in ([methods] if isinstance(methods, str) else methods)}
     if not chosen:

@@ -46,6 +46,7 @@ def method(
 
 
 def _public_signature(explain: Callable[..., Any], method: Method) -> inspect.Signature:
+    """Return the signature of the public function: options by keyword alone, and no `passes`; it returns an array."""
     *shared, batch_size, _ = inspect.signature(explain).parameters.values()
     options = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in method.parameters.values()]
     return inspect.Signature([*shared, *options, batch_size], return_annotation=np.ndarray)

@@ -78,10 +78,12 @@ def _is_unexpected(expected: ExpectedRange, image: np.ndarray, low: float, high:
 
 
 def _is_picture_of_one(image: np.ndarray) -> bool:
+    """Return whether an image must be a picture of 0..1 (or −1..1), and not a dark or plain one of 0..255."""
     return bool(image.min() >= -ONE) and _has_fractions(image) and float(image.std()) >= CONTRAST and _varies(image)
 
 
 def _has_fractions(image: np.ndarray) -> bool:
+    """Return whether any number of an image is not an integer, as those of a picture of 0..255 are."""
     return bool((image != np.rint(image)).any())
 
 

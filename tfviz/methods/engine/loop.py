@@ -28,8 +28,9 @@ class Diagnosed:
 class Loop:
     """A result of N images that is gathered from `items` of something: samples, masks, channels, positions.
 
-    start: the state before the first item, nested tensors. gather: takes the state and the numbers (k,) of the next
-    items, and returns the state with those items of every image. finish: makes the result of the last state.
+    start: the state before the first item, nested tensors, whose shapes do not change. gather: takes the state and the
+    numbers (k,) of the next items, and returns the state with those items of every image. finish: makes the result of
+    the last state.
     """
 
     items: tf.Tensor | int

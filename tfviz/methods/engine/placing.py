@@ -46,7 +46,8 @@ def at_image_size(passes: Passes, maps: tf.Tensor, placement: Placement | None, 
     """Return maps (N, h, w, k) at the size of the images, bilinear with half-pixel centres.
 
     They are stretched over the whole image, as the field does, unless that puts a cell more than one cell beside where
-    it belongs, or `exactly` asks for the centres of the cells' receptive fields.
+    it belongs, or `exactly` asks for the centres of the cells' receptive fields. If that depends on the image's size,
+    and the model leaves it open, it is decided in the graph.
     """
     size = tf.shape(passes.images)[1:3]
     if placement is None or (placement.is_stretched and not exactly):

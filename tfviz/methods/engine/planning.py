@@ -142,6 +142,7 @@ def _in_channels_last(network: TracedNetwork, method: Method, options: dict[str,
 
 
 def _image_in_channels_last(network: TracedNetwork, name: str, given: Any) -> np.ndarray:
+    """Return an image among a method's options as (H, W, C); raise `InvalidImagesError` if it does not fit."""
     image = np.asarray(given)
     expected = in_own_order(network.image_shape, network.data_format)
     if any(own not in (None, size) for own, size in zip(expected, image.shape, strict=True)):

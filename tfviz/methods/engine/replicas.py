@@ -71,6 +71,7 @@ def run_parts(replicas: list[Replica], run_part: RunPart, parts: list[Batch]) ->
 
 
 def _placed(network: TracedNetwork, compiled: Compiled, device: str) -> Compiled:
+    """Return the methods as a device calls them, on its own copies of the weights."""
     # Loops read the copies that the function hands over to them.
     return replace(compiled, function=on_device(compiled.function, device, _copies(network, device)))
 

@@ -91,10 +91,12 @@ def compile_values(network: TracedNetwork, plan: Plan, setting: Setting) -> Any:
 
 
 def _specification(per_image: Any) -> Any:
+    """Return what a compiled function takes in place of tensors (N, ...): the same for any number of images."""
     return tf.nest.map_structure(lambda each: tf.TensorSpec([None, *each.shape[1:]], each.dtype), per_image)
 
 
 def _compile(network: TracedNetwork, plan: Plan, state: State, setting: Setting) -> Any:
+    """Return the compiled loop of `compile_ascent`; of `state` and `setting` it needs the shapes and types alone."""
     colors = tf.nest.map_structure(lambda each: tf.TensorSpec(each.shape, each.dtype), setting.colors)
     number = tf.TensorSpec([], tf.int32)
     fixed = Setting(_specification(setting.shares), colors, number)

@@ -45,6 +45,18 @@ def class_visualization(
         One of `PRESETS`, see `feature_visualization`.
     **options
         `seed`, `snapshots`, `image_shape`, `images`, `color_statistics`, and the fields of the preset's `Recipe`.
+
+    Returns
+    -------
+    ClassVisualization
+        One image for each target, in their order, with scores and history.
+
+    Raises
+    ------
+    InvalidTargetsError
+        There are no targets though the network has classes, or one is out of range.
+    TfvizError
+        As `feature_visualization` raises.
     """
     network = trace(model)
     classes = _classes(network, targets)
@@ -54,6 +66,7 @@ def class_visualization(
 
 
 def _classes(network: TracedNetwork, targets: Any) -> np.ndarray:
+    """Return the classes to show, int32 (N,), [0] for a custom score, which has none; raise `InvalidTargetsError`."""
     network.head.check()
     if network.num_classes is not None and targets is None:
         raise InvalidTargetsError(f"targets is None, expected the class to show, 0 to {network.num_classes - 1}")

@@ -66,6 +66,16 @@ def color_statistics(images: Any, pixel_range: tuple[Any, Any] = (0, 255)) -> Co
         preprocessed input.
     pixel_range
         What black and white are in these images: two numbers, or two arrays (C,).
+
+    Returns
+    -------
+    ColorStatistics
+        Mean and covariance of single pixels, with black as 0 and white as 1.
+
+    Raises
+    ------
+    InvalidImagesError
+        The images have another shape, leave the pixel range by more than 1 %, or have only one colour.
     """
     values = np.asarray(images)
     if values.ndim != 4 or values.size == 0:

@@ -36,8 +36,9 @@ NOTHING_ANSWERS = (
 class FeatureVisualization:
     """Images of objectives, in the network's own input space and data format.
 
-    images: float32 (N, H, W, C) or (N, C, H, W). objectives: N. history: (iterations, N), the objective of the moved
-    image before each step. scores: (N,), the objective at the end. snapshots: images after a number of steps.
+    images: float32 (N, H, W, C) or (N, C, H, W). objectives: N. history: float32 (iterations, N), the objective of the
+    moved image before each step. scores: float32 (N,), the objective of the image itself at the end. snapshots: images,
+    as `images`, by the number of steps after which they were kept.
     """
 
     images: np.ndarray
@@ -99,6 +100,22 @@ def feature_visualization(
         channels are independent.
     **changes
         Other values for the fields of the preset's `Recipe`, such as `iterations=500`.
+
+    Returns
+    -------
+    FeatureVisualization
+        One image for each objective, in their order.
+
+    Raises
+    ------
+    UnknownMethodError
+        The preset, or a field of its recipe, does not exist.
+    UnknownLayerError, InvalidTargetsError
+        An objective names a layer, channel, place or class that the network does not have.
+    InvalidImagesError, UnsupportedModelError
+        The start images, the image shape, the pixel range or the colours do not fit the network.
+    TfvizError
+        A number is out of range, or a score became NaN or infinite.
 
     .. [1] Olah, Mordvintsev, Schubert, "Feature Visualization", Distill 2017, doi 10.23915/distill.00007.
     .. [2] Yosinski et al., "Understanding Neural Networks Through Deep Visualization", 2015, arXiv 1506.06579.
@@ -177,6 +194,7 @@ def _about_gains(
 
 
 def _check_objectives(objectives: Any) -> tuple[Objective, ...]:
+    """Return the objectives, which may be given as one; raise `InvalidTargetsError` if there is none."""
     several = [objectives] if isinstance(objectives, Objective) else objectives
     if not isinstance(several, Sequence) or not several or not all(isinstance(each, Objective) for each in several):
         raise InvalidTargetsError(f"objectives are {objectives!r}, expected one or more, such as Class(281)")
@@ -194,6 +212,7 @@ def _paired(objectives: tuple[Objective, ...], images: np.ndarray) -> tuple[tupl
 
 
 def _complete_shape(network: TracedNetwork, image_shape: Shape | None) -> tuple[int, ...]:
+    """Return the shape (H, W, C) of images; raise `UnsupportedModelError` if it is open, or not that of the network."""
     shape = image_shape or network.image_shape
     fits = len(shape) == 3 and all(own in (None, size) for own, size in zip(network.image_shape, shape, strict=True))
     if None in shape or not fits:

@@ -57,6 +57,11 @@ def amplitudes(height: int, width: int) -> np.ndarray:
 
 
 def _decode_spectrum(spectrum: tf.Tensor, colors: Colors, shape: Sequence[int]) -> tf.Tensor:
+    """Return the images of spectra (N, C, H, W // 2 + 1, 2): within the pixel range, the mean colour for zero.
+
+    An inverse transform gives a plane for each independent colour, the root of the covariance mixes them into channels,
+    and a sigmoid around the mean colour bounds these.
+    """
     height, width, _ = shape
     scaled = spectrum * tf.constant(amplitudes(height, width)[..., np.newaxis], tf.float32)
     planes = tf.signal.irfft2d(tf.complex(*tf.unstack(scaled, axis=-1)), [height, width])
@@ -67,6 +72,7 @@ def _decode_spectrum(spectrum: tf.Tensor, colors: Colors, shape: Sequence[int]) 
 
 
 def _encode_spectrum(images: tf.Tensor, colors: Colors) -> tf.Tensor:
+    """Return the spectra of images, the inverse of `_decode_spectrum`; values beyond the range are clipped."""
     shares = tf.clip_by_value((images - colors.low) / colors.span, SMALLEST, 1 - SMALLEST)
     middle = tf.math.log(colors.mean / (1 - colors.mean))
     deviations = (tf.math.log(shares / (1 - shares)) - middle) * colors.mean * (1 - colors.mean)
