@@ -136,6 +136,10 @@ def pick(kind: str, name: str, choices: Mapping[str, Value]) -> Value:
 
 
 def _check_finite(values: ArrayLike, kind: str, axes: tuple[str, ...]) -> NDArray[np.float64]:
+    """Return numbers of the shape (N, *axes) or (*axes), as float64; raise `InvalidImagesError` for anything else.
+
+    kind: what one of them is called in the error, which names the first image that holds NaN or infinite values.
+    """
     refuse_masked(f"{kind}s", values)
     array = np.asarray(values)
     if array.dtype.kind not in "fiub" or array.ndim - len(axes) not in (0, 1) or 0 in array.shape[-len(axes) :]:

@@ -31,6 +31,11 @@ def evidence_inside(found: ArrayLike, masks: ArrayLike) -> Numbers:
     Returns
     -------
     float64 (N,) or (), in the unit of `found`; 0 for an empty mask
+
+    Raises
+    ------
+    InvalidImagesError
+        For masks that are not bool, or not of the images' number, height and width; NaN or infinite values.
     """
     places = check_masks(masks)
     has_channels = np.ndim(found) > places.ndim

@@ -89,6 +89,7 @@ def plot(
 def _as_batch(
     images: Sequence[ArrayLike] | Picture, maps: Mapping[str, ArrayLike]
 ) -> tuple[list[Picture], dict[str, NDArray[Any]]]:
+    """Return the pictures as a list and the arrays by name, both with an axis N; raise for anything but pictures."""
     arrays = {name: np.asarray(values) for name, values in maps.items()}
     single = getattr(images, "ndim", 0) == 3
     if single:
@@ -100,6 +101,7 @@ def _as_batch(
 
 
 def _draw(columns: list[list[Picture]], row_titles: Sequence[str], column_titles: list[str]) -> Figure:
+    """Return the figure of columns of pictures; a row that is longer than `MOST_COLUMNS` continues on the next line."""
     width = min(len(columns), MOST_COLUMNS)
     lines = []
     for row, cells in enumerate(zip(*columns, strict=True)):

@@ -77,6 +77,7 @@ def montage(
 
 
 def _same_size(pictures: list[Picture], smallest_width: int) -> list[Picture]:
+    """Return pictures centred in white cells of the largest height and width, of at least a width."""
     height = max(picture.shape[0] for picture in pictures)
     width = max(smallest_width, *(picture.shape[1] for picture in pictures))
     cells = [np.full((height, width, 3), WHITE, np.uint8) for _ in pictures]
@@ -87,6 +88,7 @@ def _same_size(pictures: list[Picture], smallest_width: int) -> list[Picture]:
 
 
 def _captioned(cells: list[Picture], captions: Sequence[str]) -> list[Picture]:
+    """Return the cells of a row with their captions below, all of them as high as the one with the most lines."""
     width = cells[0].shape[1]
     scale = max(SMALLEST_SCALE, width / WIDTH_AT_SCALE_ONE)
     broken = [_lines(caption, width, scale) for caption in captions]
@@ -125,6 +127,7 @@ def _written(lines: list[str], most: int, width: int, scale: float) -> Picture:
 
 
 def _grid(rows: list[list[Picture]], padding: int) -> Picture:
+    """Return rows of cells on white; those of a row have one height, and all cells one width."""
     height = sum(row[0].shape[0] + padding for row in rows) + padding
     width = len(rows[0]) * (rows[0][0].shape[1] + padding) + padding
     grid = np.full((height, width, 3), WHITE, np.uint8)

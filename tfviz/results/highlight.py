@@ -83,10 +83,17 @@ def highlight(pictures: ArrayLike, found: ArrayLike, how: Highlight | None = Non
     pictures : uint8 (N, H, W, 3) or (H, W, 3)
     found : signed maps (N, h, w), or attributions (N, h, w, C), which are summed over their channels; without N for one
         Brought to the pictures' size by `resize`.
+    how : Highlight, optional
+        The settings; by default those of `Highlight()`.
 
     Returns
     -------
-    uint8, the shape of `pictures`
+    uint8, the shape of `pictures`. If a map marks nothing, only the background is left.
+
+    Raises
+    ------
+    InvalidImagesError
+        For pictures that are not uint8 RGB, or maps that are not one per picture.
     """
     settings = how or Highlight()
     base = check_pictures(pictures)
@@ -133,6 +140,7 @@ def _outlined(strength: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _paint(picture: Picture, strength: NDArray[np.float64], how: Highlight) -> Picture:
+    """Return a picture with the colours of strengths (H, W), −1..1, laid over it as the settings say."""
     opacity = np.abs(strength)[..., np.newaxis]
     if how.background == "mask":
         return rounded(picture * opacity)

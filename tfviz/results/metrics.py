@@ -37,9 +37,16 @@ class BoxAccuracy(NamedTuple):
 
 
 def box_iou(boxes: ArrayLike, others: ArrayLike) -> Numbers:
-    """Return intersection over union, in 0..1, of boxes (..., 4), whose leading axes are broadcast.
+    """Return intersection over union of boxes, whose leading axes are broadcast.
 
-    (N, 4) with (N, 4) are compared one by one, (N, 1, 4) with (M, 4) each with each. Two empty boxes share nothing: 0.
+    Parameters
+    ----------
+    boxes, others : (..., 4)
+        (N, 4) with (N, 4) are compared one by one, (N, 1, 4) with (M, 4) each with each.
+
+    Returns
+    -------
+    float64, in 0..1. Two empty boxes share nothing: 0.
     """
     first, second = np.broadcast_arrays(check_boxes(boxes), check_boxes(others))
     sides = np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(first[..., :2], second[..., :2])
@@ -49,7 +56,16 @@ def box_iou(boxes: ArrayLike, others: ArrayLike) -> Numbers:
 
 
 def mask_iou(masks: ArrayLike, others: ArrayLike) -> Numbers:
-    """Return intersection over union, (N,) in 0..1, of masks (N, H, W) one by one. Two empty masks share nothing: 0."""
+    """Return intersection over union of masks, one by one.
+
+    Parameters
+    ----------
+    masks, others : bool (N, H, W) or (H, W), of one shape
+
+    Returns
+    -------
+    float64 (N,) or (), in 0..1. Two empty masks share nothing: 0.
+    """
     first, second = check_masks(masks), check_masks(others)
     check_same_shape(first, second)
     return _ratio((first & second).sum(axis=(-2, -1)), (first | second).sum(axis=(-2, -1)))
@@ -159,6 +175,7 @@ def _best_ious(one_map: NDArray[np.float32], true_boxes: Numbers, thresholds: Nu
 
 
 def _check_parts(thresholds: Numbers, overlaps: Sequence[float]) -> None:
+    """Raise `TfvizError` for thresholds outside of 0..1, overlaps not above 0 or above 1, or none of either."""
     if not len(overlaps) or not all(0 < overlap <= 1 for overlap in overlaps):
         raise TfvizError(f"overlaps must be one or more IoUs above 0 and at most 1, got {list(overlaps)}")
     if not thresholds.size or not (0 <= thresholds.min() <= thresholds.max() <= 1):
@@ -166,6 +183,7 @@ def _check_parts(thresholds: Numbers, overlaps: Sequence[float]) -> None:
 
 
 def _with_places(maps: ArrayLike, masks: ArrayLike) -> tuple[Numbers, Masks]:
+    """Return maps and masks as arrays of one shape; raise `InvalidImagesError` if they are not, or a mask is empty."""
     values, places = check_maps(maps), check_masks(masks)
     check_same_shape(values, places)
     empty = np.flatnonzero(~places.reshape(-1, *places.shape[-2:]).any(axis=(1, 2)))
