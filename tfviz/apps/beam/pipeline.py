@@ -216,7 +216,11 @@ def _is_interrupt(error: BaseException | None, lines: Sequence[str]) -> bool:
 
 
 def open_pipeline(arguments: Sequence[str], runner: str) -> beam.Pipeline:
-    """Return an empty pipeline with Beam's options; raise `TfvizError` for one that does not exist."""
+    """Return an empty pipeline with Beam's options; raise `TfvizError` for one that does not exist.
+
+    Beam leaves out what it does not know without a word, so that is looked for here. For a runner whose options are all
+    in Beam's package it is an error, for another a warning, since its job server may know it.
+    """
     for before, argument in pairwise(["", *arguments]):
         # Beam would drop it, and with it all but the first file of a pattern that the shell has expanded.
         if not argument.startswith("-") and (not before.startswith("-") or "=" in before):

@@ -30,10 +30,11 @@ IMAGES, ENCODED, TARGETS = "images", "encoded", "targets"
 
 @dataclass(frozen=True)
 class Exported:
-    """The content of an export.
+    """The content of an export, traced but not written.
 
     root: an object that holds all that the functions read. own: the model's signatures, concrete functions by name.
-    added: those of the methods. path: where the model was opened from.
+    added: those of the methods. manifest: what tells where they come from; its `warnings` are not emitted yet. path:
+    where the model was opened from, None for a live one.
     """
 
     root: Any
@@ -50,7 +51,26 @@ def prepare(
     batch_size: int,
     path: Path | None,
 ) -> Exported:
-    """Trace the `chosen` methods with their options; nothing is written. `path` is where the model was opened from."""
+    """Trace the `chosen` methods with their options; nothing is written.
+
+    Parameters
+    ----------
+    network, chosen
+        The methods are as `choose_methods` returns them, and traced for this network.
+    decoder
+        Makes images of encoded files inside of the methods' signatures; None if they take images.
+    batch_size
+        The number of images that methods of many runs compute at once.
+    path
+        Where the model was opened from, for the manifest and for what is kept of a SavedModel.
+
+    Raises
+    ------
+    TfvizError
+        The model has a signature or an input of such a name, two layers would share one, a method cannot be exported,
+        or the batch size is not an integer of at least 1.
+    UnknownMethodError, UnknownLayerError, UnsupportedModelError, RuleError
+    """
     at_once = integer("batch_size", batch_size)
     runs = _named_runs(network, chosen)
     own = model_signatures(network)
@@ -98,6 +118,7 @@ def _trace(network: TracedNetwork, served: Served, decoder: Decoder | None) -> A
     specs = {taken: images, TARGETS: targets, **extra_inputs}
 
     def explain(**given: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Return `maps`, `targets` and `scores`: the signature, of images as the network takes them or encoded."""
         batch, held = given[taken], {name: given[name] for name in extra_inputs}
         if taken == IMAGES:
             batch = channels_last(batch, network.data_format)

@@ -53,7 +53,12 @@ def export(
     encoded: bool,
     overwrite: bool,
 ) -> None:
-    """Write the SavedModel of a model and methods, with an example of what it takes, and print how it is used."""
+    """Write the SavedModel of a model and methods, with an example of what it takes, and print how it is used.
+
+    methods: names, or `all` that suit the network and an export; method_options are for each that has them. encoded:
+    whether the signatures take files. overwrite: whether a SavedModel in `output` is replaced. Raises as `open_model`,
+    `trace`, `prepare` and `write`.
+    """
     opened = open_model(options.model, weights=options.weights)
     choice, metadata = complete_choice(options.trace_options, opened.model)
     network = open_network(opened.model, TraceOptions(**choice))

@@ -34,7 +34,10 @@ EDGES = ("left", "top", "right", "bottom")
 
 
 def print_outcome(outcome: Outcome, manifest: Path | None) -> None:
-    """Print the classes of the images, what was explained and where the files are."""
+    """Print the classes of the images, what was explained and where the files are; nothing if no image was explained.
+
+    manifest: the path of the manifest, None if there is none.
+    """
     if outcome.explanation is None:
         return
     Console().print(_classes_table(outcome.listed, outcome.explanation))
@@ -128,7 +131,7 @@ def _about_precision(outcome: Outcome) -> list[str]:
 
 
 def print_rows(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table of texts; the columns after the second hold numbers."""
+    """Print a table of texts; the columns after the second hold numbers, and stand at the right."""
     table = _table(*headers)
     for column in table.columns[2:]:
         column.justify = "right"
