@@ -153,6 +153,7 @@ def integrate(passes: Passes, baseline: Any, steps: Any, seed: Any) -> Loop:
         return total + tf.reduce_sum(split(found, items), axis=1) / count
 
     def gather(state: tuple[tf.Tensor, tf.Tensor], items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Add the gradients at some steps, at the midpoints of their intervals, times the way over all steps."""
         total, rise = state
         start = tf.gather(baselines, items // steps, axis=1)
         share = (tf.cast(items % steps, tf.float32) + 0.5) / of_each

@@ -178,6 +178,7 @@ def over_noise(
         return found.result if isinstance(found, Diagnosed) else found
 
     def gather(seen: Moments, numbers: tf.Tensor) -> Moments:
+        """Add the results for some samples, whose noise depends on the seed and the number of the sample alone."""
         shape = tf.shape(images)[1:]
         drawn = tf.map_fn(
             lambda sample: tf.random.stateless_normal(shape, [seed, sample]), numbers, fn_output_signature=tf.float32
