@@ -5,8 +5,9 @@ attributions are shown. Its keys are written `input_baselines` or `inputBaseline
 are named as in a graph; `trace` wants the keys of a signature, so each is looked up there: by its full name, by the
 number of a call's output or, in a model that was exported again, by the key that it ends with.
 
-Of several inputs only the image is read, and several outputs or an encoding other than the identity are refused. How to
-show attributions is followed as far as `Highlight` can; each setting that it lacks is a warning.
+Of several inputs only the image is read. Several outputs, or an encoding other than the identity, are refused unless
+the user chooses the output or the input. How to show attributions is followed as far as `Highlight` can; each setting
+that it lacks is a warning.
 """
 
 from __future__ import annotations
