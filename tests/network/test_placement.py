@@ -48,6 +48,26 @@ def by_condition(x):
     )
 
 
+def by_brightness(x):
+    """Two branches that cut the same; which is taken depends on the pixels."""
+    bright = tf.reduce_mean(x) > 0.5
+    return tf.cond(bright, lambda: 2 * x[:, 10:30, 4:24], lambda: tf.square(x)[:, 10:30, 4:24])
+
+
+def by_one_of_three(x):
+    """Three branches that turn the picture upside down, one of them inside another condition."""
+    count = tf.cast(tf.reduce_sum(x) * 10, tf.int32) % 3
+    inner = lambda: tf.cond(count > 1, lambda: 3 * x, lambda: x)[:, ::-1]  # noqa: E731  # one of the branches
+    return tf.switch_case(count, [lambda: x[:, ::-1], inner, lambda: tf.reverse(x, [1])])
+
+
+def by_a_condition_in_a_loop(x):
+    """A loop that doubles the picture as long as it is dark, behind a crop."""
+    x = x[:, 10:30, 4:24]
+    brighter = lambda x: tf.cond(tf.reduce_max(x) > 0.1, lambda: 2 * x, lambda: x + x)  # noqa: E731  # the body
+    return tf.while_loop(lambda x: tf.reduce_mean(x) < 0.1, lambda x: (brighter(x),), (x,), maximum_iterations=3)[0]
+
+
 def by_a_dynamic_size(x):
     top = (tf.shape(x)[1] - 24) // 2
     return tf.ensure_shape(x[:, top : top + 24, 5:29], (None, 24, 24, 1))
@@ -62,6 +82,9 @@ BETWEEN = {
     "central_crop": ((40, 48), lambda x: do(lambda x: tf.image.central_crop(x, 0.5))(x)),
     "bounding_box": ((40, 40), lambda x: do(lambda x: tf.image.crop_to_bounding_box(x, 8, 3, 20, 30))(x)),
     "condition": ((40, 40), lambda x: do(by_condition)(x)),
+    "branches": ((40, 40), lambda x: do(by_brightness)(x)),
+    "cases": ((40, 48), lambda x: do(by_one_of_three)(x)),
+    "condition_in_a_loop": ((40, 40), lambda x: do(by_a_condition_in_a_loop)(x)),
     "split": ((40, 40), lambda x: do(lambda x: tf.split(x, 2, axis=2)[1])(x)),
     "gather": ((40, 40), lambda x: do(lambda x: tf.gather(x, tf.range(9, 31), axis=1))(x)),
     "padding": ((40, 40), lambda x: layers.ZeroPadding2D(((9, 3), (6, 14)))(x)),
@@ -299,6 +322,18 @@ LOST = {
             x, tf.tile([[0.0, 0.0, 0.5, 0.5]], [tf.shape(x)[0], 1]), tf.range(tf.shape(x)[0]), (24, 24)
         ),
         r"do' \(CropAndResize\)",
+    ),
+    "two_crops": (
+        lambda x: tf.cond(tf.reduce_mean(x) > 0.4, lambda: x[:, :20], lambda: x[:, 4:]),
+        r"do' \(StatelessIf\)",
+    ),
+    "one_branch_flips": (
+        lambda x: tf.switch_case(tf.cast(tf.reduce_sum(x), tf.int32) % 2, [lambda: x, lambda: x[:, :, ::-1]]),
+        r"do' \(StatelessCase\)",
+    ),
+    "one_branch_is_blank": (
+        lambda x: tf.cond(tf.reduce_mean(x) > 0.4, lambda: x, lambda: tf.ones_like(x)),
+        r"do' \(StatelessIf\)",
     ),
     "symmetrised": (lambda x: x + x[:, :, ::-1], r"do' \(AddV2\)"),
     "warped": (lambda x: tf.gather(x, [0, 1, 2, 3, 4, 23], axis=1), "equal distances"),

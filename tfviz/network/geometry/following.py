@@ -22,7 +22,7 @@ from tfviz.network.geometry.moving import whole
 from tfviz.network.geometry.places import HEIGHT, WIDTH, Places
 from tfviz.network.geometry.pointwise import POINTWISE
 from tfviz.network.geometry.windows import BLOCKS_OF_BATCH, WINDOWS, readings
-from tfviz.network.program import CALLS, LOOPS, SHAPES, EachImage, Program, Step, Value
+from tfviz.network.program import CASES, CONDITIONS, LOOPS, SHAPES, EachImage, Program, Step, Value
 
 
 def follow(program: Program, given: Mapping[Value, Places], constants: Mapping[Value, Any] | None = None) -> Any:
@@ -221,25 +221,27 @@ class _Following:
         return [Places((tuple(filter(None, height)), tuple(filter(None, width))), rows, batch=batch)]
 
     def _inside(self, step: Step) -> Sequence[Places | None]:
-        """Return the places of the results of a call, or a loop that leaves them as they are; conditions lose them."""
-        is_each = isinstance(step, EachImage)
-        lost = Places(((), ()), lost=step)
-        if step.type not in CALLS and step.type not in LOOPS and not is_each:
-            return [lost] * len(step.outputs)
-        program = step.programs[-1]
-        # The first input of a step on each image by itself is the images, which are only counted.
-        pairs = list(zip(program.inputs, step.inputs[1:] if is_each else step.inputs, strict=True))
-        known = {inner: each for inner, outer in pairs if (each := self._constants.find(outer)) is not None}
-        given = {inner: self.places[outer] for inner, outer in pairs if outer in self.places}
-        if step.type not in LOOPS:
-            found = follow(program, given, known)
-            return [found.get(value) for value in program.outputs]
-        # Nothing is known of what changes from one time to the next.
-        found = follow(program, given)
-        once = [
-            (given.get(before), found.get(after)) for before, after in zip(program.inputs, program.outputs, strict=True)
-        ]
-        return [after if after is None or after.are_close(before) else lost for before, after in once]
+        """Return the places of the results of a call, of branches that agree, or of a loop that leaves them be."""
+        lost, branches = Places(((), ()), lost=step), step.type in CONDITIONS or step.type in CASES
+        # The first input chooses a branch or, for a step on each image by itself, is the images, which are counted.
+        inputs = step.inputs[1:] if branches or isinstance(step, EachImage) else step.inputs
+        # Of what a loop changes nothing is known from one time to the next.
+        known = {} if step.type in LOOPS else {each: self._constants.find(each) for each in inputs}
+        found = [[self.places.get(each) for each in inputs]] if step.type in LOOPS else []
+        for program in step.programs if branches else step.programs[-1:]:
+            pairs = list(zip(program.inputs, inputs, strict=True))
+            constants = {inner: known[outer] for inner, outer in pairs if known.get(outer) is not None}
+            given = {inner: self.places[outer] for inner, outer in pairs if outer in self.places}
+            inside = follow(program, given, constants)
+            found.append([inside.get(value) for value in program.outputs])
+        return [_agreed(each, lost) for each in zip(*found, strict=True)]
+
+
+def _agreed(found: Sequence[Places | None], lost: Places) -> Places | None:
+    """Return the places if all are close to the first, else `lost`; None if there are none at all."""
+    first, *others = found
+    agree = not any(others) if first is None else all(first.are_close(each) for each in others)
+    return first if agree else lost
 
 
 def _rest(shape: Any, batch: int) -> list[int] | None:
