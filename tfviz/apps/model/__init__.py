@@ -8,7 +8,7 @@ what is read beside a model: `example_format` and `examples` (signatures of `tf.
 
 from tfviz.apps.model.example_format import ExampleFormat, find_example_format
 from tfviz.apps.model.examples import find_picture, picture_in, read_features, serialise, trial_record
-from tfviz.apps.model.models import OpenedModel, open_architecture, open_model
+from tfviz.apps.model.models import OpenedModel, open_architecture
 from tfviz.apps.model.preprocessing import Preprocessing, find_preprocessing
 from tfviz.apps.model.setup import (
     ASSUMED_PREPROCESSING,
@@ -16,6 +16,7 @@ from tfviz.apps.model.setup import (
     Setup,
     complete_choice,
     network_size,
+    open_chosen,
     set_up,
     set_up_opened,
     with_baselines,

@@ -143,9 +143,7 @@ def set_up(options: ModelOptions, *, seen_as: Callable[[TracedNetwork], TracedNe
     if options.fit is not None:
         check_fit(options.fit)
     check_depth(options.depth)
-    opened = open_model(options.model, weights=options.weights, maximum_bytes=options.maximum_model_bytes)
-    choice, metadata = complete_choice(options.trace_options, opened.model)
-    network = open_network(opened.model, TraceOptions(**choice))
+    opened, network, metadata = open_chosen(options)
     if network.extra_inputs:
         raise UnsupportedModelError(
             f"the network takes {', '.join(map(repr, network.extra_inputs))} beside the image, but here are images "
@@ -154,10 +152,17 @@ def set_up(options: ModelOptions, *, seen_as: Callable[[TracedNetwork], TracedNe
     return set_up_opened(options, opened, seen_as(network), metadata)
 
 
+def open_chosen(options: ModelOptions) -> tuple[OpenedModel, TracedNetwork, ExplanationMetadata | None]:
+    """Return the model that the options name, its network, and what `complete_choice` read beside it."""
+    opened = open_model(options.model, weights=options.weights, maximum_bytes=options.maximum_model_bytes)
+    choice, metadata = complete_choice(options.trace_options, opened.model)
+    return opened, open_network(opened.model, TraceOptions(**choice)), metadata
+
+
 def set_up_opened(
     options: ModelOptions, opened: OpenedModel, network: TracedNetwork, metadata: ExplanationMetadata | None
 ) -> Setup:
-    """Return what `set_up` does, of a model that is open, and what `complete_choice` read beside it."""
+    """Return what `set_up` does, of what `open_chosen` returned."""
     path = opened.model if isinstance(opened.model, Path) else None
     examples = find_example_format(network)
     preprocessing, said = _preprocessing(options, opened, network, examples)

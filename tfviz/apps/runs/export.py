@@ -23,11 +23,10 @@ from tfviz.apps.files import EXTRA, fit_image, read_image
 from tfviz.apps.model import (
     ASSUMED_PREPROCESSING,
     OpenedModel,
-    complete_choice,
     find_example_format,
     find_preprocessing,
     network_size,
-    open_model,
+    open_chosen,
     set_up_opened,
     trial_record,
     with_baselines,
@@ -37,8 +36,6 @@ from tfviz.apps.runs.tables import print_rows
 from tfviz.demo import sample_paths
 from tfviz.errors import emit_warnings
 from tfviz.model_options import ModelOptions
-from tfviz.network import open_network
-from tfviz.network.opening import TraceOptions
 from tfviz.network.traced import TracedNetwork
 from tfviz.terminal import tell
 
@@ -59,9 +56,7 @@ def export(
     whether the signatures take files. overwrite: whether a SavedModel in `output` is replaced. Raises as `open_model`,
     `trace`, `prepare` and `write`.
     """
-    opened = open_model(options.model, weights=options.weights)
-    choice, metadata = complete_choice(options.trace_options, opened.model)
-    network = open_network(opened.model, TraceOptions(**choice))
+    opened, network, metadata = open_chosen(options)
     emit_warnings([*opened.warnings, *network.warnings])
     check_encoded(network, encoded=encoded)
     setup = set_up_opened(options, opened, network, metadata) if encoded else None
