@@ -26,13 +26,13 @@ def network(text: str) -> str:
 
 
 def count(text: str) -> int:
-    """Return a whole number of at least 1."""
+    """Return an integer of at least 1."""
     try:
         number = int(text)
     except ValueError:
         number = 0
     if number < 1:
-        raise ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+        raise ArgumentTypeError(f"expected an integer of at least 1, got {text!r}")
     return number
 
 

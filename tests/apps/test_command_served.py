@@ -272,7 +272,7 @@ def test_a_standardising_network_can_be_told(run, served):
     assert status == 0 and err.count("\n") == 1 and "--preprocess -1..1 says how images are shown, no more" in err
 
 
-def test_whole_numbers_that_are_given_as_shares_of_one(run, served, tmp_path):
+def test_integers_that_are_given_as_shares_of_one(run, served, tmp_path):
     image = keras.Input((SIDE, SIDE, 3), dtype="uint8")
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(keras.ops.cast(image, "float32")))
     keras.Model(image, keras.layers.Dense(3, activation="softmax")(x)).export(tmp_path / "whole")

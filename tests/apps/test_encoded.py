@@ -111,7 +111,7 @@ SIZES = [(64, 50), (117, 151), (40, 300), (250, 320)]
 
 @pytest.mark.parametrize("size, fit", by_day(itertools.product(SIZES, FITS), spread(SIZES, FITS)))
 def test_files_are_fitted_as_opencv_fits_them(picture, fit, size):
-    """Shrinking differs by one step in few pixels, enlarging by up to two, since OpenCV's weights are whole numbers."""
+    """Shrinking differs by one step in few pixels, enlarging by up to two, since OpenCV's weights are integers."""
     shapes = [picture, picture.transpose(1, 0, 2), np.ascontiguousarray(picture[:, :30])]
     decoder = tf.function(Decoder(find_preprocessing("0..255"), size, fit))
     found = decoder(tf.constant([written(each, "PNG") for each in shapes])).numpy()

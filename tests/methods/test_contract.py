@@ -41,7 +41,7 @@ OTHER_KINDS = spread(METHODS, [*LIVE[1:], "saved"])
 IMAGES = random_images(5)
 TARGETS = np.array([3, 0, 4, 1, 2])
 
-FORMS = ["tf_keras", "encoded images", "saved by tf_keras", "examples", "whole numbers"]
+FORMS = ["tf_keras", "encoded images", "saved by tf_keras", "examples", "integers"]
 
 # Another value of every option, given the network: one that must change the result.
 ALTERNATIVES = {
@@ -83,7 +83,7 @@ class Serving(tf.Module):
         self.network = model_of("functional")
 
     @tf.function(input_signature=[tf.TensorSpec([None, *SHAPE], tf.uint8)])
-    def whole_numbers(self, images):
+    def integers(self, images):
         return self.network(tf.cast(images, tf.float32), training=False)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
@@ -104,7 +104,7 @@ def served(tmp_path_factory):
     """Return the network of a form, and images as it takes them."""
     folder = tmp_path_factory.mktemp("served")
     module, networks = Serving(), {}
-    names = ("whole_numbers", "encoded_images", "examples")
+    names = ("integers", "encoded_images", "examples")
     tf.saved_model.save(module, str(folder / "served"), signatures={name: getattr(module, name) for name in names})
 
     def open_form(form):
@@ -236,7 +236,7 @@ def test_a_saved_model_agrees_with_the_live_one(name, kind, loaded):
 
 @pytest.mark.parametrize("name, form", by_day(itertools.product(METHODS, FORMS), spread(METHODS, FORMS)))
 def test_every_form_of_a_network_gives_its_maps(name, form, served):
-    """Small whole numbers, which every form can be given."""
+    """Small integers, which every form can be given."""
     images = np.random.default_rng(5).integers(0, 4, (2, *SHAPE), np.uint8)
     expected = run(name, model_of("functional"), images, targets=[3, 1])
     assert distance(run(name, *served(form, images), targets=[3, 1]), expected) < 1e-5

@@ -352,7 +352,7 @@ def test_the_number_of_steps_is_not_compiled(model):
 
 
 @pytest.mark.parametrize("options", [{"seed": 1.5}, {"seed": -1}, {"snapshots": [1.5]}, {"snapshots": [9]}])
-def test_seeds_and_snapshots_are_whole_numbers(network, options):
+def test_seeds_and_snapshots_are_integers(network, options):
     with pytest.raises(tfviz.TfvizError, match=r"seed is .*, expected an integer|snapshot .* is out of range"):
         run(network, Class(1), **options)
 

@@ -359,7 +359,7 @@ def test_a_custom_gradient_of_an_operation_that_has_none(images):
 
 
 @pytest.mark.filterwarnings("ignore:.*raw outputs are taken for logits:tfviz.errors.TfvizWarning")
-def test_whole_numbers_and_an_operation_without_a_gradient(images):
+def test_integers_and_an_operation_without_a_gradient(images):
     body = sequential(layers.Lambda(as_its_own_values, output_shape=SHAPE), layers.Conv2D(2, 3))
     inputs = keras.Input(SHAPE, dtype="uint8")
     model = keras.Model(inputs, body(layers.Lambda(lambda x: tf.cast(x, tf.float32) / 255, output_shape=SHAPE)(inputs)))

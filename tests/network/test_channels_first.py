@@ -104,7 +104,7 @@ FORMATS = {
     "grey": (turned(network(channels=1)), "channels_first"),
     "four channels": (turned(network(channels=4)), "channels_first"),
     "twelve channels": (turned(network(channels=12)), "channels_first"),
-    "whole numbers": (turned(network(dtype="uint8")), "channels_first"),
+    "integers": (turned(network(dtype="uint8")), "channels_first"),
     "any size": (turned(network(size=(None, None))), "channels_first"),
     # Nothing is transposed, but what has the height and width of the image has its channels last.
     "reshaped": (turned_by(layers.Reshape((HEIGHT, WIDTH, 1)), 1), "channels_first"),

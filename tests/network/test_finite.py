@@ -158,11 +158,11 @@ def spoilt(value, shape=(3, 16, 16, 3)):
 
 @pytest.fixture(scope="module")
 def exports(tmp_path_factory):
-    """Give the signature of a method on a network that swallows NaN, takes whole numbers or has another input."""
+    """Give the signature of a method on a network that swallows NaN, takes integers or has another input."""
     folder = tmp_path_factory.mktemp("exports")
     swallow = keras.layers.Lambda(lambda x: keras.ops.where(keras.ops.isnan(x), 0.0, x))
     model = keras.Sequential([keras.Input((16, 16, 3)), swallow, *network().layers[1:]])
-    kept, networks = [], {"floats": model, "uint8": whole_numbered(), "beside": beside()}
+    kept, networks = [], {"floats": model, "uint8": of_integers(), "beside": beside()}
 
     @functools.cache
     def signature(network, name):
@@ -174,7 +174,7 @@ def exports(tmp_path_factory):
     return signature
 
 
-def whole_numbered():
+def of_integers():
     image = keras.Input((16, 16, 3), dtype="uint8")
     return keras.Model(image, network()(keras.layers.Rescaling(1 / 255)(image)))
 

@@ -1,4 +1,4 @@
-"""What networks take besides float images: encoded ones, whole numbers, several inputs, several outputs."""
+"""What networks take besides float images: encoded ones, integers, several inputs, several outputs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def encoded(images, suffix=".png"):
 
 
 class Serving(tf.Module):
-    """The network of `WithSignature` as it is served: from floats, whole numbers, encoded images and Examples."""
+    """The network of `WithSignature` as it is served: from floats, integers, encoded images and Examples."""
 
     def __init__(self):
         super().__init__(name="serving")
@@ -71,7 +71,7 @@ class Serving(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="records")])
     def any_format(self, records):
-        """decode_image holds conditions, and its shape is open; the batch of whole numbers is cast afterwards."""
+        """decode_image holds conditions, and its shape is open; the batch of integers is cast afterwards."""
 
         def decode(record):
             return tf.ensure_shape(tf.io.decode_image(record, 3, expand_animations=False), SHAPE)
@@ -150,14 +150,14 @@ def example(record):
     return tf.train.Example(features=features).SerializeToString()
 
 
-def test_whole_numbers_that_are_converted(serving):
+def test_integers_that_are_converted(serving):
     """Its channels are turned around, so its gradient is that of the float network, turned around."""
     images = pictures()
     network, floats = traced(serving, "converted"), traced(serving, "floats")
     np.testing.assert_allclose(network.logits(images), floats.logits(images[..., ::-1]), atol=1e-5)
     expected = tfviz.gradient(floats, images[..., ::-1], 2)[..., ::-1]
     assert distance(tfviz.gradient(network, images, 2), expected) < 1e-5
-    # Images between whole numbers are explained, too.
+    # Images between integers are explained, too.
     between = images + np.float32(0.4)
     np.testing.assert_allclose(network.logits(between), floats.logits(between[..., ::-1]), atol=1e-5)
 
@@ -175,7 +175,7 @@ def test_whole_numbers_that_are_converted(serving):
         ("floats", -3.0, None),
     ],
 )
-def test_numbers_that_images_of_whole_numbers_cannot_hold(serving, signature, value, said):
+def test_numbers_that_images_of_integers_cannot_hold(serving, signature, value, said):
     network, images = traced(serving, signature), np.zeros((3, *SHAPE), np.float32)
     images[2, 1, 0, 1] = value
     for batch_size in (2, 3):
@@ -191,7 +191,7 @@ def test_numbers_that_images_of_whole_numbers_cannot_hold(serving, signature, va
     [("bits", r"takes uint8 images and works on integers beyond a cast: Value passed to parameter 'x' has"),
      ("rounded", r"takes int32 images and works on integers beyond a cast: no gradient .* reaches them")],
 )  # fmt: skip
-def test_whole_numbers_that_cannot_be_floats(serving, signature, message):
+def test_integers_that_cannot_be_floats(serving, signature, message):
     with pytest.raises(UnsupportedModelError, match=message):
         traced(serving, signature)
 
@@ -290,7 +290,7 @@ def test_records_of_several_sizes_that_the_network_does_not_resize(tmp_path):
 
 
 class Odd(tf.Module):
-    """Signatures that do not make an image of each record, and one whose first batch is of whole numbers."""
+    """Signatures that do not make an image of each record, and one whose first batch is of integers."""
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def first(self, records):

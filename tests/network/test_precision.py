@@ -268,7 +268,7 @@ def test_a_score_of_ones_own_is_given_float32():
     assert np.isfinite(tfviz.saliency(network, IMAGES)).all()
 
 
-def test_images_of_whole_numbers(tmp_path):
+def test_images_of_integers(tmp_path):
     module = tf.Module()
     module.model = model_of("functional")
     module.function = tf.function(

@@ -94,7 +94,7 @@ def test_comparisons_are_the_gradient_of_a_max_pooling(size, window, strides, pa
     if padding == "VALID":
         size = [max(pair) for pair in zip(size, window, strict=True)]
     rng = np.random.default_rng(seed)
-    # A few whole numbers, so that many windows hold their maximum more than once.
+    # A few integers, so that many windows hold their maximum more than once.
     images = tf.cast(rng.integers(-1, levels, (2, *size, 3)), dtype)
     step = step_of("MaxPool", lambda images: tf.nn.max_pool2d(images, window, strides, padding), images)
     pooled = tf.nn.max_pool2d(images, window, strides, padding)

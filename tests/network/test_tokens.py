@@ -388,7 +388,7 @@ def test_rows_of_pixels_are_no_patches():
     assert tfviz.trace(keras.Model(image, layers.Dense(2)(pooled))).layers == {}
 
 
-def test_whole_numbers_are_no_layer():
+def test_integers_are_not_a_layer():
     network = numbered(lambda x: tf.cast(x, tf.int32), back=lambda x: tf.cast(x, tf.float32))
     assert network.find_layer("back").shape == (*GRID, 4)
     with pytest.raises(UnknownLayerError, match=r"'changed/Cast' has no spatial map \(its shape is \(6, 4\)\); its"):

@@ -42,8 +42,8 @@ def test_a_table_and_nothing_else_is_printed(tmp_path):
     "given, said",
     [
         (["--model", "nosuch"], f"argument --model: there is no network and no file 'nosuch'; expected {EXPECTED}"),
-        (["--batch", "0"], "argument --batch: expected a whole number of at least 1, got '0'"),
-        (["--rounds", "-3"], "argument --rounds: expected a whole number of at least 1, got '-3'"),
+        (["--batch", "0"], "argument --batch: expected an integer of at least 1, got '0'"),
+        (["--rounds", "-3"], "argument --rounds: expected an integer of at least 1, got '-3'"),
     ],
 )
 def test_what_cannot_be_timed_is_refused_before_the_table(given, said, run_script, capsys):

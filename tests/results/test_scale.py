@@ -202,7 +202,7 @@ def test_what_is_not_finite_is_refused_with_the_image(bad):
         normalise_gradient(maps)
 
 
-def test_whole_numbers_and_truth_values_are_maps():
+def test_integers_and_truth_values_are_maps():
     np.testing.assert_array_equal(normalise(np.array([[0, 5]])), [[0, 1]])
     np.testing.assert_array_equal(normalise(np.array([[False, True]])), [[0, 1]])
 
