@@ -11,6 +11,7 @@ from support.places import ROOT
 
 import tfviz
 from tfviz.methods.engine.registry import METHODS
+from tfviz.network.traced.fingerprint import stamp
 from tfviz.results import box_iou, largest_box
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -95,3 +96,8 @@ def test_the_words_are_those_of_the_package():
     for word in ("network", "layer", "rule", "target", "score", "method", "explainer"):
         assert f"| {word} |" in README
     assert callable(tfviz.Explainer)
+
+
+def test_the_time_that_a_stamp_takes_is_that_of_the_code():
+    (time,) = re.findall(r"a stamp of the weights\s+\((.+ s for VGG16)\)", README)
+    assert time in stamp.__doc__
