@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 
@@ -10,15 +11,16 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from support.thinning import by_day, spread
 
 import tfviz
 from tfviz.apps.beam import AttributionHandler
 from tfviz.apps.files.depth import picture_of
-from tfviz.apps.files.images import decode_image
+from tfviz.apps.files.images import decode_image, read_image
 from tfviz.apps.model.setup import set_up
 from tfviz.apps.records.example_explainer import Look, MethodChoice
 from tfviz.apps.training.cards import CardMaker
-from tfviz.errors import TfvizError
+from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.model_options import ModelOptions
 from tfviz.results import grey_picture
 
@@ -122,6 +124,33 @@ def test_the_command_that_starts_from_an_image_says_it(run, place):
     start = ["visualize", "--image", place / "xray.png", "--objective", "layer:conv", "--iterations", "1"]
     status, _, err = run(*start, "--model", place / "grey.keras")
     assert status == 0 and "grey.keras gets pixels of 0..255" in err and "xray.png has 16 bits" in err
+
+
+WHITE = {
+    "full": "has 16 bits, but its largest value is 4095, as of 12 bits: with 65535 as white",
+    "10": "has values up to 4095, above 1023, which is white by --depth 10",
+}
+COMMANDS = ["explain", "localize", "visualize", "fool", "batch"]
+
+
+@pytest.mark.parametrize("command, depth", by_day(itertools.product(COMMANDS, WHITE), spread(COMMANDS, WHITE)))
+def test_each_command_says_once_what_white_is(run, place, command, depth):
+    given = {
+        "explain": [place / "xray.png", "--method", "gradient"],
+        "localize": [place / "xray.png"],
+        "visualize": ["--image", place / "xray.png", "--objective", "layer:conv", "--iterations", "1"],
+        "fool": [place / "xray.png", "--method", "fgsm"],
+        "batch": ["--input", place / "xray.png", "--output", "found", "--method", "gradient", "--overlays"],
+    }[command]
+    model = ["--model", place / "grey.keras", "--preprocess", "0..255"]
+    _, _, err = run(command, *given, *model, "--depth", depth)
+    assert [WHITE[depth] in line for line in err.splitlines() if "white" in line] == [True], err
+
+
+def test_a_file_that_is_read_says_once_what_white_is(place):
+    with pytest.warns(TfvizWarning) as said:
+        read_image(place / "xray.png")
+    assert [f"xray.png {WHITE['full']}" in str(each.message) for each in said] == [True]
 
 
 def test_beam(place):

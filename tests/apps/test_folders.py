@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
+import tensorflow as tf
+from support.model_zoo import model_of
 
+import tfviz
 from tfviz.apps.beam.files import check_replaceable
 from tfviz.apps.files import folders
 from tfviz.apps.files.folders import replace_folder
-from tfviz.errors import TfvizError
+from tfviz.errors import TfvizError, TfvizWarning
 
 
 def folder(path, *names):
@@ -79,15 +82,43 @@ def test_an_exchange_that_is_interrupted_is_undone(tmp_path, monkeypatch, moves)
     assert sorted(os.listdir(tmp_path)) == ["new", "old"] and [os.listdir(new), os.listdir(old)] == expected
 
 
-def test_what_cannot_be_removed_is_no_error_of_what_took_its_place(tmp_path, monkeypatch):
+@pytest.fixture
+def unremovable(monkeypatch):
+    """Let what was replaced stay where it is."""
+
     def fail(path):
         raise PermissionError(13, "Permission denied")
 
+    # There alone: whoever makes a temporary folder removes it, too.
+    monkeypatch.setattr(folders, "shutil", SimpleNamespace(rmtree=fail))
+
+
+def test_what_cannot_be_removed_is_no_error_of_what_took_its_place(tmp_path, unremovable):
     new, old = folder(tmp_path / "new", "a"), folder(tmp_path / "old", "b")
-    monkeypatch.setattr(shutil, "rmtree", fail)
     (said,) = replace_folder(new, old)
     assert re.search("old is replaced, but not all .* Permission denied; see .*new", said)
     assert os.listdir(old) == ["a"]
+
+
+def test_an_export_says_once_that_not_all_could_be_removed(tmp_path, unremovable):
+    old = folder(tmp_path / "old", "saved_model.pb")
+    with pytest.warns(TfvizWarning) as said:
+        tfviz.export(model_of("functional"), old, "saliency", overwrite=True)
+    (message,) = [str(each.message) for each in said]
+    assert re.search("old is replaced, but not all .* Permission denied; see ", message)
+    assert tf.saved_model.load(str(old)).signatures["saliency"]
+
+
+@pytest.mark.parametrize("command, before", [("export", "saved_model.pb"), ("batch", "manifest.json")])
+def test_each_command_says_once_that_not_all_could_be_removed(command, before, run, tmp_path, unremovable):
+    given = {
+        "export": ["demo", "old", "--overwrite"],
+        "batch": ["--input", tfviz.demo.sample_paths()[0], "--output", "old"],
+    }[command]
+    folder(tmp_path / "old", before)
+    status, _, err = run(command, *given, "--method", "saliency")
+    assert status == 0
+    assert re.fullmatch("tfviz: warning: .*old is replaced, but not all .* Permission denied; see .*\n", err), err
 
 
 OURS = ["manifest.json", "results-00000-of-00002.tfrecord", "dead_letters-00001-of-00002.jsonl", "overlays/a.tfviz.png"]
