@@ -49,8 +49,8 @@ _DEFAULTS_OF_LOCAL = {
 
 
 @dataclass(frozen=True)
-class Batch:
-    """The settings that the workers of `tfviz batch` need.
+class Job:
+    """A run of `tfviz batch`, as far as its workers need to know.
 
     patterns: of the input files. folder: where the results go. run: the id of the run. with_labels: whether the target
     is the Example's label. look: how overlays are drawn, None for no overlays. picture: the feature of Examples that
@@ -69,20 +69,20 @@ class Batch:
 class _Read(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
     """From the bytes of a path to ((key, source), (encoded picture or Example, target or None)), and dead letters."""
 
-    def __init__(self, batch: Batch) -> None:
-        self._batch = batch
+    def __init__(self, job: Job) -> None:
+        self._job = job
 
     def process(self, path: bytes) -> Iterator[Any]:
         for found in self._pictures(os.fsdecode(path)):
             Metrics.counter(NAMESPACE, INPUTS).inc()
             if isinstance(found, DeadLetter):
                 yield beam.pvalue.TaggedOutput(DEAD_LETTERS, found)
-            elif self._batch.with_labels and found.label is None:
+            elif self._job.with_labels and found.label is None:
                 letter = DeadLetter(found.origin, "there is no image/class/label to explain")
                 yield beam.pvalue.TaggedOutput(DEAD_LETTERS, letter)
             else:
-                content = found.record if self._batch.whole and found.record is not None else found.encoded
-                yield found.origin, (content, found.label if self._batch.with_labels else None)
+                content = found.record if self._job.whole and found.record is not None else found.encoded
+                yield found.origin, (content, found.label if self._job.with_labels else None)
 
     def _pictures(self, path: str) -> Iterator[Any]:
         if not is_text(path):
@@ -90,7 +90,7 @@ class _Read(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
             return
         try:
             with local_copy(path) as file:
-                yield from read_pictures(file, path, self._batch.picture)
+                yield from read_pictures(file, path, self._job.picture)
         except (TfvizError, OSError) as error:
             yield DeadLetter(Origin(path, path), f"the file cannot be read: {error}")
 
@@ -98,8 +98,8 @@ class _Read(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
 class _Encode(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
     """From ((key, source), PredictionResult) to a serialised record, and dead letters."""
 
-    def __init__(self, batch: Batch) -> None:
-        self._batch = batch
+    def __init__(self, job: Job) -> None:
+        self._job = job
 
     def process(self, element: tuple[Origin, PredictionResult]) -> Iterator[Any]:
         origin, (example, found, _) = element
@@ -107,12 +107,12 @@ class _Encode(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
             yield beam.pvalue.TaggedOutput(DEAD_LETTERS, DeadLetter(origin, found[ERROR]))
             return
         overlay = ""
-        if self._batch.look:
+        if self._job.look:
             overlay = origin.overlay
-            picture = self._batch.look.overlay(example[0], found["map"])
-            write_file(join(self._batch.folder, overlay), encode_picture(picture))
+            picture = self._job.look.overlay(example[0], found["map"])
+            write_file(join(self._job.folder, overlay), encode_picture(picture))
         Metrics.counter(NAMESPACE, RESULTS).inc()
-        yield MapRecord(origin, run=self._batch.run, overlay=overlay, **found).encode()
+        yield MapRecord(origin, run=self._job.run, overlay=overlay, **found).encode()
 
 
 class _TFRecordSink(FileBasedSink):  # type: ignore[misc]  # Beam is untyped
@@ -153,7 +153,7 @@ class _Letters(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
         yield letter.line()
 
 
-def build(pipeline: beam.Pipeline, batch: Batch, handler: AttributionHandler) -> None:
+def build(pipeline: beam.Pipeline, job: Job, handler: AttributionHandler) -> None:
     """Add to a pipeline all that `tfviz batch` does.
 
     Pictures are not grouped on their way from the file to the shard, so that no runner has to keep them: a file of
@@ -161,24 +161,24 @@ def build(pipeline: beam.Pipeline, batch: Batch, handler: AttributionHandler) ->
     """
     pictures = (
         pipeline
-        | "Patterns" >> beam.Create(list(batch.patterns))
+        | "Patterns" >> beam.Create(list(job.patterns))
         | "Match" >> MatchAll(EmptyMatchTreatment.DISALLOW)
         | "Path" >> beam.Map(lambda metadata: os.fsencode(metadata.path))
         | "Once" >> beam.Distinct()
-        | "Read" >> beam.ParDo(_Read(batch)).with_outputs(DEAD_LETTERS, main=INPUTS)
+        | "Read" >> beam.ParDo(_Read(job)).with_outputs(DEAD_LETTERS, main=INPUTS)
     )
     results = (
         pictures[INPUTS]
         | "Explain" >> RunInference(KeyedModelHandler(handler))
-        | "Encode" >> beam.ParDo(_Encode(batch)).with_outputs(DEAD_LETTERS, main=RESULTS)
+        | "Encode" >> beam.ParDo(_Encode(job)).with_outputs(DEAD_LETTERS, main=RESULTS)
     )
-    sink = _TFRecordSink(join(batch.folder, RESULTS), BytesCoder(), ".tfrecord")
+    sink = _TFRecordSink(join(job.folder, RESULTS), BytesCoder(), ".tfrecord")
     _ = results[RESULTS] | "Write" >> beam.io.Write(sink)
     _ = (
         (pictures[DEAD_LETTERS], results[DEAD_LETTERS])
         | "All" >> beam.Flatten()
         | "Letters" >> beam.ParDo(_Letters())
-        | "Keep" >> WriteToText(join(batch.folder, DEAD_LETTERS), ".jsonl")
+        | "Keep" >> WriteToText(join(job.folder, DEAD_LETTERS), ".jsonl")
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-Output = Annotated[Path, typer.Option(help="The folder for the files; made where it does not exist.")]
+OutputFolder = Annotated[Path, typer.Option(help="The folder for the files; made where it does not exist.")]
 Images = Annotated[
     list[str] | None, typer.Argument(help="Image files, folders and patterns; sample pictures if none is given.")
 ]
@@ -50,7 +50,7 @@ Reduce = Annotated[
         "place that holds as much evidence against the class as for it, or more, is none."
     ),
 ]
-Layer = Annotated[
+LayerNames = Annotated[
     list[str] | None, typer.Option(help="Repeatable: where grad_cam and the like look; see tfviz layers.")
 ]
 Targets = Annotated[

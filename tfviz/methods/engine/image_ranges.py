@@ -19,7 +19,8 @@ ONE, MANY = 1.0, 50.0
 CONTRAST = 0.05  # the least standard deviation that tells a picture of 0..1 from a black frame of 0..255
 MEAN = 5  # times the largest number that is expected: no image has a larger mean
 
-Found = tuple[int, float, float]
+ImageRange = tuple[int, float, float]
+"""Which image it is, and its smallest and its largest number."""
 
 
 class ImageRanges:
@@ -31,8 +32,8 @@ class ImageRanges:
     def __init__(self, expected: ExpectedRange | None) -> None:
         self._expected, self._within = expected, (-np.inf, np.inf) if expected is None else expected.within
         self._count = 0
-        self._unexpected: list[Found] = []
-        self._smaller: list[Found] = []
+        self._unexpected: list[ImageRange] = []
+        self._smaller: list[ImageRange] = []
         self._largest = 0.0
 
     def look(self, images: np.ndarray) -> None:
@@ -90,6 +91,6 @@ def _varies(image: np.ndarray) -> bool:
     return bool((image != image[:1, :1]).any())
 
 
-def _described(found: Sequence[Found]) -> str:
+def _described(found: Sequence[ImageRange]) -> str:
     numbers, lows, highs = zip(*found, strict=True)
     return f"image {name_images(np.array(numbers))} holds numbers from {min(lows):.5g} to {max(highs):.5g}"

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, UnsupportedModelError, emit_warnings
 from tfviz.methods.engine import about_narrow, check_pixel_range, integer, narrow_images
-from tfviz.methods.visualization.ascent import Plan, Setting, State, compile_ascent, compile_values, decode, start
+from tfviz.methods.visualization.ascent import AscentState, Plan, Setting, compile_ascent, compile_values, decode, start
 from tfviz.methods.visualization.colors import ColorStatistics, find_colors
 from tfviz.methods.visualization.objectives import Objective
 from tfviz.methods.visualization.readout import lay_out
@@ -133,7 +133,7 @@ def feature_visualization(
 
 
 def _ascend(
-    network: TracedNetwork, plan: Plan, setting: Setting, state: State, snapshots: set[int]
+    network: TracedNetwork, plan: Plan, setting: Setting, state: AscentState, snapshots: set[int]
 ) -> tuple[tf.Tensor, np.ndarray, dict[int, np.ndarray]]:
     """Run the compiled loop and return the images, the history and the snapshots."""
     ascend = compile_ascent(network, plan, state, setting)

@@ -17,7 +17,7 @@ import tensorflow as tf  # noqa: F401  # which brings its messages to protobuf's
 from google.protobuf import descriptor_pool, message_factory  # type: ignore[import-untyped]  # protobuf ships no types
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf ships no types
 
-from tfviz.network.opening.effects import RESTORES, Functions, producer
+from tfviz.network.opening.effects import RESTORES, FunctionLibrary, producer
 from tfviz.network.opening.trust import Finding, quoted
 
 OLD_ASSETS, INITIALISATION = "saved_model_assets", "__saved_model_init_op"
@@ -78,7 +78,7 @@ def _found_in_objects(graph: Any) -> Iterator[Finding]:
             bound = objects.concrete_functions[name].bound_inputs
             pairs = zip(reversed(function.signature.input_arg), reversed(bound), strict=False)
             run[name] = frozenset(argument.name for argument, number in pairs if number in own_files)
-    yield from Functions(library).effects_of_functions(run.items())
+    yield from FunctionLibrary(library).effects_of_functions(run.items())
 
 
 def _refer_inside(objects: Any) -> bool:
@@ -107,7 +107,7 @@ def _found_in_operations(graph: Any, assets: frozenset[str]) -> Iterator[Finding
     They are what its outputs, its weights and its initialisation need, each as it is run: the paths of the graph's own
     files are known to its initialisation alone, and the path of its weights to what restores them.
     """
-    functions, nodes = Functions(graph.graph_def.library), {node.name: node for node in graph.graph_def.node}
+    functions, nodes = FunctionLibrary(graph.graph_def.library), {node.name: node for node in graph.graph_def.node}
     signatures = [each for name, each in graph.signature_def.items() if name != INITIALISATION]
     called = [tensor.name for each in signatures for tensor in each.outputs.values()]
     initialising = [tensor.name for tensor in graph.signature_def[INITIALISATION].outputs.values()]

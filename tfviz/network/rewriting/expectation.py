@@ -24,7 +24,7 @@ SUMS = {"AddV2": 1, "Add": 1, "Sub": -1}
 ABOVE, BELOW = frozenset({"Greater", "GreaterEqual"}), frozenset({"Less", "LessEqual"})
 
 
-class Number(NamedTuple):
+class RandomNumber(NamedTuple):
     """A random number by its mean. low, high: its bounds, if all between are equally likely; equal for a constant."""
 
     mean: float
@@ -36,18 +36,18 @@ class Number(NamedTuple):
         """Whether it is not random."""
         return self.low is not None and self.low == self.high
 
-    def times(self, factor: float) -> Number:
+    def times(self, factor: float) -> RandomNumber:
         """Return the number multiplied by a constant."""
         if self.low is None or self.high is None:
-            return Number(self.mean * factor)
-        return Number(self.mean * factor, *sorted((self.low * factor, self.high * factor)))
+            return RandomNumber(self.mean * factor)
+        return RandomNumber(self.mean * factor, *sorted((self.low * factor, self.high * factor)))
 
-    def plus(self, other: Number) -> Number:
+    def plus(self, other: RandomNumber) -> RandomNumber:
         """Return the sum with another number; that of two random ones has no bounds."""
         bounds = (self.low, self.high, other.low, other.high)
         if None in bounds or not (self.is_constant or other.is_constant):
-            return Number(self.mean + other.mean)
-        return Number(self.mean + other.mean, bounds[0] + bounds[2], bounds[1] + bounds[3])  # type: ignore[operator]  # no None
+            return RandomNumber(self.mean + other.mean)
+        return RandomNumber(self.mean + other.mean, bounds[0] + bounds[2], bounds[1] + bounds[3])  # type: ignore[operator]  # no None
 
     def share_above(self, bound: float) -> float | None:
         """Return how often it is above a bound, as 0.8 of uniform numbers are above 0.2; None if that is not known."""
@@ -64,33 +64,33 @@ def constant_of(value: Value) -> float | None:
     return float(found.flat[0]) if found is not None and found.size and (found == found.flat[0]).all() else None
 
 
-def expected(value: Value) -> Number | None:
+def expected(value: Value) -> RandomNumber | None:
     """Return the average of a value, one number for all of it; None if the program does not show it."""
     step, known = value.step, constant_of(value)
     if known is not None:
-        return Number(known, known, known)
+        return RandomNumber(known, known, known)
     if step is None or len(step.outputs) != 1:
         return None
     if step.type in UNIFORM:
-        return Number(0.5, 0.0, 1.0)
+        return RandomNumber(0.5, 0.0, 1.0)
     if step.type in NORMAL:
-        return Number(0.0)
+        return RandomNumber(0.0)
     operands = [expected(each) for each in step.inputs[:1] if step.type in HANDED_ON or step.type == "Floor"]
     if operands:
         return _handed_on(step, operands[0])
     return _combined(step) if len(step.inputs) == 2 else None
 
 
-def _handed_on(step: Step, number: Number | None) -> Number | None:
+def _handed_on(step: Step, number: RandomNumber | None) -> RandomNumber | None:
     if number is None or step.type != "Floor":
         return number
     # floor(x + U), the mask of a dropout in older programs.
     is_mask = number.low is not None and number.high is not None and 0 <= number.low < 1 < number.high <= 2
     share = number.share_above(1.0) if is_mask else None
-    return None if share is None else Number(share)
+    return None if share is None else RandomNumber(share)
 
 
-def _combined(step: Step) -> Number | None:
+def _combined(step: Step) -> RandomNumber | None:
     """Return what two operands make together: a sum, a multiple, or the share of a comparison."""
     first, second = map(expected, step.inputs)
     if first is None or second is None:
@@ -105,7 +105,7 @@ def _combined(step: Step) -> Number | None:
     return _share(step, first, second)
 
 
-def _share(step: Step, first: Number, second: Number) -> Number | None:
+def _share(step: Step, first: RandomNumber, second: RandomNumber) -> RandomNumber | None:
     """Return how often a comparison of a random number with a constant holds."""
     if step.type not in ABOVE | BELOW:
         return None
@@ -114,4 +114,4 @@ def _share(step: Step, first: Number, second: Number) -> Number | None:
     share = drawn.share_above(bound.mean) if bound.is_constant else None
     if share is None:
         return None
-    return Number(share if (step.type in ABOVE) != swapped else 1 - share)
+    return RandomNumber(share if (step.type in ABOVE) != swapped else 1 - share)
