@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfviz.arrays import name_images
 from tfviz.errors import InvalidImagesError, TfvizError, emit_warnings
 from tfviz.methods.adversarial.ascent import WHITE, Attack, Bounds, compile_attack, start
 from tfviz.methods.adversarial.decision import check_decides, has_labels
@@ -20,7 +21,6 @@ from tfviz.methods.engine import (
     about_narrow,
     check_pixel_range,
     integer,
-    name_images,
     narrow_images,
     number,
 )

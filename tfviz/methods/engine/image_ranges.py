@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfviz.methods.engine.checks import name_images
+from tfviz.arrays import name_images
 from tfviz.network.diagnosis import ADVICE, ExpectedRange
 
 ONE, MANY = 1.0, 50.0
