@@ -1,4 +1,4 @@
-"""Refuses masked arrays, whichever argument they are, and names images in messages.
+"""Types of arrays that several folders share, a check for masks, and the names of images in messages.
 
 NumPy converts a masked array without its mask and without a word, so the hidden values would be explained as if they
 were there.
@@ -9,8 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tfviz.errors import InvalidImagesError
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Picture = NDArray[np.uint8]
 
 
 def refuse_masked(name: str, values: Any) -> None:

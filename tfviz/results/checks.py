@@ -14,12 +14,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfviz.arrays import refuse_masked
+from tfviz.arrays import Picture, refuse_masked
 from tfviz.data_format import MOST_CHANNELS
 from tfviz.errors import InvalidImagesError, TfvizError, suggestion
 
-Floats = NDArray[np.float32]
-Picture = NDArray[np.uint8]
 Masks = NDArray[np.bool_]
 Choice = TypeVar("Choice")
 

@@ -11,14 +11,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tfviz.arrays import name_images
+from tfviz.arrays import Doubles, name_images
 from tfviz.errors import InvalidImagesError, emit_warnings
 from tfviz.results.checks import Masks, check_attributions, check_maps, check_masks
 from tfviz.results.localize import box_mask, largest_box
-from tfviz.results.metrics import Numbers
 
 
-def evidence_inside(found: ArrayLike, masks: ArrayLike) -> Numbers:
+def evidence_inside(found: ArrayLike, masks: ArrayLike) -> Doubles:
     """Sum what a method found in the box of each mask: above zero if it speaks for the target more than against it.
 
     Parameters

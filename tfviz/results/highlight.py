@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tfviz.arrays import Picture
 from tfviz.errors import TfvizError
-from tfviz.results.checks import Picture, check_maps, check_pictures, pick
+from tfviz.results.checks import check_maps, check_pictures, pick
 from tfviz.results.colors import LUMINANCE, STEPS, signed_table
 from tfviz.results.pictures import rounded
 from tfviz.results.render import fit_maps

@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfviz.arrays import name_images
+from tfviz.arrays import Picture, name_images
 from tfviz.errors import TfvizError, emit_warnings
-from tfviz.results.checks import Masks, Picture, check_boxes, check_maps, check_masks, check_pictures
+from tfviz.results.checks import Masks, check_boxes, check_maps, check_masks, check_pictures
 from tfviz.results.render import fit_maps
 
 Boxes = NDArray[np.int64]
