@@ -17,8 +17,8 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
+from tfviz.network.layers import Shape
 
-Shape = tuple[int | None, ...]
 IMAGES = "images"
 
 
