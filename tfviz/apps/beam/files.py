@@ -130,8 +130,8 @@ def copy_file(local: str, path: str) -> None:
         shutil.copyfileobj(content, file)
 
 
-def write_file(path: str, content: bytes) -> None:
-    """Write a file."""
+def create_file(path: str, content: bytes) -> None:
+    """Write a file to a path of any file system."""
     with FileSystems.create(path, compression_type=_AS_IT_IS) as file:
         file.write(content)
 

@@ -29,7 +29,7 @@ from apache_beam.ml.inference.base import KeyedModelHandler, PredictionResult, R
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
-from tfviz.apps.beam.files import copy_file, is_local, is_text, join, local_copy, readable, write_file
+from tfviz.apps.beam.files import copy_file, create_file, is_local, is_text, join, local_copy, readable
 from tfviz.apps.beam.handler import NAMESPACE, AttributionHandler
 from tfviz.apps.files import encode_picture
 from tfviz.apps.records import DEAD_LETTERS, ERROR, RESULTS, DeadLetter, Look, MapRecord, Origin, read_pictures
@@ -110,7 +110,7 @@ class _Encode(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
         if self._job.look:
             overlay = origin.overlay
             picture = self._job.look.overlay(example[0], found["map"])
-            write_file(join(self._job.folder, overlay), encode_picture(picture))
+            create_file(join(self._job.folder, overlay), encode_picture(picture))
         Metrics.counter(NAMESPACE, RESULTS).inc()
         yield MapRecord(origin, run=self._job.run, overlay=overlay, **found).encode()
 
@@ -182,7 +182,7 @@ def build(pipeline: beam.Pipeline, job: Job, handler: AttributionHandler) -> Non
     )
 
 
-def run(pipeline: beam.Pipeline) -> dict[str, int]:
+def run_pipeline(pipeline: beam.Pipeline) -> dict[str, int]:
     """Run a pipeline to its end, and return its counters; raise `TfvizError` if it fails."""
     try:
         result = pipeline.run()

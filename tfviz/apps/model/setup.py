@@ -25,7 +25,7 @@ from tfviz.apps.files import (
     resolve_target,
 )
 from tfviz.apps.model.example_format import ExampleFormat, find_example_format
-from tfviz.apps.model.examples import picture_in, wrap
+from tfviz.apps.model.examples import picture_in, to_example
 from tfviz.apps.model.explanation_metadata import ExplanationMetadata, read_explanation_metadata
 from tfviz.apps.model.measuring import measure_fit, measure_preprocessing
 from tfviz.apps.model.models import OpenedModel, open_model
@@ -107,7 +107,7 @@ class Setup:
             numbers = fit_image(picture, self.size, self.fit)
             return Sample(picture_of(numbers), own(self.preprocessing.of_numbers(numbers)), said)
         is_file = content is encoded
-        record = wrap(encoded, self.examples, name) if self.examples and is_file else encoded
+        record = to_example(encoded, self.examples, name) if self.examples and is_file else encoded
         try:
             decoded = self.network.in_channels_last().decode([record])[0]
         except InvalidImagesError as error:

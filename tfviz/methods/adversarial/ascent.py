@@ -118,7 +118,7 @@ class Bounds(NamedTuple):
         return (self.high - self.low) / WHITE
 
 
-def start(attack: Attack, bounds: Bounds, going: tf.Tensor, seed: int | None) -> AttackState:
+def start_attack(attack: Attack, bounds: Bounds, going: tf.Tensor, seed: int | None) -> AttackState:
     """Return where the loop begins: at the originals or, with a seed, at the same noise around each within epsilon."""
     images = bounds.originals
     if seed is not None:

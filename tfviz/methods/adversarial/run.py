@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tfviz.arrays import name_images
 from tfviz.errors import InvalidImagesError, TfvizError, emit_warnings
-from tfviz.methods.adversarial.ascent import WHITE, Attack, Bounds, compile_attack, start
+from tfviz.methods.adversarial.ascent import WHITE, Attack, Bounds, compile_attack, start_attack
 from tfviz.methods.adversarial.decision import check_decides, has_labels
 from tfviz.methods.engine import (
     about_narrow,
@@ -100,7 +100,7 @@ class Limits:
         return Bounds(*map(tf.constant, (images, classes, low, high, np.float32(rate), np.float32(epsilon))))
 
 
-def run(
+def run_attack(
     network: TracedNetwork,
     attack: Attack,
     limits: Limits,
@@ -141,7 +141,7 @@ def _run_batch(
     network: TracedNetwork, attack: Attack, limits: Limits, bounds: Bounds, before: np.ndarray
 ) -> Adversarial:
     head, advance = network.head, compile_attack(network, attack)
-    state = start(attack, bounds, ~attack.is_reached(head, before, bounds.classes), limits.seed)
+    state = start_attack(attack, bounds, ~attack.is_reached(head, before, bounds.classes), limits.seed)
     for first, last in stretches(limits.iterations, attack.name):
         state = advance(state, bounds, first, last)
         if not state.going.numpy().any():

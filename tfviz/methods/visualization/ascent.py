@@ -52,7 +52,7 @@ class Setting(NamedTuple):
     seed: tf.Tensor
 
 
-def start(plan: Plan, setting: Setting, images: tf.Tensor, *, given: bool) -> AscentState:
+def start_ascent(plan: Plan, setting: Setting, images: tf.Tensor, *, given: bool) -> AscentState:
     """Return where the ascent begins: at the `images` (N, H, W, C) if `given`, otherwise where the recipe begins."""
     recipe, parametrization = plan.recipe, PARAMETRIZATIONS[plan.recipe.parametrization]
     parameters = parametrization.encode(images, setting.colors)
@@ -63,7 +63,7 @@ def start(plan: Plan, setting: Setting, images: tf.Tensor, *, given: bool) -> As
     return AscentState(parameters, (tf.zeros_like(parameters),) * OPTIMIZERS[recipe.optimizer].slots)
 
 
-def decode(plan: Plan, state: AscentState, colors: Colors) -> tf.Tensor:
+def decode_state(plan: Plan, state: AscentState, colors: Colors) -> tf.Tensor:
     """Return the images (N, H, W, C) of a state, in the network's input space."""
     return PARAMETRIZATIONS[plan.recipe.parametrization].decode(state.parameters, colors, plan.shape)
 
@@ -124,7 +124,7 @@ def _step(
     recipe, colors = plan.recipe, setting.colors
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(state.parameters)
-        images = decode(plan, state, colors)
+        images = decode_state(plan, state, colors)
         movement = draw_movement(recipe, plan.shape[:2], (setting.seed, number))
         shown = transform(images, movement, colors.middle)
         still = None if plan.follows else of_one_place(plan.places, setting.shares)
@@ -142,7 +142,7 @@ def _step(
     step, slots = OPTIMIZERS[recipe.optimizer].step(gradient, state.slots, number, recipe)
     changed = AscentState(state.parameters + step, slots)
     if recipe.clamp or recipe.blur_every:
-        images = constrain(decode(plan, changed, colors), recipe, colors, number)
+        images = constrain(decode_state(plan, changed, colors), recipe, colors, number)
         parameters = PARAMETRIZATIONS[recipe.parametrization].encode(images, colors)
         changed = changed._replace(parameters=tf.ensure_shape(parameters, state.parameters.shape))
     return changed, values

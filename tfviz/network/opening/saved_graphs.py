@@ -42,7 +42,7 @@ def find_in_graph(graph: Any) -> Iterator[Finding]:
 def _assets(graph: Any) -> list[Any]:
     """Return the files that a graph names as its own, with the tensors of their paths."""
     # TensorFlow 1 keeps them in a collection.
-    collected = [decode("AssetFileDef", each.value) for each in graph.collection_def[OLD_ASSETS].any_list.value]
+    collected = [parse_message("AssetFileDef", each.value) for each in graph.collection_def[OLD_ASSETS].any_list.value]
     return list(graph.asset_file_def) or collected
 
 
@@ -139,11 +139,11 @@ def _restores_from(checkpoint: str, node: Any) -> bool:
 
 def _names_of_variable(encoded: bytes) -> list[str]:
     """Return the operations that a variable in a collection of TensorFlow 1 names."""
-    variable = decode("VariableDef", encoded)
+    variable = parse_message("VariableDef", encoded)
     return [variable.initializer_name, variable.initial_value_name, variable.snapshot_name]
 
 
-def decode(kind: str, encoded: bytes) -> Any:
+def parse_message(kind: str, encoded: bytes) -> Any:
     """Return a message of TensorFlow's, by its name; an empty one if the bytes are something else."""
     message = message_factory.GetMessageClass(descriptor_pool.Default().FindMessageTypeByName(f"tensorflow.{kind}"))
     try:

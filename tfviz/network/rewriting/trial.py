@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.network.program import Program, Step, TensorsByValue, Value
-from tfviz.network.replay import run
+from tfviz.network.replay import run_step
 
 ROUNDING = 1e-3  # of the largest value: batches of other sizes are summed in another order
 
@@ -21,7 +21,7 @@ def results_of(step: Step, tensors: TensorsByValue) -> dict[Value, tf.Tensor]:
         return {step.outputs[0]: tf.constant(tf.make_ndarray(step.operation.get_attr("value")))}
 
     def of(*inputs: tf.Tensor) -> list[tf.Tensor]:
-        return run(step, list(inputs), None)
+        return run_step(step, list(inputs), None)
 
     # A function has a graph for the constants inside.
     call = tf.function(of, autograph=False) if step.programs else of
