@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 
@@ -34,6 +35,15 @@ GROUND = (
 OF_ALL = {f"tfviz.{name}" for name in GROUND}
 EXTRAS = ("tfviz.apps.beam", "tfviz.apps.training")
 PUBLIC = ("tfviz", "tfviz/methods", "tfviz/results", "tfviz/apps/beam", "tfviz/apps/records")
+# What may be defined twice: a command is its flags, what it runs and the function for that, each on its floor of apps/;
+# and the demo imports nothing of tfviz.
+SHARED_NAMES = {
+    "explain": {"tfviz/apps/command/explain.py", "tfviz/apps/explanation/explain.py"},
+    "export": {"tfviz/apps/command/export.py", "tfviz/apps/runs/export.py", "tfviz/apps/export/export.py"},
+    "fool": {"tfviz/apps/command/fool.py", "tfviz/apps/runs/fool.py"},
+    "visualize": {"tfviz/apps/command/visualize.py", "tfviz/apps/runs/visualize.py"},
+    "Doubles": {"tfviz/arrays.py", "tfviz/demo/drawing.py"},
+}
 
 
 def importers(package):
@@ -114,6 +124,26 @@ def test_no_name_of_a_face_is_hidden_by_a_file(face):
         for alias in node.names if isinstance(node, ast.ImportFrom) else ():
             hiding = f"{folder_of(face)}/{alias.asname or alias.name}.py"
             assert hiding not in MODULES or hiding == f"{node.module.replace('.', '/')}.py", hiding
+
+
+def names_defined(name):
+    """The public classes, functions and types at the top of a module; constants, which are in capitals, are its own."""
+    for node in MODULES[name].body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            names = [node.name]
+        else:
+            names = [each.id for each in getattr(node, "targets", []) if isinstance(each, ast.Name)]
+            names = [each for each in names if not each.isupper()]
+        yield from (each for each in names if not each.startswith("_"))
+
+
+def test_a_name_has_one_meaning():
+    """Who searches for a name finds one definition."""
+    found = defaultdict(set)
+    for name in MODULES:
+        for each in names_defined(name):
+            found[each].add(name)
+    assert {each: files for each, files in found.items() if len(files) > 1} == SHARED_NAMES
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("tfviz/apps/command/")])
