@@ -18,9 +18,6 @@ from tfviz.terminal import say
 if TYPE_CHECKING:
     from tfviz.apps.runs import Finder, Outcome, Request
 
-CLIP_PERCENTILE = 99.0
-"""A few pixels of a saliency map outshine the rest; pictures stop there, the written maps do not."""
-
 
 def explain(
     context: typer.Context,
@@ -40,6 +37,7 @@ def explain(
     paths = _check(images, target, top, output)
     check_looks(colormap, blend)
     start_tensorflow()
+    from tfviz.apps.explanation import CLIP_PERCENTILE
     from tfviz.apps.runs import Request, print_outcome
 
     look = {"colormap": colormap, "blend": blend, "clip_percentile": CLIP_PERCENTILE}
@@ -78,6 +76,7 @@ def localize(
     """Find the place in images that a model's maps mark: a mask and a box."""
     paths = _check(images, target, top, output)
     start_tensorflow()
+    from tfviz.apps.explanation import CLIP_PERCENTILE
     from tfviz.apps.runs import Finder, Request, print_places
 
     quantiles = {"foreground": foreground, "background": background, "smoothing": smoothing}

@@ -41,4 +41,4 @@ from tfviz.apps.files.output import (
     write_file,
     write_picture,
 )
-from tfviz.apps.files.saved_model_folder import EXTRA, METADATA, SAVED_MODEL, carry_over, check_place, write_folder
+from tfviz.apps.files.saved_model_folder import EXTRA, METADATA, carry_over, check_place, write_folder

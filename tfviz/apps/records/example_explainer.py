@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfviz.apps.explanation import shown
+from tfviz.apps.explanation import CLIP_PERCENTILE, shown
 from tfviz.apps.files import FULL, Image, decode_image, fit_image, picture_of
 from tfviz.apps.model import ExampleFormat, Setup, picture_in, set_up, with_baselines
 from tfviz.apps.records.records import DIAGNOSTICS
@@ -29,7 +29,6 @@ Inference = dict[str, Any]
 
 ERROR = "error"
 """What the inference for an unusable example holds: the reason."""
-CLIP_PERCENTILE = 99.0
 PICTURE = "the picture"
 EXPECTED = "an example is one image (H, W, C) of numbers or the bytes of one"
 

@@ -16,8 +16,8 @@ import tensorflow as tf
 from tfviz.errors import UnsupportedModelError, one_line
 from tfviz.network.opening.saved_graphs import find_in_graph, parse_message
 from tfviz.network.opening.trust import refuse, risks
+from tfviz.paths import SAVED_MODEL
 
-SAVED_MODEL = "saved_model.pb"
 UNKNOWN_OPERATION = re.compile(r"Op type not registered '([^']+)'")
 
 

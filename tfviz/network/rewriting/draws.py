@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfviz.network.program import CASES, CONDITIONS, LOOPS, SHAPES, EachImage, Program, Step, Value
+from tfviz.network.program import CASES, CONDITIONS, LOOPS, NORMALISATIONS, SHAPES, EachImage, Program, Step, Value
 
 _DRAWS = """
 RandomUniform RandomUniformInt RandomStandardNormal TruncatedNormal ParameterizedTruncatedNormal RandomGamma
@@ -30,7 +30,6 @@ FixedUnigramCandidateSampler LearnedUnigramCandidateSampler LogUniformCandidateS
 ThreadUnsafeUnigramCandidateSampler UniformCandidateSampler KmeansPlusPlusInitialization XlaRngBitGenerator
 """
 DRAWS = frozenset(_DRAWS.split())
-NORMALISATIONS = frozenset({"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"})
 # Operations that make moments.
 REDUCTIONS = frozenset({"Mean", "Sum"})
 

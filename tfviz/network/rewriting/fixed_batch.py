@@ -15,13 +15,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError, one_line
-from tfviz.network.program import COUNTING, EachImage, Inputs, Program, Step, TensorsByValue, Value
+from tfviz.network.program import COUNTING, HANDLES, EachImage, Inputs, Program, Step, TensorsByValue, Value
 from tfviz.network.rewriting.trial import are_equal, forget_sizes, random_input, results_of
 
 # Operations that may only give the same numbers, in the same order, another shape.
 SHAPING = frozenset({"ExpandDims", "Reshape", "Squeeze", "StridedSlice"})
 SIDES = (64, 224)  # pixels of the images that are tried, if the network leaves its size open
-HANDLES = frozenset({tf.resource, tf.variant})
 
 
 class _CountedError(Exception):
