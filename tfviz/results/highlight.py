@@ -23,7 +23,7 @@ from tfviz.results.render import fit_maps
 from tfviz.results.scale import collapse
 
 POLARITIES = ("positive", "negative", "both")
-SHAPES = ("pixels", "outlines")
+HIGHLIGHT_SHAPES = ("pixels", "outlines")
 BACKGROUNDS = ("none", "original", "grayscale", "mask")
 WEIGHT = 0.75  # of the colours laid over a picture
 FAINTEST = 0.35  # strength just above the lower percentile, so that it can still be seen
@@ -68,7 +68,7 @@ class Highlight:
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        pick("shape of highlights", self.shape, dict.fromkeys(SHAPES))
+        pick("shape of highlights", self.shape, dict.fromkeys(HIGHLIGHT_SHAPES))
         pick("polarity", self.polarity, dict.fromkeys(POLARITIES))
         pick("background", self.background, dict.fromkeys(BACKGROUNDS))
         signed_table(self.colors)

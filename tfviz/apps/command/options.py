@@ -69,7 +69,7 @@ BatchSize = Annotated[int, typer.Option(min=1, help="Images computed at once.")]
 Colormap = Annotated[str, typer.Option(help="An OpenCV colour map such as jet, turbo or viridis.")]
 Blend = Annotated[str, typer.Option(help="How a map is laid over its image: weighted or additive.")]
 
-PRESETS = ("simonyan", "jitter-blur", "fourier", "deep-dream")
+PRESET_NAMES = ("simonyan", "jitter-blur", "fourier", "deep-dream")
 """The names in `tfviz.methods.visualization.PRESETS`, which lies behind TensorFlow; a test keeps them equal."""
 
 Objectives = Annotated[
@@ -87,7 +87,7 @@ Classes = Annotated[
 ]
 Preset = Annotated[
     str | None,
-    typer.Option(help=f"The recipe: {', '.join(PRESETS)}. fourier if not given, deep-dream with --image."),
+    typer.Option(help=f"The recipe: {', '.join(PRESET_NAMES)}. fourier if not given, deep-dream with --image."),
 ]
 Iterations = Annotated[int | None, typer.Option(min=1, help="Steps; the preset's own number if not given.")]
 Seed = Annotated[int, typer.Option(help="Of the noise, and of how the picture is moved about.")]

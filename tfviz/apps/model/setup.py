@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfviz.apps.files import (
-    FULL,
+    FULL_DEPTH,
     Image,
     check_depth,
     check_fit,
@@ -77,7 +77,7 @@ class Setup:
     metadata: ExplanationMetadata | None = None
     examples: ExampleFormat | None = None
     maximum_image_bytes: int = MAXIMUM_IMAGE_BYTES
-    depth: str = FULL
+    depth: str = FULL_DEPTH
     about_model: tuple[str, ...] = ()
 
     @property

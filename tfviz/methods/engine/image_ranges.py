@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfviz.arrays import name_images
-from tfviz.network.diagnosis import ADVICE, ExpectedRange
+from tfviz.network.diagnosis import PREPARE_AS_TRAINED, ExpectedRange
 
 ONE, MANY = 1.0, 50.0
 """The limit that pictures of 0..1 keep, and the one that pictures of 0..255 exceed."""
@@ -58,7 +58,7 @@ class ImageRanges:
         """Return warnings about the images that cannot fit."""
         messages = []
         if self._unexpected:
-            messages.append(f"{_described(self._unexpected)}, but {self._expected}: {ADVICE}")
+            messages.append(f"{_described(self._unexpected)}, but {self._expected}: {PREPARE_AS_TRAINED}")
         if self._smaller:
             messages.append(
                 f"{_described(self._smaller)}, but others of the same batch numbers up to {self._largest:.5g}: "

@@ -40,7 +40,7 @@ MAKERS: dict[str, Callable[[tf.Tensor], LogPair]] = {"Softmax": of_softmax, "Sig
 BEST = "TopKV2"
 FOLLOWED = MOVES | PRODUCTS | ARITHMETIC.keys() | {BEST}
 # Operations that do not depend on the numbers in a tensor, whatever these are.
-SHAPES = frozenset({"OnesLike", "Shape", "ZerosLike"})
+SHAPE_READERS = frozenset({"OnesLike", "Shape", "ZerosLike"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,7 +224,7 @@ def _product_in(step: Step) -> Step | None:
 
 
 def _is_number(step: Step, numbers: set[Value]) -> bool:
-    if step.type in SHAPES or step.type == "Const":
+    if step.type in SHAPE_READERS or step.type == "Const":
         return True
     is_plain = step.inputs and not step.programs and not step.operation.op_def.is_stateful
     return bool(is_plain) and all(value in numbers for value in step.inputs)

@@ -20,7 +20,7 @@ NORMAL = frozenset(
     | {"StatefulTruncatedNormal"}
 )
 HANDED_ON = frozenset({"Identity", "Reshape", "ExpandDims", "Squeeze", "BroadcastTo", "Tile", "Cast", "StopGradient"})
-SUMS = {"AddV2": 1, "Add": 1, "Sub": -1}
+SUM_SIGNS = {"AddV2": 1, "Add": 1, "Sub": -1}
 ABOVE, BELOW = frozenset({"Greater", "GreaterEqual"}), frozenset({"Less", "LessEqual"})
 
 
@@ -95,8 +95,8 @@ def _combined(step: Step) -> RandomNumber | None:
     first, second = map(expected, step.inputs)
     if first is None or second is None:
         return None
-    if step.type in SUMS:
-        return first.plus(second.times(SUMS[step.type]))
+    if step.type in SUM_SIGNS:
+        return first.plus(second.times(SUM_SIGNS[step.type]))
     if step.type == "Mul" and (first.is_constant or second.is_constant):
         drawn, constant = (second, first) if first.is_constant else (first, second)
         return drawn.times(constant.mean)
