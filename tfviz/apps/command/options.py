@@ -53,7 +53,7 @@ Reduce = Annotated[
 LayerNames = Annotated[
     list[str] | None, typer.Option(help="Repeatable: where grad_cam and the like look; see tfviz layers.")
 ]
-Targets = Annotated[
+TargetNames = Annotated[
     list[str] | None,
     typer.Option("--target", help="Repeatable: index or name of a class to explain, not the predicted one."),
 ]
