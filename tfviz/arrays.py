@@ -1,4 +1,4 @@
-"""Checks of arrays that hold for whatever a user gives: images, targets, baselines, pictures, maps.
+"""Types of arrays that several folders share, a check for masks, and the names of images in messages.
 
 NumPy converts a masked array without its mask and without a word, so the hidden values would be explained as if they
 were there.
@@ -9,8 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tfviz.errors import InvalidImagesError
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Picture = NDArray[np.uint8]
 
 
 def refuse_masked(name: str, values: Any) -> None:
@@ -21,3 +26,8 @@ def refuse_masked(name: str, values: Any) -> None:
     several = values if isinstance(values, list | tuple) else [values]
     if any(map(np.ma.isMaskedArray, several)):
         raise InvalidImagesError(f"{name} are a masked array, whose mask would be lost: fill it first (.filled(value))")
+
+
+def name_images(indices: np.ndarray) -> str:
+    """Return the numbers of the first images at `indices`, in words."""
+    return ", ".join(map(str, indices[:5])) + (" and others" if indices.size > 5 else "")

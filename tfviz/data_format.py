@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-Number = TypeVar("Number", bound=np.generic)
+Scalar = TypeVar("Scalar", bound=np.generic)
 MOST_CHANNELS = 16
 """An image has at most this many channels; an array with more on its last axis has them elsewhere."""
 
@@ -28,10 +28,10 @@ class DataFormat(str, Enum):  # noqa: UP042  # StrEnum came with Python 3.11
         """Return the name in Keras."""
         return self.value
 
-    def to_last(self, values: NDArray[Number]) -> NDArray[Number]:
+    def to_last(self, values: NDArray[Scalar]) -> NDArray[Scalar]:
         """Return images or attributions (..., C, H, W) of this format as (..., H, W, C)."""
         return np.ascontiguousarray(np.moveaxis(values, -3, -1)) if self is DataFormat.CHANNELS_FIRST else values
 
-    def from_last(self, values: NDArray[Number]) -> NDArray[Number]:
+    def from_last(self, values: NDArray[Scalar]) -> NDArray[Scalar]:
         """Return images or attributions (..., H, W, C) in this format."""
         return np.ascontiguousarray(np.moveaxis(values, -1, -3)) if self is DataFormat.CHANNELS_FIRST else values

@@ -9,6 +9,8 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+SAVED_MODEL = "saved_model.pb"
+"""The file that makes a folder a SavedModel."""
 ABSENT = "does not exist"
 _KINDS = {
     stat.S_ISFIFO: "a FIFO",

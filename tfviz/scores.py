@@ -17,14 +17,13 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
+from tfviz.arrays import Floats
 from tfviz.errors import TfvizError
 from tfviz.network.heads import LOG_ODDS, NamedOutputs, NamedScore
 
 Output = str | int | None
 Score = Callable[[Any], tf.Tensor]
-Numbers = NDArray[np.float32]
 # The smallest probability whose log odds float32 still tells apart from none.
 SATURATED = 1e-7
 
@@ -210,7 +209,7 @@ def _entry(values: tf.Tensor, index: int) -> tf.Tensor:
     return values[..., index]
 
 
-def _numbers(values: Any, what: str) -> Numbers:
+def _numbers(values: Any, what: str) -> Floats:
     # Not a tensor, which could not be read in the graph of another function.
     try:
         return np.asarray(values, np.float32)
@@ -218,7 +217,7 @@ def _numbers(values: Any, what: str) -> Numbers:
         raise TfvizError(f"{what} must be numbers: {error}") from error
 
 
-def _mask(mask: Any) -> Numbers:
+def _mask(mask: Any) -> Floats:
     weights = _numbers(mask, "a mask (H, W)")
     if weights.ndim != 2 or not weights.any() or weights.min() < 0:
         raise TfvizError(
@@ -227,7 +226,7 @@ def _mask(mask: Any) -> Numbers:
     return weights[np.newaxis, ..., np.newaxis]
 
 
-def _box(box: Any) -> Numbers:
+def _box(box: Any) -> Floats:
     wanted = _numbers(box, "a box (4,)")
     if wanted.shape != (4,) or not (wanted[2:] > wanted[:2]).all():
         raise TfvizError(f"the box is {box!r}, expected two corners (4,), the second beyond the first")
@@ -241,7 +240,7 @@ def _detections(outputs: NamedOutputs, boxes: Output, scores: Output) -> tuple[t
     return found, outputs.read(scores, "the scores of classes (N, M, K)", 3)
 
 
-def _intersection_over_union(boxes: tf.Tensor, box: Numbers) -> tf.Tensor:
+def _intersection_over_union(boxes: tf.Tensor, box: Floats) -> tf.Tensor:
     """Return the overlap (N, M) of boxes (N, M, 4) with one (4,)."""
     low, high = tf.maximum(boxes[..., :2], box[:2]), tf.minimum(boxes[..., 2:], box[2:])
     shared = tf.reduce_prod(tf.maximum(high - low, 0), axis=-1)

@@ -612,7 +612,7 @@ def test_visualize_of_what_does_not_exist(run, tmp_path, arguments, message):
 def test_help_knows_the_registry(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")
     assert all(name in run("methods")[1] for name in tfviz.METHODS)
-    assert tuple(PRESETS) == command_options.PRESETS
+    assert tuple(PRESETS) == command_options.PRESET_NAMES
     assert ", ".join(PRESETS) in run("visualize", "--help")[1]
 
 

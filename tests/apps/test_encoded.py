@@ -17,7 +17,7 @@ from support.thinning import by_day, spread
 
 import tfviz
 from tfviz import demo
-from tfviz.apps.export.decoding import decode, orientation
+from tfviz.apps.export.decoding import decode_in_graph, orientation
 from tfviz.apps.export.encoded import Decoder
 from tfviz.apps.export.export import export
 from tfviz.apps.files.images import fit_image, read_image
@@ -67,7 +67,7 @@ def files_of(picture):
 
 @pytest.fixture(scope="module")
 def compiled():
-    return tf.function(decode, input_signature=[tf.TensorSpec([], tf.string)])
+    return tf.function(decode_in_graph, input_signature=[tf.TensorSpec([], tf.string)])
 
 
 def test_every_kind_of_file_is_decoded_as_opencv_decodes_it(picture, compiled, tmp_path):

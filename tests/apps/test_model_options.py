@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 import pytest
 
 import tfviz
-from tfviz.apps.files import FULL
+from tfviz.apps.files import FULL_DEPTH
 from tfviz.model_options import FLAG, TRACED_AS, ModelOptions
 
 TRACED = [each for each in fields(ModelOptions) if each.metadata[TRACED_AS]]
@@ -49,4 +49,4 @@ def test_an_option_of_trace_has_the_default_of_trace():
 
 
 def test_the_depth_is_what_images_have_unless_the_user_says_it():
-    assert ModelOptions().depth == FULL
+    assert ModelOptions().depth == FULL_DEPTH

@@ -13,7 +13,7 @@ from support.model_zoo import CLASSES, SHAPE, build, random_images
 
 import tfviz
 from tfviz.methods import METHODS
-from tfviz.methods.engine.arguments import split
+from tfviz.methods.engine.arguments import split_options
 from tfviz.network.passes import affordable
 from tfviz.network.program.compiled_functions import MAXIMUM, CompiledFunctions
 
@@ -84,7 +84,7 @@ def test_every_number_among_the_options_is_an_argument():
 
 
 def test_what_is_no_number_is_compiled_for():
-    compiled_for, values = split("smooth_grad", METHODS["smooth_grad"].complete({"of": "grad_cam"}))
+    compiled_for, values = split_options("smooth_grad", METHODS["smooth_grad"].complete({"of": "grad_cam"}))
     assert compiled_for["of"] == "grad_cam" and compiled_for["options"] == {
         "layer": None,
         "upsample": True,

@@ -11,7 +11,7 @@ import tensorflow as tf
 from support.attacks import function, layer, spec
 
 from tfviz.network.opening.configuration import find_in_configuration
-from tfviz.network.opening.effects import Functions
+from tfviz.network.opening.effects import FunctionLibrary
 from tfviz.network.opening.library import Library
 from tfviz.network.opening.links import find_links
 from tfviz.network.opening.op_layers import MODULES_OF_ARITHMETIC, OF_KERAS, judge_op_layer
@@ -154,7 +154,7 @@ FILLS = "InitializeTableFromTextFileV2"
 
 def effects(functions, *calls):
     """Return the operations with effects of functions that are called."""
-    return sorted(each.what.split()[2] for each in Functions(functions).effects_of_functions(calls))
+    return sorted(each.what.split()[2] for each in FunctionLibrary(functions).effects_of_functions(calls))
 
 
 def test_functions_that_call_each_other_in_a_circle():
@@ -227,7 +227,7 @@ def test_which_path_a_table_is_filled_from(body, expected):
     """That of a file of the SavedModel itself, `first`, is right, as the second argument of what fills the table."""
     functions = library(root=body, fills=[(FILLS, "fill", ["first", "second"], "")])
     assert effects(functions, ("root", ASSET)) == expected
-    found_in_graph = Functions(functions).effects_of_operations(functions.function[0].node_def, ASSET)
+    found_in_graph = FunctionLibrary(functions).effects_of_operations(functions.function[0].node_def, ASSET)
     assert sorted(each.what.split()[2] for each in found_in_graph) == expected
 
 

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 
@@ -34,6 +35,15 @@ GROUND = (
 OF_ALL = {f"tfviz.{name}" for name in GROUND}
 EXTRAS = ("tfviz.apps.beam", "tfviz.apps.training")
 PUBLIC = ("tfviz", "tfviz/methods", "tfviz/results", "tfviz/apps/beam", "tfviz/apps/records")
+# What may be defined twice: a command is its flags, what it runs and the function for that, each on its floor of apps/;
+# and the demo imports nothing of tfviz.
+SHARED_NAMES = {
+    "explain": {"tfviz/apps/command/explain.py", "tfviz/apps/explanation/explain.py"},
+    "export": {"tfviz/apps/command/export.py", "tfviz/apps/runs/export.py", "tfviz/apps/export/export.py"},
+    "fool": {"tfviz/apps/command/fool.py", "tfviz/apps/runs/fool.py"},
+    "visualize": {"tfviz/apps/command/visualize.py", "tfviz/apps/runs/visualize.py"},
+    "Doubles": {"tfviz/arrays.py", "tfviz/demo/drawing.py"},
+}
 
 
 def importers(package):
@@ -114,6 +124,28 @@ def test_no_name_of_a_face_is_hidden_by_a_file(face):
         for alias in node.names if isinstance(node, ast.ImportFrom) else ():
             hiding = f"{folder_of(face)}/{alias.asname or alias.name}.py"
             assert hiding not in MODULES or hiding == f"{node.module.replace('.', '/')}.py", hiding
+
+
+def names_defined(name):
+    """The public classes, functions, types and constants at the top of a module."""
+    for node in MODULES[name].body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            names = [node.name]
+        else:
+            targets = [*getattr(node, "targets", []), *filter(None, [getattr(node, "target", None)])]
+            names = [each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)]
+        yield from (each for each in names if not each.startswith("_"))
+
+
+def test_a_name_has_one_meaning():
+    """Who searches for a name finds one definition. Only constants that no face shows are their module's own."""
+    files = defaultdict(set)
+    for name in MODULES:
+        for each in names_defined(name):
+            files[each].add(name)
+    shown = {full.rpartition(".")[2] for name in MODULES if name.endswith("__init__.py") for full in imports(name)}
+    several = {each: files[each] for each in files if len(files[each]) > 1 and (not each.isupper() or each in shown)}
+    assert several == SHARED_NAMES
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("tfviz/apps/command/")])

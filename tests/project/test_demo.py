@@ -20,7 +20,7 @@ from tfviz.demo import CLASS_NAMES, generate, load_network, sample_paths
 from tfviz.demo.drawing import background, draw
 from tfviz.demo.network import WEIGHTS_PATH, build_network
 from tfviz.demo.pictures import Pictures
-from tfviz.demo.scene import CLASS_KINDS, COLOURS, DISTRACTOR_KINDS, Item, Kind, Scene, compose
+from tfviz.demo.scene import CLASS_KINDS, COLOURS, DISTRACTOR_KINDS, Item, Scene, ShapeKind, compose
 
 # In one process, so that its pictures are made once.
 pytestmark = pytest.mark.xdist_group("demo")
@@ -95,7 +95,7 @@ def test_masks_lie_on_the_colour_and_the_pale_marks_of_the_class(pictures: Pictu
 )
 def test_a_shape_changes_nothing_but_its_own_area(shape: str, area: float) -> None:
     canvas = numpy.full((128, 128, 3), 128.0)
-    mask = draw(canvas, Item(Kind("red", "dotted", shape), 60.3, 70.8, 20.0), numpy.random.default_rng(0))
+    mask = draw(canvas, Item(ShapeKind("red", "dotted", shape), 60.3, 70.8, 20.0), numpy.random.default_rng(0))
     assert mask.sum() == pytest.approx(area * 20.0**2, rel=0.02)
     rows, columns = numpy.nonzero(mask)
     assert (rows.mean() + 0.5, columns.mean() + 0.5) == pytest.approx((60.3, 70.8), abs=0.5)
@@ -107,7 +107,7 @@ def test_a_shape_changes_nothing_but_its_own_area(shape: str, area: float) -> No
 def test_textures_differ_in_more_than_their_amount() -> None:
     def marks(texture: str) -> NDArray[numpy.float64]:
         canvas = numpy.zeros((128, 128, 3))
-        mask = draw(canvas, Item(Kind("red", texture, "square"), 64, 64, 40.0), numpy.random.default_rng(0))
+        mask = draw(canvas, Item(ShapeKind("red", texture, "square"), 64, 64, 40.0), numpy.random.default_rng(0))
         return numpy.asarray(canvas[mask][:, 1] > 150, numpy.float64)
 
     drawn = [marks(texture) for texture in ("striped", "dotted", "checked")]
@@ -136,7 +136,7 @@ def test_no_shape_covers_another(scenes: list[Scene]) -> None:
 
 
 def test_each_pair_of_attributes_is_of_one_class_and_two_distractors() -> None:
-    for fields in itertools.combinations(Kind._fields, 2):
+    for fields in itertools.combinations(ShapeKind._fields, 2):
         classes, distractors = (
             Counter(tuple(getattr(kind, field) for field in fields) for kind in kinds)
             for kinds in (CLASS_KINDS, DISTRACTOR_KINDS)
@@ -152,7 +152,9 @@ def test_the_deciding_shape_is_the_only_one_of_a_class(scenes: list[Scene]) -> N
         assert 2 <= len(scene.distractors) <= 3
 
 
-@pytest.mark.parametrize("fields", [*itertools.combinations(Kind._fields, 1), *itertools.combinations(Kind._fields, 2)])
+@pytest.mark.parametrize(
+    "fields", [*itertools.combinations(ShapeKind._fields, 1), *itertools.combinations(ShapeKind._fields, 2)]
+)
 def test_no_one_or_two_attributes_give_the_class_away(scenes: list[Scene], fields: tuple[str, ...]) -> None:
     """The best guess from all shapes' values of these attributes, learned on one half and tried on the other."""
     seen: defaultdict[tuple[tuple[str, ...], ...], Counter[int]] = defaultdict(Counter)

@@ -103,9 +103,9 @@ def _places(node: Any) -> Iterator[tuple[Any, Any]]:
 
 def mutated_message(data: bytes, draw: random.Random, others: list[bytes]) -> bytes:
     """A `saved_model.pb` that is whole, with one to four of its fields changed."""
-    from tfviz.network.opening.saved_graphs import decode
+    from tfviz.network.opening.saved_graphs import parse_message
 
-    message = decode("SavedModel", data)
+    message = parse_message("SavedModel", data)
     for _ in range(draw.choice([1, 1, 2, 4])):
         _change_message(message, draw, others)
     return message.SerializeToString()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .scene import COLOURS, IMAGE_SIZE, REACHES, Item
 
-Floats = NDArray[numpy.float64]
+Doubles = NDArray[numpy.float64]
 Booleans = NDArray[numpy.bool_]
 
 _CORNERS = {"square": 4, "star": 5}
@@ -34,11 +34,11 @@ class _Patch(NamedTuple):
     """A window of the canvas, with the offsets (h, 1) and (1, w) of its pixels from a centre."""
 
     window: tuple[slice, slice]
-    down: Floats
-    right: Floats
+    down: Doubles
+    right: Doubles
 
 
-def background(random: numpy.random.Generator) -> Floats:
+def background(random: numpy.random.Generator) -> Doubles:
     """Draw a canvas (128, 128, 3) of values around 0..255: smooth colours, confetti, and fine noise."""
     tone = random.uniform(95, 200) + random.uniform(-35, 35, size=3)
     canvas = tone + _smooth(random.uniform(-40, 40, size=(4, 4, 3)))
@@ -49,7 +49,7 @@ def background(random: numpy.random.Generator) -> Floats:
     return canvas
 
 
-def draw(canvas: Floats, item: Item, random: numpy.random.Generator) -> Booleans:
+def draw(canvas: Doubles, item: Item, random: numpy.random.Generator) -> Booleans:
     """Draw a shape at a random angle onto a canvas (128, 128, 3) of 0..255; return its mask (128, 128).
 
     The texture is turned by another. The mask, bool, is True where a pixel's centre lies inside of the outline, rim
@@ -67,7 +67,7 @@ def draw(canvas: Floats, item: Item, random: numpy.random.Generator) -> Booleans
     return mask
 
 
-def _draw_clutter(canvas: Floats, random: numpy.random.Generator) -> None:
+def _draw_clutter(canvas: Doubles, random: numpy.random.Generator) -> None:
     """Draw a small, half transparent shape of any colour, without texture or rim, onto a canvas at a random place."""
     reach = random.uniform(*_CLUTTER_REACHES)
     y, x = random.uniform(0, IMAGE_SIZE, size=2)
@@ -89,13 +89,13 @@ def _patch(y: float, x: float, reach: float) -> _Patch:
     return _Patch(window, down[:, None], right[None, :])
 
 
-def _rotate(patch: _Patch, turns: float) -> tuple[Floats, Floats]:
+def _rotate(patch: _Patch, turns: float) -> tuple[Doubles, Doubles]:
     """Return the offsets (h, w) of a patch's pixels, down and right, in axes turned by that part of a full turn."""
     cosine, sine = math.cos(2 * math.pi * turns), math.sin(2 * math.pi * turns)
     return cosine * patch.down + sine * patch.right, cosine * patch.right - sine * patch.down
 
 
-def _distance(shape: str, down: Floats, right: Floats, reach: float) -> Floats:
+def _distance(shape: str, down: Doubles, right: Doubles, reach: float) -> Doubles:
     """Distance of points to a shape's outline in pixels, negative inside; beyond a corner, to the extended edge."""
     length = numpy.sqrt(down**2 + right**2)
     if shape == "circle":
@@ -109,7 +109,7 @@ def _distance(shape: str, down: Floats, right: Floats, reach: float) -> Floats:
     return aside / math.hypot(along, across)
 
 
-def _marks(texture: str, down: Floats, right: Floats, period: float) -> Floats:
+def _marks(texture: str, down: Doubles, right: Doubles, period: float) -> Doubles:
     """How much of each pixel (h, w) a texture's pale marks cover, 0..1.
 
     period: pixels from one mark to the next. Offsets are folded into one period, so that all marks are drawn as one.
@@ -123,17 +123,17 @@ def _marks(texture: str, down: Floats, right: Floats, period: float) -> Floats:
     return _cover(numpy.maximum(numpy.minimum(rows, -columns), numpy.minimum(-rows, columns)))
 
 
-def _cover(depth: Floats) -> Floats:
+def _cover(depth: Doubles) -> Doubles:
     """Coverage 0..1 of pixels whose centres lie at this depth inside an edge."""
     return numpy.clip(depth + 0.5, 0, 1)
 
 
-def _blend(below: Floats, above: Floats, opacity: Floats) -> Floats:
+def _blend(below: Doubles, above: Doubles, opacity: Doubles) -> Doubles:
     """Lay colours (..., 3) over others, by an opacity (...) in 0..1."""
     return below + opacity[..., None] * (above - below)
 
 
-def _smooth(grid: Floats) -> Floats:
+def _smooth(grid: Doubles) -> Doubles:
     """Enlarge a coarse grid (n, n, channels) to the canvas by linear interpolation."""
     position = numpy.linspace(0, len(grid) - 1, IMAGE_SIZE)
     start = numpy.minimum(position.astype(int), len(grid) - 2)

@@ -25,7 +25,7 @@ _GAP = 2.0
 _PLACING_ATTEMPTS = 12
 
 
-class Kind(NamedTuple):
+class ShapeKind(NamedTuple):
     """The attributes of a shape; its words, in this order, are the name of a class."""
 
     colour: str
@@ -33,7 +33,7 @@ class Kind(NamedTuple):
     shape: str
 
 
-def _is_class(kind: Kind) -> bool:
+def _is_class(kind: ShapeKind) -> bool:
     """Whether the positions of the attributes add up to a multiple of three, which makes the classes a Latin square.
 
     Each attribute's value then belongs to three classes, and each pair of values to one class and to two distractors:
@@ -42,7 +42,7 @@ def _is_class(kind: Kind) -> bool:
     return (list(COLOURS).index(kind.colour) + TEXTURES.index(kind.texture) + list(REACHES).index(kind.shape)) % 3 == 0
 
 
-_KINDS = tuple(Kind(*words) for words in itertools.product(COLOURS, TEXTURES, REACHES))
+_KINDS = tuple(ShapeKind(*words) for words in itertools.product(COLOURS, TEXTURES, REACHES))
 CLASS_KINDS = tuple(kind for kind in _KINDS if _is_class(kind))
 DISTRACTOR_KINDS = tuple(kind for kind in _KINDS if not _is_class(kind))
 CLASS_NAMES: tuple[str, ...] = tuple(" ".join(kind) for kind in CLASS_KINDS)
@@ -52,7 +52,7 @@ CLASS_NAMES: tuple[str, ...] = tuple(" ".join(kind) for kind in CLASS_KINDS)
 class Item:
     """A shape in a picture: its centre and radius are in pixels."""
 
-    kind: Kind
+    kind: ShapeKind
     y: float
     x: float
     radius: float
@@ -91,7 +91,7 @@ def compose(random: numpy.random.Generator) -> Scene:
     return Scene(label, items[turn], (*items[:turn], *items[turn + 1 :]))
 
 
-def _arrange(kinds: list[Kind], random: numpy.random.Generator) -> list[Item] | None:
+def _arrange(kinds: list[ShapeKind], random: numpy.random.Generator) -> list[Item] | None:
     """Place shapes of these kinds apart from each other, in this order; None if there is no room for one.
 
     Each has `_PLACING_ATTEMPTS` tries; `compose` then begins anew, as the first shapes may leave no room for the last.
@@ -108,7 +108,7 @@ def _arrange(kinds: list[Kind], random: numpy.random.Generator) -> list[Item] | 
     return items
 
 
-def _drop(kind: Kind, random: numpy.random.Generator) -> Item:
+def _drop(kind: ShapeKind, random: numpy.random.Generator) -> Item:
     """Place a shape of random size entirely inside the picture, without regard to the others."""
     radius = float(random.uniform(*_RADII))
     margin = REACHES[kind.shape] * radius + _GAP

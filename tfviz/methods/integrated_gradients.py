@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfviz.arrays import refuse_masked
+from tfviz.arrays import name_images, refuse_masked
 from tfviz.errors import InvalidImagesError, TfvizError, suggestion
 from tfviz.methods.engine import (
     Convert,
@@ -27,7 +27,6 @@ from tfviz.methods.engine import (
     integer,
     joined,
     method,
-    name_images,
     split,
 )
 from tfviz.network.passes import Gradient, Passes

@@ -14,14 +14,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfviz.arrays import refuse_masked
+from tfviz.arrays import Picture, refuse_masked
 from tfviz.data_format import MOST_CHANNELS
 from tfviz.errors import InvalidImagesError, TfvizError, suggestion
 
-Floats = NDArray[np.float32]
-Picture = NDArray[np.uint8]
 Masks = NDArray[np.bool_]
-Value = TypeVar("Value")
+Choice = TypeVar("Choice")
 
 # Room for the rounding of a map that was scaled, then resized or stored, before it came here.
 TOLERANCE = 1e-4
@@ -127,7 +125,7 @@ def check_same_shape(first: NDArray[Any], second: NDArray[Any]) -> None:
         )
 
 
-def pick(kind: str, name: str, choices: Mapping[str, Value]) -> Value:
+def pick(kind: str, name: str, choices: Mapping[str, Choice]) -> Choice:
     """Return the choice of that name; raise `TfvizError`, with the names there are, if there is none."""
     if name not in choices:
         hint = suggestion(name, choices, f"there are: {', '.join(choices)}", always=True, count=1)

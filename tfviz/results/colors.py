@@ -11,7 +11,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from tfviz.results.checks import Picture, pick
+from tfviz.arrays import Picture
+from tfviz.results.checks import pick
 
 # The constants of the installed OpenCV: jet, turbo, viridis, hot, bone and more.
 OPENCV_CODES: dict[str, int] = {

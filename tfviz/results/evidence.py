@@ -11,15 +11,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tfviz.arrays import Doubles, name_images
 from tfviz.errors import InvalidImagesError, emit_warnings
 from tfviz.results.checks import Masks, check_attributions, check_maps, check_masks
 from tfviz.results.localize import box_mask, largest_box
-from tfviz.results.metrics import Numbers
-
-MOST_NAMED = 5
 
 
-def evidence_inside(found: ArrayLike, masks: ArrayLike) -> Numbers:
+def evidence_inside(found: ArrayLike, masks: ArrayLike) -> Doubles:
     """Sum what a method found in the box of each mask: above zero if it speaks for the target more than against it.
 
     Parameters
@@ -65,7 +63,6 @@ def supported_mask(masks: ArrayLike, found: ArrayLike) -> Masks:
     kept: Masks = places & supported[..., np.newaxis, np.newaxis]
     opposed = np.flatnonzero(~supported & places.any(axis=(-2, -1)))
     if len(opposed):
-        named = ", ".join(map(str, opposed[:MOST_NAMED])) + (" and others" if len(opposed) > MOST_NAMED else "")
-        message = f"the box around the mask of image {named} holds no more evidence for the target than against it"
-        emit_warnings([f"{message}: the mask is left empty"])
+        evidence = "no more evidence for the target than against it: the mask is left empty"
+        emit_warnings([f"the box around the mask of image {name_images(opposed)} holds {evidence}"])
     return kept

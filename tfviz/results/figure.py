@@ -16,8 +16,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from tfviz.arrays import Picture
 from tfviz.errors import InvalidImagesError, TfvizError
-from tfviz.results.checks import Picture, check_pictures
+from tfviz.results.checks import check_pictures
 from tfviz.results.text import wrap
 from tfviz.results.tiles import tiles
 

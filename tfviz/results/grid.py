@@ -16,8 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tfviz.arrays import Picture
 from tfviz.errors import InvalidImagesError, TfvizError
-from tfviz.results.checks import Picture, check_pictures
+from tfviz.results.checks import check_pictures
 from tfviz.results.text import wrap
 
 WHITE = 255

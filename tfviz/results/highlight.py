@@ -14,15 +14,16 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tfviz.arrays import Picture
 from tfviz.errors import TfvizError
-from tfviz.results.checks import Picture, check_maps, check_pictures, pick
+from tfviz.results.checks import check_maps, check_pictures, pick
 from tfviz.results.colors import LUMINANCE, STEPS, signed_table
 from tfviz.results.pictures import rounded
 from tfviz.results.render import fit_maps
 from tfviz.results.scale import collapse
 
 POLARITIES = ("positive", "negative", "both")
-SHAPES = ("pixels", "outlines")
+HIGHLIGHT_SHAPES = ("pixels", "outlines")
 BACKGROUNDS = ("none", "original", "grayscale", "mask")
 WEIGHT = 0.75  # of the colours laid over a picture
 FAINTEST = 0.35  # strength just above the lower percentile, so that it can still be seen
@@ -67,7 +68,7 @@ class Highlight:
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        pick("shape of highlights", self.shape, dict.fromkeys(SHAPES))
+        pick("shape of highlights", self.shape, dict.fromkeys(HIGHLIGHT_SHAPES))
         pick("polarity", self.polarity, dict.fromkeys(POLARITIES))
         pick("background", self.background, dict.fromkeys(BACKGROUNDS))
         signed_table(self.colors)

@@ -19,15 +19,15 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tfviz.arrays import Picture, name_images
 from tfviz.errors import TfvizError, emit_warnings
-from tfviz.results.checks import Masks, Picture, check_boxes, check_maps, check_masks, check_pictures
+from tfviz.results.checks import Masks, check_boxes, check_maps, check_masks, check_pictures
 from tfviz.results.render import fit_maps
 
 Boxes = NDArray[np.int64]
 
 MODEL_SIZE = 65
 """Numbers in OpenCV's colour model: five Gaussians with a weight, a mean and a covariance each."""
-MOST_NAMED = 5
 ROUNDING = 1e-4
 """Values this close to the maximum or to zero, in parts of the map's range, count as equal to it. Differences of
 float32 scores are right to a few 1e-7 of the scores, and the range of some is a hundredth of those."""
@@ -245,6 +245,5 @@ def _about_empty(masks: Masks, reasons: NDArray[np.str_]) -> list[str]:
     said = []
     for reason in dict.fromkeys(each[empty]):
         rows = np.flatnonzero(empty & (each == reason))
-        named = ", ".join(map(str, rows[:MOST_NAMED])) + (" and others" if len(rows) > MOST_NAMED else "")
-        said.append(f"the map of image {named} is {reason}: it marks no place, and its mask is empty")
+        said.append(f"the map of image {name_images(rows)} is {reason}: it marks no place, and its mask is empty")
     return said

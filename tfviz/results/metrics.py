@@ -14,12 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tfviz.arrays import Doubles
 from tfviz.errors import InvalidImagesError, TfvizError
 from tfviz.results.checks import Masks, check_boxes, check_maps, check_masks, check_same_shape
 from tfviz.results.localize import boxes_in
 from tfviz.results.scale import normalise
-
-Numbers = NDArray[np.float64]
 
 STEP = 0.001
 """Distance between the thresholds of `max_box_accuracy`, as in the published evaluation."""
@@ -36,7 +35,7 @@ class BoxAccuracy(NamedTuple):
     """For each IoU the best threshold, in 0..1; the lowest if several are."""
 
 
-def box_iou(boxes: ArrayLike, others: ArrayLike) -> Numbers:
+def box_iou(boxes: ArrayLike, others: ArrayLike) -> Doubles:
     """Return intersection over union of boxes, whose leading axes are broadcast.
 
     Parameters
@@ -55,7 +54,7 @@ def box_iou(boxes: ArrayLike, others: ArrayLike) -> Numbers:
     return _ratio(intersection, areas[0] + areas[1] - intersection)
 
 
-def mask_iou(masks: ArrayLike, others: ArrayLike) -> Numbers:
+def mask_iou(masks: ArrayLike, others: ArrayLike) -> Doubles:
     """Return intersection over union of masks, one by one.
 
     Parameters
@@ -150,7 +149,7 @@ def pointing_game(maps: ArrayLike, masks: ArrayLike, *, tolerance: float = 15) -
     return hits
 
 
-def energy_inside(maps: ArrayLike, masks: ArrayLike) -> Numbers:
+def energy_inside(maps: ArrayLike, masks: ArrayLike) -> Doubles:
     """Return the share of each map's positive values that lies on the true place (Wang 2019, arXiv 1910.01279).
 
     Parameters
@@ -168,13 +167,13 @@ def energy_inside(maps: ArrayLike, masks: ArrayLike) -> Numbers:
     return _ratio((energy * places).sum(axis=(-2, -1)), energy.sum(axis=(-2, -1)))
 
 
-def _best_ious(one_map: NDArray[np.float32], true_boxes: Numbers, thresholds: Numbers) -> list[float]:
+def _best_ious(one_map: NDArray[np.float32], true_boxes: Doubles, thresholds: Doubles) -> list[float]:
     """For each threshold, the best IoU of any component with any true box."""
     found = (boxes_in(one_map > threshold) for threshold in thresholds)
     return [float(box_iou(boxes[:, np.newaxis], true_boxes).max(initial=0)) for boxes in found]
 
 
-def _check_parts(thresholds: Numbers, overlaps: Sequence[float]) -> None:
+def _check_parts(thresholds: Doubles, overlaps: Sequence[float]) -> None:
     """Raise `TfvizError` for thresholds outside of 0..1, overlaps not above 0 or above 1, or none of either."""
     if not len(overlaps) or not all(0 < overlap <= 1 for overlap in overlaps):
         raise TfvizError(f"overlaps must be one or more IoUs above 0 and at most 1, got {list(overlaps)}")
@@ -182,7 +181,7 @@ def _check_parts(thresholds: Numbers, overlaps: Sequence[float]) -> None:
         raise TfvizError(f"thresholds must be one or more numbers in 0..1, got {thresholds}")
 
 
-def _with_places(maps: ArrayLike, masks: ArrayLike) -> tuple[Numbers, Masks]:
+def _with_places(maps: ArrayLike, masks: ArrayLike) -> tuple[Doubles, Masks]:
     """Return maps and masks as arrays of one shape; raise `InvalidImagesError` if they are not, or a mask is empty."""
     values, places = check_maps(maps), check_masks(masks)
     check_same_shape(values, places)
@@ -192,5 +191,5 @@ def _with_places(maps: ArrayLike, masks: ArrayLike) -> tuple[Numbers, Masks]:
     return values, places
 
 
-def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Numbers:
+def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Doubles:
     return np.asarray(np.divide(part, whole, out=np.zeros(np.shape(whole)), where=np.asarray(whole > 0)))

@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tfviz.arrays import Picture
 from tfviz.errors import InvalidImagesError, TfvizError
-from tfviz.results.checks import Masks, Picture, check_boxes, check_masks, check_pictures, check_same_shape
+from tfviz.results.checks import Masks, check_boxes, check_masks, check_pictures, check_same_shape
 
 BOX_COLOR = (255, 230, 0)
 MASK_COLOR = (255, 255, 255)

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfviz.results.checks import Picture, check_attributions, check_color_channels, check_images, check_pictures
+from tfviz.arrays import Picture
+from tfviz.results.checks import check_attributions, check_color_channels, check_images, check_pictures
 from tfviz.results.colors import LUMINANCE
 from tfviz.results.scale import normalise_gradient
 

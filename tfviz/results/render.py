@@ -13,7 +13,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfviz.results.checks import Picture, check_pairs, check_pictures, check_scaled, pick
+from tfviz.arrays import Picture
+from tfviz.results.checks import check_pairs, check_pictures, check_scaled, pick
 from tfviz.results.colors import DIVERGING, STEPS, color_table
 from tfviz.results.pictures import rounded
 from tfviz.results.scale import resize

@@ -13,12 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from tfviz.arrays import Doubles, Floats
 from tfviz.errors import InvalidImagesError, TfvizError
-from tfviz.results.checks import Floats, check_attributions, check_maps, pick
-
-Doubles = NDArray[np.float64]
+from tfviz.results.checks import check_attributions, check_maps, pick
 
 
 def normalise(maps: ArrayLike, how: str = "positive", *, clip_percentile: float = 100.0) -> Floats:

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tfviz.arrays import Picture
 from tfviz.errors import InvalidImagesError
-from tfviz.results.checks import TOLERANCE, Picture, check_attributions, check_maps, check_pictures
+from tfviz.results.checks import TOLERANCE, check_attributions, check_maps, check_pictures
 from tfviz.results.colors import DIVERGING
 from tfviz.results.highlight import Highlight, highlight
 from tfviz.results.pictures import gradient_picture, rounded

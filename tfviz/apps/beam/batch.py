@@ -19,7 +19,7 @@ import numpy as np
 from tfviz.apps.beam import files
 from tfviz.apps.beam.handler import DOUBTFUL, ZERO_MAPS, AttributionHandler
 from tfviz.apps.beam.handler_options import MODEL_OPTIONS
-from tfviz.apps.beam.pipeline import INPUTS, Batch, build, open_pipeline, run
+from tfviz.apps.beam.pipeline import INPUTS, Job, build, open_pipeline, run_pipeline
 from tfviz.apps.explanation import Explanation, manifest_of, write_manifest
 from tfviz.apps.files import MANIFEST_NAME, WAYS_TO_FIT
 from tfviz.apps.model import Setup, set_up, with_baselines
@@ -69,8 +69,8 @@ def run_batch(model: ModelOptions, request: BatchOptions) -> dict[str, int]:
     name = uuid.uuid4().hex
     unfinished = _beside(output, f"unfinished-{name[:8]}")
     reading = (setup.examples.picture, True) if setup.examples else (ENCODED, False)
-    batch = Batch(patterns, unfinished, name, request.target == LABEL, _look(setup, request), *reading)
-    build(pipeline, batch, _handler(setup, model, request))
+    job = Job(patterns, unfinished, name, request.target == LABEL, _look(setup, request), *reading)
+    build(pipeline, job, _handler(setup, model, request))
     found = _run_into(unfinished, pipeline, request)
     return _publish(unfinished, output, {**content, "run": name}, found)
 
@@ -102,7 +102,7 @@ def _run_into(unfinished: str, pipeline: Any, request: BatchOptions) -> dict[str
     """Make the folder that a pipeline writes to, and run it; discard the folder if it fails or is interrupted."""
     try:
         files.make_folder(files.join(unfinished, OVERLAYS) if request.overlays else unfinished)
-        return run(pipeline)
+        return run_pipeline(pipeline)
     except BaseException:
         files.discard(unfinished)
         raise

@@ -136,7 +136,7 @@ def copy_file(local: str, path: str) -> None:
         shutil.copyfileobj(content, file)
 
 
-def write_file(path: str, content: bytes) -> None:
+def create_file(path: str, content: bytes) -> None:
     """Write a file. Until it is closed its place may hold half of it, so nothing is written into a finished folder."""
     with FileSystems.create(path, compression_type=_AS_IT_IS) as file:
         file.write(content)

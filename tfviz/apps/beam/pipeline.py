@@ -29,7 +29,7 @@ from apache_beam.ml.inference.base import KeyedModelHandler, PredictionResult, R
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
-from tfviz.apps.beam.files import copy_file, is_local, is_text, join, local_copy, readable, write_file
+from tfviz.apps.beam.files import copy_file, create_file, is_local, is_text, join, local_copy, readable
 from tfviz.apps.beam.handler import NAMESPACE, AttributionHandler
 from tfviz.apps.files import encode_picture
 from tfviz.apps.records import DEAD_LETTERS, ERROR, RESULTS, DeadLetter, Look, MapRecord, Origin, read_pictures
@@ -49,8 +49,8 @@ _DEFAULTS_OF_LOCAL = {
 
 
 @dataclass(frozen=True)
-class Batch:
-    """The settings that the workers of `tfviz batch` need.
+class Job:
+    """A run of `tfviz batch`, as far as its workers need to know.
 
     patterns: of the input files. folder: where the results go. run: the id of the run. with_labels: whether the target
     is the Example's label. look: how overlays are drawn, None for no overlays. picture: the feature of Examples that
@@ -69,8 +69,8 @@ class Batch:
 class _Read(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
     """From the bytes of a path to ((key, source), (encoded picture or Example, target or None)), and dead letters."""
 
-    def __init__(self, batch: Batch) -> None:
-        self._batch = batch
+    def __init__(self, job: Job) -> None:
+        self._job = job
 
     def process(self, path: bytes) -> Iterator[Any]:
         """Yield every picture of a file with its target, by its origin, and a dead letter for what is not one."""
@@ -78,12 +78,12 @@ class _Read(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
             Metrics.counter(NAMESPACE, INPUTS).inc()
             if isinstance(found, DeadLetter):
                 yield beam.pvalue.TaggedOutput(DEAD_LETTERS, found)
-            elif self._batch.with_labels and found.label is None:
+            elif self._job.with_labels and found.label is None:
                 letter = DeadLetter(found.origin, "there is no image/class/label to explain")
                 yield beam.pvalue.TaggedOutput(DEAD_LETTERS, letter)
             else:
-                content = found.record if self._batch.whole and found.record is not None else found.encoded
-                yield found.origin, (content, found.label if self._batch.with_labels else None)
+                content = found.record if self._job.whole and found.record is not None else found.encoded
+                yield found.origin, (content, found.label if self._job.with_labels else None)
 
     def _pictures(self, path: str) -> Iterator[Any]:
         """Yield the pictures in a file, or one dead letter if it cannot be read at all."""
@@ -92,7 +92,7 @@ class _Read(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
             return
         try:
             with local_copy(path) as file:
-                yield from read_pictures(file, path, self._batch.picture)
+                yield from read_pictures(file, path, self._job.picture)
         except (TfvizError, OSError) as error:
             yield DeadLetter(Origin(path, path), f"the file cannot be read: {error}")
 
@@ -100,8 +100,8 @@ class _Read(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
 class _Encode(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
     """From ((key, source), PredictionResult) to a serialised record, and dead letters."""
 
-    def __init__(self, batch: Batch) -> None:
-        self._batch = batch
+    def __init__(self, job: Job) -> None:
+        self._job = job
 
     def process(self, element: tuple[Origin, PredictionResult]) -> Iterator[Any]:
         """Yield the record of what was found, whose overlay is written first; what was not is a dead letter."""
@@ -110,12 +110,12 @@ class _Encode(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
             yield beam.pvalue.TaggedOutput(DEAD_LETTERS, DeadLetter(origin, found[ERROR]))
             return
         overlay = ""
-        if self._batch.look:
+        if self._job.look:
             overlay = origin.overlay
-            picture = self._batch.look.overlay(example[0], found["map"])
-            write_file(join(self._batch.folder, overlay), encode_picture(picture))
+            picture = self._job.look.overlay(example[0], found["map"])
+            create_file(join(self._job.folder, overlay), encode_picture(picture))
         Metrics.counter(NAMESPACE, RESULTS).inc()
-        yield MapRecord(origin, run=self._batch.run, overlay=overlay, **found).encode()
+        yield MapRecord(origin, run=self._job.run, overlay=overlay, **found).encode()
 
 
 class _TFRecordSink(FileBasedSink):  # type: ignore[misc]  # Beam is untyped
@@ -156,7 +156,7 @@ class _Letters(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
         yield letter.line()
 
 
-def build(pipeline: beam.Pipeline, batch: Batch, handler: AttributionHandler) -> None:
+def build(pipeline: beam.Pipeline, job: Job, handler: AttributionHandler) -> None:
     """Add to a pipeline all that `tfviz batch` does.
 
     Pictures are not grouped on their way from the file to the shard, so that no runner has to keep them: a file of
@@ -164,28 +164,28 @@ def build(pipeline: beam.Pipeline, batch: Batch, handler: AttributionHandler) ->
     """
     pictures = (
         pipeline
-        | "Patterns" >> beam.Create(list(batch.patterns))
+        | "Patterns" >> beam.Create(list(job.patterns))
         | "Match" >> MatchAll(EmptyMatchTreatment.DISALLOW)
         | "Path" >> beam.Map(lambda metadata: os.fsencode(metadata.path))
         | "Once" >> beam.Distinct()
-        | "Read" >> beam.ParDo(_Read(batch)).with_outputs(DEAD_LETTERS, main=INPUTS)
+        | "Read" >> beam.ParDo(_Read(job)).with_outputs(DEAD_LETTERS, main=INPUTS)
     )
     results = (
         pictures[INPUTS]
         | "Explain" >> RunInference(KeyedModelHandler(handler))
-        | "Encode" >> beam.ParDo(_Encode(batch)).with_outputs(DEAD_LETTERS, main=RESULTS)
+        | "Encode" >> beam.ParDo(_Encode(job)).with_outputs(DEAD_LETTERS, main=RESULTS)
     )
-    sink = _TFRecordSink(join(batch.folder, RESULTS), BytesCoder(), ".tfrecord")
+    sink = _TFRecordSink(join(job.folder, RESULTS), BytesCoder(), ".tfrecord")
     _ = results[RESULTS] | "Write" >> beam.io.Write(sink)
     _ = (
         (pictures[DEAD_LETTERS], results[DEAD_LETTERS])
         | "All" >> beam.Flatten()
         | "Letters" >> beam.ParDo(_Letters())
-        | "Keep" >> WriteToText(join(batch.folder, DEAD_LETTERS), ".jsonl")
+        | "Keep" >> WriteToText(join(job.folder, DEAD_LETTERS), ".jsonl")
     )
 
 
-def run(pipeline: beam.Pipeline) -> dict[str, int]:
+def run_pipeline(pipeline: beam.Pipeline) -> dict[str, int]:
     """Run a pipeline to its end, and return its counters; raise `TfvizError` if it fails."""
     try:
         result = pipeline.run()

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from tfviz.apps.command.batch import BatchCommand, batch
-from tfviz.apps.command.behaviour import Group
+from tfviz.apps.command.behaviour import CommandGroup
 from tfviz.apps.command.explain import explain, localize
 from tfviz.apps.command.export import export
 from tfviz.apps.command.flags import (
@@ -28,7 +28,7 @@ from tfviz.quiet import start_tensorflow
 from tfviz.version import __version__
 
 app = typer.Typer(
-    cls=Group,
+    cls=CommandGroup,
     help="See what any TensorFlow image model looks at.",
     no_args_is_help=True,
     add_completion=False,

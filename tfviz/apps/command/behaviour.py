@@ -1,6 +1,6 @@
 """One line on the standard error for each error and warning of a command.
 
-`Group` runs every subcommand and alone decides what becomes of exceptions: what a user can mend, such as a
+`CommandGroup` runs every subcommand and alone decides what becomes of exceptions: what a user can mend, such as a
 `TfvizError` or a full disk, is a message and a non-zero exit status; anything else is a mistake of tfviz, whose
 traceback is wanted. Of warnings those of tfviz are printed, each text once.
 """
@@ -23,7 +23,7 @@ from tfviz.terminal import say
 INTERRUPTED = 130
 
 
-class Group(TyperGroup):
+class CommandGroup(TyperGroup):
     """All commands: what a user causes ends in one line on the standard error and a non-zero exit status."""
 
     def invoke(self, ctx: Any) -> Any:

@@ -23,19 +23,16 @@ from tfviz.terminal import say
 if TYPE_CHECKING:
     from tfviz.apps.runs import Finder, Outcome, Request
 
-CLIP_PERCENTILE = 99.0
-"""A few pixels of a saliency map outshine the rest; pictures stop there, the written maps do not."""
-
 
 def explain(
     context: typer.Context,
     images: options.Images = None,
     *,
     method: options.Methods = None,
-    layer: options.Layer = None,
-    target: options.Targets = None,
+    layer: options.LayerNames = None,
+    target: options.TargetNames = None,
     top: options.Top = 1,
-    output: options.Output = DEFAULT_OUTPUT,
+    output: options.OutputFolder = DEFAULT_OUTPUT,
     save_maps: options.SaveMaps = False,
     batch_size: options.BatchSize = 8,
     colormap: options.Colormap = "jet",
@@ -45,6 +42,7 @@ def explain(
     paths = _check(images, target, top, output)
     check_looks(colormap, blend)
     start_tensorflow()
+    from tfviz.apps.explanation import CLIP_PERCENTILE
     from tfviz.apps.runs import Request, print_outcome
 
     look = {"colormap": colormap, "blend": blend, "clip_percentile": CLIP_PERCENTILE}
@@ -67,22 +65,23 @@ def localize(
     images: options.Images = None,
     *,
     method: options.MapMethods = None,
-    layer: options.Layer = None,
+    layer: options.LayerNames = None,
     how: options.How = "grabcut",
     foreground: options.Foreground = None,
     background: options.Background = None,
     smoothing: options.Smoothing = None,
     threshold: options.Threshold = None,
     reduce: options.Reduce = "max_abs",
-    target: options.Targets = None,
+    target: options.TargetNames = None,
     top: options.Top = 1,
-    output: options.Output = DEFAULT_OUTPUT,
+    output: options.OutputFolder = DEFAULT_OUTPUT,
     save_maps: options.SaveScaledMaps = False,
     batch_size: options.BatchSize = 8,
 ) -> None:
     """Find the place in images that a model's maps mark: a mask and a box."""
     paths = _check(images, target, top, output)
     start_tensorflow()
+    from tfviz.apps.explanation import CLIP_PERCENTILE
     from tfviz.apps.runs import Finder, Request, print_places
 
     quantiles = {"foreground": foreground, "background": background, "smoothing": smoothing}

@@ -16,7 +16,7 @@ from tfviz.apps.command import options
 from tfviz.apps.command.flags import chosen, model_options
 from tfviz.quiet import start_tensorflow
 
-Methods = Annotated[
+ExportMethods = Annotated[
     list[str] | None,
     typer.Option(
         "--method",
@@ -30,8 +30,8 @@ def export(
     model: Annotated[str, typer.Argument(help="As the --model of explain.")],
     output: Annotated[Path, typer.Argument(help="The folder of the SavedModel.")],
     *,
-    method: Methods = None,
-    layer: options.Layer = None,
+    method: ExportMethods = None,
+    layer: options.LayerNames = None,
     encoded: Annotated[
         bool, typer.Option("--encoded", help="The signatures take encoded image files in place of images.")
     ] = False,

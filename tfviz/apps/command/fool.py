@@ -28,7 +28,7 @@ def fool(
         typer.Option(help="Without a target: the class to leave, or the label to switch off; the predicted."),
     ] = None,
     method: Annotated[str, typer.Option(help="fooling_image, fgsm or pgd.")] = "fooling_image",
-    output: options.Output = DEFAULT_OUTPUT,
+    output: options.OutputFolder = DEFAULT_OUTPUT,
     save_array: Annotated[bool, typer.Option("--save-array", help="Write the float32 input (.npy), too.")] = False,
 ) -> None:
     """Change an image a little, so that a model takes it for another class."""

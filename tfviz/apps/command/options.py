@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-Output = Annotated[Path, typer.Option(help="The folder for the files; made where it does not exist.")]
+OutputFolder = Annotated[Path, typer.Option(help="The folder for the files; made where it does not exist.")]
 Images = Annotated[
     list[str] | None, typer.Argument(help="Image files, folders and patterns; sample pictures if none is given.")
 ]
@@ -54,10 +54,10 @@ Reduce = Annotated[
         "place that holds as much evidence against the class as for it, or more, is none."
     ),
 ]
-Layer = Annotated[
+LayerNames = Annotated[
     list[str] | None, typer.Option(help="Repeatable: where grad_cam and the like look; see tfviz layers.")
 ]
-Targets = Annotated[
+TargetNames = Annotated[
     list[str] | None,
     typer.Option("--target", help="Repeatable: index or name of a class to explain, not the predicted one."),
 ]
@@ -73,7 +73,7 @@ BatchSize = Annotated[int, typer.Option(min=1, help="Images computed at once.")]
 Colormap = Annotated[str, typer.Option(help="An OpenCV colour map such as jet, turbo or viridis.")]
 Blend = Annotated[str, typer.Option(help="How a map is laid over its image: weighted or additive.")]
 
-PRESETS = ("simonyan", "jitter-blur", "fourier", "deep-dream")
+PRESET_NAMES = ("simonyan", "jitter-blur", "fourier", "deep-dream")
 """The names in `tfviz.methods.visualization.PRESETS`, which lies behind TensorFlow; a test keeps them equal."""
 
 Objectives = Annotated[
@@ -91,7 +91,7 @@ Classes = Annotated[
 ]
 Preset = Annotated[
     str | None,
-    typer.Option(help=f"The recipe: {', '.join(PRESETS)}. fourier if not given, deep-dream with --image."),
+    typer.Option(help=f"The recipe: {', '.join(PRESET_NAMES)}. fourier if not given, deep-dream with --image."),
 ]
 Iterations = Annotated[int | None, typer.Option(min=1, help="Steps; the preset's own number if not given.")]
 Seed = Annotated[int, typer.Option(help="Of the noise, and of how the picture is moved about.")]

@@ -26,7 +26,7 @@ def visualize(
     colors: options.ColorImages = None,
     snapshots: options.Snapshots = "",
     gif: options.Gif = False,
-    output: options.Output = DEFAULT_OUTPUT,
+    output: options.OutputFolder = DEFAULT_OUTPUT,
 ) -> None:
     """Make pictures of what a model looks for: a class, a channel, a neuron, a direction or a layer."""
     wanted = [*(f"class:{name}" for name in classes or []), *(objectives or [])]

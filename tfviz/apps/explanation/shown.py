@@ -14,6 +14,8 @@ from tfviz.methods.engine import method_of
 from tfviz.results import normalise
 
 ORDERS = ("rgb", "bgr", "grey")
+CLIP_PERCENTILE = 99.0
+"""A few pixels of a saliency map outshine the rest; pictures of commands stop there, the written maps do not."""
 
 
 def channel_step(order: str) -> int:

@@ -7,4 +7,4 @@ with them), `export` (the public function, which writes the folder).
 
 from tfviz.apps.export.encoded import Decoder
 from tfviz.apps.export.export import check_encoded, export, write
-from tfviz.apps.export.signatures import ENCODED, Exported, image_input, prepare
+from tfviz.apps.export.signatures import ENCODED_INPUT, Exported, image_input, prepare

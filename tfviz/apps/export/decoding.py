@@ -18,7 +18,7 @@ ORIENTATION = 0x0112  # the tag in TIFF 6.0, of which EXIF is a part
 ENTRY = 12  # bytes of an entry in a directory of TIFF
 
 
-def decode(encoded: tf.Tensor) -> tf.Tensor:
+def decode_in_graph(encoded: tf.Tensor) -> tf.Tensor:
     """Return the picture, uint8 RGB (H, W, 3), in one encoded JPEG, PNG, BMP or GIF file (its first frame).
 
     Sixteen bits are scaled to eight, and transparent pixels of a PNG laid over white. The EXIF orientation of a JPEG is

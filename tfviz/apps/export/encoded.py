@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from tfviz.apps.export.decoding import decode
+from tfviz.apps.export.decoding import decode_in_graph
 from tfviz.apps.files import CROP_FRACTION, check_fit
 from tfviz.apps.model import Preprocessing
 from tfviz.results import LUMINANCE
@@ -40,7 +40,9 @@ class Decoder:
         """
         channels = len(self.preprocessing.pixel_range[0])
         spec = tf.TensorSpec([*self.size, channels], tf.float32)
-        return tf.map_fn(lambda each: self._preprocessed(self._fitted(decode(each))), encoded, fn_output_signature=spec)
+        return tf.map_fn(
+            lambda each: self._preprocessed(self._fitted(decode_in_graph(each))), encoded, fn_output_signature=spec
+        )
 
     def _fitted(self, picture: tf.Tensor) -> tf.Tensor:
         """Return a picture, uint8 (H, W, 3), at the network's size, as integers in float32; see `fit_image`."""

@@ -17,7 +17,7 @@ import tensorflow as tf
 from tfviz.apps.explanation import write_manifest
 from tfviz.apps.export.encoded import Decoder
 from tfviz.apps.export.signatures import Exported, prepare
-from tfviz.apps.files import EXTRA, SAVED_MODEL, carry_over, check_place, image_size, write_folder
+from tfviz.apps.files import EXTRA, carry_over, check_place, image_size, write_folder
 from tfviz.apps.model import find_preprocessing
 from tfviz.errors import TfvizError, UnsupportedModelError, emit_warnings
 from tfviz.methods import choose_methods
@@ -25,6 +25,7 @@ from tfviz.methods.engine import LAYER
 from tfviz.network import trace
 from tfviz.network.diagnosis import objections_to
 from tfviz.network.traced import TracedNetwork
+from tfviz.paths import SAVED_MODEL
 
 
 def export(

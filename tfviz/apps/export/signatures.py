@@ -25,7 +25,7 @@ from tfviz.network.program import compile_function, is_batch
 from tfviz.network.rewriting import channels_last, in_format, in_own_order
 from tfviz.network.traced import TracedNetwork, explained_part, fingerprint
 
-IMAGES, ENCODED, TARGETS = "images", "encoded", "targets"
+IMAGES_INPUT, ENCODED_INPUT, TARGETS_INPUT = "images", "encoded", "targets"
 
 
 @dataclass(frozen=True)
@@ -110,23 +110,23 @@ def _trace(network: TracedNetwork, served: Served, decoder: Decoder | None) -> A
     images, targets, extra_inputs = batch_specs(network)
     images = tf.TensorSpec([None, *in_own_order(network.image_shape, network.data_format)], images.dtype)
     taken = image_input(network, decoder)
-    if taken != IMAGES:
+    if taken != IMAGES_INPUT:
         images = tf.TensorSpec([None], tf.string)
-    clash = {taken, TARGETS} & extra_inputs.keys()
+    clash = {taken, TARGETS_INPUT} & extra_inputs.keys()
     if clash:
         raise TfvizError(f"the model has an input {min(clash)!r} beside the image, as the signatures of methods have")
-    specs = {taken: images, TARGETS: targets, **extra_inputs}
+    specs = {taken: images, TARGETS_INPUT: targets, **extra_inputs}
 
     def explain(**given: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return `maps`, `targets` and `scores`: the signature, of images as the network takes them or encoded."""
         batch, held = given[taken], {name: given[name] for name in extra_inputs}
-        if taken == IMAGES:
+        if taken == IMAGES_INPUT:
             batch = channels_last(batch, network.data_format)
         if decoder is not None:
             batch = decoder(batch)
-        elif taken == ENCODED:
+        elif taken == ENCODED_INPUT:
             batch = network.decoded(batch, held)
-        found = served(batch, given[TARGETS], held)
+        found = served(batch, given[TARGETS_INPUT], held)
         if found["maps"].shape.rank == 4:
             found["maps"] = in_format(found["maps"], network.data_format)
         return found
@@ -148,7 +148,7 @@ def _batch_size(network: TracedNetwork) -> int | None:
 
 def image_input(network: TracedNetwork, decoder: Decoder | None) -> str:
     """Return the name of the image in the signatures of the methods."""
-    return ENCODED if decoder is not None or network.cut else IMAGES
+    return ENCODED_INPUT if decoder is not None or network.cut else IMAGES_INPUT
 
 
 def _about(network: TracedNetwork, path: Path | None, decoder: Decoder | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ file of a stranger costs at most the memory that the limits allow; a file of our
 """
 
 from tfviz.apps.files.animation import encode_gif
-from tfviz.apps.files.depth import FULL, check_depth, check_not_chosen, picture_of
+from tfviz.apps.files.depth import FULL_DEPTH, check_depth, check_not_chosen, picture_of
 from tfviz.apps.files.folders import replace_folder
 from tfviz.apps.files.image_files import SUFFIXES, find_images
 from tfviz.apps.files.images import (
@@ -41,4 +41,4 @@ from tfviz.apps.files.output import (
     write_file,
     write_picture,
 )
-from tfviz.apps.files.saved_model_folder import EXTRA, METADATA, SAVED_MODEL, carry_over, check_place, write_folder
+from tfviz.apps.files.saved_model_folder import EXTRA, METADATA, carry_over, check_place, write_folder

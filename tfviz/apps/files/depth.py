@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tfviz.errors import TfvizError, UnsupportedModelError
 
-FULL, RAW = "full", "raw"
+FULL_DEPTH, RAW = "full", "raw"
 BITS = range(8, 17)
 FAR_BELOW = 14
 """Bits: if the largest value of a file needs no more, it is at most a quarter of white."""
@@ -26,13 +26,15 @@ Bytes = NDArray[np.uint8]
 
 def check_depth(depth: str) -> None:
     """Raise `TfvizError` unless `depth` is `full`, `raw` or a number of bits."""
-    if depth not in (FULL, RAW, *map(str, BITS)):
-        raise TfvizError(f"depth is {depth!r}, expected {FULL}, {RAW} or bits from {BITS[0]} to {BITS[-1]} (--depth)")
+    if depth not in (FULL_DEPTH, RAW, *map(str, BITS)):
+        raise TfvizError(
+            f"depth is {depth!r}, expected {FULL_DEPTH}, {RAW} or bits from {BITS[0]} to {BITS[-1]} (--depth)"
+        )
 
 
 def check_not_chosen(depth: str) -> None:
     """Raise `UnsupportedModelError` if a depth is given for a network that decodes pictures itself."""
-    if depth != FULL:
+    if depth != FULL_DEPTH:
         raise UnsupportedModelError(f"--depth {depth} is for networks of numbers; this one decodes pictures itself")
 
 
@@ -45,7 +47,7 @@ def about_depth(colors: Pixels, name: str | Path, depth: str) -> list[str]:
     """Return what must be said where the colours of a file of 16 bits are far below white, or above it."""
     largest, white = int(colors.max()), white_of(depth)
     bits = max(largest.bit_length(), BITS[0])
-    if depth == FULL and largest > 0 and bits <= FAR_BELOW:
+    if depth == FULL_DEPTH and largest > 0 and bits <= FAR_BELOW:
         return [
             f"{name} has 16 bits, but its largest value is {largest}, as of {bits} bits: with {white} as white it is "
             f"nearly black; --depth {bits} makes {white_of(str(bits))} white, --depth {RAW} gives its own numbers"

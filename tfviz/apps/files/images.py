@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.apps.files.depth import FULL, RAW, about_depth, in_eight_bits, white_of
+from tfviz.apps.files.depth import FULL_DEPTH, RAW, about_depth, in_eight_bits, white_of
 from tfviz.apps.files.image_headers import NOT_AN_IMAGE, Header, is_jpeg, needed_of, read_header, read_orientation
 from tfviz.errors import InvalidImagesError, UnsupportedModelError, emit_warnings
 from tfviz.limits import MAXIMUM_IMAGE_BYTES
@@ -51,7 +51,7 @@ def read_image(path: str | Path, *, maximum_bytes: int = MAXIMUM_IMAGE_BYTES) ->
 
 
 def decode_image(
-    data: bytes, name: str | Path, *, maximum_bytes: int = MAXIMUM_IMAGE_BYTES, depth: str = FULL
+    data: bytes, name: str | Path, *, maximum_bytes: int = MAXIMUM_IMAGE_BYTES, depth: str = FULL_DEPTH
 ) -> Decoded:
     """Decode the bytes of an image file as uint8 RGB ``(H, W, 3)``, 0..255; errors and warnings call it by `name`.
 

@@ -17,9 +17,8 @@ from pathlib import Path
 from tfviz.apps.files.folders import replace_folder
 from tfviz.apps.files.output import MANIFEST_NAME, check_folder
 from tfviz.errors import TfvizError
+from tfviz.paths import SAVED_MODEL
 
-SAVED_MODEL = "saved_model.pb"
-"""The file that makes a folder a SavedModel."""
 EXTRA = "assets.extra"
 """Where a SavedModel keeps files that TensorFlow does not read."""
 METADATA = "explanation_metadata.json"

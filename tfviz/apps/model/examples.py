@@ -70,7 +70,7 @@ def picture_in(content: bytes, examples: ExampleFormat | None) -> bytes:
     return find_picture(features, examples.picture) if features else content
 
 
-def wrap(encoded: bytes, examples: ExampleFormat, name: str) -> bytes:
+def to_example(encoded: bytes, examples: ExampleFormat, name: str) -> bytes:
     """Return the Example of an encoded picture, called so in errors, for a network that takes Examples.
 
     Raises

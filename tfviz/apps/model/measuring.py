@@ -26,7 +26,7 @@ from tfviz.network.traced import TracedNetwork
 from tfviz.results import LUMINANCE
 
 OWN = "the network's own"
-SIDE = 32
+TRIAL_SIDE = 32
 RED = (255, 0, 0)
 TOLERANCE = 4  # of 255: resizing rounds in as many ways as there are libraries, but moves nothing
 
@@ -111,7 +111,10 @@ def _sizes(network: TracedNetwork) -> list[tuple[int, int]]:
         if step.type == "EnsureShape":
             shape = tf.TensorShape(step.operation.get_attr("shape"))
             found.append(tuple(shape[-3:-1]) if (shape.rank or 0) > 2 else (None, None))
-    return [(SIDE, SIDE), *dict.fromkeys((int(height), int(width)) for height, width in found if height and width)]
+    return [
+        (TRIAL_SIDE, TRIAL_SIDE),
+        *dict.fromkeys((int(height), int(width)) for height, width in found if height and width),
+    ]
 
 
 def _shaded(height: int, width: int) -> np.ndarray:

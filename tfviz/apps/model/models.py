@@ -98,9 +98,9 @@ def _open_application(application: Callable[..., Any], weights: str, maximum_byt
                 f"no weights {weights!r} for {name}: expected imagenet, random or an existing .weights.h5, .h5 or "
                 ".keras file"
             )
-        from tfviz.network.opening import check_weights
+        from tfviz.network.opening import check_weights_file
 
-        check_weights(Path(weights), maximum_bytes)
+        check_weights_file(Path(weights), maximum_bytes)
     try:
         model = application(weights=None if weights == "random" else weights)
     except Exception as error:  # Keras raises a plain Exception if a download fails.

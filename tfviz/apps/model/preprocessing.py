@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tfviz.arrays import Picture
 from tfviz.data_format import MOST_CHANNELS
 from tfviz.errors import InvalidImagesError, TfvizError, suggestion
 from tfviz.results import LUMINANCE
 
-Picture = NDArray[np.uint8]
 Input = NDArray[np.float32]
 
 _RANGES = {"0..1": (0.0, 255.0), "-1..1": (127.5, 127.5), "0..255": (0.0, 1.0)}

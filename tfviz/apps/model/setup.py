@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfviz.apps.files import (
-    FULL,
+    FULL_DEPTH,
     Image,
     check_depth,
     check_fit,
@@ -30,7 +30,7 @@ from tfviz.apps.files import (
     resolve_target,
 )
 from tfviz.apps.model.example_format import ExampleFormat, find_example_format
-from tfviz.apps.model.examples import picture_in, wrap
+from tfviz.apps.model.examples import picture_in, to_example
 from tfviz.apps.model.explanation_metadata import ExplanationMetadata, read_explanation_metadata
 from tfviz.apps.model.measuring import measure_fit, measure_preprocessing
 from tfviz.apps.model.models import OpenedModel, open_model
@@ -82,7 +82,7 @@ class Setup:
     metadata: ExplanationMetadata | None = None
     examples: ExampleFormat | None = None
     maximum_image_bytes: int = MAXIMUM_IMAGE_BYTES
-    depth: str = FULL
+    depth: str = FULL_DEPTH
     about_model: tuple[str, ...] = ()
 
     @property
@@ -112,7 +112,7 @@ class Setup:
             numbers = fit_image(picture, self.size, self.fit)
             return Sample(picture_of(numbers), own(self.preprocessing.of_numbers(numbers)), said)
         is_file = content is encoded
-        record = wrap(encoded, self.examples, name) if self.examples and is_file else encoded
+        record = to_example(encoded, self.examples, name) if self.examples and is_file else encoded
         try:
             decoded = self.network.in_channels_last().decode([record])[0]
         except InvalidImagesError as error:

@@ -19,8 +19,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfviz.apps.explanation import shown
-from tfviz.apps.files import FULL, Image, decode_image, fit_image, picture_of
+from tfviz.apps.explanation import CLIP_PERCENTILE, shown
+from tfviz.apps.files import FULL_DEPTH, Image, decode_image, fit_image, picture_of
 from tfviz.apps.model import ExampleFormat, Setup, picture_in, set_up, with_baselines
 from tfviz.apps.records.records import DIAGNOSTICS
 from tfviz.arrays import refuse_masked
@@ -37,7 +37,6 @@ Inference = dict[str, Any]
 
 ERROR = "error"
 """What the inference for an unusable example holds: the reason."""
-CLIP_PERCENTILE = 99.0
 PICTURE = "the picture"
 EXPECTED = "an example is one image (H, W, C) of numbers or the bytes of one"
 
@@ -214,7 +213,7 @@ class Look:
     order: str
     examples: ExampleFormat | None
     maximum_image_bytes: int
-    depth: str = FULL
+    depth: str = FULL_DEPTH
     data_format: DataFormat = DataFormat.CHANNELS_LAST
     signed: bool | None = None
 

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfviz.apps.export import ENCODED, Decoder, Exported, check_encoded, image_input, prepare, write
+from tfviz.apps.export import ENCODED_INPUT, Decoder, Exported, check_encoded, image_input, prepare, write
 from tfviz.apps.files import EXTRA, fit_image, read_image
 from tfviz.apps.model import (
     ASSUMED_PREPROCESSING,
@@ -70,7 +70,7 @@ def export(
         # Emitted when they were found.
         exported.manifest["warnings"][:0] = setup.warnings
     name = image_input(network, decoder)
-    takes_files = name == ENCODED
+    takes_files = name == ENCODED_INPUT
     example = np.array([_record(network)]) if takes_files else _example(options, opened, network)
     examples = {name: example, **{each: value.numpy() for each, value in network.trial_extra_inputs().items()}}
     extra = {f"{each}.npy": _as_file(value) for each, value in examples.items()}

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfviz.apps.explanation import Explanation, manifest_entry, manifest_of, write_manifest
-from tfviz.apps.files import FULL, MOST_NAMED, PICTURE_SUFFIX, Image, class_name, write_figure
+from tfviz.apps.files import FULL_DEPTH, MOST_NAMED, PICTURE_SUFFIX, Image, class_name, write_figure
 from tfviz.apps.model import Setup
 from tfviz.methods.engine import method_of
 
@@ -178,7 +178,7 @@ class Outcome:
                 "order": how.order,
                 "size": setup.size,
                 "fit": setup.fit,
-                **({} if setup.depth == FULL else {"depth": setup.depth}),
+                **({} if setup.depth == FULL_DEPTH else {"depth": setup.depth}),
             },
             failed=self.failed,
         )

@@ -36,7 +36,7 @@ REDUCTION = "max_abs"
 
 
 @dataclass(frozen=True)
-class Places:
+class MarkedPlaces:
     """Where maps mark something. masks: (N, H, W), each of one component or empty. opposed: bool (N,), which of
     the empty ones would have surrounded as much evidence against the class as for it, or more.
     """
@@ -87,7 +87,7 @@ class Finder:
         pictures: NDArray[np.uint8],
         maps: NDArray[np.float32],
         evidence: NDArray[np.float32] | None = None,
-    ) -> Places:
+    ) -> MarkedPlaces:
         """Return the places in pictures (N, H, W, 3) that maps (N, H, W) mark.
 
         evidence: the results of a method whose sign means that. A place that would surround no more of it for the class
@@ -97,7 +97,7 @@ class Finder:
         opposed = np.zeros(len(masks), bool)
         if evidence is not None:
             opposed = masks.any(axis=(1, 2)) & (evidence_inside(evidence, masks) <= 0)
-        return Places(masks & ~opposed[:, np.newaxis, np.newaxis], opposed)
+        return MarkedPlaces(masks & ~opposed[:, np.newaxis, np.newaxis], opposed)
 
     def _masks(self, pictures: NDArray[np.uint8], maps: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Return the masks (N, H, W), bool, each of one component or empty."""

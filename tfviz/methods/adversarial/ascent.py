@@ -91,7 +91,7 @@ class Attack:
         return direction * radius
 
 
-class State(NamedTuple):
+class AttackState(NamedTuple):
     """The images (N, H, W, C) on their way, which of them are still going (N,), and the steps each has done (N,)."""
 
     images: tf.Tensor
@@ -118,14 +118,14 @@ class Bounds(NamedTuple):
         return (self.high - self.low) / WHITE
 
 
-def start(attack: Attack, bounds: Bounds, going: tf.Tensor, seed: int | None) -> State:
+def start_attack(attack: Attack, bounds: Bounds, going: tf.Tensor, seed: int | None) -> AttackState:
     """Return where the loop begins: at the originals or, with a seed, at the same noise around each within epsilon."""
     images = bounds.originals
     if seed is not None:
         noise = bounds.epsilon * attack.noise(images.shape[1:], seed)
         noisy = tf.clip_by_value(images + bounds.unit * noise, bounds.low, bounds.high)
         images = tf.where(_per_image(going), noisy, images)
-    return State(images, going, tf.zeros_like(bounds.classes))
+    return AttackState(images, going, tf.zeros_like(bounds.classes))
 
 
 def compile_attack(network: TracedNetwork, attack: Attack) -> Any:
@@ -140,14 +140,14 @@ def _compile(network: TracedNetwork, attack: Attack) -> Any:
     """Return the compiled loop of `compile_attack`, for any number of images of the network's size."""
     images, color = tf.TensorSpec([None, *network.image_shape]), tf.TensorSpec(network.image_shape[2:])
     classes, number, step = tf.TensorSpec([None], tf.int32), tf.TensorSpec([]), tf.TensorSpec([], tf.int32)
-    state = State(images, tf.TensorSpec([None], tf.bool), classes)
+    state = AttackState(images, tf.TensorSpec([None], tf.bool), classes)
 
-    def run(state: State, bounds: Bounds, first: tf.Tensor, last: tf.Tensor) -> State:
-        def continues(number: tf.Tensor, state: State) -> tf.Tensor:
+    def run(state: AttackState, bounds: Bounds, first: tf.Tensor, last: tf.Tensor) -> AttackState:
+        def continues(number: tf.Tensor, state: AttackState) -> tf.Tensor:
             return (number < last) & tf.reduce_any(state.going)
 
         @on_its_own
-        def body(number: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
+        def body(number: tf.Tensor, state: AttackState) -> tuple[tf.Tensor, AttackState]:
             return number + 1, _step(network, attack, state, bounds)
 
         _, state = tf.while_loop(continues, body, (first, state))
@@ -156,7 +156,7 @@ def _compile(network: TracedNetwork, attack: Attack) -> Any:
     return compile_function(run, state, Bounds(images, classes, color, color, number, number), step, step)
 
 
-def _step(network: TracedNetwork, attack: Attack, state: State, bounds: Bounds) -> State:
+def _step(network: TracedNetwork, attack: Attack, state: AttackState, bounds: Bounds) -> AttackState:
     """Stop the images that have arrived, and move the others."""
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(state.images)
@@ -169,7 +169,7 @@ def _step(network: TracedNetwork, attack: Attack, state: State, bounds: Bounds) 
     difference = attack.within((moved - bounds.originals) / bounds.unit, bounds.epsilon)
     moved = tf.clip_by_value(bounds.originals + bounds.unit * difference, bounds.low, bounds.high)
     images = tf.ensure_shape(tf.where(_per_image(going), moved, state.images), state.images.shape)
-    return State(images, going, state.steps + tf.cast(going, tf.int32))
+    return AttackState(images, going, state.steps + tf.cast(going, tf.int32))
 
 
 def _per_image(values: tf.Tensor) -> tf.Tensor:

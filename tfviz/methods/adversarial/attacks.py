@@ -11,7 +11,7 @@ from typing import Any
 from tfviz.errors import InvalidTargetsError
 from tfviz.methods.adversarial.ascent import Attack
 from tfviz.methods.adversarial.decision import deciding
-from tfviz.methods.adversarial.run import Adversarial, Limits, run
+from tfviz.methods.adversarial.run import Adversarial, Limits, run_attack
 from tfviz.network import trace
 
 
@@ -68,7 +68,7 @@ def fooling_image(
         raise InvalidTargetsError("targets is None, expected the classes to reach: indices (N,), or one")
     attack = Attack("fooling_image", objective, norm="l2", towards=True)
     network, limits = deciding(trace(model)), Limits(iterations, rate=rate)
-    return run(network, attack, limits, network.batches(images, targets, batch_size), pixel_range)
+    return run_attack(network, attack, limits, network.batches(images, targets, batch_size), pixel_range)
 
 
 def fgsm(
@@ -120,7 +120,7 @@ def fgsm(
     """
     attack, classes = _aim("fgsm", norm, targets, away_from)
     network, limits = deciding(trace(model)), Limits(1, epsilon, rate=epsilon)
-    return run(network, attack, limits, network.batches(images, classes, batch_size), pixel_range)
+    return run_attack(network, attack, limits, network.batches(images, classes, batch_size), pixel_range)
 
 
 def pgd(
@@ -168,7 +168,7 @@ def pgd(
     """
     attack, classes = _aim("pgd", norm, targets, away_from)
     network, limits = deciding(trace(model)), Limits(iterations, epsilon, rate, seed)
-    return run(network, attack, limits, network.batches(images, classes, batch_size), pixel_range)
+    return run_attack(network, attack, limits, network.batches(images, classes, batch_size), pixel_range)
 
 
 def _aim(name: str, norm: str, targets: Any, away_from: Any) -> tuple[Attack, Any]:

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfviz.arrays import name_images
 from tfviz.errors import InvalidImagesError, TfvizError, emit_warnings
-from tfviz.methods.adversarial.ascent import WHITE, Attack, Bounds, compile_attack, start
+from tfviz.methods.adversarial.ascent import WHITE, Attack, Bounds, compile_attack, start_attack
 from tfviz.methods.adversarial.decision import check_decides, has_labels
 from tfviz.methods.engine import (
     about_narrow,
     check_pixel_range,
     integer,
-    name_images,
     narrow_images,
     number,
 )
@@ -100,7 +100,7 @@ class Limits:
         return Bounds(*map(tf.constant, (images, classes, low, high, np.float32(rate), np.float32(epsilon))))
 
 
-def run(
+def run_attack(
     network: TracedNetwork,
     attack: Attack,
     limits: Limits,
@@ -145,7 +145,7 @@ def _run_batch(
     before: the logits (N, K) of the originals. Raises `TfvizError` if a step met numbers that are not finite.
     """
     head, advance = network.head, compile_attack(network, attack)
-    state = start(attack, bounds, ~attack.is_reached(head, before, bounds.classes), limits.seed)
+    state = start_attack(attack, bounds, ~attack.is_reached(head, before, bounds.classes), limits.seed)
     for first, last in stretches(limits.iterations, attack.name):
         state = advance(state, bounds, first, last)
         if not state.going.numpy().any():

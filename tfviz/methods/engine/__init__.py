@@ -8,7 +8,7 @@ how a method runs the network many times, `serving` makes one graph of a method 
 """
 
 from tfviz.methods.engine.blur import gaussian_blur
-from tfviz.methods.engine.checks import integer, name_images, number, optional
+from tfviz.methods.engine.checks import integer, number, optional
 from tfviz.methods.engine.choosing import choose_methods
 from tfviz.methods.engine.compiled import batch_specs, compile_methods
 from tfviz.methods.engine.decorator import method

@@ -1,9 +1,9 @@
 """Turns options that differ from call to call into arguments of one compiled function.
 
 A function that is compiled for a seed, a number of steps or a baseline takes seconds to make and megabytes to keep. So
-`split` puts a `Slot` in the place of each such number or array, and `filled` puts the arguments of the function back in
-their places, in the same order, while it is traced. What must be a constant (layers, methods) stays as it is: options
-with slots are the key by which the network remembers the function.
+`split_options` puts a `Slot` in the place of each such number or array, and `filled` puts the arguments of the function
+back in their places, in the same order, while it is traced. What must be a constant (layers, methods) stays as it is:
+options with slots are the key by which the network remembers the function.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Slot:
         return tf.TensorSpec([None] * self.rank, self.dtype)
 
 
-def split(method: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[np.ndarray]]:
+def split_options(method: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[np.ndarray]]:
     """Return the options that a method is compiled for, with slots in place of arguments, and these arguments in order.
 
     Python's integers become int32, all other numbers float32, and a list a tuple of slots; None and texts are
@@ -51,7 +51,7 @@ def split(method: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], list
     compiled_for: dict[str, Any] = {}
     for name, value in options.items():
         if name == INNER_OPTIONS:
-            compiled_for[name], inner = split(options[INNER], value)
+            compiled_for[name], inner = split_options(options[INNER], value)
             values += inner
         elif name not in about.for_host:
             compiled_for[name] = slot(value) if name in about.arguments else value

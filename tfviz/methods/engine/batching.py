@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tfviz.arrays import name_images
 from tfviz.errors import TfvizError
-from tfviz.methods.engine.checks import name_images
 from tfviz.methods.engine.compiled import FINITE, Compiled, compile_methods
 from tfviz.methods.engine.image_ranges import ImageRanges
 from tfviz.methods.engine.precision_error import precision_errors

@@ -1,4 +1,4 @@
-"""Checks the options of methods, and names images in messages.
+"""Checks the options of methods.
 
 A check takes the name of an option and its value, and returns the value or raises `TfvizError` with both. That is why a
 method lists its checks as data (`Method.arguments`); `functools.partial` sets their bounds, and `optional` allows None.
@@ -59,8 +59,3 @@ def one_of(*names: str) -> Callable[[str, Any], str]:
 def optional(convert: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
     """Return a check that accepts None, too."""
     return lambda name, value: None if value is None else convert(name, value)
-
-
-def name_images(indices: np.ndarray) -> str:
-    """Return the numbers of the first images at `indices`, in words."""
-    return ", ".join(map(str, indices[:5])) + (" and others" if indices.size > 5 else "")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfviz.methods.engine.arguments import filled, slots, split
+from tfviz.methods.engine.arguments import filled, slots, split_options
 from tfviz.methods.engine.loop import Diagnosed, Loop, items_at_once
 from tfviz.methods.engine.planning import Run, plan_methods
 from tfviz.network.diagnosis import ExpectedRange, expected_range
@@ -99,7 +99,7 @@ def _plan(network: TracedNetwork, chosen: Mapping[str, Mapping[str, Any]], width
     sizes = tuple(size for size in network.image_shape if size is not None)
     for run in runs.values() if len(sizes) == len(network.image_shape) else ():
         run.check(sizes)
-    parts = {key: split(run.method.name, run.options) for key, run in runs.items()}
+    parts = {key: split_options(run.method.name, run.options) for key, run in runs.items()}
     compiled_for = {key: each for key, (each, _) in parts.items()}
     key = (_frozen(compiled_for), width, maps_alone)
     made: Functions = network.remember(key, lambda network: _compile(network, runs, compiled_for, width, maps_alone))

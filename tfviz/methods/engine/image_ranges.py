@@ -11,15 +11,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfviz.methods.engine.checks import name_images
-from tfviz.network.diagnosis import ADVICE, ExpectedRange
+from tfviz.arrays import name_images
+from tfviz.network.diagnosis import PREPARE_AS_TRAINED, ExpectedRange
 
 ONE, MANY = 1.0, 50.0
 """The limit that pictures of 0..1 keep, and the one that pictures of 0..255 exceed."""
 CONTRAST = 0.05  # the least standard deviation that tells a picture of 0..1 from a black frame of 0..255
 MEAN = 5  # times the largest number that is expected: no image has a larger mean
 
-Found = tuple[int, float, float]
+ImageRange = tuple[int, float, float]
+"""Which image it is, and its smallest and its largest number."""
 
 
 class ImageRanges:
@@ -31,8 +32,8 @@ class ImageRanges:
     def __init__(self, expected: ExpectedRange | None) -> None:
         self._expected, self._within = expected, (-np.inf, np.inf) if expected is None else expected.within
         self._count = 0
-        self._unexpected: list[Found] = []
-        self._smaller: list[Found] = []
+        self._unexpected: list[ImageRange] = []
+        self._smaller: list[ImageRange] = []
         self._largest = 0.0
 
     def look(self, images: np.ndarray) -> None:
@@ -57,7 +58,7 @@ class ImageRanges:
         """Return warnings about the images that cannot fit."""
         messages = []
         if self._unexpected:
-            messages.append(f"{_described(self._unexpected)}, but {self._expected}: {ADVICE}")
+            messages.append(f"{_described(self._unexpected)}, but {self._expected}: {PREPARE_AS_TRAINED}")
         if self._smaller:
             messages.append(
                 f"{_described(self._smaller)}, but others of the same batch numbers up to {self._largest:.5g}: "
@@ -92,6 +93,6 @@ def _varies(image: np.ndarray) -> bool:
     return bool((image != image[:1, :1]).any())
 
 
-def _described(found: Sequence[Found]) -> str:
+def _described(found: Sequence[ImageRange]) -> str:
     numbers, lows, highs = zip(*found, strict=True)
     return f"image {name_images(np.array(numbers))} holds numbers from {min(lows):.5g} to {max(highs):.5g}"

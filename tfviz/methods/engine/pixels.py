@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from tfviz.arrays import name_images
 from tfviz.errors import InvalidImagesError
-from tfviz.methods.engine.checks import name_images
 
 NARROW = 0.01
 """Of the pixel range: pictures fill more of it, numbers from 0 to 1 in a range of 255 do not."""

@@ -37,7 +37,7 @@ class Plan(NamedTuple):
     follows: bool
 
 
-class State(NamedTuple):
+class AscentState(NamedTuple):
     """The parameters of the images so far, and what the optimizer keeps between steps."""
 
     parameters: tf.Tensor
@@ -52,7 +52,7 @@ class Setting(NamedTuple):
     seed: tf.Tensor
 
 
-def start(plan: Plan, setting: Setting, images: tf.Tensor, *, given: bool) -> State:
+def start_ascent(plan: Plan, setting: Setting, images: tf.Tensor, *, given: bool) -> AscentState:
     """Return where the ascent begins: at the `images` (N, H, W, C) if `given`, otherwise where the recipe begins."""
     recipe, parametrization = plan.recipe, PARAMETRIZATIONS[plan.recipe.parametrization]
     parameters = parametrization.encode(images, setting.colors)
@@ -60,15 +60,15 @@ def start(plan: Plan, setting: Setting, images: tf.Tensor, *, given: bool) -> St
         parameters = tf.zeros_like(parameters)
     elif not given:
         parameters += recipe.noise * tf.random.stateless_normal(parameters.shape[1:], (setting.seed, -1))
-    return State(parameters, (tf.zeros_like(parameters),) * OPTIMIZERS[recipe.optimizer].slots)
+    return AscentState(parameters, (tf.zeros_like(parameters),) * OPTIMIZERS[recipe.optimizer].slots)
 
 
-def decode(plan: Plan, state: State, colors: Colors) -> tf.Tensor:
+def decode_state(plan: Plan, state: AscentState, colors: Colors) -> tf.Tensor:
     """Return the images (N, H, W, C) of a state, in the network's input space."""
     return PARAMETRIZATIONS[plan.recipe.parametrization].decode(state.parameters, colors, plan.shape)
 
 
-def compile_ascent(network: TracedNetwork, plan: Plan, state: State, setting: Setting) -> Any:
+def compile_ascent(network: TracedNetwork, plan: Plan, state: AscentState, setting: Setting) -> Any:
     """Return the compiled loop `(state, setting, first, last) -> (state, values)`, for any number of images.
 
     The values (last − first, N) are the objectives of the moved images before each step. The network remembers the
@@ -95,18 +95,20 @@ def _specification(per_image: Any) -> Any:
     return tf.nest.map_structure(lambda each: tf.TensorSpec([None, *each.shape[1:]], each.dtype), per_image)
 
 
-def _compile(network: TracedNetwork, plan: Plan, state: State, setting: Setting) -> Any:
+def _compile(network: TracedNetwork, plan: Plan, state: AscentState, setting: Setting) -> Any:
     """Return the compiled loop of `compile_ascent`; of `state` and `setting` it needs the shapes and types alone."""
     colors = tf.nest.map_structure(lambda each: tf.TensorSpec(each.shape, each.dtype), setting.colors)
     number = tf.TensorSpec([], tf.int32)
     fixed = Setting(_specification(setting.shares), colors, number)
 
-    def ascend(state: State, setting: Setting, first: tf.Tensor, last: tf.Tensor) -> tuple[State, tf.Tensor]:
+    def ascend(
+        state: AscentState, setting: Setting, first: tf.Tensor, last: tf.Tensor
+    ) -> tuple[AscentState, tf.Tensor]:
         @on_its_own
-        def step(number: tf.Tensor, state: State) -> tuple[State, tf.Tensor]:
+        def step(number: tf.Tensor, state: AscentState) -> tuple[AscentState, tf.Tensor]:
             return _step(network, plan, state, setting, number)
 
-        def body(number: tf.Tensor, state: State, history: tf.TensorArray) -> Any:
+        def body(number: tf.Tensor, state: AscentState, history: tf.TensorArray) -> Any:
             state, values = step(number, state)
             return number + 1, state, history.write(number - first, values)
 
@@ -118,13 +120,13 @@ def _compile(network: TracedNetwork, plan: Plan, state: State, setting: Setting)
 
 
 def _step(
-    network: TracedNetwork, plan: Plan, state: State, setting: Setting, number: tf.Tensor
-) -> tuple[State, tf.Tensor]:
+    network: TracedNetwork, plan: Plan, state: AscentState, setting: Setting, number: tf.Tensor
+) -> tuple[AscentState, tf.Tensor]:
     """Return the state after the step of that number, and the values of the objectives before it."""
     recipe, colors = plan.recipe, setting.colors
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(state.parameters)
-        images = decode(plan, state, colors)
+        images = decode_state(plan, state, colors)
         movement = draw_movement(recipe, plan.shape[:2], (setting.seed, number))
         shown = transform(images, movement, colors.middle)
         still = None if plan.follows else of_one_place(plan.places, setting.shares)
@@ -140,9 +142,9 @@ def _step(
         size = tf.sqrt(tf.reduce_mean(tf.square(gradient), axis=axes, keepdims=True))
         gradient = tf.math.divide_no_nan(gradient, size)
     step, slots = OPTIMIZERS[recipe.optimizer].step(gradient, state.slots, number, recipe)
-    changed = State(state.parameters + step, slots)
+    changed = AscentState(state.parameters + step, slots)
     if recipe.clamp or recipe.blur_every:
-        images = constrain(decode(plan, changed, colors), recipe, colors, number)
+        images = constrain(decode_state(plan, changed, colors), recipe, colors, number)
         parameters = PARAMETRIZATIONS[recipe.parametrization].encode(images, colors)
         changed = changed._replace(parameters=tf.ensure_shape(parameters, state.parameters.shape))
     return changed, values

@@ -15,7 +15,15 @@ import tensorflow as tf
 
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, UnsupportedModelError, emit_warnings
 from tfviz.methods.engine import about_narrow, check_pixel_range, integer, narrow_images
-from tfviz.methods.visualization.ascent import Plan, Setting, State, compile_ascent, compile_values, decode, start
+from tfviz.methods.visualization.ascent import (
+    AscentState,
+    Plan,
+    Setting,
+    compile_ascent,
+    compile_values,
+    decode_state,
+    start_ascent,
+)
 from tfviz.methods.visualization.colors import ColorStatistics, find_colors
 from tfviz.methods.visualization.objectives import Objective
 from tfviz.methods.visualization.readout import lay_out
@@ -139,7 +147,7 @@ def feature_visualization(
     plan = Plan(recipe, shape, places, follows=not MOVEMENTS.isdisjoint(changes))
     setting = Setting(shares, colors, tf.constant(seed, tf.int32))
     first = tf.broadcast_to(colors.middle, (len(wanted), *shape)) if given is None else tf.constant(given)
-    state = start(plan, setting, first, given=given is not None)
+    state = start_ascent(plan, setting, first, given=given is not None)
     made, history, kept = _ascend(network, plan, setting, state, set(snapshots))
     scores = compile_values(network, plan, setting)(made, shares).numpy()
     _check_scores(network, [*history, scores], first, wanted)
@@ -150,18 +158,18 @@ def feature_visualization(
 
 
 def _ascend(
-    network: TracedNetwork, plan: Plan, setting: Setting, state: State, snapshots: set[int]
+    network: TracedNetwork, plan: Plan, setting: Setting, state: AscentState, snapshots: set[int]
 ) -> tuple[tf.Tensor, np.ndarray, dict[int, np.ndarray]]:
     """Run the compiled loop and return the images, the history and the snapshots."""
     ascend = compile_ascent(network, plan, state, setting)
-    kept = {0: decode(plan, state, setting.colors).numpy()} if 0 in snapshots else {}
+    kept = {0: decode_state(plan, state, setting.colors).numpy()} if 0 in snapshots else {}
     history = [np.empty((0, len(state.parameters)), np.float32)]
     for first, last in stretches(plan.recipe.iterations, "visualisation", snapshots):
         state, values = ascend(state, setting, first, last)
         history.append(values.numpy())
         if last in snapshots:
-            kept[last] = decode(plan, state, setting.colors).numpy()
-    return decode(plan, state, setting.colors), np.concatenate(history), kept
+            kept[last] = decode_state(plan, state, setting.colors).numpy()
+    return decode_state(plan, state, setting.colors), np.concatenate(history), kept
 
 
 def _check_scores(

@@ -7,7 +7,7 @@ when a model is opened; methods ask `finite`, `zero_gradients` and `refusal` onl
 """
 
 from tfviz.network.diagnosis.custom_gradients import check_custom_gradients
-from tfviz.network.diagnosis.expected_range import ADVICE, ExpectedRange, expected_range, objections_to
+from tfviz.network.diagnosis.expected_range import PREPARE_AS_TRAINED, ExpectedRange, expected_range, objections_to
 from tfviz.network.diagnosis.finite import OVERFLOW, broken_weights, check_scores, check_weights, why_not_finite
 from tfviz.network.diagnosis.head_checks import check_head
 from tfviz.network.diagnosis.integer_images import check_differentiable

@@ -44,7 +44,7 @@ APPLICATIONS = {
     r"densenet(121|169|201)": 2.64,
     r"(resnet(50|101|152)v2|inception(_resnet_v2|_v3)|xception|nasnet(_mobile|_large)?|mobilenet(v2)?_[\d._]+)": 1.0,
 }
-ADVICE = "prepare images as for its training, or the maps are of something else"
+PREPARE_AS_TRAINED = "prepare images as for its training, or the maps are of something else"
 IMAGENET = 1000  # classes
 
 
@@ -85,7 +85,7 @@ class ExpectedRange:
         low, high = float(black.min()), float(white.max())
         if not (self.is_below(low, high) or self.is_above(low, high)):
             return None
-        return f"black is {low:.5g} and white {high:.5g} (--preprocess, pixel_range), but {self}: {ADVICE}"
+        return f"black is {low:.5g} and white {high:.5g} (--preprocess, pixel_range), but {self}: {PREPARE_AS_TRAINED}"
 
     def _limit(self, low: float) -> float:
         return self.largest * (ROUNDING if self.signed and low >= 0 else TOO_LARGE)

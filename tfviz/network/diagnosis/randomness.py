@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from tfviz.errors import UnsupportedModelError
 from tfviz.network.opening import OFF
 from tfviz.network.program import Step
-from tfviz.network.rewriting import AT_REST, FLIPS, Found, find_batch_statistics, find_draws
+from tfviz.network.rewriting import AT_REST, FLIPS, Occurrence, find_batch_statistics, find_draws
 from tfviz.network.traced import TracedNetwork
 
 RANDOM, SHARED = "random numbers, drawn in", "statistics of the whole batch, taken in"
@@ -48,7 +48,7 @@ def check_randomness(network: TracedNetwork) -> list[str]:
     return [f"the score depends on {each}; {way_out}" for each in reasons]
 
 
-def _named(network: TracedNetwork, found: Iterable[Found]) -> str:
+def _named(network: TracedNetwork, found: Iterable[Occurrence]) -> str:
     """Return the layers of operations and their types, each once: `random_flip (StatelessRandomUniformV2)`."""
     types: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for each in found:

@@ -7,7 +7,7 @@ result). `axes` follows single axes, which is how tokens are known. `constants`,
 the image's size settles.
 """
 
-from tfviz.network.geometry.axes import PRODUCTS, Carried, Flow, carry, flows_of, row_size, rows_per_image
+from tfviz.network.geometry.axes import MATRIX_PRODUCTS, Carried, Flow, carry, flows_of, row_size, rows_per_image
 from tfviz.network.geometry.maps import CHANNELS_LAST, OPEN_SIZE, Maps
 from tfviz.network.geometry.placement import Line, Placement
 from tfviz.network.geometry.pointwise import POINTWISE

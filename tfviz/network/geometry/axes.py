@@ -30,13 +30,12 @@ PLAIN_MOVES = frozenset(
 )
 REDUCTIONS = frozenset({"Max", "Mean", "Min", "Prod", "Sum"})
 # The attributes that say whether a factor is transposed.
-PRODUCTS = {
+MATRIX_PRODUCTS = {
     "MatMul": ("transpose_a", "transpose_b"),
     "BatchMatMul": ("adj_x", "adj_y"),
     "BatchMatMulV2": ("adj_x", "adj_y"),
     "BatchMatMulV3": ("adj_x", "adj_y"),
 }
-NOTHING = -1
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Flow:
 class Carried:
     """Where an axis went: to which axis of which value, None if a single place was picked from it.
 
-    places: for every place along the new axis the place along the old one, `NOTHING` if it is not of the old one. A
+    places: for every place along the new axis the place along the old one, -1 if it is not of the old one. A
     class token that is put in front of four patches carries their axis to the places (-1, 0, 1, 2, 3).
     """
 
@@ -151,7 +150,7 @@ def _kept(flow: Flow, index: int, axis: int, output: Value) -> int | None:
     step, source = flow.step, flow.sources[index]
     if flow.is_tensordot:
         return axis if axis < source.shape.rank - 1 else None
-    if step.type in PRODUCTS:
+    if step.type in MATRIX_PRODUCTS:
         return _kept_by_product(step, index, axis, output)
     if step.type == "Einsum":
         return _kept_by_einsum(step, index, axis)
@@ -167,7 +166,7 @@ def _kept(flow: Flow, index: int, axis: int, output: Value) -> int | None:
 def _kept_by_product(step: Step, index: int, axis: int, output: Value) -> int | None:
     """Rows come from the first factor and columns from the second; the axes before are those of both."""
     from_end = axis - step.inputs[index].shape.rank
-    is_transposed = step.operation.get_attr(PRODUCTS[step.type][index])
+    is_transposed = step.operation.get_attr(MATRIX_PRODUCTS[step.type][index])
     if from_end < -2:
         return int(output.shape.rank + from_end)
     is_row = (from_end == -2) != is_transposed

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tfviz.network.geometry.axes import PRODUCTS, REDUCTIONS
+from tfviz.network.geometry.axes import MATRIX_PRODUCTS, REDUCTIONS
 from tfviz.network.geometry.constants import Constants
 from tfviz.network.geometry.coordinates import Reading, merged
 from tfviz.network.geometry.moves import MOVES, move
@@ -61,7 +61,7 @@ class _Following:
             (WINDOWS, self._windows),
             (MOVES, self._moved),
             (REDUCTIONS | {"ArgMax", "ArgMin", "All", "Any", "EuclideanNorm"}, self._reduced),
-            (frozenset(PRODUCTS), self._product),
+            (frozenset(MATRIX_PRODUCTS), self._product),
             (frozenset({"Einsum"}), self._einsum),
             (frozenset({"Reshape"}), self._reshaped),
             (frozenset({"TopKV2"}), self._sorted),
@@ -180,7 +180,7 @@ class _Following:
                 rank = value.shape.rank
                 if rank is None or result.rank is None:
                     return None
-                is_transposed = step.operation.get_attr(PRODUCTS[step.type][index])
+                is_transposed = step.operation.get_attr(MATRIX_PRODUCTS[step.type][index])
                 own = rank - 2 if (index == 0) != is_transposed else rank - 1
                 axes = {axis: axis + result.rank - rank for axis in range(rank - 2)}
                 found.append((value, self._renamed(value, axes | {own: result.rank - 2 + index})))

@@ -9,7 +9,7 @@ resolved where the logits are, inside the compiled function.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,9 +18,7 @@ import tensorflow as tf
 from tfviz.errors import TfvizError, UnsupportedModelError
 from tfviz.network.heads.endings import LOG_ODDS, Ending, find_ending, makes_probabilities_again
 from tfviz.network.heads.probabilities import LogitReading, ProbabilityFinder
-from tfviz.network.program import Value
-
-Tensors = Mapping[Value, tf.Tensor]
+from tfviz.network.program import TensorsByValue, Value
 
 SCORED_BY = {
     "softmax": "the logit before the softmax",
@@ -52,7 +50,7 @@ class Head:
     kind: str
     num_classes: int | None
     sources: tuple[Value, ...] = field(repr=False)
-    made_by: Ending | Callable[[Any, Tensors], tf.Tensor] = field(repr=False)
+    made_by: Ending | Callable[[Any, TensorsByValue], tf.Tensor] = field(repr=False)
     reads: str = field(default="", repr=False)
     of_probabilities: bool = field(default=False, repr=False)
     lacking: str = field(default="", repr=False)
@@ -90,7 +88,7 @@ class Head:
         meaning = SCORED_BY["lacking" if self.lacking else self.kind]
         return f"{meaning}, which reads {self.reads}" if self.reads else meaning
 
-    def read(self, tensors: Tensors, outputs: Any) -> tf.Tensor:
+    def read(self, tensors: TensorsByValue, outputs: Any) -> tf.Tensor:
         """Return the logits (N, K), or the user's scores (N, 1), in float32; raise as `check` does.
 
         tensors: those of a replay. outputs: the same as the model nests them, which a custom score is given. Raises

@@ -19,7 +19,7 @@ import tensorflow as tf
 NEVER = -1e30
 # The logarithm of the largest float32 below 1, which a probability that was rounded to 1 may have been.
 NEARLY_SURE = -6e-8
-HALF = -0.6931472
+LOG_HALF = -0.6931472
 # Stands for a difference of log odds that is 0 or less: too small to matter, and its logarithm is finite.
 SMALLEST = 1e-12
 # Nearly the smallest float32 whose logarithm is exact.
@@ -56,10 +56,10 @@ def complement(log_p: tf.Tensor) -> tf.Tensor:
 
     Mächler, "Accurately computing log(1 − exp(−|a|))", 2012, with the same bound, log 2.
     """
-    is_large = log_p > HALF
+    is_large = log_p > LOG_HALF
     # Both branches are differentiated, so that neither may be infinite where it is not taken.
-    large = tf.math.log(-tf.math.expm1(tf.where(is_large, log_p, HALF)))
-    return tf.where(is_large, large, tf.math.log1p(-tf.exp(tf.where(is_large, HALF, log_p))))
+    large = tf.math.log(-tf.math.expm1(tf.where(is_large, log_p, LOG_HALF)))
+    return tf.where(is_large, large, tf.math.log1p(-tf.exp(tf.where(is_large, LOG_HALF, log_p))))
 
 
 def rounded_complement(log_p: tf.Tensor) -> tf.Tensor:
@@ -95,9 +95,11 @@ def of_softmax(logits: tf.Tensor) -> LogPair:
     best = tf.one_hot(tf.argmax(logits, axis=-1), tf.shape(logits)[-1], True, False, dtype=tf.bool)
     log_p, others = logits - total, tf.reduce_logsumexp(tf.where(best, NEVER, logits), axis=-1, keepdims=True) - total
     # Only the best class may have more than a half, and then what the others have is known best.
-    is_large = best & (others < HALF)
-    large = complement(tf.where(is_large, others, HALF))
-    return LogPair(tf.where(is_large, large, log_p), tf.where(best, others, complement(tf.where(best, HALF, log_p))))
+    is_large = best & (others < LOG_HALF)
+    large = complement(tf.where(is_large, others, LOG_HALF))
+    return LogPair(
+        tf.where(is_large, large, log_p), tf.where(best, others, complement(tf.where(best, LOG_HALF, log_p)))
+    )
 
 
 def of_power(exponents: tf.Tensor) -> LogPair:

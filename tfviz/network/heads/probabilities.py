@@ -11,7 +11,7 @@ Taken for a raw output, probabilities would be explained badly: their softmax, w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import tensorflow as tf
@@ -35,16 +35,14 @@ from tfviz.network.heads.log_probabilities import (
     rounded_complement,
 )
 from tfviz.network.heads.mixtures import PRODUCTS, Mixture, matrix_product
-from tfviz.network.program import Program, Step, Value
+from tfviz.network.program import Program, Step, TensorsByValue, Value
 
 # A softmax that is written out divides powers by their sum.
 MAKERS: dict[str, Callable[[tf.Tensor], LogPair]] = {"Softmax": of_softmax, "Sigmoid": of_sigmoid, "Exp": of_power}
 BEST = "TopKV2"
 FOLLOWED = MOVES | PRODUCTS | ARITHMETIC.keys() | {BEST}
 # Operations that do not depend on the numbers in a tensor, whatever these are.
-SHAPES = frozenset({"OnesLike", "Shape", "ZerosLike"})
-
-Tensors = Mapping[Value, tf.Tensor]
+SHAPE_READERS = frozenset({"OnesLike", "Shape", "ZerosLike"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +72,7 @@ class Tail:
             for step in self.steps
         )
 
-    def rearrange(self, given: Tensors, tensors: Tensors) -> tf.Tensor:
+    def rearrange(self, given: TensorsByValue, tensors: TensorsByValue) -> tf.Tensor:
         """Return the output with what is `given` in place of each maker's result, for a tail of `only_moves`."""
         found = dict(given)
         for step in self.steps:
@@ -106,7 +104,7 @@ class Choices:
 class LogProbabilities:
     """The logarithms of all probabilities of a tail, from the tensors of a replay."""
 
-    def __init__(self, tail: Tail, tensors: Tensors, choices: Choices) -> None:
+    def __init__(self, tail: Tail, tensors: TensorsByValue, choices: Choices) -> None:
         self._tensors = tensors
         self._choices = choices
         self._pairs = {step.outputs[0]: MAKERS[step.type](as_float(tensors[step.inputs[0]])) for step in tail.makers}
@@ -180,7 +178,7 @@ class LogitReading:
         """The values that the logits are made of."""
         return self.tail.logits
 
-    def read(self, tensors: Tensors) -> tf.Tensor:
+    def read(self, tensors: TensorsByValue) -> tf.Tensor:
         """Return the logits, float32, of the output's shape."""
         if self.kind != "log_odds":
             given = {step.outputs[0]: as_float(tensors[step.inputs[0]]) for step in self.tail.makers}
@@ -230,7 +228,7 @@ def _product_in(step: Step) -> Step | None:
 
 def _is_number(step: Step, numbers: set[Value]) -> bool:
     """Return whether a step's results follow from constants and shapes alone, and so are the same for all images."""
-    if step.type in SHAPES or step.type == "Const":
+    if step.type in SHAPE_READERS or step.type == "Const":
         return True
     is_plain = step.inputs and not step.programs and not step.operation.op_def.is_stateful
     return bool(is_plain) and all(value in numbers for value in step.inputs)

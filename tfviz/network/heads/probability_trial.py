@@ -24,7 +24,7 @@ from tfviz.network.program import Step, Value, run_operation
 # How many rows are tried; crops of a picture are rows that a mean joins again.
 ROWS, CROPS = 120, (1, 2, 3, 4, 5, 6, 8, 10, 12)
 MOST_NUMBERS = 2_000_000
-OPEN_SIZE = 3
+SIZE_IF_OPEN = 3
 EXACT = 1e-5
 TINY = 1e-10
 ROUNDED = {tf.float16: 5e-3, tf.bfloat16: 4e-2}
@@ -68,7 +68,7 @@ class _Trial:
 
     def __init__(self, tail: Tail, crops: int) -> None:
         self._tail = tail
-        size = max(int(np.prod([each or OPEN_SIZE for each in value.shape[1:]])) for value in tail.logits)
+        size = max(int(np.prod([each or SIZE_IF_OPEN for each in value.shape[1:]])) for value in tail.logits)
         self._rows = ROWS if size * ROWS <= MOST_NUMBERS else max(CROPS)
         self.images = self._rows // crops
         self._random = np.random.default_rng(0)
@@ -104,7 +104,7 @@ class _Trial:
 
     def _shape(self, value: Value, rows: int) -> list[int]:
         first, *others = value.shape.as_list()
-        return [first or rows, *(each or OPEN_SIZE for each in others)]
+        return [first or rows, *(each or SIZE_IF_OPEN for each in others)]
 
 
 class _Found(Choices):

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from tfviz.network.geometry import PRODUCTS, Maps, row_size
+from tfviz.network.geometry import MATRIX_PRODUCTS, Maps, row_size
 from tfviz.network.layers.feature_map import NO_FEATURES, FeatureMap
 from tfviz.network.layers.tokens import Tokens
 from tfviz.network.program import SHAPES, Program, Step, Value
@@ -101,7 +101,7 @@ class Evidence:
                 continue
             behind.update(step.outputs)
             is_weighing = not weights.isdisjoint(step.inputs)
-            if step.type != "Einsum" and step.type not in PRODUCTS:
+            if step.type != "Einsum" and step.type not in MATRIX_PRODUCTS:
                 weights.update(step.outputs if is_weighing or step.type == "Softmax" else ())
             elif is_weighing and behind.issuperset(step.inputs) and _keeps_tokens(step, weights):
                 mixing.append(step.outputs[0])

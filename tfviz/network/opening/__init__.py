@@ -8,7 +8,7 @@ where it leads by `sizes` and `links`; `trust` says what was found. `reuse` tell
 still holds.
 """
 
-from tfviz.network.opening.links import check_weights
+from tfviz.network.opening.links import check_weights_file
 from tfviz.network.opening.python_functions import check_no_python
 from tfviz.network.opening.reuse import Structure
 from tfviz.network.opening.saved_models import read_saved_model
@@ -22,7 +22,7 @@ __all__ = [
     "Structure",
     "TraceOptions",
     "check_no_python",
-    "check_weights",
+    "check_weights_file",
     "open_source",
     "own_tensor",
     "read_saved_model",

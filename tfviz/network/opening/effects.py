@@ -99,7 +99,7 @@ def _effect_of_type(operation: str) -> str:
     return "" if is_reviewed else UNKNOWN
 
 
-class Functions:
+class FunctionLibrary:
     """The functions of a graph's library, a `FunctionDefLibrary`, by name; names that it lacks are passed over."""
 
     def __init__(self, library: Any) -> None:
@@ -186,7 +186,7 @@ def producer(value: str) -> str:
 def effects_of_traced(function: Any) -> Iterator[Finding]:
     """Yield the effects of a traced function, a `ConcreteFunction`."""
     graph = function.graph.as_graph_def()
-    return Functions(graph.library).effects_of_operations(graph.node)
+    return FunctionLibrary(graph.library).effects_of_operations(graph.node)
 
 
 def _text(value: bytes) -> str:

@@ -25,7 +25,7 @@ from tfviz.limits import MAXIMUM_MODEL_BYTES
 from tfviz.network.opening.configuration import find_in_configuration
 from tfviz.network.opening.library import Library
 from tfviz.network.opening.links import find_links, find_links_in_zip
-from tfviz.network.opening.sizes import CONFIGURATIONS, check_weights_size, check_zip, read_json
+from tfviz.network.opening.sizes import CONFIGURATIONS, check_weights_size, check_zip, read_configuration
 from tfviz.network.opening.trust import TRUST, Finding, Missing, quoted, refuse, risks
 
 # Messages of Keras 3 and tf_keras about a class or function of the user's that they were not given.
@@ -100,7 +100,7 @@ def _read_zip(path: Path, maximum_bytes: int) -> Contents:
     with zipfile.ZipFile(path) as archive:
         check_zip(archive, path, maximum_bytes)
         written, about = (
-            read_json(archive.read(name), path, name, maximum_bytes) if name in archive.namelist() else {}
+            read_configuration(archive.read(name), path, name, maximum_bytes) if name in archive.namelist() else {}
             for name in CONFIGURATIONS
         )
         if not written:
@@ -113,7 +113,7 @@ def _read_hdf5(path: Path, maximum_bytes: int) -> Contents:
     with h5py.File(path) as file:
         if "model_config" not in file.attrs:
             raise UnsupportedModelError(f"cannot open {str(path)!r}: it holds weights, but no model")
-        written = read_json(file.attrs["model_config"], path, "model_config", maximum_bytes)
+        written = read_configuration(file.attrs["model_config"], path, "model_config", maximum_bytes)
         check_weights_size(file, path, maximum_bytes)
         return written, file.attrs.get("keras_version", ""), list(find_links(file))
 

@@ -21,9 +21,9 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
+from tfviz.network.layers import Shape
 
-Shape = tuple[int | None, ...]
-IMAGES = "images"
+INPUT_NAME = "images"
 
 
 def is_keras_model(model: Any) -> bool:
@@ -50,7 +50,7 @@ def trace_keras(model: Any, image_shape: Shape | None) -> Any:
         alone = {name: tf.TensorSpec([1, *spec.shape[1:]], spec.dtype, name) for name, spec in specs.items()}
         function, error = _traced(model, arguments, alone)
     if function is None:
-        named = specs if len(specs) > 1 else dict.fromkeys([IMAGES], *specs.values())
+        named = specs if len(specs) > 1 else dict.fromkeys([INPUT_NAME], *specs.values())
         shapes = ", ".join(f"{name} {tuple(spec.shape[1:])}" for name, spec in named.items())
         raise UnsupportedModelError(
             f"the model {model.name!r} cannot be traced on {shapes}: {_reason(error)}"
@@ -75,7 +75,7 @@ def _traced(model: Any, arguments: Any, specs: Mapping[str, tf.TensorSpec]) -> t
         if len(specs) > 1:
             return tf.function(call).get_concrete_function(**specs), None
         spec = next(iter(specs.values()))
-        return tf.function(call_with_one).get_concrete_function(tf.TensorSpec(spec.shape, spec.dtype, IMAGES)), None
+        return tf.function(call_with_one).get_concrete_function(tf.TensorSpec(spec.shape, spec.dtype, INPUT_NAME)), None
     except Exception as error:
         return None, error
 

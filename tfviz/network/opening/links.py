@@ -58,7 +58,7 @@ def find_links(file: h5py.File) -> Iterator[Finding]:
                 pending.append(found)
 
 
-def check_weights(path: Path, maximum_bytes: int = MAXIMUM_MODEL_BYTES) -> None:
+def check_weights_file(path: Path, maximum_bytes: int = MAXIMUM_MODEL_BYTES) -> None:
     """Raise if a file of weights, .h5 or .keras, leads to other files (`UnsafeModelError`) or is too large."""
     try:
         if zipfile.is_zipfile(path):

@@ -20,7 +20,7 @@ import tensorflow as tf  # noqa: F401  # which brings its messages to protobuf's
 from google.protobuf import descriptor_pool, message_factory  # type: ignore[import-untyped]  # protobuf ships no types
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf ships no types
 
-from tfviz.network.opening.effects import RESTORES, Functions, producer
+from tfviz.network.opening.effects import RESTORES, FunctionLibrary, producer
 from tfviz.network.opening.trust import Finding, quoted
 
 OLD_ASSETS, INITIALISATION = "saved_model_assets", "__saved_model_init_op"
@@ -45,7 +45,7 @@ def find_in_graph(graph: Any) -> Iterator[Finding]:
 def _assets(graph: Any) -> list[Any]:
     """Return the files that a graph names as its own, with the tensors of their paths."""
     # TensorFlow 1 keeps them in a collection.
-    collected = [decode("AssetFileDef", each.value) for each in graph.collection_def[OLD_ASSETS].any_list.value]
+    collected = [parse_message("AssetFileDef", each.value) for each in graph.collection_def[OLD_ASSETS].any_list.value]
     return list(graph.asset_file_def) or collected
 
 
@@ -81,7 +81,7 @@ def _found_in_objects(graph: Any) -> Iterator[Finding]:
             bound = objects.concrete_functions[name].bound_inputs
             pairs = zip(reversed(function.signature.input_arg), reversed(bound), strict=False)
             run[name] = frozenset(argument.name for argument, number in pairs if number in own_files)
-    yield from Functions(library).effects_of_functions(run.items())
+    yield from FunctionLibrary(library).effects_of_functions(run.items())
 
 
 def _refer_inside(objects: Any) -> bool:
@@ -111,7 +111,7 @@ def _found_in_operations(graph: Any, assets: frozenset[str]) -> Iterator[Finding
     They are what its outputs, its weights and its initialisation need, each as it is run: the paths of the graph's own
     files are known to its initialisation alone, and the path of its weights to what restores them.
     """
-    functions, nodes = Functions(graph.graph_def.library), {node.name: node for node in graph.graph_def.node}
+    functions, nodes = FunctionLibrary(graph.graph_def.library), {node.name: node for node in graph.graph_def.node}
     signatures = [each for name, each in graph.signature_def.items() if name != INITIALISATION]
     called = [tensor.name for each in signatures for tensor in each.outputs.values()]
     initialising = [tensor.name for tensor in graph.signature_def[INITIALISATION].outputs.values()]
@@ -144,11 +144,11 @@ def _restores_from(checkpoint: str, node: Any) -> bool:
 
 def _names_of_variable(encoded: bytes) -> list[str]:
     """Return the operations that a variable in a collection of TensorFlow 1 names."""
-    variable = decode("VariableDef", encoded)
+    variable = parse_message("VariableDef", encoded)
     return [variable.initializer_name, variable.initial_value_name, variable.snapshot_name]
 
 
-def decode(kind: str, encoded: bytes) -> Any:
+def parse_message(kind: str, encoded: bytes) -> Any:
     """Return a message of TensorFlow's, by its name; an empty one if the bytes are something else."""
     message = message_factory.GetMessageClass(descriptor_pool.Default().FindMessageTypeByName(f"tensorflow.{kind}"))
     try:

@@ -15,10 +15,10 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError, one_line
-from tfviz.network.opening.saved_graphs import decode, find_in_graph
+from tfviz.network.opening.saved_graphs import find_in_graph, parse_message
 from tfviz.network.opening.trust import refuse, risks
+from tfviz.paths import SAVED_MODEL
 
-SAVED_MODEL = "saved_model.pb"
 UNKNOWN_OPERATION = re.compile(r"Op type not registered '([^']+)'")
 
 
@@ -45,9 +45,9 @@ def open_saved_model(path: Path, safe_mode: bool) -> tuple[Any, list[str]]:
 def read_saved_model(folder: Path) -> Any:
     """Return the `SavedModel` message of a folder, as data; an empty one if it cannot be read."""
     try:
-        return decode("SavedModel", (folder / SAVED_MODEL).read_bytes())
+        return parse_message("SavedModel", (folder / SAVED_MODEL).read_bytes())
     except OSError:
-        return decode("SavedModel", b"")  # loading the model will say what is wrong
+        return parse_message("SavedModel", b"")  # loading the model will say what is wrong
 
 
 def _why_not_loaded(path: Path, error: Exception) -> str:

@@ -30,7 +30,7 @@ CONFIGURATION_PART = 25
 """The part of the limit that a configuration may take: Python needs up to 24 bytes for each of JSON."""
 
 
-def read_json(text: bytes | str, path: Path, name: str, maximum_bytes: int) -> dict[str, Any]:
+def read_configuration(text: bytes | str, path: Path, name: str, maximum_bytes: int) -> dict[str, Any]:
     """Return the JSON object of a text in a model file, called `name` in errors, if it is not too large.
 
     Raises `UnsupportedModelError` for a text that is too large or not of an object, and `ValueError` for no JSON.

@@ -13,26 +13,25 @@ none of the terms, and whoever adds these up must say so.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from tfviz.network.layers import short_names
-from tfviz.network.program import Step, Value, run_operation
+from tfviz.network.program import Step, TensorsByValue, Value, run_operation
 from tfviz.network.traced import TracedNetwork
 
-Tensors = Mapping[Value, tf.Tensor]
-Zeros = Callable[[Step, tf.Tensor, Tensors], tf.Tensor]
+Zeros = Callable[[Step, tf.Tensor, TensorsByValue], tf.Tensor]
 
 
-def _one_number(step: Step, operand: tf.Tensor, tensors: Tensors) -> tf.Tensor:
+def _one_number(step: Step, operand: tf.Tensor, tensors: TensorsByValue) -> tf.Tensor:
     """Return a zero without axes, which broadcasts against the other operands."""
     return tf.zeros([], operand.dtype)
 
 
-def _one_place(step: Step, operand: tf.Tensor, tensors: Tensors) -> tf.Tensor:
+def _one_place(step: Step, operand: tf.Tensor, tensors: TensorsByValue) -> tf.Tensor:
     """Return zeros (1, 1, 1, c) without reading the operand, or its convolution would not be fused with the bias."""
     channels = tf.shape(tensors[step.inputs[1]])
     ones = tf.ones(len(operand.shape) - 2, tf.int32)
@@ -40,7 +39,7 @@ def _one_place(step: Step, operand: tf.Tensor, tensors: Tensors) -> tf.Tensor:
     return tf.zeros(tf.concat([[1], ones, channels] if is_last else [[1], channels, ones], axis=0), operand.dtype)
 
 
-def _as_large(step: Step, operand: tf.Tensor, tensors: Tensors) -> tf.Tensor:
+def _as_large(step: Step, operand: tf.Tensor, tensors: TensorsByValue) -> tf.Tensor:
     """Return zeros of the operand's own shape, for operations that do not broadcast or whose result has its places."""
     return tf.zeros_like(operand)
 
@@ -86,7 +85,7 @@ class Bias:
         """Return the name, and the type of the operation."""
         return f"Bias({self.name!r}, {self.step.type})"
 
-    def tensor(self, tensors: Tensors) -> tf.Tensor:
+    def tensor(self, tensors: TensorsByValue) -> tf.Tensor:
         """Return b, which broadcasts to the result, from the tensors of a replay.
 
         It is the result for zeros, in the type that the step runs in. That of a clip depends on the image, and that of
@@ -101,7 +100,7 @@ class Bias:
         ]
         return run_operation(self.step, self.step.taking(inputs))[0]
 
-    def _beyond_bounds(self, tensors: Tensors) -> tf.Tensor:
+    def _beyond_bounds(self, tensors: TensorsByValue) -> tf.Tensor:
         """Return y − J·u, where the slope J is TensorFlow's own, so that ties are cut as in the backward pass."""
         (operand,) = self.operands
         # As large as the result, else the gradient would be summed over what is broadcast.

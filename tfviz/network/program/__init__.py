@@ -35,12 +35,14 @@ from tfviz.network.program.internals import (
     is_tensorflows_own,
     operation_definition,
 )
-from tfviz.network.program.operations import Tensors, run_operation
+from tfviz.network.program.operations import Tensors, TensorsByValue, run_operation
 from tfviz.network.program.program import (
     CALLS,
     CASES,
     CONDITIONS,
+    HANDLES,
     LOOPS,
+    NORMALISATIONS,
     SHAPES,
     Boundary,
     EachImage,

@@ -22,9 +22,10 @@ import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
 from tfviz.network.program.internals import operation_definition, unpublished_operation
-from tfviz.network.program.program import Step, by_argument
+from tfviz.network.program.program import Step, Value, by_argument
 
 Tensors = list[tf.Tensor]
+TensorsByValue = Mapping[Value, tf.Tensor]
 UNCHANGED: Mapping[str, Any] = {}
 
 

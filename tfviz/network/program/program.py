@@ -26,6 +26,8 @@ CASES = {"Case": "branches", "StatelessCase": "branches"}
 LOOPS = {"While": ("cond", "body"), "StatelessWhile": ("cond", "body")}
 # Their results follow from the shape of their inputs, and not from the numbers in them.
 SHAPES = frozenset({"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"})
+NORMALISATIONS = frozenset({"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"})
+HANDLES = frozenset({tf.resource, tf.variant})  # types without numbers
 # TensorFlow 1 loops are cycles in the graph, which a list of steps cannot express.
 CYCLES = frozenset({"Enter", "NextIteration", "LoopCond"})
 

@@ -19,12 +19,11 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from tfviz.network.program import Program, Step, Value
+from tfviz.network.program import NORMALISATIONS, Program, Step, Value
 from tfviz.network.replay.input_gradients import is_exact
 
 DEPTHWISE = frozenset({"DepthwiseConv2dNative"})
 CONVOLUTIONS = DEPTHWISE | {"Conv2D"}
-NORMALISATIONS = frozenset({"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"})
 SUMS = frozenset({"Add", "AddV2", "BiasAdd"})
 LIGHT = 1.0
 """The most weights of a kernel, for each number of one image's feature map, for which the kernel is scaled instead of

@@ -19,7 +19,17 @@ from typing import Any
 import tensorflow as tf
 
 from tfviz.errors import TfvizError, suggestion
-from tfviz.network.program import LOOPS, Program, Step, Value, by_argument, has_kernel, is_compiled_call, run_operation
+from tfviz.network.program import (
+    HANDLES,
+    LOOPS,
+    Program,
+    Step,
+    Value,
+    by_argument,
+    has_kernel,
+    is_compiled_call,
+    run_operation,
+)
 
 FULL = "float32"
 PRECISIONS: dict[str, tf.DType] = {FULL: tf.float32, "bfloat16": tf.bfloat16, "float16": tf.float16}
@@ -27,7 +37,6 @@ PRECISIONS: dict[str, tf.DType] = {FULL: tf.float32, "bfloat16": tf.bfloat16, "f
 KEPT = {"bfloat16": frozenset({"Bitcast"}), "float16": frozenset({"Bitcast", "Sum", "Mean"})}
 # The one operation whose list of types follows from its inputs and is bound to nothing else.
 IDENTITIES = frozenset({"IdentityN"})
-HANDLES = frozenset({tf.resource, tf.variant})
 
 Follow = Callable[[Program, Collection[Value]], Collection[Value]]
 

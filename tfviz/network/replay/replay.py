@@ -91,7 +91,7 @@ def replay(
         else:
             inputs = step.taking([tensors[value] for value in step.inputs])
             passes = straight_through and not straight_through.isdisjoint(step.outputs)
-            results = straightened.run(step, inputs) if passes else run(step, inputs, rule)
+            results = straightened.run(step, inputs) if passes else run_step(step, inputs, rule)
             for value, result in zip(step.outputs, results, strict=True):
                 # A shape that the model's code set by `set_shape` does not follow from any operation.
                 result.set_shape(value.shape)
@@ -100,7 +100,7 @@ def replay(
     return tensors
 
 
-def run(step: Step, inputs: Tensors, rule: Rule | None) -> Tensors:
+def run_step(step: Step, inputs: Tensors, rule: Rule | None) -> Tensors:
     """Run one step with the programs in it; operations that `rule` names get its backward pass.
 
     Returns a tensor for each of its outputs. A call that XLA must compile is compiled again, inside the caller's own

@@ -20,14 +20,13 @@ from functools import partial
 
 import tensorflow as tf
 
-from tfviz.network.program import Program, Step, Value, run_operation
+from tfviz.network.program import Program, Step, TensorsByValue, Value, run_operation
 from tfviz.network.replay.folding import DEPTHWISE, Fold, find_folds
 from tfviz.network.replay.input_gradients import convolution_gradient, is_pointwise, own_gradient
 from tfviz.network.replay.pool_gradients import is_faster_by_masks, max_pool_gradient
 from tfviz.network.replay.rules import Backward
 
-Tensors = Mapping[Value, tf.Tensor]
-Action = Callable[[Tensors], dict[Value, tf.Tensor]]
+Action = Callable[[TensorsByValue], dict[Value, tf.Tensor]]
 
 
 @dataclass(frozen=True)
@@ -99,11 +98,11 @@ def _parts(step: Step, uses: Counter[Value]) -> list[Value]:
     return parts if known and along in (3, -1) else [image]
 
 
-def _nothing(_: Tensors) -> dict[Value, tf.Tensor]:
+def _nothing(_: TensorsByValue) -> dict[Value, tf.Tensor]:
     return {}
 
 
-def _fold(fold: Fold, parts: Sequence[Value], tensors: Tensors) -> dict[Value, tf.Tensor]:
+def _fold(fold: Fold, parts: Sequence[Value], tensors: TensorsByValue) -> dict[Value, tf.Tensor]:
     """Run a convolution and its chain, with the gradient of a convolution whose kernel holds the scales.
 
     Forward all run as they are, by `Replayed`, unseen by the gradient that is given here. Offsets change no gradient.
@@ -119,7 +118,7 @@ def _fold(fold: Fold, parts: Sequence[Value], tensors: Tensors) -> dict[Value, t
     return {fold.value: _with_gradients(tensors[fold.value], read, gradients)}
 
 
-def _convolve(step: Step, parts: Sequence[Value], tensors: Tensors) -> dict[Value, tf.Tensor]:
+def _convolve(step: Step, parts: Sequence[Value], tensors: TensorsByValue) -> dict[Value, tf.Tensor]:
     """Run a convolution of the concatenation of `parts`, with a faster gradient if there is one."""
     image, kernel = (tensors[value] for value in step.inputs)
     read = [tensors[value] for value in parts]
@@ -127,7 +126,7 @@ def _convolve(step: Step, parts: Sequence[Value], tensors: Tensors) -> dict[Valu
     return {step.outputs[0]: result if gradients is None else _with_gradients(result, read, gradients)}
 
 
-def _pool(step: Step, tensors: Tensors) -> dict[Value, tf.Tensor]:
+def _pool(step: Step, tensors: TensorsByValue) -> dict[Value, tf.Tensor]:
     """Run a max pooling, with its gradient by comparisons."""
     images = tensors[step.inputs[0]]
     pooled = run_operation(step, [images])[0]

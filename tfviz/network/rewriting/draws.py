@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfviz.network.program import CASES, CONDITIONS, LOOPS, SHAPES, EachImage, Program, Step, Value
+from tfviz.network.program import CASES, CONDITIONS, LOOPS, NORMALISATIONS, SHAPES, EachImage, Program, Step, Value
 
 _DRAWS = """
 RandomUniform RandomUniformInt RandomStandardNormal TruncatedNormal ParameterizedTruncatedNormal RandomGamma
@@ -35,7 +35,6 @@ FixedUnigramCandidateSampler LearnedUnigramCandidateSampler LogUniformCandidateS
 ThreadUnsafeUnigramCandidateSampler UniformCandidateSampler KmeansPlusPlusInitialization XlaRngBitGenerator
 """
 DRAWS = frozenset(_DRAWS.split())
-NORMALISATIONS = frozenset({"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"})
 # Operations that make moments.
 REDUCTIONS = frozenset({"Mean", "Sum"})
 
@@ -52,19 +51,19 @@ AT_REST = re.compile(rf"({'|'.join(_AT_REST.split())})(_\d+)?(:\d+)?")
 FLIPS = re.compile(r"(stateless_)?random_flip_(left_right|up_down)(_\d+)?")
 
 
-class Found(NamedTuple):
+class Occurrence(NamedTuple):
     """An operation, and the step of the network's own program that it runs in: itself, or a loop, condition or call."""
 
     operation: Step
     outer: Step
 
 
-def find_draws(program: Program, results: Collection[Value]) -> list[Found]:
+def find_draws(program: Program, results: Collection[Value]) -> list[Occurrence]:
     """Return the random operations whose numbers reach `results`, but for those that are the same in every run."""
     return list(_draws(program, results, None))
 
 
-def find_batch_statistics(program: Program, image: Value, results: Collection[Value]) -> list[Found]:
+def find_batch_statistics(program: Program, image: Value, results: Collection[Value]) -> list[Occurrence]:
     """Return the operations that make one number of several images, and whose numbers reach `results`.
 
     They are batch normalisations in training, and sums and means over an open first axis. A loop may run over the
@@ -87,14 +86,14 @@ def _is_float(value: Value) -> bool:
     return bool(value.dtype.is_floating or value.dtype == tf.variant)
 
 
-def _draws(program: Program, results: Collection[Value], outer: Step | None) -> Iterator[Found]:
+def _draws(program: Program, results: Collection[Value], outer: Step | None) -> Iterator[Occurrence]:
     """Yield the random operations in a program, and in those inside it, whose numbers reach `results`."""
     reaching = _reaching(program, results)
     for step in program.steps:
         if reaching.isdisjoint(step.outputs):
             continue
         if step.type in DRAWS and not _repeats(step):
-            yield Found(step, outer or step)
+            yield Occurrence(step, outer or step)
         for inner, wanted in _inside(step, reaching):
             yield from _draws(inner, wanted, outer or step)
 
@@ -108,7 +107,7 @@ def _repeats(step: Step | None) -> bool:
 
 def _statistics(
     program: Program, sources: Collection[Value], results: Collection[Value], outer: Step | None
-) -> Iterator[Found]:
+) -> Iterator[Occurrence]:
     """Yield the operations over several images between `sources` and `results`, in inner programs, too."""
     # A decision by them (a condition) is left alone: it is not a number that a score is made of.
     reached, reaching = program.reached_by(sources), _reaching(program, results, only_floats=True)
@@ -116,7 +115,7 @@ def _statistics(
         if reached.isdisjoint(step.inputs) or reaching.isdisjoint(step.outputs) or step.type in LOOPS:
             continue
         if _is_over_images(step):
-            yield Found(step, outer or step)
+            yield Occurrence(step, outer or step)
         # A program that runs on each image by itself sees no other image.
         for inner, wanted in () if isinstance(step, EachImage) else _inside(step, reaching):
             # The first input of a condition chooses a branch, and is not given to it.

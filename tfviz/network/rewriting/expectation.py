@@ -24,11 +24,11 @@ NORMAL = frozenset(
     | {"StatefulTruncatedNormal"}
 )
 HANDED_ON = frozenset({"Identity", "Reshape", "ExpandDims", "Squeeze", "BroadcastTo", "Tile", "Cast", "StopGradient"})
-SUMS = {"AddV2": 1, "Add": 1, "Sub": -1}
+SUM_SIGNS = {"AddV2": 1, "Add": 1, "Sub": -1}
 ABOVE, BELOW = frozenset({"Greater", "GreaterEqual"}), frozenset({"Less", "LessEqual"})
 
 
-class Number(NamedTuple):
+class RandomNumber(NamedTuple):
     """A random number by its mean. low, high: its bounds, if all between are equally likely; equal for a constant.
 
     What is known of it is kept as far as the operations allow: a multiple has bounds, and so has the sum with a
@@ -44,18 +44,18 @@ class Number(NamedTuple):
         """Whether it is not random."""
         return self.low is not None and self.low == self.high
 
-    def times(self, factor: float) -> Number:
+    def times(self, factor: float) -> RandomNumber:
         """Return the number multiplied by a constant."""
         if self.low is None or self.high is None:
-            return Number(self.mean * factor)
-        return Number(self.mean * factor, *sorted((self.low * factor, self.high * factor)))
+            return RandomNumber(self.mean * factor)
+        return RandomNumber(self.mean * factor, *sorted((self.low * factor, self.high * factor)))
 
-    def plus(self, other: Number) -> Number:
+    def plus(self, other: RandomNumber) -> RandomNumber:
         """Return the sum with another number; that of two random ones has no bounds."""
         bounds = (self.low, self.high, other.low, other.high)
         if None in bounds or not (self.is_constant or other.is_constant):
-            return Number(self.mean + other.mean)
-        return Number(self.mean + other.mean, bounds[0] + bounds[2], bounds[1] + bounds[3])  # type: ignore[operator]  # no None
+            return RandomNumber(self.mean + other.mean)
+        return RandomNumber(self.mean + other.mean, bounds[0] + bounds[2], bounds[1] + bounds[3])  # type: ignore[operator]  # no None
 
     def share_above(self, bound: float) -> float | None:
         """Return how often it is above a bound, as 0.8 of uniform numbers are above 0.2; None if that is not known."""
@@ -72,43 +72,43 @@ def constant_of(value: Value) -> float | None:
     return float(found.flat[0]) if found is not None and found.size and (found == found.flat[0]).all() else None
 
 
-def expected(value: Value) -> Number | None:
+def expected(value: Value) -> RandomNumber | None:
     """Return the average of a value, one number for all of it; None if the program does not show it.
 
     A comparison has the share in which it holds as its average. A constant that is not the same everywhere has none.
     """
     step, known = value.step, constant_of(value)
     if known is not None:
-        return Number(known, known, known)
+        return RandomNumber(known, known, known)
     if step is None or len(step.outputs) != 1:
         return None
     if step.type in UNIFORM:
-        return Number(0.5, 0.0, 1.0)
+        return RandomNumber(0.5, 0.0, 1.0)
     if step.type in NORMAL:
-        return Number(0.0)
+        return RandomNumber(0.0)
     operands = [expected(each) for each in step.inputs[:1] if step.type in HANDED_ON or step.type == "Floor"]
     if operands:
         return _handed_on(step, operands[0])
     return _combined(step) if len(step.inputs) == 2 else None
 
 
-def _handed_on(step: Step, number: Number | None) -> Number | None:
+def _handed_on(step: Step, number: RandomNumber | None) -> RandomNumber | None:
     """Return the number of a value that is reshaped, cast or broadcast; of a floor, the share in which it is 1."""
     if number is None or step.type != "Floor":
         return number
     # floor(x + U), the mask of a dropout in older programs.
     is_mask = number.low is not None and number.high is not None and 0 <= number.low < 1 < number.high <= 2
     share = number.share_above(1.0) if is_mask else None
-    return None if share is None else Number(share)
+    return None if share is None else RandomNumber(share)
 
 
-def _combined(step: Step) -> Number | None:
+def _combined(step: Step) -> RandomNumber | None:
     """Return what two operands make together: a sum, a multiple, or the share of a comparison."""
     first, second = map(expected, step.inputs)
     if first is None or second is None:
         return None
-    if step.type in SUMS:
-        return first.plus(second.times(SUMS[step.type]))
+    if step.type in SUM_SIGNS:
+        return first.plus(second.times(SUM_SIGNS[step.type]))
     if step.type == "Mul" and (first.is_constant or second.is_constant):
         drawn, constant = (second, first) if first.is_constant else (first, second)
         return drawn.times(constant.mean)
@@ -117,7 +117,7 @@ def _combined(step: Step) -> Number | None:
     return _share(step, first, second)
 
 
-def _share(step: Step, first: Number, second: Number) -> Number | None:
+def _share(step: Step, first: RandomNumber, second: RandomNumber) -> RandomNumber | None:
     """Return how often a comparison of a random number with a constant holds."""
     if step.type not in ABOVE | BELOW:
         return None
@@ -126,4 +126,4 @@ def _share(step: Step, first: Number, second: Number) -> Number | None:
     share = drawn.share_above(bound.mean) if bound.is_constant else None
     if share is None:
         return None
-    return Number(share if (step.type in ABOVE) != swapped else 1 - share)
+    return RandomNumber(share if (step.type in ABOVE) != swapped else 1 - share)

@@ -18,13 +18,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError, one_line
-from tfviz.network.program import COUNTING, EachImage, Inputs, Program, Step, Value
-from tfviz.network.rewriting.trial import Tensors, are_equal, forget_sizes, random_input, results_of
+from tfviz.network.program import COUNTING, HANDLES, EachImage, Inputs, Program, Step, TensorsByValue, Value
+from tfviz.network.rewriting.trial import are_equal, forget_sizes, random_input, results_of
 
 # Operations that may only give the same numbers, in the same order, another shape.
 SHAPING = frozenset({"ExpandDims", "Reshape", "Squeeze", "StridedSlice"})
 SIDES = (64, 224)  # pixels of the images that are tried, if the network leaves its size open
-HANDLES = frozenset({tf.resource, tf.variant})
 
 
 class _CountedError(Exception):
@@ -82,7 +81,7 @@ class _Opening:
         self,
         program: Program,
         sources: Sequence[Value],
-        given: Tensors,
+        given: TensorsByValue,
         size: int,
         side: int,
         *,
@@ -91,7 +90,7 @@ class _Opening:
         self._program, self._image, self._size, self._counting = program, sources[0], size, counting
         self._depending = program.depending_on(sources)
         generator = np.random.default_rng(0)
-        own: list[Tensors] = [{each: random_input(each, size, side, generator) for each in sources} for _ in range(2)]
+        own = [{each: random_input(each, size, side, generator) for each in sources} for _ in range(2)]
         self._alone = [{**given, **each} for each in own]
         self._together = {**given, **{value: tf.concat([each[value] for each in own], 0) for value in sources}}
         self._counted: set[Value] = set()

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 import tensorflow as tf
 
 from tfviz.network.heads import Outputs
-from tfviz.network.program import SHAPES, Inputs, Program, Step, Value
-from tfviz.network.rewriting.draws import AT_REST, FLIPS, NORMALISATIONS, find_batch_statistics, find_draws
+from tfviz.network.program import NORMALISATIONS, SHAPES, Inputs, Program, Step, Value
+from tfviz.network.rewriting.draws import AT_REST, FLIPS, find_batch_statistics, find_draws
 from tfviz.network.rewriting.expectation import constant_of, expected
 
 SELECTIONS = frozenset({"Select", "SelectV2"})

@@ -10,21 +10,19 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from tfviz.network.program import Program, Step, Value
-from tfviz.network.replay import run
+from tfviz.network.program import Program, Step, TensorsByValue, Value
+from tfviz.network.replay import run_step
 
 ROUNDING = 1e-3  # of the largest value: batches of other sizes are summed in another order
 
-Tensors = dict[Value, tf.Tensor]
 
-
-def results_of(step: Step, tensors: Tensors) -> Tensors:
+def results_of(step: Step, tensors: TensorsByValue) -> dict[Value, tf.Tensor]:
     """Return the results of a step, by their values, for the tensors of its inputs; raise what TensorFlow raises."""
     if step.type == "Const":  # its value cannot be handed over outside of a graph
         return {step.outputs[0]: tf.constant(tf.make_ndarray(step.operation.get_attr("value")))}
 
     def of(*inputs: tf.Tensor) -> list[tf.Tensor]:
-        return run(step, list(inputs), None)
+        return run_step(step, list(inputs), None)
 
     # A function has a graph for the constants inside.
     call = tf.function(of, autograph=False) if step.programs else of

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from tfviz.network.heads import Head
 from tfviz.network.program import Step, Value
-from tfviz.network.replay import RELUS, SUMS, Rule, is_of_channels, is_pointwise, run
+from tfviz.network.replay import RELUS, SUMS, Rule, is_of_channels, is_pointwise, run_step
 
 WORTH = 100_000
 """The last layer is run again for one class if it has at least so many weights."""
@@ -70,7 +70,7 @@ def _follow(
         return found + tf.reshape(added, [-1, *[1] * (found.shape.rank - 1)])
     if step.type == "Reshape":
         return tf.reshape(found, [-1, *[1] * (step.outputs[0].shape.rank - 1)])
-    return run(step, [found, *operands], rule)[0]
+    return run_step(step, [found, *operands], rule)[0]
 
 
 def find_last_layer(depending: Collection[Value], head: Head) -> LastLayer | None:
