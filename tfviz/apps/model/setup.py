@@ -7,7 +7,7 @@ only says how they are shown. Files are read by our own decoder all the same: fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,11 @@ from tfviz.apps.files import (
 )
 from tfviz.apps.model.example_format import ExampleFormat, find_example_format
 from tfviz.apps.model.examples import picture_in, to_example
-from tfviz.apps.model.explanation_metadata import ExplanationMetadata, read_explanation_metadata
+from tfviz.apps.model.explanation_metadata import ExplanationMetadata
 from tfviz.apps.model.measuring import measure_fit, measure_preprocessing
+from tfviz.apps.model.metadata_choices import complete_choice
 from tfviz.apps.model.models import OpenedModel, open_model
 from tfviz.apps.model.preprocessing import Preprocessing, find_preprocessing
-from tfviz.apps.model.saved_signatures import read_signatures
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, UnsupportedModelError
 from tfviz.limits import MAXIMUM_IMAGE_BYTES
 from tfviz.model_options import ModelOptions
@@ -46,7 +46,6 @@ from tfviz.network.traced import TracedNetwork
 
 ASSUMED_PREPROCESSING = "0..255"
 ASSUMED_SIZE = 224
-INTEGRATED, BASELINE = "integrated_gradients", "baseline"
 
 
 @dataclass(frozen=True)
@@ -176,35 +175,6 @@ def set_up_opened(
         check_not_chosen(options.depth)
     limits, about_model = (options.maximum_image_bytes, options.depth), (*opened.warnings, *network.warnings)
     return Setup(network, path, preprocessing, names, size, fit, said, metadata, examples, *limits, about_model)
-
-
-def with_baselines(
-    metadata: ExplanationMetadata | None, chosen: Mapping[str, Mapping[str, Any]]
-) -> dict[str, dict[str, Any]]:
-    """Return methods with their options, as `compile_methods` takes them, with the baselines that a file gives.
-
-    They are those of integrated gradients; a baseline that is chosen stays.
-    """
-    found = {name: dict(options) for name, options in chosen.items()}
-    if metadata is not None and metadata.baselines and INTEGRATED in found:
-        found[INTEGRATED].setdefault(BASELINE, metadata.baselines)
-    return found
-
-
-def complete_choice(choice: Mapping[str, Any], model: Any) -> tuple[dict[str, Any], ExplanationMetadata | None]:
-    """Return what `trace` is told of the model, and what explanation_metadata.json says where there is one.
-
-    It completes what was not typed.
-    """
-    is_folder = isinstance(model, Path) and model.is_dir()
-    metadata = read_explanation_metadata(model, choice.get("input"), choice.get("output")) if is_folder else None
-    if metadata is None or not {"input", "output"} - set(choice):
-        return dict(choice), metadata
-    signatures = read_signatures(model)
-    wanted = choice.get("signature", "serving_default")
-    if "signature" not in choice and len(signatures) == 1:
-        (wanted,) = signatures
-    return {**(metadata.names(signatures, wanted, typed=choice) if wanted in signatures else {}), **choice}, metadata
 
 
 def _class_names(
