@@ -32,7 +32,8 @@ def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pictures", type=int, default=200)
-    parser.add_argument("--method", action="append")
+    attributions = [name for name, method in tfviz.METHODS.items() if method.result == "attribution"]
+    parser.add_argument("--method", action="append", choices=attributions)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", TfvizWarning)
     network = tfviz.trace(demo.load_network())
