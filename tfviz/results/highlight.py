@@ -94,7 +94,7 @@ def highlight(pictures: ArrayLike, found: ArrayLike, how: Highlight | None = Non
     Raises
     ------
     InvalidImagesError
-        For pictures that are not uint8 RGB, or maps that are not one per picture.
+        For pictures that are not uint8 RGB, or maps that are not finite or not one per picture.
     """
     settings = how or Highlight()
     base = check_pictures(pictures)

@@ -88,7 +88,7 @@ def check_output(output: str) -> None:
 def names_in(folder: str) -> list[str]:
     """Return the paths of all files in a folder and its folders, relative to it, sorted; none if there is no folder.
 
-    Raises `TfvizError` if a file system refuses to list it.
+    Raises `TfvizError` if a remote file system refuses to list it; local folders that cannot be read are left out.
     """
     if is_local(folder):
         # Beam would take the folder's name for a pattern.
@@ -103,7 +103,7 @@ def names_in(folder: str) -> list[str]:
 
 
 def make_folder(path: str) -> None:
-    """Make a folder, if the file system has folders. One that cannot be made is reported by what is written into it."""
+    """Make a folder, if the file system has folders; if that fails, so does what is written into it."""
     with contextlib.suppress(BeamIOError, OSError):
         FileSystems.mkdirs(path)
 

@@ -99,8 +99,7 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
     def load_model(self) -> ExampleExplainer:
         """Open the model and compile the method, in each worker or once for all that share the model.
 
-        A model on a remote file system is copied for as long as it takes to open it. Raises as `trace` and the method
-        do.
+        A model on a remote file system is copied for as long as it takes to open it. Raises as `ExampleExplainer`.
         """
         with local_copy(self._model.model) as path:
             model, batch_size = replace(self._model, model=path), self._batching["max_batch_size"]
@@ -109,7 +108,7 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
     def run_inference(
         self, batch: Sequence[Example], model: ExampleExplainer, inference_args: Mapping[str, Any] | None = None
     ) -> Iterable[PredictionResult]:
-        """Return a `PredictionResult` for each example, in their order; count the unusable, zero and doubtful."""
+        """Return a `PredictionResult` for each example, in their order; count those unusable, zero or doubtful."""
         found = model(list(batch))
         Metrics.counter(NAMESPACE, UNUSABLE).inc(sum(ERROR in each for each in found))
         Metrics.counter(NAMESPACE, ZERO_MAPS).inc(sum(ERROR not in each and not each["map"].any() for each in found))
@@ -122,11 +121,11 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
             raise TfvizError(f"options are given to AttributionHandler, not as inference_args: {dict(inference_args)}")
 
     def update_model_path(self, model_path: str | None = None) -> None:
-        """Take another model from the next one on that is loaded; the method and all other options stay as they are."""
+        """Load this model from now on, None for the same one; the method and all other options stay as they are."""
         self._model = replace(self._model, model=model_path or self._model.model)
 
     def get_num_bytes(self, batch: Sequence[Example]) -> int:
-        """Return the size of the images of a batch, of which Beam makes its metrics: bytes as given, decoded or not."""
+        """Return the bytes of a batch for Beam's metrics: of images as given, encoded or not, 0 for anything else."""
         contents = [each[0] if isinstance(each, tuple) and each else each for each in batch]
         # An example may be anything, of which its inference says that it is not an image.
         return sum(len(each) if isinstance(each, bytes) else getattr(each, "nbytes", 0) for each in contents)

@@ -73,7 +73,7 @@ class _Read(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
         self._job = job
 
     def process(self, path: bytes) -> Iterator[Any]:
-        """Yield every picture of a file with its target, by its origin, and a dead letter for what is not one."""
+        """Yield each picture of a file with its target, keyed by its origin, or a dead letter if it has none."""
         for found in self._pictures(os.fsdecode(path)):
             Metrics.counter(NAMESPACE, INPUTS).inc()
             if isinstance(found, DeadLetter):
@@ -86,7 +86,7 @@ class _Read(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
                 yield found.origin, (content, found.label if self._job.with_labels else None)
 
     def _pictures(self, path: str) -> Iterator[Any]:
-        """Yield the pictures in a file, or one dead letter if it cannot be read at all."""
+        """Yield the pictures and dead letters in a file; a single dead letter if it cannot be read at all."""
         if not is_text(path):
             yield DeadLetter(Origin(readable(path), readable(path)), "the name of the file is not UTF-8")
             return
@@ -104,7 +104,7 @@ class _Encode(beam.DoFn):  # type: ignore[misc]  # Beam is untyped
         self._job = job
 
     def process(self, element: tuple[Origin, PredictionResult]) -> Iterator[Any]:
-        """Yield the record of what was found, whose overlay is written first; what was not is a dead letter."""
+        """Yield the record of a result, after its overlay is written, or a dead letter if there is no result."""
         origin, (example, found, _) = element
         if ERROR in found:
             yield beam.pvalue.TaggedOutput(DEAD_LETTERS, DeadLetter(origin, found[ERROR]))
@@ -216,10 +216,10 @@ def _is_interrupt(error: BaseException | None, lines: Sequence[str]) -> bool:
 
 
 def open_pipeline(arguments: Sequence[str], runner: str) -> beam.Pipeline:
-    """Return an empty pipeline with Beam's options; raise `TfvizError` for one that does not exist.
+    """Return an empty pipeline with Beam's options; raise `TfvizError` for those that are unknown or wrong.
 
-    Beam leaves out what it does not know without a word, so that is looked for here. For a runner whose options are all
-    in Beam's package it is an error, for another a warning, since its job server may know it.
+    Beam drops an option that it does not know and only logs that, so unknown ones are looked for here. That is an error
+    if all options of the runner are in Beam's package, and otherwise a warning, since a job server may know more.
     """
     for before, argument in pairwise(["", *arguments]):
         # Beam would drop it, and with it all but the first file of a pattern that the shell has expanded.

@@ -1,7 +1,6 @@
-"""Checks of arguments that need no TensorFlow, so that a mistake is reported before it starts.
+"""Checks of arguments that need no TensorFlow, so that a mistake is reported before TensorFlow starts.
 
-What they need is imported inside of the functions: the help of a command, which imports this module, does not load
-OpenCV.
+Imports stand inside the functions, so that the help of a command, which imports this module, does not load OpenCV.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ DEFAULT_OUTPUT = Path("tfviz-output")
 def find_pictures(arguments: list[str], output: Path) -> list[Path]:
     """Return the image files that are named, without the pictures that tfviz made of others.
 
-    Those have endings of their own (`PICTURE_SUFFIX`), and a folder that was explained into itself would otherwise grow
-    with every run; how many are left out is a warning. No arguments give no files.
+    Those have endings of their own (`PICTURE_SUFFIX`, `ANIMATION_SUFFIX`), and a folder that was explained into itself
+    would otherwise grow with every run. A warning says how many are left out. No arguments give no files.
 
     Raises `InvalidImagesError` if one does not exist or only pictures of ours are left, and `TfvizError` if the folder
     `output` cannot be written.
@@ -40,7 +39,7 @@ def find_pictures(arguments: list[str], output: Path) -> list[Path]:
 
 
 def check_looks(colormap: str, blend: str) -> None:
-    """Raise `TfvizError` if one is unknown, before the work that they would show: a picture of four pixels is drawn."""
+    """Raise `TfvizError` for an unknown colour map or blend, found by drawing a picture of four pixels with them."""
     import numpy as np
 
     from tfviz.results import overlay

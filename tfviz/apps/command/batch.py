@@ -1,6 +1,8 @@
 """`tfviz batch`: what a model looks at in many images, by Apache Beam.
 
-What Beam says on import, and of every worker that fails, is kept from the terminal: `run_batch` reports both in a line.
+Beam logs on import which of its optional parts are missing, and at length how a worker failed. Both are kept from the
+terminal; `run_batch` reports the failure in one line.
+
 Options that tfviz does not know are handed on as they are written (`context.args`): only Beam knows those of its
 runners, so a misspelt one is found after its import.
 """

@@ -1,8 +1,9 @@
 """One line on the standard error for each error and warning of a command.
 
-`CommandGroup` runs every subcommand and alone decides what becomes of exceptions: what a user can mend, such as a
-`TfvizError` or a full disk, is a message and a non-zero exit status; anything else is a mistake of tfviz, whose
-traceback is wanted. Of warnings those of tfviz are printed, each text once.
+`CommandGroup` runs every subcommand and decides what becomes of exceptions: what a user can mend, such as a
+`TfvizError` or a full disk, is one line and a non-zero exit status; wrong usage is reported by typer, in a box;
+anything else is a bug in tfviz, whose traceback is wanted. Only tfviz's own warnings are printed, each text once,
+unless Python is told otherwise (`-W`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`tfviz fool`: an image that a model takes for another class.
 
-The options of the attacks are flags made from their signatures; whether the chosen one has those that were given is
-found when it is called. The exit status is 1 if the network is not fooled, so that a script can tell.
+The options of the attacks are flags made from their signatures; whether the chosen attack has the given ones is checked
+just before it runs. The exit status is 1 if the network is not fooled, so that a script can tell.
 """
 
 from __future__ import annotations

@@ -67,9 +67,11 @@ def prepare(
     Raises
     ------
     TfvizError
-        The model has a signature or an input of such a name, two layers would share one, a method cannot be exported,
-        or the batch size is not an integer of at least 1.
+        The model already has a signature of that name, or an input beside the image that is called as one of the
+        signatures' own; two layers would share a signature; a method cannot be exported; or the batch size is not an
+        integer of at least 1.
     UnknownMethodError, UnknownLayerError, UnsupportedModelError, RuleError
+        A method or option does not exist or does not suit the network, or the network cannot be saved.
     """
     at_once = integer("batch_size", batch_size)
     runs = _named_runs(network, chosen)
@@ -118,7 +120,7 @@ def _trace(network: TracedNetwork, served: Served, decoder: Decoder | None) -> A
     specs = {taken: images, TARGETS_INPUT: targets, **extra_inputs}
 
     def explain(**given: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Return `maps`, `targets` and `scores`: the signature, of images as the network takes them or encoded."""
+        """Return `maps`, `targets` and `scores` of images as the network takes them, or of encoded ones."""
         batch, held = given[taken], {name: given[name] for name in extra_inputs}
         if taken == IMAGES_INPUT:
             batch = channels_last(batch, network.data_format)
@@ -140,7 +142,7 @@ def _trace(network: TracedNetwork, served: Served, decoder: Decoder | None) -> A
 def _batch_size(network: TracedNetwork) -> int | None:
     """Return how many images the model's own function takes at once, None for any number.
 
-    A frozen graph of one image takes no batch, and the methods' signatures must not promise more than it.
+    A frozen graph may take only one image, and the methods' signatures must not promise more than it does.
     """
     taken = tf.nest.flatten(network.function.structured_input_signature)
     return next((spec.shape[0] for spec in taken if getattr(spec, "name", None) == network.inputs.name), None)

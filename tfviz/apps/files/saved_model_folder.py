@@ -45,11 +45,12 @@ def check_place(folder: Path, *, overwrite: bool) -> None:
 
 
 def write_folder(folder: Path, fill: Callable[[Path], None], *, overwrite: bool) -> list[str]:
-    """Let `fill` write into an empty folder, which takes the place of `folder` if all goes well, and vanishes if not.
+    """Let `fill` write into an empty folder, then put that in the place of `folder`; remove it if anything fails.
 
-    What lies in that place then is kept, as `check_place` says, even if it was not there before. Returns what must be
-    said of what was replaced. A link to a folder stays a link, and what it leads to is replaced. What is killed in
-    between leaves `.NAME.` and 32 hexadecimal digits beside the place.
+    Returns what must be said of what was replaced. The place is checked again by `check_place` before it is taken, in
+    case something was put there meanwhile. A link to a folder stays a link, and the folder that it leads to is
+    replaced. A process that is killed leaves a folder called `.NAME.` and 32 hexadecimal digits, beside the place or,
+    if its parent does not exist yet, in the nearest folder above that does.
     """
     # A link stays, and what it leads to is replaced.
     folder = Path(os.path.realpath(folder))

@@ -2,11 +2,12 @@
 
 A signature does not say what its strings are. The parsing operations name their features, in attributes or constants,
 and each feature is followed through the program, into loops and conditions: it is a picture if what an image decoder is
-given follows from it, and stands beside the picture if the decoded images follow from it. So pictures need no agreed
-name, and a crop that an Example asks for is known.
+given depends on it, and stands beside the picture if only the decoded images do. So pictures need no agreed name, and a
+crop that an Example asks for is known.
 
-What is not found: names that are computed, pixels that are not an encoded file (`decode_raw`, lists of numbers), and
-what depends on a feature only from the second round of a loop on, since a loop is followed once.
+What is not found: names that are computed, pixels that are not an encoded file (`decode_raw`, lists of numbers), what
+depends on a feature only from the second round of a loop on, since a loop is followed once, and what depends on it only
+by the number of rounds, since a loop's condition is not looked at.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class ExampleFormat:
 
     @property
     def picture(self) -> str:
-        """The feature that is decoded as an image file; raises `UnsupportedModelError` unless it is one."""
+        """The feature that is decoded as an image file; raises `UnsupportedModelError` unless there is exactly one."""
         if len(self.pictures) == 1:
             return self.pictures[0]
         names = ", ".join(map(repr, self.pictures or self.features))

@@ -5,8 +5,8 @@ the same shape or with one grey channel.
 
 A preprocessing is only a function. Its pixel range, the order of its channels and its inverse are found by trying it on
 black, white and the primary colours, so that the functions of Keras need no table that could become wrong. That relies
-on what all of them are: a rising straight line for each channel. One that mixes channels, bends, or depends on the
-whole image has no such inverse, and cannot be given here.
+on what they have in common: each channel is a rising straight line. One that mixes channels (other than to grey),
+bends, or depends on the whole image has no such inverse, and cannot be given here.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """A traced network with its images and the names of its classes, set up by the options about the model.
 
 What the user typed comes first, then a metadata file beside the model, then what Keras knows of its own models, then an
-assumption, which is a warning. A network that decodes pictures itself is asked by `measuring`, and its preprocessing
-only says how they are shown. Files are read by our own decoder all the same: for its errors, and for the picture.
+assumption: an assumed preprocessing is a warning, an assumed size or fit is not. A network that decodes pictures itself
+is asked by `measuring`, and its preprocessing only says how they are shown; our own decoder reads the files all the
+same, for its errors and warnings.
 """
 
 from __future__ import annotations
@@ -65,10 +66,11 @@ class Setup:
     """A network, and what is known around it.
 
     path: of the user's own model, None for one opened by name. size: height and width of the network's images. fit: how
-    pictures are brought to it, as far as that is known of a network that takes encoded ones. warnings: what was
-    assumed. metadata: what a file beside a SavedModel says of explanations. examples: what the Examples are that the
-    network takes encoded pictures in; None where it takes none. maximum_image_bytes, depth: as `decode_image` takes
-    them. about_model: what must be said of the model as it was opened.
+    pictures are brought to it, one of `WAYS_TO_FIT`, or `OWN` for another way of a network that decodes pictures
+    itself. warnings: what was assumed, and what of `metadata` is not followed. metadata: what a file beside a
+    SavedModel says of explanations. examples: the format of the Examples that the network takes encoded pictures in,
+    None if it takes none. maximum_image_bytes, depth: as `decode_image` takes them. about_model: warnings about the
+    model as it was opened.
     """
 
     network: TracedNetwork
@@ -86,7 +88,7 @@ class Setup:
 
     @property
     def all_warnings(self) -> tuple[str, ...]:
-        """What must be said of the model and of what was assumed, which the command emits, in the order of finding."""
+        """The warnings about the model, then those about what was assumed; the commands emit them."""
         return self.about_model + self.warnings
 
     @property
@@ -161,7 +163,7 @@ def open_chosen(options: ModelOptions) -> tuple[OpenedModel, TracedNetwork, Expl
 def set_up_opened(
     options: ModelOptions, opened: OpenedModel, network: TracedNetwork, metadata: ExplanationMetadata | None
 ) -> Setup:
-    """Return what `set_up` does, of what `open_chosen` returned."""
+    """Set up what `open_chosen` returned; raises as `set_up`."""
     path = opened.model if isinstance(opened.model, Path) else None
     examples = find_example_format(network)
     preprocessing, said = _preprocessing(options, opened, network, examples)

@@ -4,8 +4,8 @@ One broken file must not end a run. A file that cannot be read is noted as faile
 are explained one by one to find the one that is to blame. Warnings about the network and the methods are emitted before
 the first image; those about results are printed at the end, with the names of their files.
 
-A chunk is `batch_size` rows, and a row is a target of an image: with `top=3` and 8 rows, two images. Each image of the
-user's gets a picture of its own; samples, which are few, share one.
+A chunk is at most `batch_size` rows, or one image, and a row is a target of an image: with `top=3` and 8 rows, two
+images. Each of the user's images gets a picture of its own; the few samples share one.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ def find_methods(
 ) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Return the methods to run with their options, and warnings about those that are left out.
 
-    Named methods are all returned, and errors of theirs come when they are compiled. Of the usual ones, or of all,
-    those are left out that do not suit the network, that need a missing package, or that cannot be exported if they are
-    to be (`exported`). A `layer` that does not exist is an error all the same, or every method of layers would be left
-    out.
+    Methods that are named are all returned, and their errors are raised when they are compiled. Of the usual ones, or
+    of all, those are left out that do not suit the network, that need a missing package, or that cannot be exported if
+    they are to be (`exported`). A `layer` that does not exist is an error all the same, or every method of layers would
+    be left out.
     """
     if names and ALL not in names:
         return choose_methods(list(dict.fromkeys(names)), options), []
@@ -85,8 +85,8 @@ class ExplainRun:
     """One run of `tfviz explain`, or of another command on maps: `outcome` makes the object that keeps them.
 
     When it is made, methods are chosen and compiled and classes looked up: errors of the network and of the methods on
-    it are raised, and their warnings emitted, before the first image is read. What comes of the images is then in
-    `outcome`, whether it was an error or not.
+    it are raised, and their warnings emitted, before the first image is read. What comes of the user's files is then in
+    `outcome`, failures included.
     """
 
     def __init__(self, setup: Setup, request: Request, outcome: Callable[[Setup, Request], Outcome] = Outcome) -> None:

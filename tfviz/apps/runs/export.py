@@ -1,9 +1,9 @@
 """Runs `tfviz export`: opens a model, traces it with its methods, writes it, and prints what it takes and returns.
 
-Beside the model lies an example of each input, as an array: a sample picture in the form that the network takes. The
-last line that is printed is a `saved_model_cli` command that runs a signature on them. How pictures become images is
-looked up only for encoded files; other signatures take images as the network does. A metadata file beside the model
-gives its input, output and baselines, which `tfviz.export` in Python does not read.
+In the model's `assets.extra` lies an example of each of its inputs, as an array; that of the image is a sample picture
+in the form that the network takes. The last line that is printed is a `saved_model_cli` command that runs a signature
+on them. The user's preprocessing matters only for encoded files; other signatures take images as the network does. A
+metadata file beside the model gives its input, output and baselines; `tfviz.export` in Python does not read it.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ so a plus separates terms only if a kind follows it, and numbers are split off f
 terms, as names may hold that, too: a term is subtracted by a negative weight, `+-1*layer:conv2`. Brackets, and products
 of terms, are left to Python.
 
-Only the form is checked here, and the name of a class; whether a layer and a channel exist is found by the ascent.
+Checked here are the form, the name of a class and the file of a direction; whether a layer and a channel exist is found
+by the ascent.
 """
 
 from __future__ import annotations

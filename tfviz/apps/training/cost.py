@@ -1,7 +1,7 @@
-"""Counts what explanations cost while a network is trained: seconds in all, and as a share of the training.
+"""Counts what explanations cost while a network is trained: seconds for each, and all as a share of the training.
 
-Compiling is counted by itself, since it happens once and says nothing of what a step more would cost. The share is of
-the time since the training began, up to the moment that it is asked for.
+Compiling is counted by itself, since it happens once and says nothing of what one more explanation would cost; the
+share includes it. The share is of the time from the beginning of the training to the moment that it is asked for.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ One class serves `fit` of Keras 3, whose `Callback` it is, and of tf_keras, whic
 same one. The package is imported when a callback is made, so that others need not install it.
 
 The model is traced when a training begins and let go when it ends; weights are read live, but a layer that is replaced
-in between is not seen. Mistakes are errors before the first step. Later ones are warnings, and that time is left out: a
-card is not worth hours of training. A copy, of which a tuner makes one for each trial, has the options and the images,
-and nothing of the training that it was copied in.
+in between is not seen. Mistakes are errors before the first step or, if only that builds the model, at the first
+explanation. An explanation that fails later is a warning, and left out: a card is not worth hours of training. A copy,
+as a tuner makes one for each trial, has the options and the images, and nothing of the training that it was copied in.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ class ExplainImages(keras.callbacks.Callback):  # type: ignore[misc]  # Keras sh
     def _explain_at(self, step: int) -> None:
         """Write the cards of a step, the first time with the images themselves, and the seconds that this took.
 
-        What goes wrong in tfviz or TensorFlow, such as gradients that overflow, is a warning, and the step is left out.
+        If the explanation fails, such as by gradients that overflow, that is a warning, and the step is left out.
         """
         if self._network is None:
             self._prepare()

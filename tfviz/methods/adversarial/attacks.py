@@ -52,10 +52,10 @@ def fooling_image(
     Raises
     ------
     InvalidTargetsError
-        There are no targets, one is out of range, or the network has fewer than two classes, or was traced with a score
+        There are no targets, one is out of range, or the network has fewer than two classes or was traced with a score
         of your own.
     InvalidImagesError
-        Images leave the pixel range or hold NaN, or the range is not one.
+        Images leave the pixel range or hold NaN or infinite values, or the range is invalid.
     TfvizError
         The objective does not exist, an option is out of range, or the ascent met NaN or infinite values.
     UnsupportedModelError
@@ -106,10 +106,10 @@ def fgsm(
     Raises
     ------
     InvalidTargetsError
-        Both targets and `away_from` are given, a class is out of range, or the network has fewer than two classes, or
+        Both targets and `away_from` are given, a class is out of range, or the network has fewer than two classes or
         was traced with a score of your own.
     InvalidImagesError
-        Images leave the pixel range or hold NaN, or the range is not one.
+        Images leave the pixel range or hold NaN or infinite values, or the range is invalid.
     TfvizError
         The norm does not exist, epsilon is not above 0, or the step met NaN or infinite values.
     UnsupportedModelError

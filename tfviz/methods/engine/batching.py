@@ -35,7 +35,7 @@ RAW_PROBABILITIES = (
 
 
 class Computed(NamedTuple):
-    """The results for all images, by the names of `Results`; of the scores none if the maps alone were asked for."""
+    """The results for all images, by the names of `Results`; no targets and scores if only maps were asked for."""
 
     compiled: Compiled
     arrays: dict[str, Any]
@@ -100,7 +100,7 @@ def _rows(
 def _runner(
     network: TracedNetwork, compiled: Compiled, targets: Targets, batch_size: int
 ) -> Callable[[Batch], dict[str, Any]]:
-    """Return the function that runs a batch: towards each block of targets, on each device of a strategy its part."""
+    """Return the function that runs a batch, block by block of its targets, each on all devices of a strategy."""
     devices = replica_devices() if tf.distribute.has_strategy() else []
 
     def run_part(compiled: Compiled, part: Batch) -> dict[str, Any]:

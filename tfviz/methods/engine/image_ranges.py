@@ -79,7 +79,7 @@ def _is_unexpected(expected: ExpectedRange, image: np.ndarray, low: float, high:
 
 
 def _is_picture_of_one(image: np.ndarray) -> bool:
-    """Return whether an image must be a picture of 0..1 (or −1..1), and not a dark or plain one of 0..255."""
+    """Return whether an image without numbers above 1 is a picture of 0..1 or −1..1, not a dark one of 0..255."""
     return bool(image.min() >= -ONE) and _has_fractions(image) and float(image.std()) >= CONTRAST and _varies(image)
 
 

@@ -75,7 +75,8 @@ def color_statistics(images: Any, pixel_range: tuple[Any, Any] = (0, 255)) -> Co
     Raises
     ------
     InvalidImagesError
-        The images have another shape, leave the pixel range by more than 1 %, or have only one colour.
+        The images have another shape, leave the pixel range by more than 1 %, or have only one colour; or the range is
+        invalid.
     """
     values = np.asarray(images)
     if values.ndim != 4 or values.size == 0:
