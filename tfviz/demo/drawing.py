@@ -52,7 +52,7 @@ def background(random: numpy.random.Generator) -> Doubles:
 def draw(canvas: Doubles, item: Item, random: numpy.random.Generator) -> Booleans:
     """Draw a shape at a random angle onto a canvas (128, 128, 3) of 0..255; return its mask (128, 128).
 
-    The texture is turned by another. The mask, bool, is True where a pixel's centre lies inside of the outline, rim
+    Its texture is turned by another angle. The mask, bool, is True where a pixel's centre lies inside the outline, rim
     included.
     """
     patch = _patch(item.y, item.x, item.reach)

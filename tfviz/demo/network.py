@@ -25,9 +25,9 @@ _BLOCKS = ((8, 2), (16, 2), (32, 3), (64, 3), (64, 3))
 def build_network() -> keras.Model:
     """Build the untrained classifier of RGB pictures (N, 128, 128, 3), 0..255, into (N, classes) probabilities.
 
-    Five blocks of 3x3 convolutions, each halved by pooling, to a map of 4x4 cells; one dense layer reads their mean, so
-    that a logit is the mean of what each cell says for the class. Pictures are prepared inside: 0..255 is its input
-    space.
+    Five blocks of 3x3 convolutions, each followed by pooling that halves the map, end in 4x4 cells. One dense layer
+    reads their mean, so that a logit is the mean of what each cell says for the class. The network rescales pictures
+    itself: 0..255 is its input space.
     """
     import keras  # here, because `import tfviz.demo` must not load TensorFlow
 

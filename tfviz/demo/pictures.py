@@ -35,7 +35,7 @@ def generate(count: int, seed: int) -> Pictures:
     count
         The number of pictures, 0 or more.
     seed
-        Of NumPy's `default_rng`, whose numbers decide everything in them. All classes are equally likely.
+        Of NumPy's `default_rng`, which decides everything in the pictures. All classes are equally likely.
 
     Returns
     -------

@@ -80,8 +80,7 @@ WAY: dict[str, Convert] = {"baseline": _baseline, "steps": integer, "seed": part
 def judge_completeness(name: str) -> Judge:
     """Return the function that warns about the completeness gap of the method of that name.
 
-    It names the images whose gap is above `TOLERATED_GAP`. An infinite one is that of a score that does not rise at
-    all.
+    It names the images whose gap is above `TOLERATED_GAP`. The gap is infinite if the score does not rise at all.
     """
 
     def judge(diagnostics: Mapping[str, np.ndarray]) -> list[str]:
@@ -152,7 +151,7 @@ def integrate(passes: Passes, baseline: Any, steps: Any, seed: Any) -> Loop:
         return total + tf.reduce_sum(split(found, items), axis=1) / count
 
     def gather(state: tuple[tf.Tensor, tf.Tensor], items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Add the gradients at some steps, at the midpoints of their intervals, times the way over all steps."""
+        """Add the share of some steps: the way from the baseline, times the gradient at the step's midpoint."""
         total, rise = state
         start = tf.gather(baselines, items // steps, axis=1)
         share = (tf.cast(items % steps, tf.float32) + 0.5) / of_each
@@ -172,9 +171,9 @@ def integrate(passes: Passes, baseline: Any, steps: Any, seed: Any) -> Loop:
 
 
 def _as_list(baseline: Any) -> list[Any]:
-    """Return the baselines, which may be given as one; raise `TfvizError` for none, or for a list of numbers.
+    """Return the baselines as a list, also a single one; raise `TfvizError` for an empty list, or one of numbers.
 
-    Such a list is either a colour or several grey baselines; an array is a colour.
+    Several numbers could be a colour or as many grey baselines; a colour is given as an array.
     """
     if not isinstance(baseline, list | tuple):
         return [baseline]

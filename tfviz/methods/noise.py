@@ -161,7 +161,7 @@ def over_noise(
     sampling
         Samples, noise and seed, as `smooth_grad` takes them; they may be tensors.
     finish
-        Makes the result of the moments.
+        Makes the result from the moments.
     """
     inner, completed = find_method(of), find_method(of).complete({}) if options is None else options
     samples, noise, seed = sampling

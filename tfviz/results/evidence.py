@@ -33,7 +33,7 @@ def evidence_inside(found: ArrayLike, masks: ArrayLike) -> Doubles:
     Raises
     ------
     InvalidImagesError
-        For masks that are not bool, or not of the images' number, height and width; NaN or infinite values.
+        For masks that are not bool, or not of the images' number, height and width; for NaN or infinite values.
     """
     places = check_masks(masks)
     has_channels = np.ndim(found) > places.ndim

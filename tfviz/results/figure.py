@@ -90,7 +90,7 @@ def plot(
 def _as_batch(
     images: Sequence[ArrayLike] | Picture, maps: Mapping[str, ArrayLike]
 ) -> tuple[list[Picture], dict[str, NDArray[Any]]]:
-    """Return the pictures as a list and the arrays by name, both with an axis N; raise for anything but pictures."""
+    """Return the pictures as a list and the arrays by name, both with an axis N; raise for other images."""
     arrays = {name: np.asarray(values) for name, values in maps.items()}
     single = getattr(images, "ndim", 0) == 3
     if single:

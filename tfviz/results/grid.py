@@ -78,7 +78,7 @@ def montage(
 
 
 def _same_size(pictures: list[Picture], smallest_width: int) -> list[Picture]:
-    """Return pictures centred in white cells of the largest height and width, of at least a width."""
+    """Return pictures centred in white cells of the largest height and width, at least `smallest_width` wide."""
     height = max(picture.shape[0] for picture in pictures)
     width = max(smallest_width, *(picture.shape[1] for picture in pictures))
     cells = [np.full((height, width, 3), WHITE, np.uint8) for _ in pictures]

@@ -97,7 +97,7 @@ def _corners(boxes: NDArray[np.float64]) -> list[NDArray[np.int32]]:
 
 
 def _draw(canvas: Picture, lines: list[NDArray[np.int32]], color: tuple[int, int, int]) -> None:
-    """Draw closed lines on a canvas, in place: a colour between two lines of black, as wide as the canvas asks for."""
+    """Draw closed lines on a canvas, in place: a colour between two lines of black, wider on a larger canvas."""
     width = max(1, round(min(canvas.shape[:2]) / LINES_A_SIDE))
     cv2.polylines(canvas, lines, True, EDGE_COLOR, width + 2)
     cv2.polylines(canvas, lines, True, color, width)

@@ -57,9 +57,9 @@ class BeamOptions:
 
 
 def with_options(function: Function) -> Function:
-    """Show the options in the signature of a function, before its own `**options`; the function itself is unchanged.
+    """List the options in the signature of a function, before its own `**options`, and return the function.
 
-    They stay keyword arguments that it takes as `**options`, and only `inspect` and what asks it see them.
+    It takes them as `**options` all the same: only `inspect`, and thereby help() and editors, see a difference.
     """
     signature = inspect.signature(function)
     *own, rest = signature.parameters.values()

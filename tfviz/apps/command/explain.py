@@ -1,8 +1,9 @@
 """`tfviz explain` and `tfviz localize`: what a model looks at in images.
 
 Both are one run that differs in what is kept of it (`Outcome`, `Localized`). The picture files are looked up, and the
-output folder tried, before TensorFlow is imported. Without images the sample pictures are explained, with the class
-visualisation beside them for the demo and its usual methods, so that the bare command shows what there is.
+output folder tried, before TensorFlow is imported here. Without images they explain the sample pictures; `explain` with
+the demo and the usual methods also shows a class visualisation beside each, so that the bare command shows what there
+is.
 """
 
 from __future__ import annotations

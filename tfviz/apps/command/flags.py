@@ -4,8 +4,8 @@ A command takes two groups of flags beside those of its own function. Those abou
 `ModelOptions`, and come back as one by `model_options`. Those of methods or attacks are the parameters of their
 functions, with the docstrings as help, and come back by `chosen`; they need TensorFlow, and are added only when a flag
 on the command line is not one of the others. So the help of `explain`, `localize`, `export` and `fool`, unlike that of
-the other commands, imports TensorFlow. All are made by typer itself, of a function whose signature lists them, so that
-they look and fail like those of its own.
+the other commands, imports TensorFlow. All are made by typer itself, from a function whose signature lists them, so
+that they look and fail like any other.
 
 A flag holds for every chosen function that knows it, and its value is read by its form, not by the type of the
 parameter: a number, a colour, a list, a word.
@@ -175,8 +175,7 @@ def _parameter(name: str, kind: Any, default: Any, shown: Any) -> inspect.Parame
 def _parameters_of(flags: Sequence[inspect.Parameter]) -> list[Any]:
     """Return the parameters of a command with these flags, as the installed typer makes them, without its --help.
 
-    Typer makes parameters of functions alone, so it is given one that does nothing, and the parameters of that are
-    taken.
+    Typer makes parameters only from a function, so it is given one that does nothing.
     """
 
     def take(**_: Any) -> None:

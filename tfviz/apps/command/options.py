@@ -1,7 +1,8 @@
 """The options that several commands share, each with its help; those about the model are in `tfviz.model_options`.
 
 Each is a type with its help beside it, so that commands that share an option cannot differ in what they say of it;
-defaults stand in the signatures, since they differ. `None` is what was not given, where the help names what then holds.
+defaults stand in the signatures, since they differ. `None` means that an option was not given; its help says what holds
+then.
 """
 
 from __future__ import annotations

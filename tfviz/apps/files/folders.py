@@ -40,8 +40,8 @@ def replace_folder(new: Path, old: Path) -> list[str]:
 def _exchange(one: Path, other: Path) -> bool:
     """Exchange two folders in one step; return whether that is possible here.
 
-    It is not where the C library has no `renameat2` (macOS, old ones), where the file system refuses the flag, or where
-    the call fails for any other reason, which the slower way then meets and reports.
+    It is not where the C library has no `renameat2` (macOS, old releases), where the file system refuses the flag, or
+    where the call fails for any other reason, which the slower way then meets and reports.
     """
     with contextlib.suppress(AttributeError, OSError):
         rename = ctypes.CDLL(None).renameat2

@@ -118,7 +118,7 @@ def _check_size(name: str | Path, header: Header, maximum_bytes: int) -> None:
 def _decode(data: bytes, name: str | Path) -> NDArray[Any] | None:
     """Decode pixels in OpenCV's order: grey, or blue, green, red and, if the file has one, alpha; None if it fails.
 
-    What OpenCV writes to the standard error is left out. Raises `InvalidImagesError` if the memory is short.
+    What OpenCV writes to the standard error is left out. Raises `InvalidImagesError` if there is too little memory.
     """
     # Only IMREAD_UNCHANGED keeps an alpha channel. A JPEG has none, and IMREAD_COLOR makes OpenCV turn it upright.
     how = cv2.IMREAD_COLOR if is_jpeg(data) else cv2.IMREAD_UNCHANGED
@@ -177,10 +177,8 @@ def image_size(
 ) -> tuple[int, int]:
     """Return the height and width of a network's images, with `wanted` or `assumed` for sides that `shape` leaves open.
 
-    Raises `UnsupportedModelError` if the network takes another size than `wanted`, or no size is known.
-
-    Of (height, width), `wanted` is what the user asked for, and must agree with the sides that are known; `assumed`
-    need not.
+    `wanted`, (height, width), is what the user asked for and must agree with the sides that are known; `assumed` need
+    not. Raises `UnsupportedModelError` if it does not agree, or if the size stays unknown.
     """
     known, given = shape[:2], wanted or assumed
     if wanted is not None and any(side not in (None, each) for side, each in zip(known, wanted, strict=True)):

@@ -1,9 +1,9 @@
 """The features of serialised `tf.train.Example`s, and the Examples that pictures become for a network of those.
 
-A network that takes Examples is shown pictures by wrapping each into an Example of one feature. If it must have others,
-too, no picture says what they are: for explanations that is an error, but where only the network's own decoding is
-looked at (`trial_record`) zeros and empty texts will do. An Example may also be given as it is; parsing tells it from
-an image file.
+A network that takes Examples is shown pictures by wrapping each into an Example of one feature. If Examples must have
+other features too, a picture cannot say what they are: for explanations that is an error, but where only the network's
+own decoding is looked at (`trial_record`) zeros and empty texts will do. An Example may also be given as it is; parsing
+tells it from an image file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ZEROS: dict[tf.DType, Any] = {tf.string: b"", tf.float32: 0.0, tf.int64: 0}
 
 
 def read_features(record: bytes) -> dict[str, list[Any]]:
-    """Return the values of every feature of an Example by its name; raise `InvalidImagesError` for another record.
+    """Return the values of every feature of an Example by its name; raise `InvalidImagesError` for anything else.
 
     Values are bytes, floats or integers, all of one kind in a feature; a feature that is empty has none.
     """

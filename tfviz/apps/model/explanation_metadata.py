@@ -1,9 +1,9 @@
 """`explanation_metadata.json` beside a SavedModel, as Vertex AI and AI Platform read it for their explanations.
 
 It says which tensors are the image and the class scores, what the baselines of integrated gradients are, and how
-attributions are shown. Its keys are written `input_baselines` or `inputBaselines`, its words in either case. Tensors
-are named as in a graph; `trace` wants the keys of a signature, so each is looked up there: by its full name, by the
-number of a call's output or, in a model that was exported again, by the key that it ends with.
+attributions are shown. Keys are `input_baselines` or `inputBaselines`, words in upper or lower case. Tensors are named
+as in a graph; `trace` wants the keys of a signature, so each is looked up there: by its full name, by the number of a
+call's output or, in a model that was exported again, by the key that it ends with.
 
 Of several inputs only the image is read. Several outputs, or an encoding other than the identity, are refused unless
 the user chooses the output or the input. How to show attributions is followed as far as `Highlight` can; each setting

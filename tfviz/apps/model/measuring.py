@@ -66,9 +66,9 @@ def measure_fit(
 ) -> str:
     """Return which of `WAYS_TO_FIT` is how a network brings the images that it decodes to its size, or `OWN`.
 
-    `examples` are those that it takes them in. The picture is twice as high and three times as wide as `size`, so that
-    cropping and stretching differ; a network that refuses it is given one of its own size, which all ways leave alone.
-    They are compared as pictures, within a mean of `TOLERANCE`.
+    examples: the format of the Examples that it takes pictures in, None for image files. The picture is twice as high
+    and three times as wide as `size`, so that cropping and stretching differ; a network that refuses it is given one of
+    its own size, which both leave alone. Results are compared as pictures, and may differ by `TOLERANCE` on average.
     """
     image = None
     # One that takes pictures of its own size alone fits none.

@@ -114,8 +114,8 @@ def _open_application(application: Callable[..., Any], weights: str, maximum_byt
 def _why_not_built(name: str, weights: str, error: Exception) -> str:
     """Return why Keras could not build a model, in one line with the way out.
 
-    A download that failed is known by the frame of `get_file` in the traceback, whose arguments are the file and its
-    address; all else is taken for weights that do not fit.
+    A download that failed is recognised by the frame of `get_file` in the traceback, whose arguments are the file and
+    its address; all else is taken for weights that do not fit.
     """
     import keras
 

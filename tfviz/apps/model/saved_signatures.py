@@ -1,7 +1,7 @@
 """The inputs and outputs of a SavedModel's signatures, read from its file without loading the model.
 
 A metadata file names tensors, and which key of a signature each one is must be known before the model is opened, since
-opening is told the keys. Reading the file alone takes no variables and runs nothing of the model's.
+opening is told the keys. Reading the file loads no variables and runs no code of the model.
 """
 
 from __future__ import annotations

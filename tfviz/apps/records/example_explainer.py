@@ -2,8 +2,8 @@
 
 No example may stop another. Each is read by itself, and what is wrong with it becomes its inference. The others are
 grouped by what one batch can hold, images of one shape, with or without a class; a group that the network refuses is
-halved until the example to blame is alone. What no example can be blamed for, such as memory that is short even for
-one, is raised, so that a runner can try again on another machine.
+halved until the example to blame is alone. What no example can be blamed for, such as too little memory even for one,
+is raised, so that a runner can try again on another machine.
 
 Nothing here knows Beam: a dictionary of numbers and arrays goes out, and `tfviz.apps.beam` counts and stores it.
 """
@@ -82,8 +82,8 @@ class ExampleExplainer:
     method has them, `diagnostics`, numbers by name; of a network of classes, the one that it predicts as `prediction`,
     its `probability` and, if it is known, its `name`; that of an unusable example has the reason as `error`.
 
-    What must be said of the network is left to whoever makes a pipeline; of what it finds, inferences tell themselves.
-    Making it raises as `set_up` and `compile_methods` do.
+    Warnings about the network and the results are not emitted: a command emits those of `Setup`, and inferences hold
+    the diagnostics. Making it raises as `set_up` and `compile_methods` do.
 
     Parameters
     ----------

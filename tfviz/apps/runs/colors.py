@@ -1,8 +1,8 @@
 """Finds how colours are correlated in pictures: the user's, or the demo's.
 
-An ascent needs the statistics of pictures that the network knows. They are those of single pixels, which small pictures
-show as well as large ones. They are taken after preprocessing, in units of the network's pixel range and in the order
-of its channels.
+An ascent uses the colours of pictures that the network knows. Their statistics are of single pixels, which small
+pictures show as well as large ones, and taken after preprocessing, in units of the network's pixel range and in the
+order of its channels.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ def _about_precision(outcome: Outcome) -> list[str]:
 
 
 def print_rows(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table of texts; the columns after the second hold numbers, and stand at the right."""
+    """Print a table of texts; the columns after the second hold numbers, and are aligned to the right."""
     table = _table(*headers)
     for column in table.columns[2:]:
         column.justify = "right"
@@ -162,7 +162,7 @@ def _classes_table(listed: Sequence[Scored], explanation: Explanation) -> Table:
 
 
 def _cell(text: str) -> Text:
-    """Return a text that folds if its column is narrow, and means no markup."""
+    """Return a text that folds if its column is narrow, and is not read as markup."""
     return Text(printable(text), overflow="fold")
 
 

@@ -173,7 +173,7 @@ def _step(network: TracedNetwork, attack: Attack, state: AttackState, bounds: Bo
 
 
 def _per_image(values: tf.Tensor) -> tf.Tensor:
-    """Return a value for each image, (N,), as it goes with images, (N, 1, 1, 1)."""
+    """Return one value per image, (N,), in the shape that broadcasts over images, (N, 1, 1, 1)."""
     return values[:, tf.newaxis, tf.newaxis, tf.newaxis]
 
 

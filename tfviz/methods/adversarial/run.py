@@ -169,7 +169,7 @@ def _run_batch(
 
 
 def _check_inside(images: np.ndarray, low: np.ndarray, high: np.ndarray, first: int) -> None:
-    """Raise `InvalidImagesError` for an image that leaves the pixel range by more than a preprocessing rounds.
+    """Raise `InvalidImagesError` for an image that leaves the pixel range by more than rounding (`TOLERANCE`).
 
     first: the number of the batch's first image, for the message.
     """

@@ -2,7 +2,7 @@
 
 A check takes the name of an option and its value, and returns the value or raises `TfvizError` with both. That is why a
 method lists its checks as data (`Method.arguments`); `functools.partial` sets their bounds, and `optional` allows None.
-Bounds are those of int32 and float32, in which options are computed with.
+Bounds are those of int32 and float32, the types that options are computed in.
 """
 
 from __future__ import annotations

@@ -202,7 +202,7 @@ def _about_gains(
 
 
 def _check_objectives(objectives: Any) -> tuple[Objective, ...]:
-    """Return the objectives, which may be given as one; raise `InvalidTargetsError` if there is none."""
+    """Return the objectives as a tuple, also a single one; raise `InvalidTargetsError` for none or anything else."""
     several = [objectives] if isinstance(objectives, Objective) else objectives
     if not isinstance(several, Sequence) or not several or not all(isinstance(each, Objective) for each in several):
         raise InvalidTargetsError(f"objectives are {objectives!r}, expected one or more, such as Class(281)")

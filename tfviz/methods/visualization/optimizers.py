@@ -32,7 +32,7 @@ class Optimizer:
 
 
 def _momentum(gradient: tf.Tensor, slots: Slots, number: tf.Tensor, recipe: Recipe) -> tuple[tf.Tensor, Slots]:
-    """Return a step of the rate times the gradient, and what is left of the last step; its only slot is that step."""
+    """Return a step of the rate times the gradient plus what is left of the last step, which is its only slot."""
     step = recipe.momentum * slots[0] + recipe.rate * gradient
     return step, (step,)
 

@@ -72,7 +72,7 @@ def needed_of(data: bytes) -> bytes:
 
 
 def _reader(data: bytes) -> Callable[[bytes], Header] | None:
-    """Return what reads the header of data that begin like these; None for a format that is not read."""
+    """Return the function that reads the header of these data, by their first bytes; None for an unread format."""
     for signatures, read in _BY_SIGNATURE.items():
         if data.startswith(signatures):
             return read

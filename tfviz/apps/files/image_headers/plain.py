@@ -1,8 +1,8 @@
 """Headers of GIF, BMP and PNM, which begin with the size.
 
-GIF and BMP hold it at fixed places: two numbers of 16 bits, or of 32 where the height may be negative, which means that
-rows go downwards. PNM's header is text: only what the format itself allows is accepted, and the size is compared with
-the bytes that follow. Whether the pixels of a GIF or BMP are complete is left to the decoder.
+GIF and BMP hold it at fixed places, as two numbers of 16 bits or, in most BMPs, of 32; a negative height there means
+that rows run downwards. PNM's header is text: only what the format itself allows is accepted, and the size is compared
+with the bytes that follow. Whether the pixels of a GIF or BMP are complete is left to the decoder.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Headers of WebP: lossy, lossless, extended and animated.
 
 The size can stand in several chunks, of the canvas and of each frame, and decoders choose differently. The largest of
-each side counts. Each kind of chunk packs it otherwise (14 bits with two of scaling, 14 bits next to each other, 24
-bits), so a table names the reader of each. A file without any of them has no size, and is refused by `read_header`.
+each side counts. Each kind of chunk packs it in its own way (14 bits with two of scaling, 14 bits next to each other,
+24 bits), so a table names the reader of each. A file without any of them has no size, and is refused by `read_header`.
 """
 
 from __future__ import annotations
