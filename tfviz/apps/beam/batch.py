@@ -154,7 +154,7 @@ def _content(setup: Setup, model: ModelOptions, request: BatchOptions) -> dict[s
 def _explanation(setup: Setup, choice: MethodChoice) -> Explanation:
     """Return the explanation of no images: what the method and the network are.
 
-    A manifest describes an `Explanation`, but that of a run is written before any map has come back from the workers.
+    A manifest describes an `Explanation`, but the maps of a run do not come back from the workers.
     """
     network = setup.network
     compiled = compile_methods(network, with_baselines(setup.metadata, choice.chosen))
