@@ -157,7 +157,7 @@ def over_noise(
     Parameters
     ----------
     of, options
-        The method and all of its options; None are its defaults.
+        The method and all of its options; None means its defaults.
     sampling
         Samples, noise and seed, as `smooth_grad` takes them; they may be tensors.
     finish

@@ -58,8 +58,8 @@ class Stage:
 def fool(setup: Setup, path: Path, options: FoolOptions, output: Path) -> bool:
     """Write the changed image and a picture of the change, print the stages; return whether the network is fooled.
 
-    Written are a picture of original, changed image and difference, the changed image as PNG and, if asked for, as the
-    float32 array that was found. A PNG that no longer fools the network is a warning, but not a failure.
+    It writes a picture of the original, the changed image and their difference, the changed image as PNG and, if asked
+    for, the float32 array that was found. A PNG that no longer fools the network is a warning, but not a failure.
     """
     emit_warnings(setup.all_warnings)
     sample = setup.read(path)
@@ -118,8 +118,8 @@ def _flag(name: str) -> str:
 def _stages(setup: Setup, inputs: NDArray[np.float32], found: Adversarial) -> list[Stage]:
     """Return the original, the changed image, and what a PNG file keeps of that.
 
-    All distances are from the original, so that of the third is what is left after rounding; each is run through the
-    network anew.
+    All distances are from the original, so that the third shows what rounding leaves of the change. Each is run through
+    the network anew.
     """
     network, head, data_format = setup.network.in_channels_last(), setup.network.head, setup.network.data_format
     prepare = setup.preprocessing
