@@ -21,7 +21,7 @@ _KINDS = {
 
 
 def trouble_with(path: Path) -> str:
-    """Return why a path is not a readable file or folder, worded to follow its name; empty if it is one.
+    """Return why a path does not lead to a file or folder, worded to follow its name; empty if it does.
 
     `ABSENT` is for a path at which there is nothing, so that callers can word that themselves. Whether the content may
     be read is not asked: only opening it tells.

@@ -147,8 +147,9 @@ def trace(
     UnsafeModelError
         The model's file does more than hold a network, see `safe_mode`.
     UnsupportedModelError
-        The model cannot be opened; no input, or several, may be the image; there are no class scores and no `score`; or
-        what is random cannot be removed. A model that ends in features is opened, and refused when a score is needed.
+        The model cannot be opened, or an option has no meaning for it; no input, or several, may be the image; there
+        are no class scores and no `score`; or what is random cannot be removed. A model that ends in features is
+        opened, and refused when a score is needed.
 
     Warns
     -----

@@ -48,14 +48,14 @@ class Batch:
 
 
 def batches(expected: Expected, head: Head, images: Any, targets: Any, batch_size: int) -> Iterator[Batch]:
-    """Yield checked batches of images that have at most `batch_size` targets together, but of at least one image.
+    """Yield checked batches of at least one image, and of as many as have at most `batch_size` targets in one run.
 
     `images` may be an array, a tensor, a sequence of encoded images, a dictionary of these and the network's other
     inputs by name, or a `tf.data.Dataset` of batches (of any of these, or of tuples that begin so).
 
-    Raises `InvalidImagesError` for images that the network cannot take, for several shapes, and for no images at all;
-    `InvalidTargetsError` for targets that are not classes, and for too many or too few, which a dataset shows at its
-    end.
+    Raises `InvalidImagesError` for images that the network cannot take, for several shapes, for no images at all, and
+    for a `batch_size` that is not an integer of at least 1; `InvalidTargetsError` for targets that are not classes, and
+    for too few or too many of them. Of a dataset, too few are noticed at the first batch without, too many at its end.
     """
     if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
         raise InvalidImagesError(f"batch_size is {batch_size!r}, expected an integer of at least 1")

@@ -93,7 +93,10 @@ def same_for_all(targets: Sequence[int]) -> Targets:
 
 
 def best_classes(head: Head, top: int) -> Targets:
-    """Return the `top` best classes of every image; raise `InvalidTargetsError` if there are fewer."""
+    """Return the `top` best classes of every image, as ranks.
+
+    Raises `InvalidTargetsError` if the network has fewer classes or none, or `top` is not an integer of at least 1.
+    """
     if isinstance(top, bool) or not isinstance(top, int | np.integer) or top < 1:
         raise InvalidTargetsError(f"top is {top!r}, expected an integer of at least 1")
     if not head.has_classes:
@@ -108,7 +111,8 @@ def best_classes(head: Head, top: int) -> Targets:
 def as_targets(head: Head, targets: Any) -> Targets:
     """Return targets as users give them: None for the predicted class, a class, classes (N,) or one-hot rows (N, K).
 
-    Raises `InvalidTargetsError`. How many images there are is not known yet, see `Targets.check_count`.
+    Raises `InvalidTargetsError`, and `InvalidImagesError` for a masked array. How many images there are is not known
+    yet, see `Targets.check_count`.
     """
     if isinstance(targets, Targets):
         return targets

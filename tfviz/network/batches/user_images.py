@@ -5,9 +5,9 @@ are checked when they are given, values of images a batch at a time. Encoded ima
 network itself; if that fails, each is tried alone, to find the one at fault. Networks of integer images are given
 floats: numbers that their type cannot hold are refused, but not those between two integers.
 
-Nothing is converted that could mean something else: a shape with channels in the wrong place, floats for an integer
-input, a masked array or texts for bytes are errors, not guesses. Numbers are float32 from here on; images stay as they
-are given, so that preprocessing is the caller's. Whether they are in the right range is asked by `diagnosis`.
+Nothing is converted that could mean something else: a shape with channels in the wrong place, fractions for another
+input of integers, a masked array or texts for bytes are errors, not guesses. Images become float32 and are not scaled:
+preprocessing is the caller's. Whether their numbers are in the right range is asked by `diagnosis`.
 """
 
 from __future__ import annotations
@@ -126,8 +126,8 @@ def _split(inputs: Inputs, given: Any) -> tuple[Any, Mapping[str, Any]]:
 def _as_records(inputs: Inputs, images: Any) -> np.ndarray | None:
     """Return encoded images as an array (N,) of bytes; None for images as numbers.
 
-    Raises `InvalidImagesError` for NumPy's byte strings, for texts in place of bytes (a file's name is not its
-    content), and for encoded images if the network takes numbers.
+    Raises `InvalidImagesError` for NumPy's byte strings, for encoded images if the network takes numbers, and for texts
+    if it takes encoded images: a file's name is not its content.
     """
     if isinstance(images, bytes | str):
         images = [images]

@@ -5,9 +5,10 @@ scale · x + offset. A scaling that brings pictures of 0..255 to about one, or a
 of x. Networks of keras.applications that leave this to their `preprocess_input` are known by the scope of all their
 layers. The bounds are such that neither dark pictures nor outliers are objected to.
 
-This is the commonest mistake there is, and it gives no error: a network explains 0..1 as readily as 0..255, and the map
-is of a nearly black picture. So a warning must be rarely wrong, and nothing is said of a network that does not tell.
-The statistics of a batch normalisation in front are not read, and neither is anything behind the first convolution.
+Images in the wrong range raise no error: a network explains 0..1 as readily as 0..255, and the map is that of a nearly
+black picture. A warning must rarely be wrong, so nothing is said of a network that does not tell. A batch normalisation
+in front is read if it is written out as arithmetic, as Keras 3 does, and not if it is one fused operation. Nothing
+behind the first convolution is read.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ class ExpectedRange:
     """What the images of a network are made of. largest: about the largest absolute number. by: what tells.
 
     signed: whether an image that holds nothing below zero can hold nothing above `largest`, since its family makes
-    black negative. within: the largest number of an image that fits, whatever its smallest one, lies above the first
-    and up to the second; it is a quick first look, before the smallest number is known.
+    black negative. within: a quick first look, before the smallest number of an image is known: it is taken to fit if
+    its largest number lies above the first of these and up to the second.
     """
 
     largest: float
@@ -154,7 +155,11 @@ class _Affine:
         return replace(self, offset=offset, size=-offset if is_end else self.size, shifted=True)
 
     def times(self, factor: float) -> _Affine:
-        """Return what a multiplication makes of it; one by far, or the first after a shift, is taken to end at 1."""
+        """Return what a multiplication makes of it.
+
+        A factor of at least `BY_FAR` is taken to begin at 1; one of at most 1 / `BY_FAR`, or the first after a shift,
+        to end at 1.
+        """
         size = None if self.size is None else self.size * abs(factor)
         if abs(factor) >= BY_FAR:
             size = abs(factor)
@@ -164,7 +169,7 @@ class _Affine:
         return replace(self, scale=scale, offset=offset, size=size, shifted=False)
 
     def expected(self) -> ExpectedRange | None:
-        """Return the range of x."""
+        """Return the range of x; None if nothing tells it."""
         middle = -self.offset / self.scale
         by = f"the network's {self.by!r}"
         if self.size is not None:
@@ -173,7 +178,10 @@ class _Affine:
 
 
 def _of_first_operations(network: TracedNetwork) -> ExpectedRange | None:
-    """Return the range that the first operations tell, followed as long as one step alone takes the pixels."""
+    """Return the range that the first operations tell, None if they tell none.
+
+    They are followed as long as one step alone takes the pixels.
+    """
     # Values that other inputs reach are other numbers in each call.
     follows = network.program.depending_on([network.image, *network.inputs.extra_inputs.values()])
     value, affine = network.image, _Affine()
@@ -201,9 +209,9 @@ def _only_use(network: TracedNetwork, value: Value) -> Step | None:
 
 
 def _after(affine: _Affine, step: Step, number: float, *, is_first: bool) -> _Affine | None:
-    """Return what an operation with a number makes of pixels; None if that is not affine.
+    """Return what an operation with a number makes of pixels; None if that is not affine, or a multiplication by 0.
 
-    is_first: whether the pixels are the first operand, which tells x - n from n - x.
+    is_first: whether the pixels are the first operand, which tells x - n from n - x, and x / n from n / x.
     """
     if step.type in ADDING:
         if step.type == "Sub" and not is_first:

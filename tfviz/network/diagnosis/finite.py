@@ -5,9 +5,9 @@ for only once a check has failed. Logits of other classes may be minus infinity:
 does not prove that all is well: the kernels of some processors make 0 of the ReLU of NaN, so before a map is called
 zero or not finite, the weights are looked at.
 
-An export cannot raise, so its signature gives a map of NaN where this module names a reason. What is looked for is the
-first operation in the order of the program that makes a number which is not finite of finite ones, and that may lie far
-before the score.
+An export cannot raise, so its signature gives a map of NaN where this module names a reason. The operation that is
+named is the first, in the order of the program, whose result depends on the image and is not finite. It may lie far
+before the score, and may be harmless: minus infinity in a mask is named as well.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _is_finite(variable: tf.Variable) -> bool:
 
 
 def _first_place(network: TracedNetwork, image: np.ndarray, extra_inputs: Mapping[str, tf.Tensor]) -> str | None:
-    """Return the name of the first operation that makes a NaN or an infinite number of finite ones, None for none.
+    """Return the name of the first operation on the image whose result holds NaN or infinite numbers, None for none.
 
     A function is compiled for this one image and thrown away: it looks at every floating-point value of the network.
     """

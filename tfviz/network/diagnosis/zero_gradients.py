@@ -5,9 +5,9 @@ an operation without a gradient, that is the reason. Otherwise the images are ru
 else), to look at the operations that all evidence flows through: one that is flat at every place of an image stops all
 of its gradient. Numbers too small for float16 are a guess, if the network has that type and nothing else was found.
 
-A map can be zero without a zero gradient, when nothing speaks for the target and a ReLU cuts the rest; whoever draws
-the map tells that apart. Saturations that lie side by side, and together stop everything, are not found: none of them
-has all of the evidence.
+A map can be zero without a zero gradient, when nothing speaks for the target and a ReLU cuts the rest. No reason for
+that is found here; what a zero then means is known to the method. Saturations that lie side by side, and together stop
+everything, are not found either: none of them has all of the evidence.
 """
 
 from __future__ import annotations

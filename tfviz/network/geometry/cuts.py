@@ -36,10 +36,10 @@ def _sliced(moving: Moving) -> Sequence[Moved] | None:
 
 
 def _strided(moving: Moving) -> Sequence[Moved] | None:
-    """Read the sizes, ellipsis, new and picked axes of a Python-like index.
+    """Read a Python-like index: slices, ellipses, new axes and picked places.
 
     A picked axis is gone, as of `x[:, 0]`, and a new one has no places. Along the batch only the whole of it, or a
-    slice from its beginning, may be read, whose end may be the number of images.
+    slice from its beginning, may be read; the end of that is not looked at, as it may be the number of images.
     """
     spec = [moving.constants.find_sizes(value) for value in moving.step.inputs[1:4]]
     if any(each is None for each in spec):

@@ -5,8 +5,8 @@ is another order. If the network leaves the image's size open, a map is what has
 it lies is then looked up in images of the three sizes of `TRIALS`, and believed if all of them agree.
 
 Shape alone would take the weights of an attention, (N, heads, T, T), for a map, so a value must be one by where its
-places lie. Only if that was lost on the way, as behind a random rotation, does a likely map count: there methods still
-work, but the map is stretched over the image and a warning names the operation.
+places lie. If that was lost on the way, as behind a random rotation, a likely map counts, too: methods still work
+there, but the map is stretched over the image and a warning names the operation.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class Head:
         """Return the logits (N, K), or the user's scores (N, 1), in float32; raise as `check` does.
 
         tensors: those of a replay. outputs: the same as the model nests them, which a custom score is given. Raises
-        `TfvizError` for a custom score that is not (N,).
+        `TfvizError` for a custom score that has not just one axis; whether that is of images is not known here.
         """
         self.check()
         if isinstance(self.made_by, Ending):

@@ -6,7 +6,8 @@ between the first probabilities and an output is run on the logarithms of p and 
 where the probabilities themselves are rounded to 0 or 1. Types of operations tell what may be such an output; it is
 believed after a trial on numbers, and anything else stays a raw output.
 
-Taken for a raw output, probabilities would be explained badly: their softmax, which it counts as, is nearly flat.
+Probabilities that were taken for a raw output would be explained badly: they would count as logits, whose softmax is
+nearly flat.
 """
 
 from __future__ import annotations
@@ -227,7 +228,7 @@ def _product_in(step: Step) -> Step | None:
 
 
 def _is_number(step: Step, numbers: set[Value]) -> bool:
-    """Return whether a step's results follow from constants and shapes alone, and so are the same for all images."""
+    """Return whether a step's results follow from constants and shapes alone, not from an image's numbers."""
     if step.type in SHAPE_READERS or step.type == "Const":
         return True
     is_plain = step.inputs and not step.programs and not step.operation.op_def.is_stateful

@@ -5,10 +5,11 @@ on logarithms; it is believed if both agree and give probabilities. The same num
 factor of a sum of products is weights, whose 1 − p is known from p alone, and to which softmax each entry belongs. A
 mean may join the crops of a picture, so the rows are taken for those of 1 to 12 crops an image, until one fits.
 
-A trial can be fooled by what holds for its numbers and not in general, but not easily: 120 rows of random logits, in
-which probabilities are near 0, near 1 and between, must agree to 1e-5 (to the type's rounding in half precision). To
-derive the same from the operations would need a proof for each way of writing a mean. It runs only for outputs that end
-in no softmax or sigmoid of their own and that softmaxes or sigmoids may have made.
+A trial can be fooled by what holds for its numbers and not in general, but not easily: 120 rows of random logits (12 if
+a row has very many numbers), in which probabilities are near 0, near 1 and between, must agree to 1e-5 (to the type's
+rounding in half precision). To derive the same from the operations would need a proof for each way of writing a mean. A
+trial runs only for what softmaxes or sigmoids may have made: outputs that do not end in one of their own, and the
+inputs of one at the end.
 """
 
 from __future__ import annotations
@@ -60,10 +61,10 @@ def _tried(tail: Tail, crops: int) -> LogitReading | None:
 
 
 class _Trial:
-    """A tail run on numbers: `images` rows, each of so many crops.
+    """A tail run on numbers, as for `images` images of so many crops each, a row of logits for each crop.
 
-    The numbers are the same in every process, so that a network is read the same way wherever it is opened. Of tails
-    with many numbers a row, only as many rows are tried as there are crops at most.
+    The numbers are the same in every process, so that a network is read the same way wherever it is opened. If a row
+    has very many numbers, only as many rows are tried as an image may have crops.
     """
 
     def __init__(self, tail: Tail, crops: int) -> None:
@@ -130,7 +131,7 @@ def _judged(tail: Tail, tensors: dict[Value, tf.Tensor]) -> LogitReading | None:
     """Return the reading of a tail whose numbers are right on logarithms, None if they are not.
 
     If the tail only moves probabilities of one kind, their logits are moved in the same way, which is exact; if it does
-    more, or mixes the two kinds, the log odds are what is read.
+    more, mixes the two kinds, or leaves out classes of a softmax, the log odds are read.
     """
     found = _Found()
     logs = LogProbabilities(tail, tensors, found)

@@ -54,7 +54,7 @@ UNTOLD = ("", "builtins", "__main__")
 
 
 def find_in_configuration(configuration: Any, library: Library) -> Iterator[Finding | Missing]:
-    """Yield all that a configuration holds, at any depth, beside plain data and objects of a Keras or of the user's.
+    """Yield what a configuration holds, at any depth, beside plain data, the user's objects and Keras's harmless ones.
 
     configuration: as JSON gives it. library: the Keras that will read it, with the user's objects. A `Missing` is a
     name that may be the user's own, and was not passed; a `Finding` is all else. In the order of the file.

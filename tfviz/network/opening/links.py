@@ -5,8 +5,8 @@ whose contents would be read as weights and shown by whatever the weights make. 
 member of a .keras file is read in place if it is stored; a compressed one is unpacked once, since each step back in it
 would unpack it anew.
 
-Soft links stay inside of their file and are passed over: what they name is found where it is. A reference in an
-attribute may name anything, and counts as leading out.
+Soft links stay inside their file and are passed over: what they name is found where it is. A reference in an attribute
+of a group may name anything, and counts as leading out.
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@ A trace is kept as long as its model lives. Weights are read live, but layers, t
 adapted `Normalization`) are in the graph, so that the trace is made anew when one of them was replaced. This is asked
 at every call, so that all is compared by identity (0.2 ms for 400 layers).
 
-What is changed in place inside of an attribute, such as an entry of a list or dictionary that `call` reads, is not
-seen; neither are private attributes of other types than layers, nor Python values outside of the model.
+Attributes that hold a list, a dictionary or another object are not compared, so it is not seen if one that `call` reads
+is changed or replaced. The same holds for private attributes, unless they hold layers, and for Python values outside of
+the model.
 """
 
 from __future__ import annotations

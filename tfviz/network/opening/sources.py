@@ -56,8 +56,9 @@ class Source:
 def open_source(model: Any, options: TraceOptions) -> Source:
     """Return the traced function of any model that tfviz accepts.
 
-    Raises `UnsafeModelError` if a file, or a signature, does more than compute; `UnsupportedModelError` for anything
-    that is not a model, cannot be opened or traced, or for which an option of `trace` has no meaning.
+    Raises `UnsafeModelError` if a file, or a signature, does more than compute, unless `safe_mode` is off;
+    `UnsupportedModelError` for anything that is not a model, cannot be opened or traced, or for which an option of
+    `trace` has no meaning.
     """
     if keras.backend.backend() != "tensorflow":
         raise UnsupportedModelError(
@@ -125,9 +126,10 @@ def _check_signature(source: Source, place: str, safe_mode: bool) -> list[str]:
 
 
 def _find_signature(model: Any, name: str | None) -> tuple[str, Any]:
-    """Return the signature of that name or, for None, the one that serves by default or alone takes images, named.
+    """Return the name and the function of the signature of that name; for None, of the one that is meant.
 
-    Raises `UnsupportedModelError` with the names that there are, if none or several qualify.
+    That is the one that serves by default, or the only one that takes images. Raises `UnsupportedModelError`, with the
+    names that there are, if none or several qualify.
     """
     signatures = _signatures(model)
     existing = ", ".join(map(repr, signatures)) or "none"

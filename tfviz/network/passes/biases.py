@@ -88,8 +88,8 @@ class Bias:
     def tensor(self, tensors: TensorsByValue) -> tf.Tensor:
         """Return b, which broadcasts to the result, from the tensors of a replay.
 
-        It is the result for zeros, in the type that the step runs in. That of a clip depends on the image, and that of
-        a selection if its condition does.
+        It is the result for zeros, in the type that the step runs in; that of a clip is what its slope leaves over. It
+        depends on the image for a clip, and for a selection if its condition does.
         """
         if self.is_clip:
             return self._beyond_bounds(tensors)
@@ -160,7 +160,7 @@ def _reached(network: TracedNetwork) -> frozenset[Value]:
 
 
 def _has_bias(step: Step, reached: frozenset[Value]) -> bool:
-    """Return whether an operation adds anything of its own: a clip at a constant, or an operand that may not be zero.
+    """Return whether an operation adds anything of its own: a clip at a constant, or an operand not known to be zero.
 
     A maximum of two features is the one or the other, and adds nothing.
     """

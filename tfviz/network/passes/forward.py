@@ -80,7 +80,8 @@ class Forward:
         """Return ∂(the score of each target)/∂(each place) in float32, under a rule or none.
 
         targets: (N,). places: watched values, or the network's image. The gradient is that of the sum of all scores,
-        which is each image's own, as images do not act on each other's scores. It is zero if none reaches a place.
+        which is each image's own as long as images do not act on each other's scores. It is zero if none reaches a
+        place.
         """
         self._choice.rule = rule
         with self._tape:

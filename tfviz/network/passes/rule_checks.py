@@ -67,8 +67,8 @@ def check_rule(network: TracedNetwork, rule: Rule) -> list[str]:
 class _Path:
     """The steps between a network's image and its score, those inside loops, conditions and compiled calls included.
 
-    steps: in order, inner ones behind the step that runs them. Of an inner program everything counts as depending on
-    the image, since which of its inputs do is not followed.
+    steps: in order, inner ones behind the step that runs them. In an inner program all inputs, and what follows from
+    them, count as depending on the image, since which of them do is not followed.
     """
 
     def __init__(self, network: TracedNetwork) -> None:

@@ -29,9 +29,9 @@ WITHOUT_GRADIENT = re.compile(r"(?:gradient registry has no entry for: |op type:
 def compile_function(function: Callable[..., Any], *specs: Any, **named: Any) -> Any:
     """Return a function of tensors compiled for arguments of these specs, those by position or those by name.
 
-    Sizes that a spec leaves open stay open, so that one function serves batches of every size. Arguments of other types
-    or ranks are refused by TensorFlow when it is called, and never traced for. Raises `UnsupportedModelError` if it
-    asks for a gradient through an operation that has none.
+    Sizes that a spec leaves open stay open, so that one function serves batches of every size. It is never traced for
+    other arguments: TensorFlow refuses another type when it is called, but may run another shape, which callers must
+    check. Raises `UnsupportedModelError` if it asks for a gradient through an operation that has none.
     """
     # Autograph would turn an error of tfviz into one of TensorFlow, of many lines.
     traced = tf.function(function, input_signature=specs or None, autograph=False)

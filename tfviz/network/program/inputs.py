@@ -171,8 +171,8 @@ def _find_cut(program: Program, records: Value, name: str | None) -> tuple[Value
 
     Candidates are all batches of images that the records make, in the order in which they are made: the earlier the
     cut, the more of the preprocessing is explained. If a signature takes a single record, an image of known size comes
-    before one of any size, which only decoding made. Raises `UnsupportedModelError`, and lists the candidates, if the
-    program after the one named, or after every one, reads more of the records than their number.
+    before one of any size, which only decoding made. Raises `UnsupportedModelError` if the one named is not among them,
+    or if the program after it (without a name, after every one) reads more of the records than their number.
     """
     follows = program.depending_on([records])
     made = [value for step in program.steps for value in step.outputs if value in follows and is_image(value)]

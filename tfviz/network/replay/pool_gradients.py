@@ -48,9 +48,9 @@ def max_pool_gradient(step: Step, images: tf.Tensor, pooled: tf.Tensor) -> Backw
 def _along(axis: int, values: tf.Tensor, maxima: tf.Tensor, upstream: tf.Tensor, window: tuple[int, int]) -> tf.Tensor:
     """Return the gradient of the maxima over a window (size, stride) along one axis.
 
-    values: (N, H, W, C). maxima, upstream: the maximum of each window and the gradient of it, with fewer places along
-    the axis. For each offset in the window, the share of the gradient that goes to it is what no earlier offset took;
-    the last offset gets what is left. Then the shares of all windows that hold a value are added up.
+    values: (N, H, W, C). maxima, upstream: the maximum of each window and the gradient of it, with a place along the
+    axis for each window. The first offset in the window at which the maximum stands takes the gradient; the last one
+    gets what is left. Then the shares of all windows that hold a value are added up.
     """
     (size, stride), length, count = window, values.shape[axis], maxima.shape[axis]
     span = stride * (count - 1) + size

@@ -6,9 +6,9 @@ bit: another rounding there tips ReLUs near zero over, and changed gradients by 
 with a tape to 1e-6 otherwise. A convolution of a concatenation gives each part its own gradient, which need not be cut
 apart again.
 
-They rely on two things that hold for explanations and not for training: weights need no gradient, and the kernel is the
-same for all images. All were measured on CPUs; on others TensorFlow's kernels are kept unless the user says otherwise.
-Programs inside of conditions, loops and calls take none.
+They give weights no gradient, which training would need and explanations do not, and are taken only for kernels that
+are the same for all images. All were measured on CPUs; on other devices TensorFlow's own gradients are kept unless the
+user says otherwise. Programs inside conditions, loops and calls take none.
 """
 
 from __future__ import annotations

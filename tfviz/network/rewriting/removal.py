@@ -88,7 +88,7 @@ def _scope_of(step: Step) -> str:
 class _Scope:
     """The steps in the scope of a layer that changes nothing, and the features that leave it.
 
-    A layer is removed only if each value that leaves it is made of one value from outside, whose type and shape fit.
+    A value that leaves the layer is replaced only if it is made of one value from outside, whose type and shape fit.
     """
 
     def __init__(self, program: Program, scope: str, features: Collection[Value]) -> None:
@@ -162,7 +162,7 @@ class _Meeting:
     def found(self, step: Step) -> Iterator[tuple[Value, Value]]:
         """Yield the result of a step, or of the one after it, with the value that it is without random numbers.
 
-        Nothing is yielded for a step of another kind, or if the mean of its random values is not known.
+        Nothing is yielded for a step of another kind, or for a product or sum with random values of unknown mean.
         """
         result = step.outputs[0]
         if step.type in SELECTIONS and step.inputs[0] in self.random_values:

@@ -112,7 +112,8 @@ def _is_layer(step: Step, depending: Collection[Value]) -> bool:
 def _keeps_classes(step: Step, value: Value) -> bool:
     """Return whether each channel of the result of a step follows from the same channel of `value` alone.
 
-    That holds for biases, means and maxima over places, axes of one place that go, and what is done element by element.
+    That is known of biases, means and maxima over places, axes of one place that go, ReLUs and the identity; any other
+    step is taken to mix them.
     """
     if step.type in SUMS:
         (operand,) = (each for each in step.inputs if each is not value)
