@@ -21,7 +21,7 @@ Picture = NDArray[np.uint8]
 def refuse_masked(name: str, values: Any) -> None:
     """Raise `InvalidImagesError` if `values`, or one of a list of them, is a masked array; errors call it `name`.
 
-    So is one whose mask hides nothing: whether a call works should not depend on the numbers.
+    A mask that hides nothing is refused as well: whether a call works should not depend on the numbers.
     """
     several = values if isinstance(values, list | tuple) else [values]
     if any(map(np.ma.isMaskedArray, several)):
@@ -29,5 +29,5 @@ def refuse_masked(name: str, values: Any) -> None:
 
 
 def name_images(indices: np.ndarray) -> str:
-    """Return the numbers of the first images at `indices`, in words."""
+    """Return the numbers of up to five images, in words: `1, 4` or `0, 1, 2, 5, 7 and others`."""
     return ", ".join(map(str, indices[:5])) + (" and others" if indices.size > 5 else "")

@@ -86,7 +86,7 @@ def emit_warnings(messages: Iterable[str]) -> None:
 
 
 def _frames_inside() -> int:
-    """Return how many frames, from the caller's on, are of tfviz, up to the first that is not.
+    """Return how many frames of tfviz, from the caller's outwards, come before the first of other code.
 
     A fixed number would not do: a public function is called directly, by another one, or through the command line.
     """

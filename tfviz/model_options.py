@@ -21,8 +21,8 @@ TRACED_AS = "traced as"
 class Flag:
     """How an option is written on the command line, and what --help says of it.
 
-    name: None if it follows from that of the field. minimum: the least number that it takes; None for an option that is
-    not a number, or takes any.
+    name: None if it is made from the field's name. minimum: the least number that it takes; None for an option that is
+    not a number, or that takes any.
     """
 
     help: str
@@ -41,8 +41,8 @@ def _flag(
 class ModelOptions:
     """The options about a model, as the user gave them; None for what the user left open.
 
-    Nothing is checked here: `trace` judges what is its own, and `apps.model` what is about pictures and labels. Each
-    field's meaning is its help.
+    Nothing is checked here: `trace` checks its own options, and `apps.model` those about pictures and labels. What a
+    field means is said in its help.
     """
 
     model: str = field(

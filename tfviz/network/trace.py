@@ -136,7 +136,7 @@ def trace(
     -------
     TracedNetwork
         The network, which every method takes in place of the model. It keeps the model alive, and stays as it was
-        traced but for the weights: a layer that is replaced later is seen by a new trace alone.
+        traced except for the weights: a layer that is replaced later is seen only by a new trace.
 
     Raises
     ------

@@ -49,7 +49,7 @@ class Targets:
 
     @property
     def flat(self) -> np.ndarray:
-        """The targets (N · k,) as a compiled function takes them, those of an image in turn."""
+        """The targets (N · k,) as a compiled function takes them; those of an image stand together."""
         return self.table.reshape(-1)
 
     def images_at_once(self, batch_size: int) -> int:
@@ -57,7 +57,7 @@ class Targets:
         return max(1, batch_size // self.width)
 
     def of_images(self, first: int, last: int) -> Targets:
-        """Return the targets of the images from `first` up to `last`; raise `InvalidTargetsError` if there are none."""
+        """Return the targets of the images `first` to `last` - 1; raise `InvalidTargetsError` if there are too few."""
         if self.table.ndim == 1:
             return Targets(np.tile(self.table, (last - first, 1)))
         if len(self.table) < last:
@@ -75,7 +75,7 @@ class Targets:
         return [Targets(each) for each in np.split(filled, filled.shape[1] // self.width, axis=1)]
 
     def joined(self, found: Sequence[Any]) -> Any:
-        """Return the results for `blocks`, nested arrays (N · width, ...), as one: those of an image in turn."""
+        """Return the results for `blocks`, nested arrays (N · width, ...), as one; those of an image stand together."""
         return tf.nest.map_structure(self._side_by_side, *found)
 
     def _how_many(self) -> str:

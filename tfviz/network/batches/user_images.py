@@ -157,7 +157,7 @@ def _refuse(message: str) -> Any:
 def _decode(expected: Expected, records: np.ndarray, extra_inputs: dict[str, tf.Tensor], number: int) -> np.ndarray:
     """Return the images (n, H, W, C) that the network makes of records; `number` is that of the first, in errors.
 
-    If all together fail, one after the other is tried, and the first that fails alone is named.
+    If they fail together, each is tried by itself, and the first that fails is named.
     """
     specs = expected.inputs.specs
 

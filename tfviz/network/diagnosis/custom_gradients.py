@@ -6,8 +6,8 @@ the operations are named. A gradient that was not saved with the model cannot be
 known by its operations, because comparing costs a whole second backward pass (8 s for EfficientNetB0).
 
 Following them would need the function behind each tag, which a SavedModel may lack, and would hide the operations in it
-from rules, shortcuts and biases. Most exist for numerical reasons and agree with their operations. As one image is
-compared, a gradient that differs only for others goes unnoticed.
+from rules, shortcuts and biases. Most exist for numerical reasons and agree with their operations. Only one image is
+compared, so a gradient that differs for others alone goes unnoticed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def custom_gradients(network: TracedNetwork) -> dict[str, str]:
 
 
 def _is_silu(step: Step, tag: str) -> bool:
-    """Return whether a custom gradient is that of TensorFlow's SiLU: its own, or lost, around x · sigmoid(x)."""
+    """Return whether a custom gradient stands around x · sigmoid(x), and is TensorFlow's own or was not saved."""
     known = not has_gradient(tag) or is_tensorflows_own(tag)
     return known and _types_between(step.inputs[1:], step.inputs[0]) == SILU
 

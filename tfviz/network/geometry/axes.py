@@ -6,8 +6,8 @@ where each went; for products, reductions and reshapings a rule says which axis 
 on tokens, a tensordot, hide the axes in between and are taken as one.
 
 An axis ends where its places are mixed: multiplied with weights along it, summed, or joined with another axis by a
-reshaping. That is what is wanted of it, since tokens that were mixed are not patches any more. Where on the image a
-place lies is not known here; that is what `following` adds, which can cut axes apart as well.
+reshaping. It should, since tokens that were mixed are not patches any more. Where on the image a place lies is not
+known here: `following` adds that, and can also cut axes apart.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def flows_of(program: Program) -> list[Flow]:
 
 
 def rows_per_image(flows: Sequence[Flow], image: Value) -> dict[Value, Fraction]:
-    """Return how many places the first axis of each value has for an image: several if it is cut to windows.
+    """Return how many places along its first axis each value has for one image: several if it is cut into windows.
 
     A map of 14 x 14 places that is reshaped to windows of 7 x 7 has 4; put together again, 1. It is a fraction where a
     reshaping puts several images into one place. Values that the image does not reach are left out.

@@ -17,7 +17,7 @@ from tfviz.network.program import CASES, CONDITIONS, Program, Step, Value
 def decided(program: Program, image: Value) -> Program:
     """Return a program without the conditions that are the same for every image of its size.
 
-    The values and steps of the given program are changed, so that whoever holds some of them goes on with these. A
+    The values and steps of the given program are changed in place, so those that are held elsewhere stay valid. A
     program in which nothing can be decided is returned as it is.
     """
     steps: list[Step] = []
@@ -46,7 +46,8 @@ def _taken(step: Step, constants: Constants) -> Program | None:
 def _inlined(step: Step, branch: Program) -> list[Step]:
     """Return the steps of a branch, between the values that the condition takes and gives.
 
-    Those values stay the condition's own, with the branch's steps as their makers and what both know of their shapes.
+    Those values stay the condition's own. The branch's steps now make them, and their shapes are what both know of
+    them.
     """
     outer = dict(zip(branch.inputs, step.inputs[1:], strict=True))
     outer |= dict(zip(branch.outputs, step.outputs, strict=True))

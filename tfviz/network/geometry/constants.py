@@ -28,7 +28,7 @@ LARGEST = 4096
 class Constants:
     """Computes values of one program that are the same for every image, each when it is asked for.
 
-    given: for the arguments of a program inside another one, the constants that they are. of_image: the values that the
+    given: the constants that the arguments of a program inside another one are. of_image: the values that the
     numbers of the images reach, which have no constants but their shapes. What was found is kept.
     """
 
@@ -44,10 +44,10 @@ class Constants:
         return first if first is not None and second is not None and np.array_equal(first, second) else None
 
     def find_sizes(self, value: Value) -> Any:
-        """Return the array (n,) of numbers for each axis that a value always is but for the first, the batch's.
+        """Return the array (n,), a number for each axis, that a value always is, except for its first number.
 
-        Such are the shape that a reshaping is given and the begin of a slice, whose first number may be how many images
-        there are; what stands there is meaningless. None as for `find`, and for what is not (n,).
+        That is the batch's and meaningless: the shape that a reshaping is given, or the end of a slice, may begin with
+        how many images there are. None as for `find`, and for a value that is not (n,).
         """
         first, second = (self._fold(value, batch) for batch in BATCHES)
         is_known = first is not None and second is not None and first.shape == second.shape and first.ndim == 1

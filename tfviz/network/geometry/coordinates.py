@@ -5,9 +5,9 @@ all patches. So coordinates are an array over those axes of a value that they va
 joining two to one loses nothing. A place that shows nothing of the image, as a class token, is NaN.
 
 Pixels are counted from the centre of the first one, so that the image's edges lie at -0.5 and H - 0.5. A place is a
-point, the centre of what it sees: how far it sees (its receptive field) is not followed, but for what a crop hides from
-all places together (`seen`). Height and width are followed apart from each other, so that nothing that mixes them, such
-as a rotation, can be expressed.
+point, the centre of what it sees. How far it sees (its receptive field) is not followed, except for what a crop hides
+from all places together (`seen`). Height and width are followed separately, so nothing that mixes them, such as a
+rotation, can be expressed.
 """
 
 from __future__ import annotations
@@ -143,10 +143,10 @@ def merged(found: Iterable[Coordinates]) -> tuple[Coordinates, ...] | None:
 
 
 def _interpolated(places: np.ndarray, dimension: int, positions: np.ndarray, cell: float) -> np.ndarray:
-    """Return the coordinates at positions along a dimension, in place of those of the whole places there.
+    """Return the coordinates at `positions` along a dimension, in place of those at its own places.
 
-    positions: in places, NaN for none. cell: pixels from place to place, which counts only if there is but one.
-    Beyond the ends it is NaN if the coordinates there are not at equal distances, as after a roll or among windows.
+    positions: in places, NaN for none. cell: pixels from place to place, which is used if there is only one place.
+    Beyond the ends it is NaN if the coordinates are not at equal distances, as after a roll or among windows.
     """
     along = np.moveaxis(places, dimension, 0)
     last, shape = len(along) - 1, (-1, *[1] * (along.ndim - 1))

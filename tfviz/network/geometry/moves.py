@@ -5,8 +5,8 @@ where its cells would go on; where other values are joined, as a class token, a 
 returns None if an argument is not constant, or a place would stand at several of the result.
 
 Each is given a `Moving` and returns, for each result of the step, the values that it reads and how it reads their axes.
-Values that the image does not reach may be among them; whoever joins the readings has no places for them and leaves
-them out. A padding or joining along the batch is not followed, since it would bring other rows between the images.
+Values that the image does not reach may be among them; they have no places and are left out when the readings are
+joined. A padding or joining along the batch is not followed, since it would put other rows among the images.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _transposed(moving: Moving) -> Sequence[Moved] | None:
 
 
 def _expanded(moving: Moving) -> Sequence[Moved] | None:
-    """Read a value with an axis of one place more, behind which axes get the next number."""
+    """Read a value with one more axis, of one place; the axes behind it get the next number."""
     axis, value = moving.constant(1), moving.step.inputs[0]
     if axis is None:
         return None
@@ -51,7 +51,7 @@ def _expanded(moving: Moving) -> Sequence[Moved] | None:
 
 
 def _squeezed(moving: Moving) -> Sequence[Moved] | None:
-    """Read a value without the axes of one place that are named, or without all of them."""
+    """Read a value without the named axes, or without all axes of one place if none is named."""
     value = moving.step.inputs[0]
     named = {axis % value.shape.rank for axis in moving.step.operation.get_attr("squeeze_dims")}
     gone = named or {axis for axis, size in enumerate(value.shape) if size == 1}
@@ -89,7 +89,7 @@ def _rolled(moving: Moving) -> Sequence[Moved] | None:
 def _padded(moving: Moving) -> Sequence[Moved] | None:
     """Read places that go on before the first and behind the last, at negative positions and beyond the size.
 
-    The mirrored places of a `MirrorPad` count as lying there, too: where they are drawn, not where they are from.
+    The mirrored places of a `MirrorPad` count as lying there, too, and not where they were copied from.
     """
     paddings, value = moving.constant(1), moving.step.inputs[0]
     if paddings is None or paddings[moving.batch].any():
@@ -129,7 +129,7 @@ def _broadcast(moving: Moving) -> Sequence[Moved] | None:
 
 
 def _packed(moving: Moving) -> Sequence[Moved] | None:
-    """Read several values at once, put one behind the other along a new axis that nothing varies along."""
+    """Read several values at once, stacked along a new axis that no coordinates vary along."""
     axis = moving.step.operation.get_attr("axis") % moving.step.outputs[0].shape.rank
     return [[(value, moving.renamed(value, lambda each: each + (each >= axis))) for value in moving.step.inputs]]
 

@@ -44,7 +44,7 @@ class Moving:
         return {axis: Reading(each.positions, name(axis)) for axis, each in self.whole(value).items()}
 
     def along(self, value: Value, axis: int, positions: np.ndarray, *, crops: bool = False) -> Axes:
-        """Return the reading of a value along one of whose axes the places are moved.
+        """Return the reading of a value whose places are moved along one axis.
 
         positions: the place of the value for each place of the result, NaN for none. The scale is the distance between
         them if that is the same everywhere, and 1 for places in any other order.

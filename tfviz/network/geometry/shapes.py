@@ -5,8 +5,8 @@ With the batch fixed TensorFlow infers all shapes; the program is traced, and no
 size that is the same for both does not depend on it. For a known size of the image this is done when a model is traced;
 of a network of open size, `maps` asks it for the sizes that it tries.
 
-A replay is what is traced, so that the shapes are those of the program as it was rewritten, and not of the model's own
-graph. It costs a trace of the network for each size of the batch, and is left out if only the batch is open.
+A replay is traced, so the shapes are those of the program as it was rewritten, and not of the model's own graph. That
+costs a trace of the network for each size of the batch, and is left out if only the batch is open.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ where the reach is that of the dilated kernel; a transposed convolution reads th
 attributes say; a nearest place, and an area, stand for the whole cell that they are spread over.
 
 These are the centres of receptive fields, one operation at a time (Araujo, Norris and Sim, "Computing receptive fields
-of convolutional neural networks", Distill 2019). The weights in a window are not looked at: a kernel that is zero but
-for one corner looks there, and its places are still given as the centre. Padding moves no place: what lies in the
-padded part is where the image would go on.
+of convolutional neural networks", Distill 2019). The weights in a window are not looked at: a kernel that is zero
+except in one corner looks there, and its place is still given as the centre. Padding moves no place: the padded part
+lies where the image would go on.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def _of_batch(step: Step, axis: int, places: np.ndarray, constants: Constants) -
 
 
 def _channels(step: Step, rank: int) -> int:
-    """Return the axis of channels: 1 if the operation's own format puts them first, else the last."""
+    """Return the axis of the channels: 1 if the operation's format puts them first, else the last."""
     attributes = step.operation.node_def.attr
     layout = step.operation.get_attr("data_format") if "data_format" in attributes else b""
     return 1 if layout.startswith(b"NC") or layout == b"CHANNELS_FIRST" else rank - 1

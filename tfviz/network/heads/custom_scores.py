@@ -5,9 +5,9 @@ sources that the evidence of layers leads to, and `reads` names them in words. S
 operations, as no gradient passes NumPy or Python numbers. A `NamedScore`, as those of `tfviz.scores` are, is also given
 the names, the endings and the logits of the outputs; any other function sees only what the model returns.
 
-Behind a softmax a plain function so explains a probability, whose gradient fades where the probability is nearly 0 or
-1, because it may do anything with its outputs, and no logit could be put in their place. An output that a score reads
-only by a comparison or a rounding has no gradient and counts as not read.
+A plain function may do anything with its outputs, so no logits can be put in their place: behind a softmax it explains
+a probability, whose gradient fades where that is nearly 0 or 1. An output that a score reads only by a comparison or a
+rounding has no gradient and counts as not read.
 """
 
 from __future__ import annotations
@@ -113,10 +113,10 @@ class NamedOutputs:
 
 @dataclass(frozen=True, eq=False)
 class NamedScore:
-    """A custom score that may read outputs by the names that `trace` knows, and their logits; alone it knows none.
+    """A custom score that may read the outputs by the names that `trace` knows, and their logits.
 
-    function: from `NamedOutputs` to the score (N,). Called with plain outputs, as any other score is, it takes them for
-    logits, so that it can be tried by hand.
+    function: from `NamedOutputs` to the score (N,). The score can be tried by hand: called with plain outputs, as any
+    other score is, it knows no names and takes them for logits.
     """
 
     function: Callable[[NamedOutputs], tf.Tensor]
@@ -180,8 +180,8 @@ class BoundScore:
     def of(self, outputs: Any, logits_of: Callable[[int], tf.Tensor]) -> tf.Tensor:
         """Return the score (N,); raise `TfvizError` if it is not made of TensorFlow operations.
 
-        outputs: as the model nests them. logits_of: gives the logits of the output at a place. Errors of the user's
-        function that have another reason than a tensor without numbers are not touched.
+        outputs: as the model nests them. logits_of: gives the logits of the output at a place. Other errors of the
+        user's function are not touched.
         """
         try:
             if not isinstance(self._score, NamedScore):

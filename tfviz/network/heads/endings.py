@@ -70,8 +70,8 @@ class Ending:
 def find_ending(finder: ProbabilityFinder, output: Value) -> Ending:
     """Return what an output ends in.
 
-    A softmax counts only if the output has as many entries along its last axis as the softmax: of one over the places
-    of a map, or one that was cut, the last axis would not be classes. Else the output is tried as being made of
+    A softmax counts only if the output has as many entries along its last axis as the softmax: if it is over the places
+    of a map, or was cut, the last axis would not be classes. Otherwise the output is tried as one made of
     probabilities, and is a raw output if that does not fit.
     """
     value = output

@@ -130,8 +130,8 @@ class Head:
     def ranking(self, logits: tf.Tensor) -> tf.Tensor:
         """Return numbers (N, K) in the order of the probabilities: for a single logit (N, 2).
 
-        Logits are in that order themselves, but not those of several softmaxes side by side, each with a sum of its
-        own: of these it is the logarithm of the probability.
+        Logits are in that order themselves, except those of several softmaxes side by side, each with a sum of its own:
+        for these it is the logarithm of the probability.
         """
         if self.is_binary:
             return tf.concat([-logits, logits], axis=1)
@@ -167,15 +167,15 @@ class Head:
 
 
 def are_of_classes(kind: str, count: int) -> bool:
-    """Return whether so many scores of a head's `kind` are those of classes: not a custom one, nor one raw output.
+    """Return whether `count` scores of a head's `kind` are those of classes: not a custom score, nor one raw output.
 
-    A function besides `Head.has_classes`, for results, which keep the kind of a head alone.
+    This is apart from `Head.has_classes` for results, which keep only the kind of a head.
     """
     return kind != "custom" and not (kind == "none" and count == 1)
 
 
 def _normalised(logits: tf.Tensor, groups: tuple[int, ...]) -> tf.Tensor:
-    """Return the logarithm of the softmax (N, K) of each group of logits; groups: the number of that of each class."""
+    """Return the logarithm of the softmax (N, K) of each group of logits; groups: that of each class, by number."""
     columns, count = tf.transpose(logits), max(groups) + 1
     columns -= tf.gather(tf.math.unsorted_segment_max(columns, groups, count), groups)
     total = tf.math.unsorted_segment_sum(tf.exp(columns), groups, count)

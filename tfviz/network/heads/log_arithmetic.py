@@ -179,7 +179,7 @@ def _reduction(
 
 
 def _log_mean(values: tf.Tensor, axes: tf.Tensor, *, keepdims: bool) -> tf.Tensor:
-    """Return the logarithm of the mean of what the values are logarithms of: logsumexp − log n."""
+    """Return the logarithm of the mean of numbers, given their logarithms: logsumexp − log n."""
     count = tf.reduce_prod(tf.gather(tf.shape(values), axes % len(values.shape)))
     return tf.reduce_logsumexp(values, axes, keepdims=keepdims) - tf.math.log(as_float(count))
 

@@ -4,8 +4,8 @@ Both log p and log(1 − p) are carried along, since float32 rounds a p close to
 longer be told; the log odds are the difference of the two. Log 0 is a large finite number, and both branches of every
 choice are kept finite, since TensorFlow differentiates both: a gradient past them is zero and not NaN.
 
-All is float32. What is exact about it: a probability of 1 − 1e-20 has the log odds 46, where p itself has none. The sum
-of two pairs is a pair again only if the parts are shares of one whole, which `share` tells.
+Everything is float32. A probability of 1 − 1e-20, which float32 rounds to 1, still has its log odds of 46. The sum of
+two pairs is a pair again only if they are shares of one whole, which `share` tells.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def of_sigmoid(logits: tf.Tensor) -> LogPair:
 def of_softmax(logits: tf.Tensor) -> LogPair:
     """Return the probabilities of exclusive classes along the last axis.
 
-    The rest of the best class is the logsumexp of the others; that of any other class has the best one in it and is
-    not small, so that it follows from p.
+    The rest of the best class is the logsumexp of the others. The rest of any other class includes the best one, so it
+    is not small and follows from p.
     """
     logits = tf.maximum(logits, NEVER)
     logits -= tf.stop_gradient(tf.reduce_max(logits, axis=-1, keepdims=True))
@@ -132,7 +132,7 @@ def difference(one: LogPair, other: LogPair) -> LogPair:
 
 
 def power(pair: LogPair, exponent: tf.Tensor) -> LogPair:
-    """Return p to a power, above 0: a root if it is below 1, as of a geometric mean."""
+    """Return p to a positive power; one below 1 is a root, as in a geometric mean."""
     log_p = pair.log_p * exponent
     return LogPair(log_p, complement(tf.minimum(log_p, -SMALLEST)))
 

@@ -58,8 +58,8 @@ class Mixture(NamedTuple):
 def matrix_product(step: Step, factors: Sequence[LogPair], made: Sequence[bool]) -> Mixture | None:
     """Return a matrix product as a sum of products along an axis; None if a matrix is transposed.
 
-    (.., n, m) by (.., m, k) is (.., n, m, 1) times (.., 1, m, k), summed along m: as large as all products together,
-    which is why it is meant for classes and experts, of which there are few.
+    (.., n, m) by (.., m, k) is (.., n, m, 1) times (.., 1, m, k), summed along m. All products are in memory at once,
+    which is affordable for classes and experts, of which there are few.
     """
     transposed = ("transpose_a", "transpose_b") if step.type == "MatMul" else ("adj_x", "adj_y")
     if any(step.operation.get_attr(name) for name in transposed):

@@ -2,8 +2,8 @@
 
 One output of class scores needs no choice. Of several, `output=` picks one or `score=` says what is made of them; else
 an error proposes the likeliest: class scores (N, K) behind a softmax before log odds before a sigmoid, and never
-integers. Nothing is chosen in silence: of a model with an auxiliary classifier, or of a detector's boxes and classes,
-the wrong output might be explained, and nothing in the map would tell.
+integers. Nothing is chosen in silence: the wrong output might be explained, such as an auxiliary classifier or the
+boxes of a detector, and nothing in the map would tell.
 """
 
 from __future__ import annotations

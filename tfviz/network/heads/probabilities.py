@@ -166,7 +166,7 @@ class LogitReading:
 
     kind: `softmax` or `sigmoid` if they are the input of these; `log_odds` if they are the log odds of what was made of
     several. tail: what lies between these and the output. choices: what a trial told of it, used for `log_odds` alone.
-    groups: of several softmaxes, the number of the one that each entry of the output is of.
+    groups: for each entry of the output the number of its softmax, if there are several.
     """
 
     kind: str

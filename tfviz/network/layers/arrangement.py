@@ -4,8 +4,8 @@ A `Grid` says for each place along an axis which patch stands there, so that cla
 left out wherever they stand. A function of the user's is tried on numbered tokens instead: the result shows the map's
 shape, and which token became which patch if it does no more than put them into their places.
 
-The same function makes a map of a layer's tokens and of their gradient, so it must be linear for a CAM to be right: to
-pick, reorder and reshape is; to add a position would put it into the gradient, too.
+The same function makes a map of a layer's tokens and of their gradient, so it must be linear for a CAM to be right.
+Picking, reordering and reshaping are; adding a position would put it into the gradient, too.
 """
 
 from __future__ import annotations

@@ -92,8 +92,9 @@ class Evidence:
     def meets_attention(self, value: Value) -> bool:
         """Return whether the weights of an attention mix tokens behind a value, and do not pool them to one.
 
-        Weights are what a softmax gives, scaled, masked or dropped out; they mix in a product with what is made of the
-        value, too. A softmax over classes that is multiplied by nothing is not an attention.
+        Weights are what a softmax gives, perhaps scaled, masked or dropped out. They mix tokens in a product with
+        something else that is made of the value. A softmax over classes that is multiplied by nothing is not an
+        attention.
         """
         behind, weights, mixing = {value}, set[Value](), []
         for step in self._steps:

@@ -1,8 +1,8 @@
 """A feature map of a network, under the name of the layer that gives it.
 
 A layer is a value of the program and not an object of Keras, so that a Keras layer, an operation between layers, the
-same in a SavedModel, and a sequence of tokens are one kind of thing to all that follows. What a value lacks to be a map
-(N, h, w, c) is its arrangement, which makes one of its tensor and of its gradient alike.
+same in a SavedModel, and a sequence of tokens are one kind of thing to all that follows. A value that is not a map
+(N, h, w, c) has an arrangement, which makes one of its tensor and of its gradient alike.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ class Scopes:
     def _find_around(self, program: Program, steps: list[Step], variables: Collection[Value]) -> Around:
         """Return the scopes of layers around every step, outermost first, one for each call of a layer.
 
-        A scope called `resize` is TensorFlow's own if it is all that its layer holds, and a layer of that name if not.
+        A scope called `resize` is TensorFlow's own if it is the only scope in its layer, and else a layer of that name.
         """
         around = {step.name: self._scopes_around(step) for step in steps}
         inside = defaultdict(set)
@@ -114,9 +114,10 @@ class Scopes:
         return paths
 
     def _find_results(self, steps: list[Step], outputs: list[Value]) -> dict[Value, list[str]]:
-        """Return for every value the scopes whose last float value to be used outside it is, outermost first.
+        """Return for each value the scopes whose result it is, outermost first.
 
-        What a layer gives is not told by its last operation: that may be a shape, or a value which nothing else reads.
+        The result of a scope is the last of its float values that is used outside it. Its last operation would not
+        tell: that may give a shape, or a value which nothing else reads.
         """
         leaving: defaultdict[Value, set[str]] = defaultdict(set)
         for step in steps:

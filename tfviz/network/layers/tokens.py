@@ -77,9 +77,9 @@ class Tokens:
         return None
 
     def _cut_apart(self) -> set[Value]:
-        """Return the values that are only rearranged, as queries, keys and values are that one product makes.
+        """Return the values that are only rearranged, such as queries, keys and values that one product makes.
 
-        None of these is what all of an attention is made of, though each looks like a sequence of tokens.
+        An attention is made of all of these together and not of one, though each looks like a sequence of tokens.
         """
         used = {value for flow in self._flows if not flow.is_rearrangement for value in flow.sources}
         return {value for flow in self._flows if flow.is_rearrangement for value in flow.sources} - used
@@ -89,8 +89,8 @@ class Tokens:
     ) -> tuple[defaultdict[Step, set[Value]], Step | None]:
         """Return the values whose patches act on the score through each step, and the last step that mixes patches.
 
-        It goes from the score back: a patch acts if a step mixes it into what the score needs, or hands it on to where
-        it does. A step that carries an axis nowhere mixes its places.
+        Steps are looked at from the score back: a patch acts if a step mixes it into what the score needs, or hands it
+        on to a patch that acts. A step that carries an axis nowhere mixes its places.
         """
         acting: defaultdict[Step, set[Value]] = defaultdict(set)
         patches = {(value, axis) for value in scored for axis in self._grids.get(value, ())}

@@ -73,7 +73,7 @@ def find_in_configuration(configuration: Any, library: Library) -> Iterator[Find
 
 
 def _judge(node: Mapping[str, Any], library: Library) -> Iterator[Finding | Missing]:
-    """Yield what is wrong with one node of a configuration that has a class name, but for what stands inside of it.
+    """Yield what is wrong with one node of a configuration that has a class name, apart from the nodes inside it.
 
     The name says what kind of node it is: a value, code, a type of tensors, a function, else a class.
     """

@@ -111,7 +111,7 @@ class FunctionLibrary:
                 self._alike.setdefault(function.attr[_ALIKE].s, []).append(name)
 
     def effects_of_functions(self, calls: Iterable[Call]) -> Iterator[Finding]:
-        """Yield the effects of functions, and of all that they may call; none is looked at twice the same way."""
+        """Yield the effects of functions, and of all that they may call; each is looked at once for the same assets."""
         pending, seen = list(calls), set()
         while pending:
             name, assets = pending.pop()

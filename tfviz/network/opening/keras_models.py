@@ -5,9 +5,9 @@ model whose inputs are of one image is traced for one, if it cannot be traced ot
 `rewriting` then opens the batch. The trace refers weakly to the model, since it is cached by the model and must not
 keep it alive; weights are read live.
 
-The model is called as its owner would call it, with `training=False`, so that whatever its `call` does is in the trace:
-no layer is looked at, and no list of kinds of layers exists. What the model does in Python, it did once. Each kind of
-model keeps its inputs in another place, which `_arguments` tries in turn; one that was never built or called has none.
+The model is called as its owner would call it, with `training=False`, so whatever its `call` does is in the trace; no
+kind of layer has to be known. What the model does in Python is done once, when it is traced. Each kind of model keeps
+its inputs in another place; `_arguments` tries them in turn. A model that was never built or called has none.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _traced(model: Any, arguments: Any, specs: Mapping[str, tf.TensorSpec]) -> t
 
 
 def _speaks_of_one(function: Any) -> bool:
-    """Return whether anything that a function makes of any number of images has the size of what is made of one.
+    """Return whether a function of any number of images makes a value whose first axis has just one place.
 
     Such a value, as of `tf.reshape(x, [1, -1])`, would join all images of a batch into one.
     """
@@ -213,7 +213,7 @@ def _takes_channels_first(shape: tf.TensorShape, channels: int | None) -> bool:
 
 
 def _of_shape(specs: dict[str, tf.TensorSpec], image_shape: Shape) -> dict[str, tf.TensorSpec]:
-    """Return the specs with the one input, or those of images of several inputs, at (height, width, channels).
+    """Return the specs with their image at (height, width, channels): the one input, or those of several that fit.
 
     If an input that states its channels has them first, the shape is turned. Raises `UnsupportedModelError` if no input
     takes such images.

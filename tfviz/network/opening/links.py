@@ -33,7 +33,7 @@ LOCAL_HEADER = 30
 def find_links(file: h5py.File) -> Iterator[Finding]:
     """Yield the links of a file to others, and the datasets in it that are kept in others.
 
-    A group that several links lead to, even from inside of itself, is looked at once, by its address in the file.
+    A group that several links lead to, perhaps from inside it, is looked at once, by its address in the file.
     """
     pending, seen = [file["/"]], set()
     while pending:

@@ -29,7 +29,7 @@ USERS_OBJECTS = frozenset({"user_object", "function", "bare_concrete_function"})
 
 
 def find_in_graph(graph: Any) -> Iterator[Finding]:
-    """Yield what loading a `MetaGraphDef` would do beyond arithmetic, of either version of TensorFlow."""
+    """Yield what loading a `MetaGraphDef` of TensorFlow 1 or 2 would do beyond arithmetic."""
     own_files = _assets(graph)
     for asset in own_files:
         place = PurePosixPath(asset.filename)

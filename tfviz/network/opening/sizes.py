@@ -31,9 +31,9 @@ CONFIGURATION_PART = 25
 
 
 def read_configuration(text: bytes | str, path: Path, name: str, maximum_bytes: int) -> dict[str, Any]:
-    """Return the JSON object of a text in a model file, called `name` in errors, if it is not too large.
+    """Return the JSON object of a text in a model file, which errors call `name`.
 
-    Raises `UnsupportedModelError` for a text that is too large or not of an object, and `ValueError` for no JSON.
+    Raises `UnsupportedModelError` for a text that is too large or is not an object, `ValueError` if it is not JSON.
     """
     _check_configuration(len(text), path, name, maximum_bytes)
     found = json.loads(text)
@@ -93,7 +93,7 @@ def check_weights_size(file: h5py.File, path: Path, maximum_bytes: int) -> None:
 
 
 def _check(size: int, path: Path, what: str, maximum_bytes: int) -> None:
-    """Raise `UnsupportedModelError` if the bytes that a file asks for are above the limit, see the top."""
+    """Raise `UnsupportedModelError` if a file asks for more bytes than the limit, see the top of this module."""
     limit = max(maximum_bytes, TIMES_ITS_SIZE * path.stat().st_size)
     if size > limit:
         raise UnsupportedModelError(_too_large(path, f"it {what}", size, limit, maximum_bytes))

@@ -40,7 +40,7 @@ def _one_place(step: Step, operand: tf.Tensor, tensors: TensorsByValue) -> tf.Te
 
 
 def _as_large(step: Step, operand: tf.Tensor, tensors: TensorsByValue) -> tf.Tensor:
-    """Return zeros of the operand's own shape, for operations that do not broadcast or whose result has its places."""
+    """Return zeros of the operand's own shape, for operations that do not broadcast, or put it beside others."""
     return tf.zeros_like(operand)
 
 

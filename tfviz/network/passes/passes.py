@@ -65,9 +65,10 @@ class Passes:
         return _AT_ONCE.get()
 
     def again(self, images: tf.Tensor, targets: tf.Tensor, gradients: Iterable[Gradient] = ()) -> Passes:
-        """Return the passes of other images (M, H, W, C) and targets (M,), the same number for each image, in turn.
+        """Return the passes of other images (M, H, W, C), made of these, and of targets (M,).
 
-        M is a multiple of N; the inputs beside an image go with each of those that are made of it.
+        There are as many for each image, and those of an image stand together, so M is a multiple of N. The inputs
+        beside an image go with each that is made of it.
         """
         extra_inputs = repeated(self._network, self.extra_inputs, tf.shape(images)[0] // tf.shape(self.images)[0])
         return passes_of(

@@ -4,9 +4,9 @@ If a ReLU is only a part of another nonlinearity, such as the gate of a hard swi
 a changed gradient would be neither the method nor the gradient. These are found by the operations around each ReLU, in
 loops, conditions and compiled calls, too. Smooth nonlinearities beside ReLUs keep their plain gradient, with a warning.
 
-Refusing is chosen over a best effort, since the picture would look just as convincing: guided backpropagation recovers
-edges whatever is done to it. Only the operations between image and score count, so that a ReLU of an auxiliary output
-is neither required nor an obstacle.
+Such a network is refused because a wrong picture would look just as convincing: guided backpropagation recovers edges
+either way. Only the operations between image and score count, so a ReLU of an auxiliary output is neither required nor
+an obstacle.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ class SharedForward:
     them. messages: warnings about the rules. Raises `RuleError` for a rule that is wrong for the network, and
     `UnknownLayerError` for a layer that it does not have.
 
-    announced: what methods will read; a set, so that what several of them read is made once. changed: see `replay`.
+    announced: what methods will read; what several of them read is made once. changed: see `replay`.
     """
 
     def __init__(

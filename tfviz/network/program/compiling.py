@@ -89,8 +89,8 @@ def checked(tensor: tf.Tensor, checks: Iterable[Any]) -> tf.Tensor:
 def reason_of(error: tf.errors.OpError) -> str:
     """Return why a compiled function failed: the line of TensorFlow's message that says so.
 
-    What is left out are the code of the error, the operation's name and the place in Python where it was made, which
-    is always in `operations` and tells a user nothing.
+    The code of the error, the operation's name and the place in Python where it was made are left out: that place is
+    always in `operations`, and tells a user nothing.
     """
     # The reason stands between the place where the operation was made and its name.
     return CODE.sub("", AFTER.split(error.message)[0].rstrip().rpartition("\n")[2].strip())

@@ -34,7 +34,7 @@ the gradient."""
 class Fold:
     """A convolution and the `chain` of steps behind it up to the last scale by channel, the same for every image.
 
-    Additions behind the last scale are not of the chain: they change no gradient, and stay steps of their own.
+    Additions behind the last scale are not in the chain: they change no gradient, and stay steps of their own.
     """
 
     convolution: Step

@@ -133,7 +133,7 @@ def _taps(size: tuple[int, int], stride: int, block: int, first: Sequence[int], 
     """Return the number of the kernel's pixel that each of the phases (t, u, block, block) reads.
 
     size: (height, width) of the kernel. first, last: the range of t, by axis and for both. Pixels are numbered row by
-    row; one more than there are stands for a tap outside of the kernel, which is zero.
+    row; the number after the last stands for a tap outside the kernel, which is zero.
     """
     offsets = []
     for axis in (0, 1):

@@ -5,9 +5,9 @@ the replay casts them. A step takes the shorter type if TensorFlow has the opera
 tried once for each kind of step. What is made of weights alone stays float32 and is rounded once. Loops that their own
 numbers end are not rounded: in bfloat16, 256 + 1 is 256, for ever.
 
-Asking TensorFlow is the only way to know: which types an operation, its gradient and the gradient's helpers have
-kernels for differs by device and release, and a list would be wrong on the next machine. The scores that come of it are
-cast to float32, as are the gradients of images and layers. What is lost is not estimated here; `explain` measures it.
+TensorFlow is asked, since the types that an operation, its gradient and the gradient's helpers have kernels for differ
+by device and release: a list would be wrong on the next machine. Scores are cast to float32, as are the gradients of
+images and layers. What is lost is not estimated here; `explain` measures it.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class _Reduction:
     def _fits(self, step: Step, taken: tuple[tf.DType, ...], compiled: bool) -> bool:
         """Return whether TensorFlow has the operation and its gradient in these types.
 
-        Attributes and shapes are taken not to matter, so that a network of 200 convolutions is tried once.
+        Attributes and shapes are assumed not to matter, so 200 convolutions need one trial.
         """
         key = (step.type, taken, tuple(value.dtype for value in step.outputs), compiled)
         if key not in self._tried:

@@ -41,7 +41,7 @@ NOTHING: Mapping[Value, Change] = {}
 class Replayed(dict[Value, tf.Tensor]):
     """The tensor of every value; those that a shortcut skipped are computed when they are asked for.
 
-    Such a value has the right numbers, but no gradient of the outputs with respect to it: they are made without it.
+    Such a value has the right numbers, but the outputs have no gradient with respect to it: they are made without it.
     """
 
     def __missing__(self, value: Value) -> tf.Tensor:
@@ -71,7 +71,7 @@ def replay(
     later steps read; it is watched after the replacement. `shortcuts` and `straight_through` are those of this program.
 
     arguments: a tensor for each input of the program, those captured (its weights) included; types may be others than
-    in the trace. Raises what the operations raise: for shapes that do not fit already when the caller is traced.
+    in the trace. Raises what the operations raise; if shapes do not fit, that is when the caller is traced.
     """
     tensors = Replayed(arguments)
     straightened = Straightened(straight_through)

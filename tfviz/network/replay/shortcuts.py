@@ -105,7 +105,8 @@ def _nothing(_: TensorsByValue) -> dict[Value, tf.Tensor]:
 def _fold(fold: Fold, parts: Sequence[Value], tensors: TensorsByValue) -> dict[Value, tf.Tensor]:
     """Run a convolution and its chain, with the gradient of a convolution whose kernel holds the scales.
 
-    Forward all run as they are, by `Replayed`, unseen by the gradient that is given here. Offsets change no gradient.
+    Forward, `Replayed` runs all of them as they are; the gradient given here takes the place of theirs. Offsets change
+    no gradient.
     """
     step = fold.convolution
     image, kernel = (tensors[value] for value in step.inputs)

@@ -56,8 +56,8 @@ def with_channels_last(inputs: Inputs, chosen: str | None) -> Inputs:
     """Return the inputs of a network as of one whose image is (N, H, W, C).
 
     chosen: the format in which it takes images, None for the one that the program shows. With channels first the image
-    is a new value (N, H, W, C), and its old one follows from it by a `Boundary`, which is no layer; if images are
-    decoded, the decoding ends with the opposite turn.
+    is a new value (N, H, W, C), and a `Boundary`, which is not a layer, makes the old one of it; if images are decoded,
+    the decoding ends with the opposite transposition.
     """
     data_format, warnings = (
         find_data_format(inputs.program, inputs.image) if chosen is None else (DataFormat(chosen), [])
@@ -96,7 +96,7 @@ def in_own_order(image_shape: Sequence[Any], data_format: str | None) -> tuple[A
 def _turned(source: Value, order: Sequence[int], result: Value) -> list[Step]:
     """Return the steps that make a value of another with its axes in that order: a constant, and a transposition.
 
-    Their operations stand in a small graph of their own, from which alone their attributes are read.
+    Their operations stand in a small graph of their own, which only serves to read their attributes.
     """
     with tf.Graph().as_default():
         operation = tf.transpose(tf.raw_ops.Placeholder(dtype=source.dtype, shape=source.shape), order).op

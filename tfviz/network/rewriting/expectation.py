@@ -4,9 +4,8 @@ One number stands for all of a value. Uniform numbers keep their bounds as well,
 is known: this is the mean of a dropout's mask, `uniform >= rate` or, in older programs, `floor(uniform + keep)`. The
 sum of two random numbers has a mean alone, and whatever is made otherwise has none.
 
-The mean is taken of the program's text and not of samples, so that it is exact: 1 for a dropout that is scaled by
-1 / keep, however rare the units are that it keeps. Normal numbers have no bounds, and truncated ones are symmetric, so
-that their mean is 0 as well.
+The mean follows from the operations and not from samples, so it is exact: 1 for a dropout that is scaled by 1 / keep,
+however few units it keeps. Normal numbers have no bounds; truncated ones are symmetric, so their mean is 0 as well.
 """
 
 from __future__ import annotations

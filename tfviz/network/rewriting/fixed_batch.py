@@ -35,8 +35,9 @@ def open_batch(inputs: Inputs, outputs: Iterable[Value], captured: Mapping[Value
 
     Those of a fixed batch change the shapes of its values. Inputs beside the image with as many entries then have one
     for each image. Raises `UnsupportedModelError` if a batch is of several images that the network mixes, or it
-    cannot be tried. captured: the tensors of the program's other arguments, its weights. First what follows from the
-    number of images is taken as it is for both batches; if a part that runs on each image needs that, it is not.
+    cannot be tried. captured: the tensors of the program's other arguments, its weights. At first, what follows from
+    the number of images is computed for both batches together; if a part that runs on each image needs such a value, it
+    is tried again without.
     """
     records = inputs.decoding.records if inputs.decoding else inputs.image
     gives_one = any(value.shape.rank and value.shape[0] == 1 for value in outputs)

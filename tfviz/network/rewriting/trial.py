@@ -1,8 +1,8 @@
 """Tries steps of a program on random images, outside of any graph.
 
 This is how `fixed_batch` learns what an operation does to a batch. Results are compared up to a thousandth of the
-largest value, as batches of other sizes are summed in another order. Random images bring out what zeros would hide: a
-constant batch of zeros is the same joined or not.
+largest value, as batches of other sizes are summed in another order. Random images bring out what zeros would hide,
+which give the same in any batch.
 """
 
 from __future__ import annotations

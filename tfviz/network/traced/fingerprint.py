@@ -5,8 +5,8 @@ operation takes, so only the computation counts. Names, the order of the outputs
 changes them. All weights are read, so it is found only when it is written down; a `stamp` of the weights, which is less
 work, tells whether the network is still the same by then.
 
-A digest of the file would not do: a live model has none, and the same model saved twice gives other bytes. What the
-fingerprint cannot tell is that two programs written otherwise compute the same: an optimised graph is another network.
+A digest of the file would not do: a live model has none, and the same model saved twice gives other bytes. The
+fingerprint cannot tell that two programs written differently compute the same: an optimised graph is another network.
 """
 
 from __future__ import annotations

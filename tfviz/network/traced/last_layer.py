@@ -6,8 +6,8 @@ more from the weights of its class, and the backward pass starts there. This is 
 stay those of the forward pass, bit for bit.
 
 The score that is differentiated differs from the logit by rounding alone, and is not what is reported. A softmax behind
-the logits is no obstacle, since scores are taken before it; a single sigmoid, a custom score and log odds of several
-outputs have no row of their own and take the usual way.
+the logits does not matter, since scores are taken before it; a single sigmoid, a custom score and log odds that are
+made of several probabilities have no row of their own and take the usual way.
 """
 
 from __future__ import annotations
@@ -95,9 +95,9 @@ def find_last_layer(depending: Collection[Value], head: Head) -> LastLayer | Non
 
 
 def _is_layer(step: Step, depending: Collection[Value]) -> bool:
-    """Return whether a step multiplies features by a matrix of weights (D, K), or its places do, as a 1x1 convolution.
+    """Return whether a step multiplies features by weights (D, K): as a matrix product, or as a 1x1 convolution.
 
-    A matrix that depends on the image, as of an attention, is not weights.
+    A matrix that depends on the image, as in an attention, does not count.
     """
     if len(step.inputs) != 2 or step.inputs[1] in depending:
         return False

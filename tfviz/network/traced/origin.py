@@ -20,10 +20,10 @@ GONE = "neither its model nor its trace exists any more"
 
 
 class NetworkOrigin:
-    """The network that made a result, as it was when this was made.
+    """The network that made a result, as it was then.
 
-    part: what of its model is explained, see `explained_part`. Its model may be deleted, trained further or garbage
-    collected afterwards: the fingerprint is then None, and a warning says why, unless it was asked for before.
+    part: what of its model is explained, see `explained_part`. If the model is trained further or garbage collected
+    afterwards, the fingerprint is None and a warning says why, unless it was asked for before.
     """
 
     def __init__(self, network: TracedNetwork) -> None:
