@@ -157,8 +157,8 @@ class _Affine:
     def times(self, factor: float) -> _Affine:
         """Return what a multiplication makes of it.
 
-        A factor of at least `BY_FAR` is taken to begin at 1; one of at most 1 / `BY_FAR`, or the first after a shift,
-        to end at 1.
+        A factor of at least `BY_FAR` is taken to enlarge numbers of about 1; one of at most 1 / `BY_FAR`, or the first
+        after a shift, to bring them to about 1.
         """
         size = None if self.size is None else self.size * abs(factor)
         if abs(factor) >= BY_FAR:

@@ -201,8 +201,8 @@ class BoundScore:
 def find_custom_head(bound: BoundScore, structure: Any) -> Head:
     """Return the head of a network whose score the user gave; raise `TfvizError` if it is not made of TensorFlow.
 
-    structure: how the model nests its outputs; None if there is just one. The score is traced, with a gradient, for
-    what it reads; that it gives one number per image is checked by `Head.read`.
+    structure: how the model nests its outputs; None if there is just one. The score is traced, with a gradient, to find
+    what it reads; that it has one axis, as (N,) has, is checked by `Head.read`.
     """
     values = bound.values
     sources: dict[Value, None] = {}
