@@ -134,4 +134,5 @@ def test_large_weights_are_let_through_by_a_higher_limit(command, run, tmp_path)
     keras.applications.MobileNetV2(weights=None).save_weights(tmp_path / "large.weights.h5")
     given = of_a_command(command, with_an_array_of_4_gb(tmp_path / "large.weights.h5"))
     status, _, said = run(command, *given, "--model-limit", "4100000000")
-    assert status == 0, said
+    # A network of random weights need not be fooled, which is a status of 1, too.
+    assert "is not opened" not in said and (status == 0 or command == "fool"), said
