@@ -16,10 +16,13 @@ from house.floor_plan import arrange, direct, floors
 from house.imports import GROUND, ROOF, read_folders
 from house.text import Text
 
-FOLDERS = read_folders()
-IMPORTS = {name: folder["imports"] for name, folder in FOLDERS.items()}
 # No ceiling goes through all rooms, and none is as high as all.
 STAGGERED = {"a": [], "b": ["a"], "c": [], "d": ["a"], "e": ["c", "d"]}
+
+
+@pytest.fixture(scope="module")
+def folders():
+    return read_folders()
 
 
 def read(path):
@@ -28,15 +31,15 @@ def read(path):
         return json.loads(picture.text[KEY]), picture.convert("RGB")
 
 
-def test_the_picture_shows_the_source():
+def test_the_picture_shows_the_source(folders):
     shown, picture = read(PICTURE)
-    assert shown == FOLDERS, "run: python scripts/architecture.py"
+    assert shown == folders, "run: python scripts/architecture.py"
     assert picture.width == 1800 and PICTURE.stat().st_size < 250_000
 
 
-def test_a_picture_shows_the_folders_given_in_their_colours_on_white(monkeypatch, tmp_path):
+def test_a_picture_shows_the_folders_given_in_their_colours_on_white(folders, monkeypatch, tmp_path):
     monkeypatch.setattr("architecture.SCALE", 1)
-    changed = {**FOLDERS, "tfviz/network/attic": {"about": "New", "files": ["trunk"], "imports": ["tfviz/network"]}}
+    changed = {**folders, "tfviz/network/attic": {"about": "New", "files": ["trunk"], "imports": ["tfviz/network"]}}
     save(changed, tmp_path / "drawn.png")
     shown, picture = read(tmp_path / "drawn.png")
     assert shown == changed and picture.width == 900
@@ -45,10 +48,11 @@ def test_a_picture_shows_the_folders_given_in_their_colours_on_white(monkeypatch
     assert {light for _, light in COLORS.values()} <= colors
 
 
-def test_the_whole_house_stands_between_the_ground_and_the_roof():
-    found = floors(IMPORTS)
+def test_the_whole_house_stands_between_the_ground_and_the_roof(folders):
+    imports = {name: folder["imports"] for name, folder in folders.items()}
+    found = floors(imports)
     assert found[GROUND] == 0 and found[ROOF] == max(found.values())
-    assert all(found[other] < found[name] for name, others in IMPORTS.items() for other in others)
+    assert all(found[other] < found[name] for name, others in imports.items() for other in others)
 
 
 def test_a_circle_of_folders_is_told_in_one_line():
@@ -77,8 +81,8 @@ def test_rooms_stand_on_what_they_import_and_beside_the_others(imports):
         assert above or one.right <= other.left + 1e-9 or other.right <= one.left + 1e-9, (one, other)
 
 
-def test_what_stands_in_a_room_fits_into_it():
-    wings = build(FOLDERS)
+def test_what_stands_in_a_room_fits_into_it(folders):
+    wings = build(folders)
     place(wings, legend=100)
     for wing in wings.values():
         for name in wing.rooms:
