@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
@@ -17,6 +18,7 @@ import pytest
 
 import tfviz
 from tfviz import demo
+from tfviz.__main__ import main
 from tfviz.apps.command.app import app
 from tfviz.apps.records import DeadLetter, Origin
 from tfviz.errors import TfvizError, TfvizWarning
@@ -83,21 +85,38 @@ def harmless(text):
     return not [each for each in HARMFUL if each in text]
 
 
-def run(*arguments, folder, **environment):
+def run(*arguments, folder):
     command = [sys.executable, "-m", "tfviz", *map(str, arguments)]
-    done = subprocess.run(
-        command, check=False, capture_output=True, cwd=folder, env={**os.environ, "COLUMNS": "200", **environment}
-    )
+    done = subprocess.run(command, check=False, capture_output=True, cwd=folder, env={**os.environ, "COLUMNS": "200"})
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
+@pytest.fixture
+def encoded(monkeypatch):
+    """Run the command as a process of that PYTHONIOENCODING does; return its status, output and complaints."""
+
+    def run(*arguments, encoding):
+        streams = [io.TextIOWrapper(io.BytesIO(), encoding) for _ in range(2)]
+        monkeypatch.setenv("COLUMNS", "200")
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", streams[0])
+            patch.setattr(sys, "stderr", streams[1])
+            with pytest.raises(SystemExit) as ended:
+                main([str(argument) for argument in arguments])
+        for stream in streams:
+            stream.flush()
+        return int(ended.value.code or 0), *(stream.buffer.getvalue().decode() for stream in streams)
+
+    return run
+
+
 @pytest.mark.parametrize("encoding", [pytest.param("utf-8", marks=pytest.mark.slow), "ascii"])
-def test_explain_shows_no_name_as_it_is(folder, tmp_path, encoding):
+def test_explain_shows_no_name_as_it_is(folder, tmp_path, encoded, encoding):
     images = sorted(os.fsencode(each) for each in folder.iterdir() if each.suffix == ".png")
     names = [os.fsdecode(each) for each in images]
-    status, said, complained = run(
+    status, said, complained = encoded(
         "explain", *names, "--method", "saliency", "--labels", folder / "labels.json", "--output", tmp_path / "out",
-        "--save-maps", folder=folder, PYTHONIOENCODING=encoding,
+        "--save-maps", encoding=encoding,
     )  # fmt: skip
     assert status == 1 and "Traceback" not in complained
     assert harmless(said) and harmless(complained)
