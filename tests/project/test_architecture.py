@@ -291,33 +291,11 @@ def test_nothing_is_silenced_without_a_reason(name):
                 assert line.split(mark)[1].count("#") == 1, line
 
 
-def run(code, **environment):
-    command = [sys.executable, "-c", code]
-    return subprocess.run(
-        command, capture_output=True, text=True, cwd=ROOT, env={"PATH": "", **environment}, check=False
-    )
-
-
 def test_importing_tfviz_imports_no_tensorflow():
-    done = run(
+    code = (
         "import sys, tfviz\n"
         "print(sorted({'tensorflow', 'keras', 'cv2', 'matplotlib', 'apache_beam', 'skimage'} & set(sys.modules)))"
     )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env={"PATH": ""}, check=False)
     assert done.stdout.strip() == "[]", done.stderr
-
-
-def test_the_public_names_lead_to_what_they_say():
-    code = (
-        "import tfviz\n"
-        "assert set(tfviz.__all__) <= set(dir(tfviz)), set(tfviz.__all__) - set(dir(tfviz))\n"
-        "assert len(set(tfviz.__all__)) == len(tfviz.__all__)\n"
-        "things = {name: getattr(tfviz, name) for name in tfviz.__all__}\n"
-        "assert set(tfviz.METHODS) <= set(things), set(tfviz.METHODS) - set(things)\n"
-        "assert all(things[name].__name__ == name and things[name].__doc__ for name in tfviz.METHODS)\n"
-        "assert issubclass(tfviz.TfvizError, ValueError)\n"
-        "try: tfviz.grad_camm\n"
-        "except AttributeError as error: print(error)\n"
-        "else: print('found')"
-    )
-    done = run(code, TF_CPP_MIN_LOG_LEVEL="3")
-    assert done.returncode == 0 and "grad_camm" in done.stdout, done.stderr
