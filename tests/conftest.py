@@ -15,9 +15,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import pytest
 import tensorflow as tf
-from support import model_zoo
+from support import day_and_night, model_zoo
 
 from tfviz.__main__ import main
+
+
+def pytest_addoption(parser):
+    parser.addoption("--day-and-night", action="store_true", help="show which tests are slow and why, and run none")
 
 
 def pytest_configure(config):
@@ -39,6 +43,12 @@ def pytest_collection_modifyitems(config, items):
     `--dist loadgroup` they all run in one process, as do the tests that a module puts into a group of its own, so that
     what they share is made once.
     """
+    slow = [item.nodeid for item in items if item.get_closest_marker("slow")]
+    day = [item.nodeid for item in items if not item.get_closest_marker("slow")]
+    config.stash[day_and_night.COLLECTED] = (day, slow)
+    # A worker of xdist would end without a word: there test_thinning says it.
+    if not hasattr(config, "workerinput") and (unexplained := day_and_night.without_reason(slow)):
+        raise pytest.UsageError(f"no reason in support/day_and_night.py for these slow tests: {unexplained}")
     for item in items:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         if isinstance(parameters.get("name"), str) and not item.get_closest_marker("xdist_group"):
@@ -49,6 +59,16 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker(skip)
+
+
+def pytest_runtestloop(session):
+    """Show the table of `--day-and-night` instead of running tests."""
+    if not session.config.option.day_and_night:
+        return None
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    for line in day_and_night.table(*session.config.stash[day_and_night.COLLECTED]):
+        reporter.write_line(line)
+    return True
 
 
 TESTS_BETWEEN_FREEZES = 100

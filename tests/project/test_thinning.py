@@ -6,6 +6,8 @@ import itertools
 from collections import Counter
 
 import pytest
+from support.day_and_night import COLLECTED, REASONS, left_over, table, without_reason
+from support.places import ROOT
 from support.thinning import by_day, every, first_of_each, spread
 
 
@@ -42,3 +44,24 @@ def test_the_first_of_each_row_and_column():
 
 def test_every_nth_is_from_the_first_on():
     assert every(range(7), 3) == [0, 3, 6] and every({"a": 1, "b": 2}, 1) == ["a", "b"]
+
+
+def test_every_slow_test_has_a_reason_and_no_reason_is_left_over(request):
+    """Of the files that were collected: all of them, where the whole suite runs."""
+    day, slow = request.config.stash[COLLECTED]
+    assert not without_reason(slow) and not left_over(day, slow)
+    assert all((ROOT / "tests" / key.partition("::")[0]).is_file() for key in REASONS)
+
+
+def test_a_reason_is_that_of_a_function_or_of_its_file(monkeypatch):
+    monkeypatch.setattr("support.day_and_night.REASONS", {"a.py": "long", "a.py::test_b": "longer", "c.py": "old"})
+    day, slow = ["tests/a.py::test_a", "tests/c.py::test_c", "tests/d.py::test_d"], ["tests/a.py::test_b[1-a.py::x]"]
+    assert without_reason([*slow, "tests/a.py::test_c", "tests/d.py::test_d"]) == ["tests/d.py::test_d"]
+    assert left_over(day, slow) == {"a.py", "c.py"} and left_over(day[:1], slow) == {"a.py"}
+    assert [line.split() for line in table(day, slow)][1:] == [
+        ["a.py", "1", "0", "long"],
+        ["a.py::test_b", "0", "1", "longer"],
+        ["c.py", "1", "0", "old"],
+        ["d.py", "1", "0"],
+        ["all", "3", "1"],
+    ]

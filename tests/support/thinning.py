@@ -1,4 +1,7 @@
-"""Which of many cases that are alike run by day: the others are `slow`, and wait for scripts/nightly."""
+"""Which of many cases that are alike run by day: the others are `slow`, and wait for scripts/nightly.
+
+`python -m pytest --day-and-night` shows how many of each file they are, and why.
+"""
 
 from __future__ import annotations
 
