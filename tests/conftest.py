@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import itertools
 import os
 import runpy
@@ -17,6 +18,7 @@ import pytest
 import tensorflow as tf
 from support import day_and_night, model_zoo
 
+from tfviz import demo
 from tfviz.__main__ import main
 
 
@@ -121,6 +123,26 @@ def loaded(saved_folder):
         return models[kind]
 
     return load
+
+
+@pytest.fixture(scope="module")
+def shared_networks():
+    """Open each file of a network once for all commands of a module, and the embedded network, too."""
+    module, kept, embedded = importlib.import_module("tfviz.network.trace"), {}, demo.load_network()
+    open_anew = module._traced
+
+    def traced(model, options):
+        if not isinstance(model, str | os.PathLike) or not os.path.exists(model):
+            return open_anew(model, options)
+        key = (os.path.abspath(model), os.stat(model).st_mtime_ns, repr(options))
+        if key not in kept:
+            kept[key] = open_anew(model, options), options  # which the key may name by its place in memory
+        return kept[key][0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo, "load_network", lambda: embedded)
+        patch.setattr(module, "_traced", traced)
+        yield
 
 
 @pytest.fixture

@@ -40,6 +40,9 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 TWO_WORKERS = ("--direct_num_workers", "2", "--direct_running_mode", "multi_processing")
 
+# What opens the same network again is in the process where it is open.
+pytestmark = [pytest.mark.usefixtures("shared_networks"), pytest.mark.xdist_group("tfviz batch")]
+
 
 @pytest.fixture
 def run(run):

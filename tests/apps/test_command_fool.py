@@ -13,6 +13,9 @@ import tfviz
 from tfviz.methods.adversarial import ATTACKS, defaults, fooling_image, pgd
 from tfviz.results import difference_picture
 
+# What opens the same network again is in the process where it is open.
+pytestmark = [pytest.mark.usefixtures("shared_networks"), pytest.mark.xdist_group("tfviz fool")]
+
 NAMES = ("ant", "bee", "cow", "dog", "emu")
 HOW = "mean=100,110,120;std=50;order=bgr"
 LOW = (0 - np.array([100.0, 110, 120])) / 50

@@ -35,17 +35,10 @@ from tfviz.network.traced.fingerprint import fingerprint
 SHARED = ROOT.parent / "shared"
 SQUEEZENET = SHARED / "models" / "squeezenet_imagenet.keras"
 
+# What opens the same network again is in the process where it is open.
+pytestmark = [pytest.mark.usefixtures("shared_networks"), pytest.mark.xdist_group("tfviz explain")]
 # What a manifest says of a model of one input and one output.
 WHOLE = {"signature": None, "input": "images", "others": [], "outputs": ["0"], "cut": None, "precision": "float32"}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def shared_demo():
-    """All commands open the same embedded network, which is traced once."""
-    network = demo.load_network()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(demo, "load_network", lambda: network)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,9 @@ from tfviz import demo
 from tfviz.apps.files.map_files import read_maps
 from tfviz.results import collapse, grabcut_mask, largest_box, largest_component, normalise, outline, threshold_mask
 
+# What opens the same network again is in the process where it is open.
+pytestmark = [pytest.mark.usefixtures("shared_networks"), pytest.mark.xdist_group("tfviz localize")]
+
 
 @pytest.fixture
 def run(run):

@@ -29,6 +29,9 @@ from tfviz.apps.model.explanation_metadata import read_explanation_metadata
 from tfviz.apps.model.preprocessing import find_preprocessing
 from tfviz.errors import InvalidImagesError, TfvizError, UnsupportedModelError
 
+# What opens the same network again is in the process where it is open.
+pytestmark = [pytest.mark.usefixtures("shared_networks"), pytest.mark.xdist_group("tfviz edges")]
+
 SAMPLES = demo.sample_paths()
 
 
