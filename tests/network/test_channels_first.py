@@ -59,6 +59,8 @@ def turned_by(turn, channels, size=(HEIGHT, WIDTH)):
     return keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
 
 
+# The two networks are traced, and all their methods compiled, in one process.
+pytestmark = pytest.mark.xdist_group("channels first")
 LAST = network()
 FIRST = turned(LAST)
 IMAGES = images_of()
