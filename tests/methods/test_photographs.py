@@ -53,8 +53,11 @@ def test_the_map_follows_its_class(network, layer):
 
 @pytest.mark.slow
 def test_the_regions_follow_their_class(network):
+    """Each map is higher in the place of its animal, on the mean: a region of few pixels may lie beside it."""
     images = np.repeat(read("dog_and_cat.png"), 2, axis=0)
-    check_dog_and_cat(tfviz.xrai(network, images, [BULL_MASTIFF, TIGER_CAT]))
+    maps = tfviz.xrai(network, images, [BULL_MASTIFF, TIGER_CAT])
+    dog, cat = maps[:, :113, 60:140].mean(axis=(1, 2)), maps[:, 110:, 110:].mean(axis=(1, 2))
+    assert dog[0] > 2 * cat[0] and cat[1] > 2 * dog[1]
 
 
 def check_dog_and_cat(maps):
