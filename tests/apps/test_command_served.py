@@ -54,6 +54,33 @@ class Served(tf.Module):
         return {"scores": self.scores(self.images(records, tf.image.per_image_standardization))}
 
     @tf.function(input_signature=[ENCODED])
+    def standardised_size(self, records):
+        def decode(record):
+            image = tf.ensure_shape(tf.io.decode_image(record, 3, expand_animations=False), [20, 50, 3])
+            return tf.image.per_image_standardization(image)
+
+        return {"scores": self.scores(tf.map_fn(decode, records, fn_output_signature=tf.float32))}
+
+    @tf.function(input_signature=[ENCODED])
+    def centred_size(self, records):
+        """What it takes has as many pixels as its images, which no operation but the last says."""
+
+        def decode(record):
+            image = tf.reshape(tf.cast(tf.io.decode_image(record, 3, expand_animations=False), tf.float32), [-1])
+            return tf.reshape(image - tf.reduce_mean(image), [SIDE, SIDE, 3])
+
+        return {"scores": self.scores(tf.map_fn(decode, records, fn_output_signature=tf.float32))}
+
+    @tf.function(input_signature=[ENCODED])
+    def standardised_jpeg(self, records):
+        def decode(record):
+            size = tf.io.extract_jpeg_shape(record)[:2]
+            image = tf.io.decode_and_crop_jpeg(record, tf.concat([[0, 0], size], 0), channels=3)
+            return tf.image.per_image_standardization(tf.image.resize(image, [SIDE, SIDE]))
+
+        return {"scores": self.scores(tf.map_fn(decode, records, fn_output_signature=tf.float32))}
+
+    @tf.function(input_signature=[ENCODED])
     def base64(self, records):
         return {"scores": self.scores(self.images(tf.io.decode_base64(records), lambda image: image))}
 
@@ -82,6 +109,20 @@ class Served(tf.Module):
         return {"scores": self.scores(tf.map_fn(decode, records, fn_output_signature=tf.float32) / 255)}
 
 
+SIGNATURES = (
+    "blue_first",
+    "two_outputs",
+    "standardised",
+    "standardised_size",
+    "standardised_jpeg",
+    "centred_size",
+    "base64",
+    "open_size",
+    "exact_size",
+    "resized_after",
+)
+
+
 def blue_first(image):
     return image[..., ::-1] / 127.5 - 1
 
@@ -91,8 +132,7 @@ def served(tmp_path_factory):
     """A SavedModel and two photographs of different sizes."""
     folder = tmp_path_factory.mktemp("served")
     module = Served()
-    names = ("blue_first", "two_outputs", "standardised", "base64", "open_size", "exact_size", "resized_after")
-    tf.saved_model.save(module, str(folder / "model"), signatures={name: getattr(module, name) for name in names})
+    tf.saved_model.save(module, str(folder / "model"), signatures={name: getattr(module, name) for name in SIGNATURES})
     generator = np.random.default_rng(0)
     for name, shape in {"tall": (40, 30, 3), "wide": (20, 50, 3)}.items():
         cv2.imwrite(str(folder / f"{name}.png"), generator.integers(0, 256, shape, np.uint8))
@@ -230,13 +270,16 @@ def test_images_of_several_sizes_that_are_not_resized(run, served):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ((), "the SavedModel has 7 signatures that take images, say which with signature="),
+        ((), "the SavedModel has 10 signatures that take images, say which with signature="),
         (("--signature", "blue"), "no signature 'blue'; did you mean 'blue_first'"),
         (("--signature", "blue_first", "--input-name", "image"), "no input 'image'; "),
         (("--signature", "blue_first", "--output-name", "score"), "no output 'score'; did you mean 'scores'"),
         (("--signature", "blue_first", "--depth", "12"), "--depth 12 is for networks of numbers; this one decodes"),
         (("--signature", "blue_first", "--cut", "x"), "no operation 'x' gives a batch of decoded images"),
         (("--signature", "standardised"), "what the network makes of black and white is not known at"),
+        (("--signature", "standardised_size"), "what the network makes of black and white is not known at"),
+        (("--signature", "standardised_jpeg"), "what the network makes of black and white is not known at"),
+        (("--signature", "centred_size"), "what the network makes of black and white is not known at"),
         (("--signature", "base64"), "inside of something else than serialised Examples is explained in Python"),
     ],
 )

@@ -36,29 +36,28 @@ def measure_preprocessing(
 ) -> tuple[Preprocessing, tuple[str, ...]]:
     """Return what a network that takes encoded images makes of black, white and red, and what to say of it.
 
-    `examples` are those that it takes them in. Raises `UnsupportedModelError` where it decodes no PNG or JPEG file, or
-    its images depend on more than that.
+    `examples` are those that it takes them in. Raises `UnsupportedModelError` where it decodes no PNG or JPEG file,
+    makes nothing brighter of white than of black, or its images depend on more than the file.
     """
-    last: TfvizError | None = None
+    first: TfvizError | None = None
     decode = network.in_channels_last().decode
     for size, suffix in product(_sizes(network), (".png", ".jpg")):
         records = [_trial(_encoded(color, size, suffix), examples) for color in ((0, 0, 0), (255, 255, 255), RED)]
         try:
             black, white, red = (_centre(decode([record])[0]) for record in records)
         except TfvizError as error:
-            last = last or error
+            first = first or error
             continue
         if not (white > black).all():
-            break
+            raise UnsupportedModelError(
+                f"what the network makes of black and white is not known at {network.cut}: say it with --preprocess"
+            )
         order = "grey" if len(red) == 1 else "rgb" if red[0] - black[0] > red[-1] - black[-1] else "bgr"
         return affine_preprocessing(OWN, black, white, order=order), ()
-    if last is not None:
-        raise UnsupportedModelError(
-            f"the network decodes no PNG or JPEG file ({last}); a signature that takes them inside of something else "
-            "than serialised Examples is explained in Python"
-        ) from last
-    message = f"what the network makes of black and white is not known at {network.cut}: say it with --preprocess"
-    raise UnsupportedModelError(message)
+    raise UnsupportedModelError(
+        f"the network decodes no PNG or JPEG file ({first}); a signature that takes them inside of something else "
+        "than serialised Examples is explained in Python"
+    ) from first
 
 
 def measure_fit(
