@@ -3,11 +3,11 @@
 A signature does not say what its strings are. The parsing operations name their features, in attributes or constants,
 and each feature is followed through the program, into loops and conditions: it is a picture if what an image decoder is
 given depends on it, and stands beside the picture if only the decoded images do. So pictures need no agreed name, and a
-crop that an Example asks for is known.
+crop that an Example asks for is known. What decides how often a loop runs, or which branch is taken, acts on the
+results.
 
-What is not found: names that are computed, pixels that are not an encoded file (`decode_raw`, lists of numbers), what
-depends on a feature only from the second round of a loop on, since a loop is followed once, and what depends on it only
-by the number of rounds, since a loop's condition is not looked at.
+What is not found: names that are computed, pixels that are not an encoded file (`decode_raw`, lists of numbers), and
+what depends on a sparse or ragged feature by its indices, shape or row lengths alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError
-from tfviz.network.program import CASES, CONDITIONS, LOOPS, Program, Step, Value, by_argument
+from tfviz.network.program import CASES, CONDITIONS, LOOPS, SHAPES, Program, Step, Value, by_argument
 from tfviz.network.traced import TracedNetwork
 
 PARSERS = frozenset({"ParseExample", "ParseExampleV2", "ParseSingleExample"})
@@ -129,18 +129,55 @@ def _following(program: Program, source: Value) -> set[Value]:
 def _follow(program: Program, found: set[Value]) -> None:
     """Add to the values that were found those of a program, and of the programs in it, that depend on them."""
     for step in program.steps:
-        if not step.programs:
-            if not found.isdisjoint(step.inputs):
-                found.update(step.outputs)
-            continue
-        is_choice = step.type in CONDITIONS or step.type in CASES
+        if step.type in LOOPS:
+            _follow_loop(step, found)
+        elif step.programs:
+            _follow_branches(step, found)
+        elif not found.isdisjoint(step.inputs) and not _reads_fixed_shape(step):
+            found.update(step.outputs)
+
+
+def _follow_branches(step: Step, found: set[Value]) -> None:
+    """Follow the programs of a condition or case, whose first input chooses one, or that of a compiled call."""
+    is_choice = step.type in CONDITIONS or step.type in CASES
+    for nested in step.programs:
+        given = zip(nested.inputs, step.inputs[1:] if is_choice else step.inputs, strict=True)
+        found.update(inside for inside, value in given if value in found)
+        _follow(nested, found)
+    is_chosen = is_choice and step.inputs[0] in found
+    for output, *made in zip(step.outputs, *(nested.outputs for nested in step.programs), strict=True):
+        if is_chosen or not found.isdisjoint(made):
+            found.add(output)
+
+
+def _follow_loop(step: Step, found: set[Value]) -> None:
+    """Follow the condition and the body of a loop, round after round until no more is found.
+
+    A loop returns what it was given if it runs no round, and what decides how often it runs acts on all its results.
+    """
+    condition, body = step.programs
+    count = 0
+    while count < len(found):
+        count = len(found)
         for nested in step.programs:
-            given = zip(nested.inputs, step.inputs[1:] if is_choice else step.inputs, strict=True)
-            found.update(inside for inside, value in given if value in found)
+            given = zip(nested.inputs, step.inputs, body.outputs, strict=True)
+            found.update(inside for inside, *values in given if not found.isdisjoint(values))
             _follow(nested, found)
-        # A loop's first program is its condition.
-        results = [nested.outputs for nested in (step.programs[1:] if step.type in LOOPS else step.programs)]
-        is_chosen = is_choice and step.inputs[0] in found
-        for output, *made in zip(step.outputs, *results, strict=True):
-            if is_chosen or not found.isdisjoint(made):
-                found.add(output)
+    is_counted = condition.outputs[0] in found
+    for output, *values in zip(step.outputs, step.inputs, body.outputs, strict=True):
+        if is_counted or not found.isdisjoint(values):
+            found.add(output)
+
+
+def _reads_fixed_shape(step: Step) -> bool:
+    """Return whether a step reads only the shape of a feature that has one shape in all Examples.
+
+    `tf.map_fn` over several features runs as often as the first of them has rows.
+    """
+    source = step.inputs[0] if step.type in SHAPES else None
+    if source is None or source.step is None or source.step.type not in PARSERS:
+        return False
+    operation = source.step.operation
+    dense = by_argument(operation, operation.op_def.output_arg, source.step.outputs)["dense_values"]
+    shapes = dict(zip(dense, operation.get_attr("dense_shapes"), strict=True))
+    return source in shapes and bool(tf.TensorShape(shapes[source]).is_fully_defined())
