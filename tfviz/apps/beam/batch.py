@@ -141,13 +141,12 @@ def _look(setup: Setup, request: BatchOptions) -> Look | None:
 
 def _content(setup: Setup, model: ModelOptions, request: BatchOptions) -> dict[str, Any]:
     """Return what the manifest says before the pipeline has run; raise for a method that does not suit the network."""
-    how = setup.preprocessing
     return manifest_of(
         _explanation(setup, MethodChoice(request.method, request.options)),
         [],
         warnings=setup.warnings,
         model_path=_absolute(model.model) if setup.path else None,
-        preprocessing={"name": how.name, "order": how.order, "size": setup.size, "fit": setup.fit},
+        preprocessing=setup.described_preprocessing,
     ) | {"inputs": list(request.patterns), "target": request.target, "runner": request.runner}
 
 

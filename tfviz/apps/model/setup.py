@@ -92,6 +92,13 @@ class Setup:
         return self.about_model + self.warnings
 
     @property
+    def described_preprocessing(self) -> dict[str, Any]:
+        """How pictures became the network's images, for a manifest; a depth that nobody chose is left out."""
+        depth = {} if self.depth == FULL_DEPTH else {"depth": self.depth}
+        how = self.preprocessing
+        return {"name": how.name, "order": how.order, "size": self.size, "fit": self.fit, **depth}
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         """(H, W, C) of the network's images."""
         return *self.size, self.network.image_shape[2] or 3

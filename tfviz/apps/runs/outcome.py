@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfviz.apps.explanation import Explanation, manifest_entry, manifest_of, write_manifest
-from tfviz.apps.files import FULL_DEPTH, MOST_NAMED, PICTURE_SUFFIX, Image, class_name, write_figure
+from tfviz.apps.files import MOST_NAMED, PICTURE_SUFFIX, Image, class_name, write_figure
 from tfviz.apps.model import Setup
 from tfviz.methods.engine import method_of
 
@@ -167,18 +167,12 @@ class Outcome:
 
     def content(self, explanation: Explanation) -> dict[str, Any]:
         """Return the manifest of the run, whose model and methods are those of `explanation`."""
-        setup, how = self.setup, self.setup.preprocessing
+        setup = self.setup
         return manifest_of(
             explanation,
             self.entries,
             warnings=[*self.warnings, *self.judgements()],
             model_path=str(setup.path.resolve()) if setup.path else None,
-            preprocessing={
-                "name": how.name,
-                "order": how.order,
-                "size": setup.size,
-                "fit": setup.fit,
-                **({} if setup.depth == FULL_DEPTH else {"depth": setup.depth}),
-            },
+            preprocessing=setup.described_preprocessing,
             failed=self.failed,
         )
