@@ -28,6 +28,22 @@ def place(tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def both(run, place, tmp_path):
+    """Explain the file by both commands, and compare the manifests; return what the second said, and its manifest."""
+
+    def commands(*options):
+        model = ["--model", place / "mixed.keras", *options]
+        explained, *_ = run("explain", place / "xray.png", *model, "--save-maps", "--output", "one")
+        batched, _, said = run("batch", "--input", place / "xray.png", *model, "--output", "two")
+        assert (explained, batched) == (0, 0)
+        one, two = (json.loads((tmp_path / name / "manifest.json").read_text()) for name in ("one", "two"))
+        assert {name: one[name] for name in one.keys() - ROWS} == {name: two[name] for name in two.keys() - ROWS}
+        return said, two
+
+    return commands
+
+
 @pytest.mark.parametrize(
     "options, key, expected",
     [
@@ -37,11 +53,24 @@ def place(tmp_path_factory):
         (["--depth", "12", "--fit", "crop", "--precision", "bfloat16"], "fit", "crop"),
     ],
 )
-def test_both_say_the_same(run, place, tmp_path, options, key, expected):
-    arguments = ["--model", place / "mixed.keras", "--method", "gradient", *options]
-    explained, *_ = run("explain", place / "xray.png", *arguments, "--save-maps", "--output", "one")
-    batched, *_ = run("batch", "--input", place / "xray.png", *arguments, "--output", "two")
-    assert (explained, batched) == (0, 0)
-    one, two = (json.loads((tmp_path / name / "manifest.json").read_text()) for name in ("one", "two"))
-    assert {name: one[name] for name in one.keys() - ROWS} == {name: two[name] for name in two.keys() - ROWS}
-    assert two["preprocessing"].get(key) == expected
+def test_both_say_the_same(both, options, key, expected):
+    assert both("--method", "gradient", *options)[1]["preprocessing"].get(key) == expected
+
+
+@pytest.mark.parametrize(
+    "options, methods",
+    [
+        (["guided_backprop", "--depth", "12", "--preprocess", "0..1"], ["guided_backprop"]),
+        (["deconvnet", "--depth", "12"], ["deconvnet"]),
+        (["smooth_grad", "--of", "guided_backprop", "--samples", "2", "--depth", "12"], ["guided_backprop"]),
+        (["gradient", "--depth", "12", "--preprocess", "0..1"], []),
+    ],
+)
+def test_both_warn_of_the_method(both, options, methods):
+    """On the terminal as in the manifest, which holds what is assumed of the preprocessing as well."""
+    said, manifest = both("--method", *options)
+    assert said == "".join(f"tfviz: warning: {each}\n" for each in manifest["warnings"])
+    about_method = [
+        each.split()[0] for each in manifest["warnings"] if "left the plain gradient at 1 erf (GELU)" in each
+    ]
+    assert about_method == methods and len(manifest["warnings"]) == len(methods) + ("--preprocess" not in options)

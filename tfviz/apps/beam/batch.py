@@ -65,7 +65,9 @@ def run_batch(model: ModelOptions, request: BatchOptions) -> dict[str, int]:
     with files.local_copy(model.model) as path:
         setup = set_up(replace(model, model=path))
         emit_warnings(setup.all_warnings)
-        content = _content(setup, model, request)
+        explanation = _explanation(setup, MethodChoice(request.method, request.options))
+        emit_warnings(explanation.warnings)
+        content = _content(setup, model, request, explanation)
     name = uuid.uuid4().hex
     unfinished = _beside(output, f"unfinished-{name[:8]}")
     reading = (setup.examples.picture, True) if setup.examples else (ENCODED, False)
@@ -139,19 +141,19 @@ def _look(setup: Setup, request: BatchOptions) -> Look | None:
     return Look.of(setup, MethodChoice(request.method, request.options)) if request.overlays else None
 
 
-def _content(setup: Setup, model: ModelOptions, request: BatchOptions) -> dict[str, Any]:
-    """Return what the manifest says before the pipeline has run; raise for a method that does not suit the network."""
+def _content(setup: Setup, model: ModelOptions, request: BatchOptions, explanation: Explanation) -> dict[str, Any]:
+    """Return what the manifest says before the pipeline has run."""
     return manifest_of(
-        _explanation(setup, MethodChoice(request.method, request.options)),
+        explanation,
         [],
-        warnings=setup.warnings,
+        warnings=[*setup.warnings, *explanation.warnings],
         model_path=_absolute(model.model) if setup.path else None,
         preprocessing=setup.described_preprocessing,
     ) | {"inputs": list(request.patterns), "target": request.target, "runner": request.runner}
 
 
 def _explanation(setup: Setup, choice: MethodChoice) -> Explanation:
-    """Return the explanation of no images: what the method and the network are.
+    """Return the explanation of no images: what the method and the network are; raise if they do not suit each other.
 
     A manifest describes an `Explanation`, but the maps of a run do not come back from the workers.
     """
