@@ -394,6 +394,11 @@ def test_a_file_is_whole_or_as_it_was(tmp_path, monkeypatch):
         (["a/cat.v1.jpg", "a/cat.v2.jpg"], ["cat.v1", "cat.v2"]),
         (["a/cat.jpg", "a/cat.png"], ["cat", "cat-2"]),
         (["a/cat.jpg", "a/cat.png", "b/cat.png"], ["a_cat", "a_cat-2", "b_cat"]),
+        (["a/cat.png", "a/CAT.png"], ["cat", "CAT-2"]),
+        (["a/Straße.png", "a/STRASSE.jpg", "a/strasse.png"], ["Straße", "STRASSE-2", "strasse-3"]),
+        (["a/cat.png", "a/CAT.png", "b/cat.png"], ["a_cat", "a_CAT-2", "b_cat"]),
+        (["a/cat.png", "A/cat.png"], ["cat", "cat-2"]),
+        (["x/a/cat.png", "y/A/cat.png"], ["x_a_cat", "y_A_cat"]),
     ],
 )
 def test_file_names(paths, names):

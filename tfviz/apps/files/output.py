@@ -115,18 +115,20 @@ def replacing(paths: Sequence[Path]) -> str:
 def file_names(paths: Sequence[Path]) -> list[str]:
     """Return a different name for the results of each file: its own, without the suffix.
 
-    Equal names are preceded by as many of their folders as tell them apart; if only the suffix differs, they are
+    Equal names are preceded by as many of their folders as tell them apart; those that no folder tells apart are
     numbered. Names that differ only in capitals count as equal, as they do on some file systems. So `a/cat.png` and
-    `b/cat.png` become `a_cat` and `b_cat`, `cat.png` and `cat.jpg` become `cat` and `cat-2`.
+    `b/cat.png` become `a_cat` and `b_cat`, `cat.png` and `cat.jpg` become `cat` and `cat-2`, `cat.png` and `CAT.png`
+    become `cat` and `CAT-2`.
     """
     places = [Path(os.path.abspath(path)).with_suffix("").parts[1:] for path in paths]
-    names = {place: place[-1] for place in places}
+    alike = [tuple(part.casefold() for part in place) for place in places]
+    depths = dict.fromkeys(alike, 1)
     for depth in range(2, max(map(len, places), default=0) + 1):
-        counts = Counter(name.casefold() for name in names.values())
-        names = {
-            place: "_".join(place[-depth:]) if counts[name.casefold()] > 1 else name for place, name in names.items()
-        }
-    return _numbered([short_name(names[place], LONGEST_STEM) for place in places])
+        names = {place: "_".join(place[-known:]) for place, known in depths.items()}
+        counts = Counter(names.values())
+        depths.update((place, depth) for place, name in names.items() if counts[name] > 1)
+    preceded = ["_".join(place[-depths[each] :]) for place, each in zip(places, alike, strict=True)]
+    return _numbered([short_name(name, LONGEST_STEM) for name in preceded])
 
 
 def _numbered(names: Sequence[str]) -> list[str]:
