@@ -299,12 +299,47 @@ def test_an_open_size():
         (Class(1), {"pad": 1.5}, "pad is 1.5, expected an integer"),
         (Class(1), {"optimizer": "sgd"}, "optimizer is 'sgd', expected 'momentum' or 'adam'"),
         (Class(1), {"color_statistics": color_statistics(IMAGES[..., :1], RANGE)}, "statistics are of 1 channels"),
+        (Class(1), {"color_statistics": 3}, r"color_statistics is of type int, expected what tfviz.color_statistics\("),
+        (Class(1), {"color_statistics": 0}, "color_statistics is of type int"),
+        (Class(1), {"color_statistics": IMAGES}, "color_statistics is of type ndarray"),
+        (Class(1), {"color_statistics": (np.zeros(3), np.eye(3))}, "color_statistics is of type tuple"),
+        (Class(1), {"color_statistics": color_statistics}, "color_statistics is of type function"),
     ],
 )
 def test_bad_arguments_are_one_clear_line(network, objectives, options, message):
     with pytest.raises(tfviz.TfvizError, match=message) as caught:
         run(network, objectives, **options)
     assert "\n" not in str(caught.value)
+
+
+def test_statistics_of_a_wrong_kind_for_classes(network):
+    with pytest.raises(tfviz.TfvizError, match="color_statistics is of type int, expected"):
+        tfviz.class_visualization(network, 1, pixel_range=RANGE, color_statistics=3)
+
+
+@pytest.mark.parametrize(
+    "mean, covariance, message",
+    [
+        (np.zeros(2), np.eye(3), r"have a mean \(2,\) and a covariance \(3, 3\), expected \(C,\) and \(C, C\)"),
+        (0.5, np.eye(3), r"have a mean \(\) and"),
+        (None, None, r"have a mean \(\) and"),
+        ("grey", np.eye(3), "are not numbers, expected arrays"),
+        (np.zeros(3), [[1.0], [0.0, 1.0]], "are not numbers, expected arrays"),
+        (np.zeros(3), np.eye(3) * np.nan, "hold NaN or infinity"),
+        ([0, np.inf, 0], np.eye(3), "hold NaN or infinity"),
+    ],
+)
+def test_statistics_that_cannot_be(mean, covariance, message):
+    with pytest.raises(tfviz.InvalidImagesError, match=message) as caught:
+        tfviz.ColorStatistics(mean, covariance)
+    assert "\n" not in str(caught.value)
+
+
+def test_statistics_may_be_lists():
+    lists, arrays = ([[0.5] * 3, np.eye(3).tolist()], [np.full(3, 0.5), np.eye(3)])
+    found, expected = (find_colors(RANGE, 3, tfviz.ColorStatistics(*each)) for each in (lists, arrays))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_objectives_that_cannot_be():

@@ -29,6 +29,20 @@ class ColorStatistics:
     mean: np.ndarray
     covariance: np.ndarray
 
+    def __post_init__(self) -> None:
+        """Raise `InvalidImagesError` unless they are finite numbers of these shapes."""
+        try:
+            mean, covariance = (np.asarray(each, np.float64) for each in (self.mean, self.covariance))
+        except (TypeError, ValueError) as error:
+            raise InvalidImagesError("the color statistics are not numbers, expected arrays (C,) and (C, C)") from error
+        if mean.ndim != 1 or covariance.shape != 2 * mean.shape:
+            raise InvalidImagesError(
+                f"the color statistics have a mean {mean.shape} and a covariance {covariance.shape}, expected (C,) and "
+                "(C, C)"
+            )
+        if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
+            raise InvalidImagesError("the color statistics hold NaN or infinity")
+
     @property
     def root(self) -> np.ndarray:
         """The symmetric square root (C, C) of the covariance."""
@@ -95,8 +109,13 @@ def find_colors(pixel_range: tuple[Any, Any], channels: int, statistics: ColorSt
     """Return the colours of a network's images; without statistics the channels are independent."""
     low, high = check_pixel_range(pixel_range, channels)
     # The variance of evenly distributed numbers in 0..1 is 1/12.
-    statistics = statistics or ColorStatistics(np.full(channels, 0.5), np.eye(channels) / 12)
-    if statistics.covariance.shape != (channels, channels):
+    statistics = ColorStatistics(np.full(channels, 0.5), np.eye(channels) / 12) if statistics is None else statistics
+    if not isinstance(statistics, ColorStatistics):
+        raise InvalidImagesError(
+            f"color_statistics is of type {type(statistics).__name__}, expected what tfviz.color_statistics(images) "
+            "returns"
+        )
+    if len(statistics.mean) != channels:
         raise InvalidImagesError(
             f"the color statistics are of {len(statistics.mean)} channels, the network's images have {channels}"
         )
