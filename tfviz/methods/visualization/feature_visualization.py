@@ -6,7 +6,7 @@ nothing is a warning with the reason, not an image without a word; one whose sco
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,9 +135,7 @@ def feature_visualization(
     wanted = _check_objectives(objectives)
     given = None if images is None else np.concatenate([batch.images for batch in network.batches(images, None, 32)])
     shape = _complete_shape(network, image_shape if given is None else given.shape[1:])
-    wrong = [step for step in snapshots if not (isinstance(step, int | np.integer) and 0 <= step <= recipe.iterations)]
-    if wrong:
-        raise TfvizError(f"snapshot {wrong[0]} is out of range: expected steps from 0 to {recipe.iterations}")
+    steps = _check_snapshots(snapshots, recipe.iterations)
     colors = find_colors(pixel_range, shape[2], color_statistics)
     emit_warnings(objections_to(network, colors.low.numpy(), colors.high.numpy()))
     if given is not None:
@@ -148,7 +146,7 @@ def feature_visualization(
     setting = Setting(shares, colors, tf.constant(seed, tf.int32))
     first = tf.broadcast_to(colors.middle, (len(wanted), *shape)) if given is None else tf.constant(given)
     state = start_ascent(plan, setting, first, given=given is not None)
-    made, history, kept = _ascend(network, plan, setting, state, set(snapshots))
+    made, history, kept = _ascend(network, plan, setting, state, steps)
     scores = compile_values(network, plan, setting)(made, shares).numpy()
     _check_scores(network, [*history, scores], first, wanted)
     emit_warnings(_about_gains(network, history, scores, wanted))
@@ -219,12 +217,27 @@ def _paired(objectives: tuple[Objective, ...], images: np.ndarray) -> tuple[tupl
     return objectives * (count // len(objectives)), np.repeat(images, count // len(images), axis=0)
 
 
+def _check_snapshots(snapshots: Sequence[int], iterations: int) -> set[int]:
+    """Return the steps after which images are kept; raise `TfvizError` for what is not a step of so many."""
+    if not isinstance(snapshots, Iterable):
+        raise TfvizError(f"snapshots is {snapshots!r}, expected numbers of steps, such as [0, {iterations}]")
+    steps = list(snapshots)
+    wrong = [step for step in steps if not (isinstance(step, int | np.integer) and 0 <= step <= iterations)]
+    if wrong:
+        raise TfvizError(f"snapshot {wrong[0]} is out of range: expected steps from 0 to {iterations}")
+    return set(steps)
+
+
 def _complete_shape(network: TracedNetwork, image_shape: Shape | None) -> tuple[int, ...]:
     """Return the shape (H, W, C) of images; raise `UnsupportedModelError` if it is open, or not that of the network."""
-    shape = image_shape or network.image_shape
-    fits = len(shape) == 3 and all(own in (None, size) for own, size in zip(network.image_shape, shape, strict=True))
-    if None in shape or not fits:
+    shape = network.image_shape if image_shape is None else image_shape
+    sizes = tuple(shape) if isinstance(shape, Iterable) else ()
+    fits = len(sizes) == 3 and all(
+        isinstance(size, int | np.integer) and size > 0 and own in (None, size)
+        for own, size in zip(network.image_shape, sizes, strict=True)
+    )
+    if not fits:
         raise UnsupportedModelError(
             f"the network takes images {network.image_shape}; give image_shape=(height, width, channels) that fits"
         )
-    return tuple(size for size in shape if size is not None)
+    return tuple(size for size in sizes if size is not None)
