@@ -99,6 +99,53 @@ def test_outputs_are_called_as_trace_calls_them(form, forms):
     assert known in str(caught.value)
 
 
+class Calling(tf.Module):
+    """Saves what a model returns as it nests it, which a signature would not."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *SHAPE])])
+    def __call__(self, images):
+        return self.model(images)
+
+
+@pytest.mark.parametrize(
+    "nest, several, names",
+    [
+        (lambda a, b, c: {"a": [a, b], "b": c}, {"a": "'a/0', 'a/1'"}, {"a/0": 0, "a/1": 1, "b": 2}),
+        (lambda a, b, c: [[a, b], c], {0: "'0/0', '0/1'"}, {"0/0": 0, "0/1": 1, 1: 2, "1": 2}),
+        (
+            lambda a, b, c: {"a": {"x": a, "y": b}, "b": {"x": c}},
+            {"a": "'a/x', 'a/y'"},
+            {"a/x": 0, "a/y": 1, "b/x": 2, "b": 2},
+        ),
+    ],
+    ids=["dictionary of a list", "list of a list", "keys that repeat"],
+)
+@pytest.mark.parametrize("form", ["live", "saved"])
+def test_nested_outputs_are_called_by_their_paths(form, nest, several, names, tmp_path):
+    flat = flat_model(3, 3, 3)
+    model = keras.Model(flat.input, nest(*flat.outputs))
+    if form == "saved":
+        tf.saved_model.save(Calling(model), str(tmp_path))
+        model = tmp_path
+    for name, place in names.items():
+        found = gradient(model, scores.class_score(0, output=name))
+        np.testing.assert_allclose(found, kernel(flat, 0, f"out{place}"), rtol=1e-6)
+        np.testing.assert_array_equal(tfviz.gradient(tfviz.trace(model, output=name), IMAGES, 0), found)
+    of_several = [
+        (name, f"output {name!r} stands for several.* one of these: {said}$") for name, said in several.items()
+    ]
+    for name, said in [*of_several, (2, "no output 2"), (None, "several outputs"), ("x", "no output 'x'")]:
+        with pytest.raises(TfvizError, match=said):
+            tfviz.trace(model, score=scores.class_score(0, output=name))
+        if name is not None:
+            with pytest.raises(TfvizError, match=said):
+                tfviz.trace(model, output=name)
+
+
 def test_the_one_output_of_a_saved_model_has_a_name(tmp_path):
     model = flat_model(1)
     keras.Model(model.input, {"price": model.output}).export(tmp_path)
@@ -422,6 +469,11 @@ def test_outputs_without_names():
     np.testing.assert_array_equal(scores.value_score(output=1)([-values, values]), [2, 3])
     with pytest.raises(TfvizError, match=r"no output 'price'; say output=, one of its outputs: 0, 1$"):
         scores.value_score(output="price")([-values, values])
+    nested = {"prices": [-values, values]}
+    np.testing.assert_array_equal(scores.value_score(output="prices/1")(nested), [2, 3])
+    for output, said in [("prices", "stands for several"), (None, "several outputs"), (1, "no output 1")]:
+        with pytest.raises(TfvizError, match=rf"{said}.*: 'prices/0', 'prices/1'$"):
+            scores.value_score(output=output)(nested)
 
 
 def test_boxes_that_are_none():

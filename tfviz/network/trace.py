@@ -97,7 +97,8 @@ def trace(
         The name of the input that is explained, if several may be the image. All others are held fixed: `images` of a
         method are then a dictionary of all inputs by name. One whose first axis is open has an entry for each image.
     output
-        The name or number of the output that is explained, if there are several. `score` is given that one alone.
+        The name or number of the output that is explained, if there are several, or its path in nested outputs, such as
+        `scores/0`. `score` is given that one alone.
     cut
         If a signature takes encoded images (strings): the operation whose result is explained. All before it is run as
         it is. None is the first batch of decoded images that all else follows from, see `TracedNetwork.cut`.

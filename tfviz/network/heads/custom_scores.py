@@ -24,6 +24,7 @@ from tfviz.errors import TfvizError, one_line
 from tfviz.network.geometry import CHANNELS_LAST, Maps
 from tfviz.network.heads.endings import BEHIND, DESCRIBED, LOG_ODDS, Ending, find_ending
 from tfviz.network.heads.head import Head
+from tfviz.network.heads.output_names import find_outputs, output_paths
 from tfviz.network.heads.probabilities import ProbabilityFinder
 from tfviz.network.program import Value
 
@@ -89,26 +90,23 @@ class NamedOutputs:
         return tf.concat([-logits, logits], axis=-1) if is_binary else logits
 
     def _place(self, output: str | int | None) -> int:
-        """Return the number of an output; raise `TfvizError` if it is not there, or None is asked for among several.
+        """Return the place of an output; raise `TfvizError` unless exactly one is meant.
 
-        Outside of a trace there are no names: then the keys of a dictionary, or the numbers of a list, are its outputs.
+        Outside of a trace there are no names: then the keys and numbers that lead to the outputs are.
         """
-        known: list[Any] = [None]
-        if isinstance(self.outputs, Mapping):
-            known = sorted(self.outputs)
-        elif isinstance(self.outputs, list | tuple):
-            known = list(range(len(self.outputs)))
-        if output is None and len(known) == 1:
+        names: list[Any] = list(self.names)
+        names = names or [int(each) if each.isdecimal() else each for each in output_paths(self.outputs)]
+        if output is None and len(names) == 1:
             return 0
-        if output is not None and output in known:
-            return known.index(output)
-        place = None if output is None else find_output(output, self.names)
-        if place is None:
-            known = list(self.names or known)
-            existing = "only one, which has no name" if known in ([None], ["0"]) else ", ".join(map(repr, known))
-            asked = "several outputs" if output is None else f"no output {output!r}"
-            raise TfvizError(f"the model has {asked}; say output=, one of its outputs: {existing}")
-        return place
+        found = [] if output is None else find_outputs(output, self.names, self.outputs)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            several = ", ".join(repr(names[place]) for place in found)
+            raise TfvizError(f"the output {output!r} stands for several; say output=, one of these: {several}")
+        existing = "only one, which has no name" if names in ([0], ["0"]) else ", ".join(map(repr, names))
+        asked = "several outputs" if output is None else f"no output {output!r}"
+        raise TfvizError(f"the model has {asked}; say output=, one of its outputs: {existing}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,18 +122,6 @@ class NamedScore:
     def __call__(self, outputs: Any) -> tf.Tensor:
         """Return the score (N,)."""
         return self.function(NamedOutputs(outputs))
-
-
-def find_output(name: str | int, names: Sequence[str]) -> int | None:
-    """Return the place among `names` of the output with a name or number; None if there is none.
-
-    The number 1 is the output `output_1` or `1`, if one has that name, else the second.
-    """
-    # An export of Keras numbers its outputs in their names, which sort otherwise than numbers.
-    for wanted in (f"output_{name}", str(name)):
-        if wanted in names:
-            return names.index(wanted)
-    return int(name) if str(name).isdigit() and int(name) < len(names) else None
 
 
 class BoundScore:

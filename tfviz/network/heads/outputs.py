@@ -17,9 +17,10 @@ import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError, suggestion
 from tfviz.network.geometry import Maps
-from tfviz.network.heads.custom_scores import BoundScore, CustomScore, find_custom_head, find_output
+from tfviz.network.heads.custom_scores import BoundScore, CustomScore, find_custom_head
 from tfviz.network.heads.endings import find_ending
 from tfviz.network.heads.head import Head, find_head
+from tfviz.network.heads.output_names import find_outputs
 from tfviz.network.heads.probabilities import ProbabilityFinder
 from tfviz.network.program import Program, Value
 
@@ -42,12 +43,15 @@ class Outputs:
         return found[0] if self.structure is None else tf.nest.pack_sequence_as(self.structure, found)
 
     def only(self, name: str | int) -> Outputs:
-        """Return the one output of that name or number; raise `UnsupportedModelError` if there is none."""
-        place = find_output(name, self.names)
-        if place is None:
+        """Return the one output of that name or number; raise `UnsupportedModelError` unless exactly one is meant."""
+        found = find_outputs(name, self.names, self.structure)
+        if not found:
             hint = suggestion(name, self.names, f"the model gives {self._described()}")
             raise UnsupportedModelError(f"no output {name!r}; {hint}")
-        return Outputs([self.values[place]], [self.names[place]], None)
+        if len(found) > 1:
+            several = ", ".join(repr(self.names[place]) for place in found)
+            raise UnsupportedModelError(f"the output {name!r} stands for several, expected one of these: {several}")
+        return Outputs([self.values[found[0]]], [self.names[found[0]]], None)
 
     def find_head(self, score: CustomScore | None, program: Program, image: Value) -> Head:
         """Return what the scores come from; `program` makes these outputs of the image.

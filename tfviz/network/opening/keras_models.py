@@ -111,12 +111,12 @@ def input_name(model: Any, image_shape: Shape | None) -> str | None:
 def output_names(model: Any) -> list[str]:
     """Return the names of a model's several outputs, in the order of `tf.nest.flatten`; empty if they have none.
 
-    The names are the keys of a dictionary, or else those of the layers that give the outputs.
+    The names are the keys of a dictionary, or else those of the layers that give the outputs. Outputs that are nested
+    more deeply have none here, but paths: a key may be there more than once.
     """
     outputs = _attribute(model, "output")
     if isinstance(outputs, Mapping):
-        keys = list(_keys(outputs))
-        return keys if all(keys) else []
+        return [] if any(map(tf.nest.is_nested, outputs.values())) else list(_keys(outputs))
     names = list(getattr(model, "output_names", None) or [])
     several = isinstance(outputs, list | tuple) and len(outputs) == len(set(names)) == len(names)
     return names if several else []

@@ -19,6 +19,7 @@ import keras
 import tensorflow as tf
 
 from tfviz.errors import UnsupportedModelError, suggestion
+from tfviz.network.heads import output_paths
 from tfviz.network.opening.effects import effects_of_traced
 from tfviz.network.opening.files import KINDS, open_path
 from tfviz.network.opening.keras_models import input_name, is_keras_model, output_names, trace_keras
@@ -90,7 +91,7 @@ def _source_of(model: Any, options: TraceOptions) -> Source:
         signature, function = _find_signature(model, options.signature)
         _check_inputs(signature, function)
         structure = function.structured_outputs if len(function.outputs) > 1 else None
-        outputs = _paths(function.structured_outputs)
+        outputs = output_paths(function.structured_outputs)
         return Source(function, "SavedModel", model, structure, outputs, signature=signature)
     if options.signature is not None:
         raise UnsupportedModelError(
@@ -100,7 +101,7 @@ def _source_of(model: Any, options: TraceOptions) -> Source:
     if is_keras_model(model):
         function = trace_keras(model, options.image_shape)
         structure = function.structured_outputs
-        outputs = output_names(model) or _paths(structure)
+        outputs = output_names(model) or output_paths(structure)
         return Source(function, str(model.name), model, structure, outputs, input_name(model, options.image_shape))
     raise UnsupportedModelError(f"cannot open a {type(model).__name__}; expected {KINDS}")
 
@@ -196,21 +197,6 @@ def _named(specs: Any, name: str) -> Any:
 def _names(function: Any) -> list[str]:
     specs = [each for each in _leaves(function) if isinstance(each, tf.TypeSpec)]
     return [getattr(spec, "name", None) or f"input_{number}" for number, spec in enumerate(specs)]
-
-
-def _paths(nested: Any, path: str = "") -> list[str]:
-    """Return the names of nested outputs, by their keys and numbers, in the order of `tf.nest.flatten`.
-
-    Those of `{"boxes": x, "scores": [y, z]}` are `boxes`, `scores/0` and `scores/1`.
-    """
-    items: list[tuple[Any, Any]]
-    if isinstance(nested, Mapping):
-        items = sorted(nested.items())
-    elif isinstance(nested, list | tuple):
-        items = list(enumerate(nested))
-    else:
-        return [path or "0"]
-    return [name for key, each in items for name in _paths(each, f"{path}/{key}" if path else str(key))]
 
 
 def _taking(kind: Callable[[Value], bool], functions: Mapping[str, Any]) -> dict[str, Any]:
