@@ -261,6 +261,45 @@ def test_a_score_of_numpy_is_refused_in_words(score):
         tfviz.trace(flat_model(3), score=score)
 
 
+@pytest.mark.parametrize(
+    "score, said",
+    [
+        (lambda z: tf.reduce_sum(z * [1.0, 2.0, 3.0], axis=0), r"the shape \(3,\)"),
+        (lambda z: tf.reduce_sum(z), r"the shape \(\)"),
+        (lambda z: z, r"the shape \(None, 3\)"),
+        (lambda z: [z[:, 0]], r"the shape \(1, None\)"),
+        (lambda z: tf.reshape(z, [-1]), r"the shape \(6,\) for 2 images"),
+        (lambda z: z[:1, 0], r"the shape \(1,\) for 2 images"),
+        (lambda z: tf.boolean_mask(z[:, 0], z[:, 0] > 0), r"the shape \(\d,\) for \d images"),
+        (lambda z: tf.py_function(lambda z: z[0], [z], tf.float32), r"the shape \(3,\) for 2 images"),
+        (lambda z: {"score": z[:, 0]}, "dict"),
+        (lambda z: tf.strings.as_string(z[:, 0]), "string"),
+    ],
+)
+def test_a_score_that_is_not_a_number_an_image_is_refused(score, said):
+    """There are three classes: of three images the first score would look right."""
+    with pytest.raises(TfvizError, match=rf"the score returns {said}, expected a number an image \(N,\)"):
+        tfviz.trace(flat_model(3), score=score)
+
+
+def test_the_mean_over_a_map_of_an_open_size_must_leave_the_images():
+    image = layers.Input((None, None, 3))
+    model = keras.Model(image, layers.Conv2D(3, 3)(image))
+    assert gradient(model, lambda maps: tf.reduce_mean(maps[..., 1], [1, 2])).any()
+    with pytest.raises(TfvizError, match=r"the score returns the shape \(64,\) for 2 images"):
+        tfviz.trace(model, score=lambda maps: tf.reduce_mean(maps, [0, 2, 3]))
+
+
+def test_scores_whose_shape_does_not_show_that_they_are_right():
+    """One that Python computes, and one that joins the crops of each image."""
+    model = flat_model(3)
+    by_python = gradient(model, lambda z: tf.py_function(lambda z: z[:, 1], [z], tf.float32))
+    np.testing.assert_allclose(by_python, kernel(model, 1), rtol=1e-6)
+    crops = keras.Model(model.input, layers.Lambda(lambda z: tf.repeat(z, 10, axis=0), output_shape=(3,))(model.output))
+    joined = gradient(crops, lambda z: tf.reduce_mean(tf.reshape(z[:, 1], [-1, 10]), axis=1))
+    np.testing.assert_allclose(joined, kernel(model, 1), rtol=1e-5)
+
+
 def test_the_errors_of_a_score_itself_are_its_own():
     with pytest.raises(KeyError, match="kind"):
         tfviz.trace(flat_model(3, 2), score=lambda outputs: {}["kind"])

@@ -143,8 +143,9 @@ def trace(
     ------
     TfvizError
         An option has a value that it does not take, or is given with a network that is traced already. `score` is not
-        made of TensorFlow operations. `tokens_to_map` takes no sequence of the network, or does not return a map.
-        There is no such `precision`, or `fast` is asked for together with one.
+        made of TensorFlow operations, or gives anything but one number for each image: it is tried on random outputs.
+        `tokens_to_map` takes no sequence of the network, or does not return a map. There is no such `precision`, or
+        `fast` is asked for together with one.
     UnsafeModelError
         The model's file does more than hold a network, see `safe_mode`.
     UnsupportedModelError

@@ -2,9 +2,9 @@
 
 On the way opening -> program -> layers -> batches -> replay -> traced -> passes -> trace, it says at the end of a
 program what `traced` scores and what `layers` calls evidence. Read `outputs` and `head` first (targets, scores,
-probabilities), then `output_names`, `endings` and `custom_scores`. Probabilities that were made of several are read by
-`probabilities`, on the arithmetic of `log_probabilities`, `log_arithmetic` and `mixtures`, after `probability_trial`
-tried them.
+probabilities), then `output_names`, `endings`, `custom_scores` and `score_trial`. Probabilities that were made of
+several are read by `probabilities`, on the arithmetic of `log_probabilities`, `log_arithmetic` and `mixtures`, after
+`probability_trial` tried them.
 """
 
 from tfviz.network.heads.custom_scores import CustomScore, NamedOutputs, NamedScore

@@ -26,6 +26,7 @@ from tfviz.network.heads.endings import BEHIND, DESCRIBED, LOG_ODDS, Ending, fin
 from tfviz.network.heads.head import Head
 from tfviz.network.heads.output_names import find_outputs, output_paths
 from tfviz.network.heads.probabilities import ProbabilityFinder
+from tfviz.network.heads.score_trial import as_floats, check_score
 from tfviz.network.program import Value
 
 CustomScore = Callable[[Any], tf.Tensor]
@@ -185,29 +186,32 @@ class BoundScore:
 
 
 def find_custom_head(bound: BoundScore, structure: Any) -> Head:
-    """Return the head of a network whose score the user gave; raise `TfvizError` if it is not made of TensorFlow.
+    """Return the head of a network whose score the user gave.
 
     structure: how the model nests its outputs; None if there is just one. The score is traced, with a gradient, to find
-    what it reads; that it has one axis, as (N,) has, is checked by `Head.read`.
+    what it reads, and tried on random outputs. Raises `TfvizError` if it is not made of TensorFlow, or does not give
+    one number for each image.
     """
     values = bound.values
     sources: dict[Value, None] = {}
     reads: dict[str, None] = {}
 
     # A function and not a plain graph, since the score may hold variables and tensors of the user's.
-    def trial(*tensors: tf.Tensor) -> None:
-        """Note which of the outputs, and of the logits behind them, the score has a gradient with respect to."""
+    def trial(*tensors: tf.Tensor) -> tf.Tensor:
+        """Return the score, and note of which outputs, and logits behind them, it has a gradient."""
         outputs, logits = tensors[: len(values)], tensors[len(values) :]
         packed = outputs[0] if structure is None else tf.nest.pack_sequence_as(structure, outputs)
-        found = tf.gradients(tf.cast(bound.of(packed, logits.__getitem__), tf.float32), tensors)
+        score = as_floats(bound.of(packed, logits.__getitem__))
+        found = tf.gradients(score, tensors)
         for place, (of_output, of_logits) in enumerate(zip(found[: len(values)], found[len(values) :], strict=True)):
             if of_output is not None:
                 sources[values[place]] = reads[DESCRIBED[bound.ending(place).kind]] = None
             if of_logits is not None:
                 sources.update(dict.fromkeys(bound.ending(place).sources))
                 reads[BEHIND[bound.ending(place).kind]] = None
+        return score
 
     specs = [tf.TensorSpec(value.shape, value.dtype) for value in values]
     specs += [tf.TensorSpec(value.shape, tf.float32) for value in values]
-    tf.function(trial, autograph=False).get_concrete_function(*specs)
+    check_score(tf.function(trial, autograph=False).get_concrete_function(*specs), values)
     return Head("custom", None, tuple(sources), bound, " and ".join(reads))

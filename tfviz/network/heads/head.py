@@ -15,7 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfviz.errors import TfvizError, UnsupportedModelError
+from tfviz.errors import UnsupportedModelError
 from tfviz.network.heads.endings import LOG_ODDS, Ending, find_ending, makes_probabilities_again
 from tfviz.network.heads.probabilities import LogitReading, ProbabilityFinder
 from tfviz.network.program import TensorsByValue, Value
@@ -91,15 +91,14 @@ class Head:
     def read(self, tensors: TensorsByValue, outputs: Any) -> tf.Tensor:
         """Return the logits (N, K), or the user's scores (N, 1), in float32; raise as `check` does.
 
-        tensors: those of a replay. outputs: the same as the model nests them, which a custom score is given. Raises
-        `TfvizError` for a custom score that has not just one axis; whether that is of images is not known here.
+        tensors: those of a replay. outputs: the same as the model nests them, which a custom score is given. Such a
+        score was tried to have one number for each image when it was found, see `check_score`.
         """
         self.check()
         if isinstance(self.made_by, Ending):
             return tf.reshape(self.made_by.read(tensors), [-1, self.width])
         scores = tf.cast(tf.convert_to_tensor(self.made_by(outputs, tensors)), tf.float32)
-        if scores.shape.rank != 1:
-            raise TfvizError(f"the score returns the shape {tuple(scores.shape)}, expected a number an image (N,)")
+        scores.set_shape([None])  # which the rank does not show if Python computes it
         return scores[:, tf.newaxis]
 
     def predicted(self, logits: tf.Tensor) -> tf.Tensor:
