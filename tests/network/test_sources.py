@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import importlib
 import inspect
+import operator
 import threading
 import warnings
 import weakref
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -320,6 +323,69 @@ def test_another_activation_is_another_trace():
     plain = tfviz.guided_backprop(model, images, 0)
     model.get_layer("conv2").activation = keras.activations.linear
     assert not np.allclose(tfviz.guided_backprop(model, images, 0), plain)
+
+
+def scaled(kerases, factors, read):
+    """A model whose gradient is the factor that its layer reads from an attribute."""
+
+    class Scale(kerases.layers.Layer):
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.factors = factors
+
+        def call(self, x):
+            return x * read(self.factors)
+
+    image = kerases.layers.Input((4, 4, 3))
+    summed = kerases.layers.Lambda(lambda x: tf.reduce_sum(x, [1, 2]))(Scale(name="scale")(image))
+    return kerases.Model(image, summed)
+
+
+def first(factors):
+    return factors[0]
+
+
+def set_item(key, value):
+    return lambda layer: operator.setitem(layer.factors, key, value)
+
+
+def set_to(value):
+    return lambda layer: setattr(layer, "factors", value)
+
+
+@pytest.mark.parametrize(
+    "factors, read, change",
+    [
+        ([2.0, 3.0], first, set_to([5.0, 2.0])),
+        ([2.0, 3.0], first, set_item(0, 5.0)),
+        ([[2.0], 3.0], lambda factors: factors[0][0], set_item(0, [5.0])),
+        ([[2.0], 3.0], lambda factors: factors[0][0], lambda layer: operator.setitem(layer.factors[0], 0, 5.0)),
+        ({"a": 2.0}, lambda factors: factors["a"], set_to({"a": 5.0})),
+        ({"a": 2.0}, lambda factors: factors["a"], set_item("a", 5.0)),
+        ({2.0}, lambda factors: min(factors), lambda layer: layer.factors.update([1.0]) or layer.factors.add(-5.0)),
+        ((2.0, [3.0]), lambda factors: factors[1][0], set_to((2.0, [5.0]))),
+        ([lambda: 2.0], lambda factors: factors[0](), set_to([lambda: 5.0])),
+        (np.array([2.0, 3.0], np.float32), first, set_to(np.array([5.0, 3.0], np.float32))),
+        (lambda: 2.0, lambda factors: factors(), set_to(lambda: 5.0)),
+        (partial(float, "2"), lambda factors: factors(), set_to(partial(float, "5"))),
+    ],
+)
+@pytest.mark.parametrize("name", ["keras", "tf_keras"])
+def test_another_value_of_an_attribute_is_another_trace(name, factors, read, change):
+    kerases = keras if name == "keras" else pytest.importorskip("tf_keras")
+    model = scaled(kerases, copy.deepcopy(factors), read)
+    images = random_images(2, (4, 4, 3))
+    before, network = tfviz.gradient(model, images, 0)[..., 0], tfviz.trace(model)
+    assert tfviz.trace(model).compiled is network.compiled
+    layer = model.get_layer("scale")
+    change(layer)
+    found = tfviz.gradient(model, images, 0)[..., 0]
+    np.testing.assert_array_equal(found, np.full_like(found, float(read(layer.factors))))
+    assert not np.array_equal(found, before)
+    gone = weakref.ref(model)
+    del model, layer, network
+    gc.collect()
+    assert gone() is None
 
 
 @pytest.mark.parametrize("kind", ["functional", "lazily_built", "nested", "subclassed", "shared_layer"])
