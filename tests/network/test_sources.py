@@ -35,7 +35,7 @@ from support.model_zoo import (
 from support.thinning import by_day
 
 import tfviz
-from tfviz.errors import TfvizWarning, UnsupportedModelError
+from tfviz.errors import TfvizError, TfvizWarning, UnsupportedModelError
 from tfviz.network import open_network
 from tfviz.network.opening import TraceOptions
 
@@ -582,6 +582,34 @@ def test_the_image_size_can_be_said():
 # The options of `trace`.
 
 
+@pytest.mark.parametrize(
+    "option, values, expected",
+    [
+        ("image_shape", [5, (8, 8), (8, 8, 3, 1), "8x8", (8.0, 8, 3), (0, 8, 3), np.ones((2, 3))], "(height, width, "),
+        ("score", [3, "class", [len]], "a function of the model's outputs"),
+        ("tokens_to_map", [3, (14, 14)], "a function of tokens (N, T, D)"),
+        ("signature", [3, b"serving_default", True], "the name of a signature"),
+        ("input", [3, ["images"]], "the name of an input"),
+        ("output", [[], 1.0, True, ("a", 1), np.array([0, 1])], "the name or number of an output"),
+        ("cut", [3, {}], "the name of an operation"),
+        ("precision", [3, tf.float16, True], "the name of a type, such as 'bfloat16'"),
+        ("custom_objects", [3, [len], {3: len}], "a dictionary of layers and functions by name"),
+        ("data_format", [3, [], "NCHW", np.array(["channels_last"])], "'channels_last' or 'channels_first'"),
+        ("random", [3, None, [], "maybe", np.array(["keep", "off"])], "'keep' or 'off'"),
+        ("jit_compile", ["x", None, 1], "True or False"),
+        ("safe_mode", ["x", None, 0], "True or False"),
+        ("fast", ["x", 1, []], "True, False or None"),
+        ("maximum_model_bytes", ["x", None, 0, 1e9, True], "a number of bytes"),
+    ],
+)
+def test_an_option_of_another_type_is_refused(option, values, expected):
+    for value in values:
+        with pytest.raises(TfvizError) as caught:
+            tfviz.trace(model_of("functional"), **{option: value})
+        message = str(caught.value)
+        assert message.startswith(f"{option} is ") and f", expected {expected}" in message and "\n" not in message
+
+
 def test_the_arguments_of_trace_are_its_options():
     _, *arguments = inspect.signature(tfviz.trace).parameters.values()
     assert [(each.name, each.default) for each in arguments] == [
@@ -599,4 +627,6 @@ def test_every_argument_of_trace_becomes_the_option_of_its_name(monkeypatch):
 
 
 def test_the_image_size_may_be_an_array():
-    assert tfviz.trace(model_of("open_size"), image_shape=np.array([20, 24, 3])).image_shape == (20, 24, 3)
+    for shape in (np.array([20, 24, 3]), tf.TensorShape([20, 24, 3])):
+        assert tfviz.trace(model_of("open_size"), image_shape=shape).image_shape == (20, 24, 3)
+    assert tfviz.trace(model_of("functional"), output=np.int64(0)).num_classes == CLASSES

@@ -162,8 +162,7 @@ def trace(
     """
     options = TraceOptions(
         score=score,
-        # As a tuple, so that options can be compared: arrays have no truth value.
-        image_shape=None if image_shape is None else tuple(image_shape),
+        image_shape=image_shape,
         tokens_to_map=tokens_to_map,
         signature=signature,
         input=input,
