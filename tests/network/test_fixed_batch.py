@@ -205,6 +205,31 @@ def test_an_input_beside_the_image(tmp_path):
     np.testing.assert_allclose(found, (tf.reduce_mean(conv(IMAGES), [1, 2]) * weights) @ DENSE, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "beside, factor",
+    [
+        ([True, False, True], lambda flip: tf.cast(flip, tf.float32) + 1),
+        ([True, False, True], lambda flip: tf.cond(flip[0], lambda: tf.constant([3.0]), lambda: tf.constant([2.0]))),
+        ([1 + 2j, 2j, 3], tf.math.imag),
+        ([1, 2, 255], lambda number: tf.cast(number, tf.float32)),
+        ([b"a", b"", b"abc"], lambda text: tf.cast(tf.strings.length(text), tf.float32)),
+    ],
+    ids=["bool", "condition", "complex", "uint8", "string"],
+)
+def test_an_input_of_any_type_beside_the_image(beside, factor, tmp_path):
+    module, given = tf.Module(), tf.constant(beside)
+    given = tf.cast(given, {tf.complex128: tf.complex64, tf.int32: tf.uint8}.get(given.dtype, given.dtype))
+    specs = [tf.TensorSpec([1, SIDE, SIDE, 3], name="images"), tf.TensorSpec([1], given.dtype, "beside")]
+    module.call = tf.function(
+        lambda images, beside: pooled(conv(images)) * factor(beside)[:, tf.newaxis], input_signature=specs
+    )
+    tf.saved_model.save(module, str(tmp_path), signatures=module.call)
+    array = np.array(beside, object) if given.dtype == tf.string else given.numpy()
+    found = tfviz.trace(tmp_path, input="images").logits({"images": IMAGES, "beside": array})
+    expected = [pooled(conv(IMAGES[i : i + 1]))[0] * factor(given[i : i + 1])[0] for i in range(3)]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_a_batch_of_several(tmp_path):
     """It is opened where nothing in the network speaks of its size, and refused where images cannot be told apart."""
     module = module_of(lambda images: pooled(conv(images)), batch=2)

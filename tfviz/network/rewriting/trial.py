@@ -33,13 +33,18 @@ def results_of(step: Step, tensors: TensorsByValue) -> dict[Value, tf.Tensor]:
 def random_input(value: Value, size: int, side: int, generator: np.random.Generator) -> tf.Tensor:
     """Return random images, or other inputs, of a value's shape and type, `side` standing for an open size.
 
-    There are `size` of them. Floats lie from 0 to 1, integers from 0 to 255, and texts are empty.
+    There are `size` of them. Floats lie from 0 to 1, as do the parts of complex numbers, integers from 0 to
+    255, and texts are empty.
     """
     shape = [size, *(each or side for each in value.shape[1:])]
     if value.dtype == tf.string:
         return tf.fill(shape, "")
     if value.dtype.is_floating:
         return tf.constant(generator.random(shape), value.dtype)
+    if value.dtype.is_complex:
+        return tf.constant(generator.random(shape) + 1j * generator.random(shape), value.dtype)
+    if value.dtype.is_bool:
+        return tf.constant(generator.random(shape) < 0.5)
     return tf.constant(generator.integers(0, min(value.dtype.max, 255) + 1, shape), value.dtype)
 
 
