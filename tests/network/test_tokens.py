@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import keras
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from support.thinning import by_day, every
 
 import tfviz
 from tfviz.errors import TfvizError, UnknownLayerError
+from tfviz.network.layers.arrangement import UserFunction
 
 # With random weights nothing may speak for a target; that is tested in test_cam.
 pytestmark = pytest.mark.filterwarnings("ignore:.*is zero everywhere:tfviz.errors.TfvizWarning")
@@ -480,6 +483,52 @@ def test_the_users_function_may_do_more_than_arrange():
     model = unfollowed()
     network = tfviz.trace(model, tokens_to_map=lambda x: tf.reshape(x[:, 1:5] - 50, (-1, 2, 2, x.shape[-1])))
     assert network.layers["attended"] == (2, 2, DEPTH) and network.default_layer == "attended"
+
+
+def square(tokens):
+    return tf.reshape(tokens, [-1, 2, 2, tokens.shape[-1]])
+
+
+@pytest.mark.parametrize(
+    "function, places",
+    [
+        (lambda x: square(x[:, 1:5]), (-1, 0, 1, 2, 3, -1)),
+        (lambda x: square(x[:, 2:])[:, ::-1], (-1, -1, 2, 3, 0, 1)),
+        (
+            lambda x: tf.transpose(square(tf.gather(x, [5, 0, 1, 2], axis=1))[..., ::-1], [0, 2, 1, 3]),
+            (2, 1, 3, -1, -1, 0),
+        ),
+        (lambda x: square(x[:, 1:5])[..., :1], (-1, 0, 1, 2, 3, -1)),
+        (lambda x: square((x[:, :4] + x[:, 2:6]) / 2), None),
+        (lambda x: square(x[:, :4] * 1.02), None),
+        (lambda x: square(x[:, :4] + 0.3), None),
+        (lambda x: square(x[:, :4] + 1), None),
+        (lambda x: square(tf.nn.relu(x[:, :4])), None),
+        (lambda x: square(tf.sort(x, axis=1)[:, 1:5]), None),
+        (lambda x: square(tf.round(x[:, :4])), None),
+        (lambda x: square(tf.concat([x[:, :4, :4], x[:, 1:5, 4:]], axis=2)), None),
+        (lambda x: square(x[:, :4] / 0), None),
+    ],
+)
+def test_only_tokens_that_keep_their_numbers_are_followed(function, places):
+    found = UserFunction(function).grid(Fraction(1), 6, 8)
+    assert (found and (found.height, found.width, found.places)) == (places and (2, 2, places))
+
+
+def test_layers_behind_tokens_that_overlap_are_not_followed():
+    """Behind what the user's function averages, no layer is arranged by the places of what was averaged."""
+    image = layers.Input(IMAGE)
+    x = Channels(name="tokens")(layers.Conv2D(DEPTH, 6, strides=6, name="patches")(image))
+    x = layers.Dense(5, name="behind")(x)
+    model = randomise(keras.Model(image, layers.Dense(3)(token(-1)(x))))
+
+    def overlapping(tokens):
+        if tokens.shape[-1] != DEPTH:
+            raise ValueError
+        return square((tokens[:, :4] + tokens[:, 2:6]) / 2)
+
+    network = tfviz.trace(model, tokens_to_map=overlapping)
+    assert network.layers["tokens"] == (2, 2, DEPTH) and "behind" not in network.layers
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 A `Grid` says for each place along an axis which patch stands there, so that class, distillation and register tokens are
 left out wherever they stand. A function of the user's is tried on numbered tokens instead: the result shows the map's
-shape, and which token became which patch if it does no more than put them into their places.
+shape, and which token became which patch. Random tokens then show whether it does no more than put them into their
+places.
 
 The same function makes a map of a layer's tokens and of their gradient, so it must be linear for a CAM to be right.
 Picking, reordering and reshaping are; adding a position would put it into the gradient, too.
@@ -92,7 +93,7 @@ class Grid:
 class UserFunction:
     """The user's own function from tokens to a map, tried on every sequence of tokens.
 
-    It is tried on numbered tokens of one image, which shows the map's shape and which token becomes which patch. A
+    It is tried on tokens of one image, whose numbers show the map's shape and which token becomes which patch. A
     sequence at which it raises, or of which it does not make one map with several places, is left to the program.
     """
 
@@ -114,14 +115,22 @@ class UserFunction:
     def grid(self, rows: Fraction, length: int, depth: int) -> Grid | None:
         """Return which token it makes which patch, None if it does more than put tokens into their places.
 
-        It does more if a number of the map is not that of a token, or a token stands there twice. Such a map can be
-        looked at, but what was done to its tokens cannot be followed further.
+        It does more if a number of the map is not that of a token, if a token stands there twice, or if random tokens
+        do not stand there as they are: the mean of the tokens 1 and 3 is not 2, nor is a token behind a ReLU itself.
+        Such a map can be looked at, but what was done to its tokens cannot be followed further.
         """
-        result = self._try(int(rows), length, depth)
+        shape = (int(rows), length, depth)
+        result = self._try(*shape)
         if result is None:
             return None
-        tokens = np.round(result[0, :, :, 0].numpy().ravel()).astype(int) - 1
-        if not np.array_equal(np.unique(tokens), np.sort(tokens)) or tokens.min() < 0 or tokens.max() >= length:
+        numbers = result[0, :, :, 0].numpy().ravel() - 1
+        if not np.isin(numbers, np.arange(length)).all() or np.unique(numbers).size < numbers.size:
+            return None
+        tokens = numbers.astype(int)
+        drawn = np.random.default_rng(0).normal(size=length).astype(np.float32)
+        found, _ = self._call(drawn, shape)
+        expected = drawn[tokens].reshape(1, *result.shape[1:3], 1)
+        if found is None or found.shape != result.shape or not np.all(found.numpy() == expected):
             return None
         places = np.full(length, NO_PATCH)
         places[tokens] = np.arange(tokens.size)
@@ -141,15 +150,10 @@ class UserFunction:
         rows, length, _ = shape
         if rows < 1 or length < 2:
             return None
-        # A network may be traced inside of a function that is being traced.
-        with tf.init_scope():
-            numbered = tf.broadcast_to(tf.range(1.0, length + 1)[:, tf.newaxis], shape)
-            # The user's function may raise anything.
-            try:
-                result = tf.convert_to_tensor(self._function(numbered))
-            except Exception as error:
-                self._refusal = f"of tokens {shape} it raises {' '.join(str(error).split())[:200]}"
-                return None
+        result, error = self._call(np.arange(1, length + 1, dtype=np.float32), shape)
+        if result is None:
+            self._refusal = f"of tokens {shape} it raises {error}"
+            return None
         if result.shape.rank != 4:
             raise TfvizError(
                 f"tokens_to_map returns the shape {tuple(result.shape)} for tokens {shape}, expected a map (N, h, w, c)"
@@ -158,3 +162,13 @@ class UserFunction:
             self._refusal = f"of tokens {shape} it makes {tuple(result.shape)}"
             return None
         return result
+
+    def _call(self, values: np.ndarray, shape: tuple[int, ...]) -> tuple[tf.Tensor | None, str]:
+        """Return what it makes of tokens that hold a value in all of their channels; None, and why, if it raises."""
+        # A network may be traced inside of a function that is being traced.
+        with tf.init_scope():
+            # The user's function may raise anything.
+            try:
+                return tf.convert_to_tensor(self._function(tf.broadcast_to(values[:, np.newaxis], shape))), ""
+            except Exception as error:
+                return None, " ".join(str(error).split())[:200]
