@@ -241,7 +241,10 @@ def test_records_in_every_form(serving):
     for form in (tuple(records), np.array(records, object), tf.constant(records), dataset.batch(2)):
         assert distance(tfviz.saliency(network, form, 1), expected) < 1e-6
     assert distance(tfviz.saliency(network, records, 1, batch_size=2), expected) < 1e-6
-    np.testing.assert_array_equal(tfviz.saliency(network, records[0], 1), tfviz.saliency(network, records[:1], 1))
+    alone, expected = tf.constant(records[0]), tfviz.saliency(network, records[:1], 1)
+    for form in (records[0], alone, np.array(records[0], object), tf.data.Dataset.from_tensors(alone)):
+        np.testing.assert_array_equal(tfviz.saliency(network, form, 1), expected)
+    np.testing.assert_array_equal(network.decode(alone), network.decode(records[:1]))
 
 
 def test_records_that_are_no_images(serving):
@@ -266,6 +269,15 @@ def test_records_that_are_no_images(serving):
         tfviz.saliency(traced(serving, "floats"), records)
     with pytest.raises(InvalidImagesError, match="there are no images"):
         tfviz.saliency(network, np.array([], object))
+    for square in (tf.constant([records[:2], records[2:]]), np.array([records[:2], records[2:]], object)):
+        with pytest.raises(InvalidImagesError, match=r"images are objects of the shape \(2, 2\), expected numbers or"):
+            tfviz.saliency(network, square)
+    ragged = np.empty(2, object)
+    ragged[0], ragged[1] = np.ones((3, 4)), np.ones((3, 5))
+    with pytest.raises(InvalidImagesError, match="images are of type object, expected numbers"):
+        tfviz.saliency(network, ragged)
+    with pytest.raises(InvalidImagesError, match=r"images without values, as inside a tf\.function"):
+        tf.function(lambda images: tfviz.saliency(network, images), autograph=False)(tf.constant(records))
 
 
 def test_records_of_several_sizes_that_the_network_does_not_resize(tmp_path):

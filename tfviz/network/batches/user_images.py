@@ -22,6 +22,7 @@ import tensorflow as tf
 from tfviz.arrays import refuse_masked
 from tfviz.data_format import DataFormat
 from tfviz.errors import InvalidImagesError
+from tfviz.network.batches.records import as_objects, values_of_strings
 from tfviz.network.program import Inputs, is_batch, reason_of, rows_of
 from tfviz.network.rewriting import in_own_order
 
@@ -129,17 +130,16 @@ def _as_records(inputs: Inputs, images: Any) -> np.ndarray | None:
     Raises `InvalidImagesError` for NumPy's byte strings, for encoded images if the network takes numbers, and for texts
     if it takes encoded images: a file's name is not its content.
     """
+    if isinstance(images, tf.Tensor) and images.dtype == tf.string:
+        images = values_of_strings(images)
     if isinstance(images, bytes | str):
         images = [images]
-    if isinstance(images, tf.Tensor) and images.dtype == tf.string:
-        images = images.numpy()
     if getattr(getattr(images, "dtype", None), "kind", "") == "S":
         _refuse("images are NumPy byte strings, which lose the zeros at their end: give a list of bytes")
     is_sequence = isinstance(images, Sequence) and len(images) > 0
     if not (is_sequence and isinstance(images[0], bytes | str)) and getattr(images, "dtype", None) != np.dtype(object):
         return None
-    records = np.empty(len(images), object)
-    records[:] = list(images)
+    records = as_objects(images)
     wrong = next((each for each in records if not isinstance(each, bytes)), None)
     if isinstance(wrong, str) and inputs.decoding:
         _refuse(f"{wrong[:60]!r} is a string, expected the bytes of a file")
