@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers, ops
+from support.model_zoo import build
 from support.thinning import by_day, spread
 
 import tfviz
 from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.methods.engine.placing import placement_of
+from tfviz.network.geometry.places import Places, of_image
 from tfviz.network.passes import passes_of
 from tfviz.network.passes.biases import find_biases
 
@@ -298,6 +301,16 @@ def test_a_crop_of_an_open_size_is_said():
     found = tfviz.grad_cam(tfviz.trace(model, image_shape=(48, 48, 1)), images, 0)[0]
     np.testing.assert_allclose(centre(found), (30, 18), atol=0.5)
     assert image.shape[1] is None
+
+
+def test_lost_places_are_close_to_none():
+    step = next(iter(tfviz.trace(build("functional")).program.steps))
+    unplaced, lost = Places(((), ())), Places(((), ()), lost=step)
+    image = of_image((1, 4, 6, 3))
+    lost_image = replace(image, lost=step)
+    assert unplaced.are_close(Places(((), ()))) and image.are_close(of_image((1, 4, 6, 3)))
+    for known, other in [(unplaced, lost), (image, lost_image), (lost, lost), (image, unplaced), (image, None)]:
+        assert not known.are_close(other) and (other is None or not other.are_close(known))
 
 
 LOST = {

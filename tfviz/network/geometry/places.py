@@ -36,7 +36,9 @@ class Places:
 
         Places that are lost are close to none. Coordinates are compared in the order in which they were found.
         """
-        if other is None or self.lost is not None or (self.rows, self.batch) != (other.rows, other.batch):
+        if other is None or self.lost is not None or other.lost is not None:
+            return False
+        if (self.rows, self.batch) != (other.rows, other.batch):
             return False
         pairs = [
             (own, its)
