@@ -132,9 +132,10 @@ def test_the_way_out(model):
     assert tfviz.saliency(network, IMAGES).any(axis=(1, 2)).all()
 
 
-def test_there_are_no_targets(network):
+@pytest.mark.parametrize("target", [0, 3, -3])
+def test_there_are_no_targets(network, target):
     with pytest.raises(InvalidTargetsError, match="this network has no classifier, and so no targets; pass None"):
-        tfviz.eigen_cam(network, IMAGES, 0)
+        tfviz.eigen_cam(network, IMAGES, target)
     with pytest.raises(TfvizError, match="top asks for the best classes"):
         tfviz.explain(network, IMAGES, methods="eigen_cam", top=2)
 

@@ -62,6 +62,7 @@ def batches(expected: Expected, head: Head, images: Any, targets: Any, batch_siz
     start, shape = 0, ()
     given = None if isinstance(images, tf.data.Dataset) else Given(expected, images)
     wanted = as_targets(head, targets)
+    wanted.check_needed(head)
     if given is not None:
         wanted.check_count(given.count)
     size = wanted.images_at_once(batch_size)

@@ -64,6 +64,14 @@ class Targets:
             raise InvalidTargetsError(f"{self._how_many()} for more than {last - 1} images")
         return Targets(self.table[first:last])
 
+    def check_needed(self, head: Head) -> None:
+        """Raise `InvalidTargetsError` for targets of a network without a classifier.
+
+        This is not done by `as_targets`, so that a method that needs a score can first say how to get one.
+        """
+        if head.lacking and (self.table != PREDICTED).any():
+            raise InvalidTargetsError("this network has no classifier, and so no targets; pass None")
+
     def check_count(self, images: int) -> None:
         """Raise `InvalidTargetsError` unless there are targets for that many images."""
         if self.table.ndim == 2 and len(self.table) != images:
@@ -135,11 +143,9 @@ def as_targets(head: Head, targets: Any) -> Targets:
 
 def _check_classes(head: Head, classes: np.ndarray) -> None:
     """Raise `InvalidTargetsError` for targets that are not classes of the network."""
-    if head.lacking:
-        raise InvalidTargetsError("this network has no classifier, and so no targets; pass None")
     # Evaluations that know only classes call the one number of a custom score class 0.
     wrong = classes[(classes < 0) | (classes >= (head.num_classes or 1))]
-    if wrong.size:
+    if wrong.size and not head.lacking:
         raise InvalidTargetsError(_out_of_range(head, int(wrong[0])))
 
 
