@@ -623,7 +623,7 @@ WRONG_WITH_THE_MODEL = {
     "images of another shape": ({"images": IMAGES[:, 1:]}, tfviz.InvalidImagesError, "the network takes"),
     "images that hold NaN": ({"images": IMAGES * np.nan}, tfviz.InvalidImagesError, "NaN"),
     "a target out of range": ({"targets": [0, 1, 5]}, tfviz.InvalidTargetsError, "target 5 is out of range"),
-    "another number of targets": ({"targets": [0, 1]}, tfviz.InvalidTargetsError, "expected one number or one for"),
+    "another number of targets": ({"targets": [0, 1]}, tfviz.InvalidTargetsError, "there are 2 targets for 3 images"),
     "a colour map that does not exist": ({"colormap": "yet"}, tfviz.TfvizError, "yet"),
     "a look that does not exist": ({"color": "jet"}, TypeError, "color"),
     "another number of pictures": ({"pictures": PICTURES[:2]}, tfviz.InvalidImagesError, "expected one for each of 3"),

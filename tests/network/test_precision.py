@@ -303,7 +303,12 @@ def test_an_exported_signature(tmp_path):
     assert said["model"]["precision"] == "bfloat16"
 
 
-@pytest.mark.parametrize("name", ["bfloat61", "double", 16])
+def test_a_precision_that_is_no_name():
+    with pytest.raises(tfviz.TfvizError, match="precision is 16, expected the name of a type, such as 'bfloat16'"):
+        tfviz.trace(model_of("functional"), precision=16)
+
+
+@pytest.mark.parametrize("name", ["bfloat61", "double"])
 def test_an_unknown_precision(name):
     with pytest.raises(tfviz.TfvizError) as raised:
         tfviz.trace(model_of("functional"), precision=name)

@@ -91,7 +91,8 @@ REASONS = {
 def key_of(node: str) -> str:
     """Return what a test's reason stands by: its function, or else its file."""
     path, _, name = node.removeprefix("tests/").partition("::")
-    function = f"{path}::{name.partition('[')[0]}"
+    # Workers of xdist add the group: `test_name@group`.
+    function = f"{path}::{name.partition('[')[0].partition('@')[0]}"
     return function if function in REASONS else path
 
 
