@@ -45,6 +45,10 @@ def pytest_collection_modifyitems(config, items):
     `--dist loadgroup` they all run in one process, as do the tests that a module puts into a group of its own, so that
     what they share is made once.
     """
+    left = {*day_and_night.beside_the_nth(item.nodeid for item in items if not item.get_closest_marker("slow"))}
+    for item in items:
+        if item.nodeid in left:
+            item.add_marker(pytest.mark.slow)
     slow = [item.nodeid for item in items if item.get_closest_marker("slow")]
     day = [item.nodeid for item in items if not item.get_closest_marker("slow")]
     config.stash[day_and_night.COLLECTED] = (day, slow)

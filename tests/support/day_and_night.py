@@ -87,25 +87,119 @@ REASONS = {
     "results/test_evidence.py": ALIKE,
 }
 
+# Of their cases, which are alike, each so many-th runs by day, counted as they are collected.
+EVERY_NTH = {
+    "apps/test_callbacks.py::test_a_training_is_as_without": 2,
+    "apps/test_callbacks.py::test_datasets": 2,
+    "apps/test_command_batch.py::test_results_are_those_of_one_process": 2,
+    "apps/test_command_flags.py::test_flags_reach_the_method": 2,
+    "apps/test_depth.py::test_each_command_says_once_what_white_is": 2,
+    "apps/test_encoded.py::test_files_are_fitted_as_opencv_fits_them": 2,
+    "apps/test_models.py::test_weights_from_a_file": 3,
+    "apps/test_steered_examples.py::test_a_number_that_steers": 2,
+    "apps/test_two_manifests.py::test_both_say_the_same": 2,
+    "apps/test_two_manifests.py::test_both_warn_of_the_method": 2,
+    "methods/test_adversarial.py::test_every_kind_of_model": 3,
+    "methods/test_adversarial.py::test_pgd_is_the_projected_loop_by_hand": 2,
+    "methods/test_class_visualization.py::test_an_image_depends_on_its_seed_alone": 2,
+    "methods/test_contract.py::test_a_saved_model_agrees_with_the_live_one": 3,
+    "methods/test_contract.py::test_datasets": 3,
+    "methods/test_contract.py::test_every_form_of_a_network_gives_its_maps": 3,
+    "methods/test_contract.py::test_every_option_changes_the_result": 2,
+    "methods/test_contract.py::test_images_and_targets_of_the_user_stay_as_they_are": 3,
+    "methods/test_contract.py::test_one_trace_serves_all_batch_sizes": 3,
+    "methods/test_contract.py::test_targets_in_every_form": 3,
+    "methods/test_contract.py::test_the_batch_size_does_not_change_the_numbers": 3,
+    "methods/test_feature_visualization.py::test_an_image_does_not_depend_on_the_others": 2,
+    "methods/test_feature_visualization.py::test_an_objective_is_what_it_says": 2,
+    "methods/test_feature_visualization.py::test_every_field_changes_the_image": 3,
+    "methods/test_full_grad.py::test_what_is_not_piecewise_linear_is_said": 2,
+    "methods/test_image_ranges.py::test_the_command_line_says_it_once": 3,
+    "methods/test_loops_in_graphs.py::test_what_a_loop_runs_is_a_graph_of_its_own": 2,
+    "methods/test_noise.py::test_over_any_method": 2,
+    "methods/test_noise.py::test_over_methods_that_are_loops_themselves": 2,
+    "methods/test_perturbation.py::test_occlusion": 2,
+    "methods/test_shared_passes.py::test_a_loop_does_not_repeat_the_first_passes": 2,
+    "methods/test_what_is_kept.py::test_numbers_and_arrays_compile_nothing_anew": 3,
+    "methods/test_zero_maps.py::test_a_zero_map_says_why": 2,
+    "network/test_biases.py::test_what_an_operation_adds": 3,
+    "network/test_channels_first.py::test_a_baseline_that_is_an_image": 2,
+    "network/test_channels_first.py::test_every_method_is_that_of_the_twin": 2,
+    "network/test_default_layer.py::test_the_default_layer_and_what_is_said_of_it": 2,
+    "network/test_finite.py::test_an_export_answers_an_image_of_no_numbers_with_nan": 3,
+    "network/test_finite.py::test_every_method_refuses": 2,
+    "network/test_fixed_batch.py::test_n_images_are_n_runs": 2,
+    "network/test_inputs.py::test_every_way_of_serving_gives_the_maps_of_float_images": 2,
+    "network/test_layers.py::test_a_saved_model_has_the_layers_of_the_live_one": 2,
+    "network/test_logits.py::test_logits": 2,
+    "network/test_placement.py::test_a_geometry_that_is_not_followed_is_named": 2,
+    "network/test_placement.py::test_a_map_marks_the_dot_that_the_network_saw": 2,
+    "network/test_placement.py::test_saved_networks_are_placed_alike": 2,
+    "network/test_placement.py::test_what_follows_from_the_size_of_the_image_is_said_where_that_is_open": 2,
+    "network/test_placement.py::test_what_the_layer_did_not_see_is_zero": 2,
+    "network/test_precision.py::test_the_logits_of_every_kind_are_as_far_as_their_rounding": 2,
+    "network/test_probabilities.py::test_gradients_of_log_odds": 2,
+    "network/test_probabilities.py::test_log_odds_and_probabilities": 3,
+    "network/test_quantisation.py::test_keras_own_quantisation": 2,
+    "network/test_quantisation.py::test_roundings_that_arithmetic_follows_pass_the_gradient": 2,
+    "network/test_quantisation.py::test_what_the_tape_knows_stays_as_it_is": 2,
+    "network/test_randomness.py::test_augmentation_of_an_export_goes": 2,
+    "network/test_randomness.py::test_chance_that_averages_out_goes": 2,
+    "network/test_randomness.py::test_live_layers_that_train_go": 2,
+    "network/test_replay.py::test_a_live_model": 2,
+    "network/test_replay.py::test_a_saved_model": 2,
+    "network/test_rules.py::test_a_saved_model_is_guided_like_the_live_one": 2,
+    "network/test_rules.py::test_guided_backprop": 2,
+    "network/test_rules.py::test_networks_without_relus_are_refused": 2,
+    "network/test_rules.py::test_relus_inside": 2,
+    "network/test_score_functions.py::test_nested_outputs_are_called_by_their_paths": 2,
+    "network/test_score_functions.py::test_the_region_of_an_output_with_channels_first": 2,
+    "network/test_shortcuts.py::test_results_are_the_same_without_shortcuts": 2,
+    "network/test_slice_update.py::test_methods_without_a_gradient_run_before_it": 2,
+    "network/test_sources.py::test_another_value_of_an_attribute_is_another_trace": 3,
+    "network/test_tf_keras.py::test_every_kind_has_the_maps_of_its_keras_twin": 2,
+    "network/test_tokens.py::test_a_patch_is_followed_wherever_it_goes": 2,
+    "network/test_tokens.py::test_grad_cam_of_the_default_layer_is_the_one_by_hand": 2,
+    "network/test_waking.py::test_what_is_dead_below_wakes": 2,
+    "results/test_evidence.py::test_what_a_sign_means": 3,
+    "results/test_localize.py::test_grabcut_finds_the_shapes_and_beats_the_best_threshold": 3,
+    "results/test_plot.py::test_long_titles_overlap_nothing": 2,
+}
+
+
+def function_of(node: str) -> str:
+    """Return the file and function of a test, below `tests`."""
+    path, _, name = node.removeprefix("tests/").partition("::")
+    # Workers of xdist add the group: `test_name@group`.
+    return f"{path}::{name.partition('[')[0].partition('@')[0]}"
+
+
+def beside_the_nth(day: Iterable[str]) -> Iterator[str]:
+    """Yield those of the tests by day that `EVERY_NTH` leaves to the night."""
+    seen: Counter[str] = Counter()
+    for node in day:
+        function = function_of(node)
+        if seen[function] % EVERY_NTH.get(function, 1):
+            yield node
+        seen[function] += 1
+
 
 def key_of(node: str) -> str:
     """Return what a test's reason stands by: its function, or else its file."""
-    path, _, name = node.removeprefix("tests/").partition("::")
-    # Workers of xdist add the group: `test_name@group`.
-    function = f"{path}::{name.partition('[')[0].partition('@')[0]}"
-    return function if function in REASONS else path
+    function = function_of(node)
+    return function if function in {**REASONS, **EVERY_NTH} else function.partition("::")[0]
 
 
 def without_reason(slow: Iterable[str]) -> list[str]:
     """Return the slow tests that have no reason."""
-    return [node for node in slow if key_of(node) not in REASONS]
+    return [node for node in slow if not _reason(key_of(node))]
 
 
 def left_over(day: Iterable[str], slow: Iterable[str]) -> set[str]:
     """Return the reasons that no slow test has, of the files that these tests are from."""
     slow = [*slow]
     files = {node.removeprefix("tests/").partition("::")[0] for node in (*day, *slow)}
-    return {key for key in REASONS if key.partition("::")[0] in files} - {*map(key_of, slow)}
+    return {key for key in {**REASONS, **EVERY_NTH} if key.partition("::")[0] in files} - {*map(key_of, slow)}
 
 
 def table(day: Iterable[str], slow: Iterable[str]) -> Iterator[str]:
@@ -114,5 +208,11 @@ def table(day: Iterable[str], slow: Iterable[str]) -> Iterator[str]:
     width = max(map(len, {*by_day, *by_night}), default=0)
     yield f"{'':{width}}  {'day':>5}  {'night':>5}  why not by day"
     for key in sorted({*by_day, *by_night}):
-        yield f"{key:{width}}  {by_day[key]:5}  {by_night[key]:5}  {REASONS.get(key, '')}".rstrip()
+        yield f"{key:{width}}  {by_day[key]:5}  {by_night[key]:5}  {_reason(key)}".rstrip()
     yield f"{'all':{width}}  {by_day.total():5}  {by_night.total():5}"
+
+
+def _reason(key: str) -> str:
+    if key in EVERY_NTH:
+        return f"cases that are alike; by day each {'second' if EVERY_NTH[key] == 2 else 'third'}"
+    return REASONS.get(key, "")
