@@ -57,7 +57,8 @@ def test_a_reason_is_that_of_a_function_or_of_its_file(monkeypatch):
     monkeypatch.setattr("support.day_and_night.REASONS", {"a.py": "long", "a.py::test_b": "longer", "c.py": "old"})
     day, slow = ["tests/a.py::test_a", "tests/c.py::test_c", "tests/d.py::test_d"], ["tests/a.py::test_b[1-a.py::x]"]
     assert without_reason([*slow, "tests/a.py::test_c", "tests/d.py::test_d"]) == ["tests/d.py::test_d"]
-    assert left_over(day, slow) == {"a.py", "c.py"} and left_over(day[:1], slow) == {"a.py"}
+    assert left_over(day, slow) == {"c.py"} and not left_over(day[:1], slow)
+    assert left_over(day, ["tests/a.py::test_d"]) == {"a.py::test_b", "c.py"}
     assert [line.split() for line in table(day, slow)][1:] == [
         ["a.py", "1", "0", "long"],
         ["a.py::test_b", "0", "1", "longer"],
