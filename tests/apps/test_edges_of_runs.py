@@ -272,6 +272,7 @@ def explained(path, seed):
     return tfviz.saliency(path, images, 0)
 
 
+@pytest.mark.slow
 def test_processes_that_are_spawned_find_the_same(tmp_path):
     keras.utils.set_random_seed(0)
     layers = [keras.Input((16, 16, 3)), keras.layers.Conv2D(4, 3, activation="relu")]

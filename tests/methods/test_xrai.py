@@ -248,6 +248,7 @@ def test_without_scikit_image(monkeypatch):
     tfviz.saliency(model_of("functional"), random_images())
 
 
+@pytest.mark.slow
 def test_a_pipeline_has_it_like_any_other_method():
     explainer = ExampleExplainer(ModelOptions("demo"), MethodChoice("xrai", {"steps": 2}, 3), batch_size=2)
     images = demo.generate(2, seed=1).images.astype(np.float32)

@@ -451,6 +451,7 @@ def test_the_command_line_is_told(run, folder, tmp_path):
     assert status and "data_format is 'first', expected 'channels_last' or 'channels_first'" in err
 
 
+@pytest.mark.slow
 def test_beam(run, folder, tmp_path):
     """Examples are numbers in the model's own format, or files; overlays are those of the twin."""
     explainer = AttributionHandler(str(folder / "saved"), "gradient", preprocess="0..1").load_model()

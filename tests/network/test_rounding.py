@@ -19,7 +19,8 @@ SHAPE = (16, 16, 3)
 IMAGES = np.random.default_rng(0).normal(size=(6, *SHAPE)).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", ["fused", pytest.param("separable", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["fused", "separable"])
 def test_gradients_are_as_near_to_float64_as_those_of_a_tape(name, run_script, capsys, monkeypatch):
     monkeypatch.syspath_prepend(SCRIPTS)
     assert run_script("rounding.py", "--network", name, "--pictures", "60") is None

@@ -232,6 +232,7 @@ def test_rows_stand_in_the_order_of_the_plan():
     assert [tuple(row.values()) for row in found] == [rows[place] for place in (4, 5, 2, 1, 0, 3)]
 
 
+@pytest.mark.slow
 def test_a_short_run_writes_both_files(tmp_path):
     command = [sys.executable, str(SCRIPTS / "benchmark.py"), "--model", "demo", "--batch", "1", "--rounds", "1"]
     command += ["--method", "gradient", "--output", str(tmp_path)]

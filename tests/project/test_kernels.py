@@ -13,6 +13,7 @@ sys.path.append(str(SCRIPTS))
 from benchmark.arguments import EXPECTED
 
 
+@pytest.mark.slow
 def test_a_table_and_nothing_else_is_printed(tmp_path):
     layers = keras.layers
     model = keras.Sequential([keras.Input((16, 12, 3)), layers.Conv2D(4, 3, padding="same"), layers.MaxPooling2D(2)])
