@@ -41,6 +41,7 @@ def one_line(text):
     return " ".join(text.split())
 
 
+@pytest.mark.slow
 def test_the_printed_line_runs(run, tmp_path):
     status, out, err = run("export", "demo", "out", "--method", "grad_cam", "--method", "guided_backprop")
     assert (status, err) == (0, "")

@@ -329,6 +329,7 @@ def test_a_network_of_open_size(run, own, tmp_path):
     assert "? × ? × 6" in run("layers", "open.keras")[1]
 
 
+@pytest.mark.slow
 def test_all_leaves_out_what_the_network_has_no_place_for(run, own, tmp_path, monkeypatch):
     model_of("silu").save("silu.keras")
     arguments = ["explain", own / "one.png", "--model", "silu.keras", "--preprocess", "0..1", "--save-maps"]

@@ -273,6 +273,7 @@ def test_explain_follows_the_baselines_and_names(folder):
 
 
 @pytest.mark.parametrize("chosen", [{}, pytest.param({"baseline": "zeros"}, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_batch_and_handler_follow_the_baselines_as_explain_does(folder, chosen):
     """A baseline that is chosen wins."""
     options = [text for name, value in {"steps": 3, **chosen}.items() for text in (f"--{name}", str(value))]

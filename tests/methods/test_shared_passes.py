@@ -191,6 +191,7 @@ def test_the_best_classes_one_after_the_other(top, batch_size):
 
 
 @ZERO_MAPS
+@pytest.mark.slow
 def test_methods_of_many_runs_take_each_target():
     model, images = model_of("functional"), IMAGES_OF_TWO_SIGNS
     found = tfviz.explain(model, images, methods=tuple(QUICK), options=QUICK, top=2, batch_size=4)

@@ -410,6 +410,7 @@ def test_exports_take_and_give_the_format(tmp_path):
     np.testing.assert_allclose(found, tfviz.gradient(FIRST, first(pixels), 1), rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_the_command_line(run, folder, tmp_path):
     """Pictures, boxes and tables are those of the twin; arrays are in the model's own format."""
     photo, given = folder / "picture.png", {}

@@ -195,6 +195,7 @@ def test_a_decision_at_the_end_has_no_gradient(head):
 
 
 @pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method:UserWarning")
+@pytest.mark.slow
 def test_every_way_to_run_a_quantised_network(tmp_path):
     model = network()
     model.quantize("int8")
