@@ -134,7 +134,8 @@ def chosen(ctx: typer.Context) -> dict[str, Any]:
 
 def _model_flags() -> list[Any]:
     """Return the parameters of a command with a flag for every option about the model."""
-    kinds = get_type_hints(ModelOptions)
+    # Of the class itself, Python 3.10 takes the mark KW_ONLY for a type that it refuses.
+    kinds = get_type_hints(ModelOptions.__init__)
     flags = []
     for each in fields(ModelOptions):
         flag: Flag = each.metadata[FLAG]
