@@ -301,6 +301,9 @@ def accepted_images():
 def test_an_image_within_the_limit_takes_three_times_the_limit_at_most(tmp_path):
     for name, data in accepted_images().items():
         (tmp_path / name).write_bytes(data)
+        if not cv2.haveImageReader(str(tmp_path / name)):
+            assert name == "frames.gif"  # which OpenCV reads from 4.11 on
+            (tmp_path / name).unlink()
     for name, (taken, said) in measured("images", sorted(tmp_path.iterdir())).items():
         assert said.startswith("read ("), said
         stated = read_header((tmp_path / name).read_bytes(), name).decoded_bytes

@@ -296,8 +296,9 @@ def test_a_crop_of_an_open_size_is_said():
     image = keras.Input((None, None, 1))
     model = network_of(lambda x: layers.CenterCrop(24, 24)(x), (None, None))
     images = dotted((48, 48), (30, 18))
-    with pytest.warns(TfvizWarning, match=r"stretched over the whole image, since .* image_shape=\(height, width"):
-        tfviz.grad_cam(model, images, 0)
+    if tuple(map(int, keras.__version__.split(".")[:2])) >= (3, 14):  # before, Keras crops no image of an open size
+        with pytest.warns(TfvizWarning, match=r"stretched over the whole image, since .* image_shape=\(height, width"):
+            tfviz.grad_cam(model, images, 0)
     found = tfviz.grad_cam(tfviz.trace(model, image_shape=(48, 48, 1)), images, 0)[0]
     np.testing.assert_allclose(centre(found), (30, 18), atol=0.5)
     assert image.shape[1] is None

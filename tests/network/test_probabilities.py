@@ -528,11 +528,11 @@ def occluded(probability, images, patch, stride):
     total, count = np.zeros(images.shape[:3]), np.zeros(images.shape[1:3])
     for top in range(0, images.shape[1] - patch + 1, stride):
         for left in range(0, images.shape[2] - patch + 1, stride):
-            place = np.s_[top : top + patch, left : left + patch]
+            place = np.s_[:, top : top + patch, left : left + patch]
             hidden = images.copy()
-            hidden[:, *place] = images.mean(axis=(1, 2), keepdims=True)
-            total[:, *place] += (probability(images) - probability(hidden))[:, None, None]
-            count[place] += 1
+            hidden[place] = images.mean(axis=(1, 2), keepdims=True)
+            total[place] += (probability(images) - probability(hidden))[:, None, None]
+            count[place[1:]] += 1
     return total / count
 
 

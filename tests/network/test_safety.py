@@ -281,7 +281,11 @@ def test_a_refusal_of_keras_is_final(files, tmp_path, monkeypatch):
     monkeypatch.setattr(old.saving, "load_model", lambda *_, **__: pytest.fail("tf_keras was asked"))
     change = layer("Lambda", function={"class_name": "__lambda__", "config": {"code": code_of_touch()[0]}})
     path = keras_file("tf_keras", ".h5", files, inserted(change))
-    is_refused(path, tmp_path, "is not opened: Keras says .*arbitrary code execution.* If you trust whoever made it")
+    is_refused(
+        path,
+        tmp_path,
+        "is not opened: Keras says .*(arbitrary code execution|is unsafe).* If you trust whoever made it",
+    )
 
 
 @pytest.mark.parametrize("name", ["unsafe", "security", "safe_mode"])
@@ -736,7 +740,7 @@ REACHING = re.compile(
 )
 # Operations without a state that have such an argument and mean something else by it.
 MEANING_ELSE = re.compile(
-    r"ApproxTopK|TensorSliceDataset|InTopK(V2)?|CTCBeamSearchDecoder|CudnnRNN\w*|TensorArrayGrad\w*|RiscSort|PrintV2|XlaSelectAndScatter|XlaLaunchV2|TPUReplicateMetadata|TPUPartitioned\w+"
+    r"ApproxTopK|TensorSliceDataset|InTopK(V2)?|CTCBeamSearchDecoder|CudnnRNN\w*|TensorArrayGrad\w*|RiscSort|PrintV2|TfLiteSubgraphExecute|XlaSelectAndScatter|XlaLaunchV2|TPUReplicateMetadata|TPUPartitioned\w+"
     r"|Xla\w*SparseDenseMatmul\w+|_(Fused|Mkl|Quantized)\w+|_?TPU\w+|(Decode|Encode)Proto(V2)?|FixedUnigramCandidateSampler"
 )
 
