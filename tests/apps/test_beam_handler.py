@@ -222,10 +222,10 @@ def test_what_handlers_of_beam_take(models, run, monkeypatch):
     assert not theirs.keys() - {"kwargs"} - ours.keys() and "env_vars" in ours
     monkeypatch.delenv("TFVIZ_SET_BY_BEAM", raising=False)
     images = some_images(5)
-    options = {"max_batch_duration_secs": 1, "batch_length_fn": lambda pair: 1}
-    # The last Beam for Python 3.10 has no buckets.
-    buckets = {"bucket_boundaries"} & inspect.signature(beam.BatchElements.__init__).parameters.keys()
-    options |= {f"batch_{name}": [1, 2] for name in buckets}
+    # The last Beam for Python 3.10 knows neither.
+    choices = {"length_fn": lambda pair: 1, "bucket_boundaries": [1, 2]}
+    known = choices.keys() & inspect.signature(beam.BatchElements.__init__).parameters.keys()
+    options = {"max_batch_duration_secs": 1, **{f"batch_{name}": choices[name] for name in known}}
     handler = AttributionHandler(
         str(models / "functional.keras"), "saliency", max_batch_size=2, env_vars={"TFVIZ_SET_BY_BEAM": "1"}, **options
     )
@@ -233,8 +233,7 @@ def test_what_handlers_of_beam_take(models, run, monkeypatch):
         "min_batch_size",
         "max_batch_size",
         "max_batch_duration_secs",
-        "length_fn",
-        *buckets,
+        *known,
     }
     found, _ = run(list(enumerate(images)), keyed(handler))
     expected = tfviz.saliency(model_of("functional"), images)

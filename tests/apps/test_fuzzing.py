@@ -113,6 +113,9 @@ def complaints(kind, files, count, change):
 @needs_linux
 def test_changed_pictures(tmp_path):
     whole = pictures()
+    for name in ("moving.gif", "moving.webp"):  # which OpenCV reads from 4.11 on
+        if cv2.imdecode(np.frombuffer(whole[name], np.uint8), cv2.IMREAD_COLOR) is None:
+            del whole[name]
 
     def change(name, number, draw):
         path = tmp_path / f"{number}-{name}"
