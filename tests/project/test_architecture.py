@@ -157,10 +157,12 @@ def test_flags_know_no_tensorflow(name):
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if wing_of(name) == "demo"])
-def test_the_demo_knows_only_numpy_and_keras(name):
-    known = {*sys.stdlib_module_names, "numpy", "keras"}
+def test_the_demo_knows_only_numpy_keras_and_errors(name):
+    known = {*sys.stdlib_module_names, "numpy", "keras", "tfviz.errors"}
     for full in imports(name):
-        assert full.split(".")[0] in known or full.startswith("tfviz.demo"), f"{name} imports {full}"
+        assert {full.split(".")[0], full.rpartition(".")[0]} & known or full.startswith("tfviz.demo"), (
+            f"{name} imports {full}"
+        )
 
 
 @pytest.mark.parametrize("name", [f"tfviz/{name}.py" for name in GROUND])

@@ -52,6 +52,7 @@ REASONS = {
     "methods/test_noise.py": PAIRS,
     "methods/test_perturbation.py": ALIKE,
     "methods/test_photographs.py": "photographs by SqueezeNet, seconds each",
+    "methods/test_real_network.py": "exports a network of 106 layers",
     "methods/test_shared_passes.py": ALIKE,
     "methods/test_shared_passes.py::test_methods_of_many_runs_take_each_target": "every method of many runs once more",
     "methods/test_soak.py": "5,000 explanations of networks that come and go",
