@@ -47,7 +47,10 @@ class ModelOptions:
 
     model: str = field(
         default="demo",
-        metadata=_flag("A .keras or .h5 file, a SavedModel folder, demo, or a keras.applications name."),
+        metadata=_flag(
+            "A .keras or .h5 file, a SavedModel folder, demo, efficientnet-lite0, or a keras.applications name. "
+            "If nothing is said, demo, and for your images efficientnet-lite0 if it is installed."
+        ),
     )
     _: KW_ONLY
     weights: str = field(

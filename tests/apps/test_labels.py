@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.places import SHARED
-from support.thinning import by_day
 
 from tfviz.apps.files.labels import imagenet_labels, keras_cache, read_labels, resolve_target
-from tfviz.demo import sample_paths
+from tfviz.demo import imagenet_class_names
 from tfviz.errors import InvalidTargetsError
 
 IMAGENET = SHARED / "models" / "imagenet_classes.txt"
@@ -85,52 +83,27 @@ def test_as_many_names_as_classes(file):
 # ImageNet
 
 
-def test_imagenet_names_come_decoded_by_keras(monkeypatch):
+def test_imagenet_names_are_those_that_keras_keeps(monkeypatch, tmp_path):
     import keras
 
     names = [f"name {(index * 37) % 1000}" for index in range(1000)]
     index = {str(position): [f"n{position}", name] for position, name in enumerate(names)}
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    keras_cache().mkdir()
+    (keras_cache() / "imagenet_class_index.json").write_text(json.dumps(index))
+    assert imagenet_labels() == names
     decoder = keras.applications.imagenet_utils.decode_predictions
-    # What Keras keeps after its first download, which no test machine can count on.
     monkeypatch.setitem(decoder.__globals__, "CLASS_INDEX", index)
-    assert imagenet_labels() == (names, [])
-    best = decoder(np.eye(1000)[[17]], top=1)[0][0]
-    assert best[1] == imagenet_labels()[0][17]
+    assert decoder(np.eye(1000)[[17]], top=1)[0][0][1] == imagenet_labels()[17]
 
 
-@pytest.fixture
-def without_imagenet_names(monkeypatch):
-    """Let Keras have no file of names, nor a network to fetch it from."""
-    import keras
-
-    decoder = keras.applications.imagenet_utils.decode_predictions
-    monkeypatch.setitem(decoder.__globals__, "CLASS_INDEX", None)
-    # An address that nothing answers, so that the test is the same with a network.
-    monkeypatch.setitem(decoder.__globals__, "CLASS_INDEX_PATH", "http://127.0.0.1:9/imagenet_class_index.json")
-    monkeypatch.setitem(keras.utils.get_file.__globals__, "validate_file", lambda *_, **__: False)
-
-
-def test_without_keras_file_the_names_are_numbers(without_imagenet_names):
-    names, (said,) = imagenet_labels()
-    assert re.search("no ImageNet class names .*127.0.0.1.*; put imagenet_class_index.json into", said)
-    assert names == [f"class {index}" for index in range(1000)]
-
-
-@pytest.mark.parametrize(
-    "command", by_day(["explain", "localize", "export", "visualize", "fool", "batch"], ["explain"])
-)
-def test_each_command_says_once_that_there_are_no_names(command, run, without_imagenet_names):
-    picture, model = sample_paths()[0], ["--model", "mobilenet", "--weights", "random"]
-    given = {
-        "explain": [picture, *model, "--method", "gradient"],
-        "localize": [picture, *model],
-        "export": ["mobilenet", "exported", *model[2:], "--method", "gradient"],
-        "visualize": [*model, "--class", "1", "--iterations", "1"],
-        "fool": [picture, *model, "--method", "fgsm"],
-        "batch": ["--input", picture, "--output", "found", *model, "--method", "gradient"],
-    }[command]
-    _, _, err = run(command, *given)
-    assert err.count("no ImageNet class names ") == 1, err
+@pytest.mark.parametrize("kept", [None, "", "{}", '{"0": ["n0", "tench"]}'])
+def test_without_keras_file_the_names_are_ours(monkeypatch, tmp_path, kept):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    if kept is not None:
+        keras_cache().mkdir()
+        (keras_cache() / "imagenet_class_index.json").write_text(kept)
+    assert imagenet_labels() == imagenet_class_names()
 
 
 def test_the_cache_is_the_one_of_keras(monkeypatch, tmp_path):

@@ -220,6 +220,7 @@ EMITTING = {
     "tfviz/apps/files/images.py": "read_image, for commands and scripts",
     "tfviz/apps/beam/batch.py": "tfviz batch",
     "tfviz/apps/beam/pipeline.py": "tfviz batch",
+    "tfviz/apps/command/networks.py": "network_for",
     "tfviz/apps/command/arguments.py": "the commands that take pictures",
     "tfviz/apps/runs/explain.py": "tfviz explain, tfviz localize",
     "tfviz/apps/runs/export.py": "tfviz export",

@@ -1,9 +1,9 @@
 """`tfviz explain` and `tfviz localize`: what a model looks at in images.
 
 Both are one run that differs in what is kept of it (`Outcome`, `Localized`). The picture files are looked up, and the
-output folder tried, before TensorFlow is imported here. Without images they explain the sample pictures; `explain` with
-the demo and the usual methods also shows a class visualisation beside each, so that the bare command shows what there
-is.
+output folder tried, before TensorFlow is imported here. Without images they explain sample pictures. The bare
+`tfviz explain` shows what there is: photographs, if their network is installed, and the embedded shapes with a class
+visualisation beside each.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import typer
 
 from tfviz.apps.command import options
 from tfviz.apps.command.arguments import DEFAULT_OUTPUT, check_looks, find_pictures
-from tfviz.apps.command.flags import chosen, model_options
+from tfviz.apps.command.flags import chosen
+from tfviz.apps.command.networks import network_for, networks_for_samples, samples_for, typed
 from tfviz.model_options import ModelOptions
 from tfviz.quiet import start_tensorflow
 from tfviz.terminal import say
@@ -49,16 +50,19 @@ def explain(
     look = {"colormap": colormap, "blend": blend, "clip_percentile": CLIP_PERCENTILE}
     shared = _shared(context, layer)
     request = Request(method or [], shared, target or [], top, batch_size, output, save_maps, look)
-    about_model = model_options(context)
-    outcome = _run(
-        paths,
-        about_model,
-        request,
-        with_class_pictures=about_model.model == "demo" and not method,
-        with_highlights=not _typed(context, "colormap", "blend"),
-    )
-    print_outcome(outcome, outcome.write_manifest() if save_maps else None)
-    _complain(outcome)
+    networks = [network_for(context, paths)] if paths else networks_for_samples(context)
+    outcomes = []
+    for about_model in networks:
+        outcome = _run(
+            paths,
+            about_model,
+            request,
+            with_class_pictures=about_model.model == "demo" and not method,
+            with_highlights=not typed(context, "colormap", "blend"),
+        )
+        print_outcome(outcome, outcome.write_manifest() if save_maps else None)
+        outcomes.append(outcome)
+    _complain(*outcomes)
 
 
 def localize(
@@ -81,6 +85,7 @@ def localize(
 ) -> None:
     """Find the place in images that a model's maps mark: a mask and a box."""
     paths = _check(images, target, top, output)
+    about_model = network_for(context, paths)
     start_tensorflow()
     from tfviz.apps.explanation import CLIP_PERCENTILE
     from tfviz.apps.runs import Finder, Request, print_places
@@ -90,7 +95,7 @@ def localize(
     methods, look = method or ["saliency"], {"clip_percentile": CLIP_PERCENTILE}
     shared = _shared(context, layer)
     request = Request(methods, shared, target or [], top, batch_size, output, save_maps, look)
-    outcome = _run(paths, model_options(context), request, finder)
+    outcome = _run(paths, about_model, request, finder)
     print_places(outcome, outcome.write_manifest())
     _complain(outcome)
 
@@ -118,7 +123,6 @@ def _run(
     """
     from tfviz.apps.model import set_up
     from tfviz.apps.runs import ExplainRun, Localized, Outcome
-    from tfviz.demo import sample_paths
 
     kind = Outcome if finder is None else Localized.by(finder)
     setup = set_up(about_model)
@@ -128,14 +132,8 @@ def _run(
     if paths:
         run.explain_files(paths)
     else:
-        run.explain_samples(sample_paths(), with_class_pictures=with_class_pictures)
+        run.explain_samples(samples_for(about_model), with_class_pictures=with_class_pictures)
     return run.outcome
-
-
-def _typed(context: typer.Context, *names: str) -> bool:
-    """Return whether one of the command's options was given by the user."""
-    sources = [context.get_parameter_source(name) for name in names]
-    return any(source is not None and source.name != "DEFAULT" for source in sources)
 
 
 def _shared(context: typer.Context, layers: list[str] | None) -> dict[str, Any]:
@@ -144,9 +142,10 @@ def _shared(context: typer.Context, layers: list[str] | None) -> dict[str, Any]:
     return {**named, **chosen(context)}
 
 
-def _complain(outcome: Outcome) -> None:
+def _complain(*outcomes: Outcome) -> None:
     """Report what went wrong on the way, and exit with 1 if a picture failed."""
-    for reason in outcome.complaints():
-        say(reason)
-    if outcome.failed:
+    for outcome in outcomes:
+        for reason in outcome.complaints():
+            say(reason)
+    if any(outcome.failed for outcome in outcomes):
         raise typer.Exit(1)

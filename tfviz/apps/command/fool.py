@@ -12,7 +12,8 @@ import typer
 
 from tfviz.apps.command import options
 from tfviz.apps.command.arguments import DEFAULT_OUTPUT, find_pictures
-from tfviz.apps.command.flags import chosen, model_options
+from tfviz.apps.command.flags import chosen
+from tfviz.apps.command.networks import network_for
 from tfviz.quiet import start_tensorflow
 
 
@@ -35,11 +36,12 @@ def fool(
     paths = find_pictures([image], output)
     if len(paths) > 1:
         raise typer.BadParameter(f"{image} holds {len(paths)} images; give one of them")
+    about_model = network_for(context, paths)
     start_tensorflow()
     from tfviz.apps.model import set_up
     from tfviz.apps.runs import FoolOptions, fool as change
     from tfviz.methods.adversarial import deciding
 
-    setup = set_up(model_options(context), seen_as=deciding)
+    setup = set_up(about_model, seen_as=deciding)
     if not change(setup, paths[0], FoolOptions(method, target, away_from, chosen(context), save_array), output):
         raise typer.Exit(1)

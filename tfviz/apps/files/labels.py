@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tfviz.apps.files.json_texts import read_json
+from tfviz.demo import imagenet_class_names
 from tfviz.errors import InvalidTargetsError, one_line, suggestion
 from tfviz.paths import special_kind
 from tfviz.printable import printable
@@ -96,22 +95,12 @@ def class_name(target: int, class_names: Sequence[str] | None) -> str:
     )
 
 
-def imagenet_labels() -> tuple[list[str], list[str]]:
-    """The 1,000 ImageNet class names as Keras decodes them, from its cached file or its download, and warnings.
-
-    Where Keras can neither find nor download its file, the names are "class 0" to "class 999", which must be said.
-    """
-    import keras
-
-    # Scores that grow with the index let the decoder list every class in reverse order.
-    scores = np.arange(1000.0)[np.newaxis]
+def imagenet_labels() -> list[str]:
+    """The 1,000 ImageNet class names, from the file that Keras keeps once it decoded predictions, else our own list."""
     try:
-        decoded = keras.applications.imagenet_utils.decode_predictions(scores, top=1000)
-    except Exception as error:  # Keras raises a plain Exception where a download fails.
-        where = f"put imagenet_class_index.json into {keras_cache()}, or use --labels FILE"
-        reason = " ".join(str(error).split())
-        return [f"class {index}" for index in range(1000)], [f"no ImageNet class names ({reason}); {where}"]
-    return [name for _, name, _ in reversed(decoded[0])], []
+        return read_labels(keras_cache() / "imagenet_class_index.json", num_classes=1000)
+    except InvalidTargetsError:
+        return imagenet_class_names()
 
 
 def keras_cache() -> Path:

@@ -1,4 +1,4 @@
-"""Models opened by name: the demo, ``keras.applications``, and files of the user's own.
+"""Models opened by name: those of tfviz, ``keras.applications``, and files of the user's own.
 
 A name of ``keras.applications`` comes with all that Keras knows about it: preprocessing, class names, size. The user's
 own file is not opened here but by `trace`, which checks what is in it first.
@@ -7,13 +7,14 @@ own file is not opened here but by `trace`, which checks what is in it first.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tfviz.apps.files import imagenet_labels, keras_cache
 from tfviz.apps.model.preprocessing import Preprocessing, applications, find_preprocessing, plain_name
+from tfviz.demo import CLASS_NAMES, IMAGENET_NETWORK, load_imagenet, load_network
 from tfviz.errors import UnsupportedModelError, one_line, suggestion
 from tfviz.limits import MAXIMUM_MODEL_BYTES
 from tfviz.paths import ABSENT, trouble_with
@@ -31,7 +32,6 @@ class OpenedModel:
         preprocessing: From pictures to the model's inputs; None for the user's own model.
         class_names: In the order of the classes; None for the user's own model.
         image_size: Height and width in pixels; None for the user's own model.
-        warnings: What must be said of it: that the ImageNet class names cannot be had.
     """
 
     model: Any
@@ -39,16 +39,15 @@ class OpenedModel:
     preprocessing: Preprocessing | None = None
     class_names: list[str] | None = None
     image_size: tuple[int, int] | None = None
-    warnings: Sequence[str] = ()
 
 
 def open_model(name: str, *, weights: str = "imagenet", maximum_bytes: int = MAXIMUM_MODEL_BYTES) -> OpenedModel:
     """Open a model by the value of ``--model``.
 
     Args:
-        name: ``demo`` (the network that tfviz ships), a ``keras.applications`` name such as ``vgg16`` or
-            ``mobilenet_v2``, or the path of a .keras or .h5 file or SavedModel folder. A folder called like a model is
-            meant by ``./vgg16``.
+        name: ``demo`` (the network that tfviz ships), ``efficientnet-lite0`` (of the extra ``imagenet``), a
+            ``keras.applications`` name such as ``vgg16`` or ``mobilenet_v2``, or the path of a .keras or .h5 file or
+            SavedModel folder. A folder called like a model is meant by ``./vgg16``.
         weights: For a ``keras.applications`` model: ``imagenet``, ``random``, or a .weights.h5, .h5 or .keras file.
         maximum_bytes: What that file may unpack to, as `maximum_model_bytes` of `tfviz.trace`.
 
@@ -62,8 +61,8 @@ def open_model(name: str, *, weights: str = "imagenet", maximum_bytes: int = MAX
         return _open_application(application, weights, maximum_bytes)
     if weights != "imagenet":
         raise UnsupportedModelError(f"weights are for a keras.applications model; {name} brings its own")
-    if name == "demo":
-        return _open_demo()
+    if name in OWN_MODELS:
+        return OWN_MODELS[name](name)
     if trouble := trouble_with(Path(name)):
         raise UnsupportedModelError(_unknown(name, trouble))
     return OpenedModel(Path(name), Path(name).name)
@@ -78,11 +77,17 @@ def open_architecture(name: str) -> Any:
     return application(weights=None) if application is not None else open_model(name).model
 
 
-def _open_demo() -> OpenedModel:
-    from tfviz import demo
+def _open_demo(name: str) -> OpenedModel:
+    model = load_network()
+    return OpenedModel(model, name, find_preprocessing("0..255"), list(CLASS_NAMES), model.input_shape[1:3])
 
-    model = demo.load_network()
-    return OpenedModel(model, "demo", find_preprocessing("0..255"), list(demo.CLASS_NAMES), model.input_shape[1:3])
+
+def _open_imagenet(name: str) -> OpenedModel:
+    model = load_imagenet()
+    return OpenedModel(model, name, find_preprocessing("0..255"), imagenet_labels(), model.input_shape[1:3])
+
+
+OWN_MODELS: dict[str, Callable[[str], OpenedModel]] = {"demo": _open_demo, IMAGENET_NETWORK: _open_imagenet}
 
 
 def _open_application(application: Callable[..., Any], weights: str, maximum_bytes: int) -> OpenedModel:
@@ -107,8 +112,7 @@ def _open_application(application: Callable[..., Any], weights: str, maximum_byt
         raise UnsupportedModelError(_why_not_built(name, weights, error)) from error
     # Keras leaves the size of MobileNetV3 open; its weights were trained at 224.
     height, width = (side or 224 for side in model.input_shape[1:3])
-    labels, warnings = imagenet_labels()
-    return OpenedModel(model, name, find_preprocessing(name), labels, (height, width), warnings)
+    return OpenedModel(model, name, find_preprocessing(name), imagenet_labels(), (height, width))
 
 
 def _why_not_built(name: str, weights: str, error: Exception) -> str:
@@ -135,7 +139,8 @@ def _unknown(name: str, trouble: str) -> str:
     """Return the message about a name that is not a model, with what was expected or a name or file like it."""
     folder = Path(name).parent
     beside = [str(entry) for entry in folder.iterdir()] if not trouble_with(folder) and folder.is_dir() else []
-    kinds = "demo, a keras.applications name such as vgg16, or the path of a .keras or .h5 file or SavedModel folder"
+    own = ", ".join(OWN_MODELS)
+    kinds = f"{own}, a keras.applications name such as vgg16, or the path of a .keras or .h5 file or SavedModel folder"
     what = f"there is no model {name!r}" if trouble == ABSENT else f"{name!r} is not a model: it {trouble}"
-    hint = suggestion(name, ["demo", *applications(), *beside], f"expected {kinds}", always=True)
+    hint = suggestion(name, [*OWN_MODELS, *applications(), *beside], f"expected {kinds}", always=True)
     return f"{what}; {hint}"

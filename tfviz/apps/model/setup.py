@@ -69,8 +69,7 @@ class Setup:
     pictures are brought to it, one of `WAYS_TO_FIT`, or `OWN` for another way of a network that decodes pictures
     itself. warnings: what was assumed, and what of `metadata` is not followed. metadata: what a file beside a
     SavedModel says of explanations. examples: the format of the Examples that the network takes encoded pictures in,
-    None if it takes none. maximum_image_bytes, depth: as `decode_image` takes them. about_model: warnings about the
-    model as it was opened.
+    None if it takes none. maximum_image_bytes, depth: as `decode_image` takes them.
     """
 
     network: TracedNetwork
@@ -84,12 +83,11 @@ class Setup:
     examples: ExampleFormat | None = None
     maximum_image_bytes: int = MAXIMUM_IMAGE_BYTES
     depth: str = FULL_DEPTH
-    about_model: tuple[str, ...] = ()
 
     @property
     def all_warnings(self) -> tuple[str, ...]:
         """The warnings about the model, then those about what was assumed; the commands emit them."""
-        return self.about_model + self.warnings
+        return (*self.network.warnings, *self.warnings)
 
     @property
     def described_preprocessing(self) -> dict[str, Any]:
@@ -182,8 +180,8 @@ def set_up_opened(
     if network.cut is not None:
         fit = measure_fit(network, examples, preprocessing, size)
         check_not_chosen(options.depth)
-    limits, about_model = (options.maximum_image_bytes, options.depth), (*opened.warnings, *network.warnings)
-    return Setup(network, path, preprocessing, names, size, fit, said, metadata, examples, *limits, about_model)
+    limits = options.maximum_image_bytes, options.depth
+    return Setup(network, path, preprocessing, names, size, fit, said, metadata, examples, *limits)
 
 
 def _class_names(

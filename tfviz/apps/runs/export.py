@@ -57,7 +57,7 @@ def export(
     `trace`, `prepare` and `write`.
     """
     opened, network, metadata = open_chosen(options)
-    emit_warnings([*opened.warnings, *network.warnings])
+    emit_warnings(network.warnings)
     check_encoded(network, encoded=encoded)
     setup = set_up_opened(options, opened, network, metadata) if encoded else None
     emit_warnings(setup.warnings if setup else ())
