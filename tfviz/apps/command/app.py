@@ -31,7 +31,6 @@ app = typer.Typer(
     cls=CommandGroup,
     help="See what any TensorFlow image model looks at.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 

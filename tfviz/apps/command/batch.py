@@ -49,7 +49,10 @@ def batch(
         ),
     ],
     output: Annotated[str, typer.Option(help="The folder for the results; a run that it holds is replaced.")],
-    method: Annotated[str, typer.Option(help="A name that tfviz methods lists.")] = "grad_cam",
+    method: Annotated[
+        str,
+        typer.Option(autocompletion=options.completing(*options.METHOD_NAMES), help="A name that tfviz methods lists."),
+    ] = "grad_cam",
     layer: Annotated[str | None, typer.Option(help="Where grad_cam and the like look; see tfviz layers.")] = None,
     target: Annotated[
         str | None,

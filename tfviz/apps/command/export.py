@@ -20,6 +20,7 @@ ExportMethods = Annotated[
     list[str] | None,
     typer.Option(
         "--method",
+        autocompletion=options.completing(*options.METHOD_NAMES, "all"),
         help="Repeatable: a name that tfviz methods lists, or all that suit the network. grad_cam if nothing is said.",
     ),
 ]

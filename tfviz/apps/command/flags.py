@@ -70,7 +70,9 @@ class SignatureCommand(ModelCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments."""
         own = {name for parameter in self.params for name in (*parameter.opts, *parameter.secondary_opts)}
-        if any(each.startswith("--") and each.partition("=")[0] not in own for each in args):
+        unknown = any(each.startswith("--") and each.partition("=")[0] not in own for each in args)
+        # A shell that completes a line parses it as well, at each press of the key.
+        if unknown and not ctx.resilient_parsing:
             start_tensorflow()
             self.params = [*self.params, *_option_flags(self.functions(), self.panel)]
         rest: list[str] = super().parse_args(ctx, args)

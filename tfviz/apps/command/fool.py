@@ -28,7 +28,10 @@ def fool(
         str | None,
         typer.Option(help="Without a target: the class to leave, or the label to switch off; the predicted."),
     ] = None,
-    method: Annotated[str, typer.Option(help="fooling_image, fgsm or pgd.")] = "fooling_image",
+    method: Annotated[
+        str,
+        typer.Option(autocompletion=options.completing(*options.ATTACK_NAMES), help="fooling_image, fgsm or pgd."),
+    ] = "fooling_image",
     output: options.OutputFolder = DEFAULT_OUTPUT,
     save_array: Annotated[bool, typer.Option("--save-array", help="Write the float32 input (.npy), too.")] = False,
 ) -> None:

@@ -7,10 +7,52 @@ then.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+METHOD_NAMES = (
+    "grad_cam",
+    "grad_cam_plus_plus",
+    "hires_cam",
+    "layer_cam",
+    "xgrad_cam",
+    "eigen_cam",
+    "gradient",
+    "saliency",
+    "input_x_gradient",
+    "smooth_grad",
+    "var_grad",
+    "square_grad",
+    "full_grad",
+    "simple_full_grad",
+    "smooth_full_grad",
+    "score_cam",
+    "ablation_cam",
+    "guided_backprop",
+    "deconvnet",
+    "guided_grad_cam",
+    "integrated_gradients",
+    "occlusion",
+    "rise",
+    "xrai",
+)
+"""The names in `tfviz.METHODS`, which lies behind TensorFlow; a test keeps them equal."""
+
+ATTACK_NAMES = ("fooling_image", "fgsm", "pgd")
+"""The names in `tfviz.methods.adversarial.ATTACKS`, kept likewise."""
+
+
+def completing(*names: str) -> Callable[[str], list[str]]:
+    """Return what lists, for a shell, those of the names that begin as the word typed so far."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in names if name.startswith(incomplete)]
+
+    return complete
+
 
 OutputFolder = Annotated[Path, typer.Option(help="The folder for the files; made where it does not exist.")]
 Images = Annotated[
@@ -20,6 +62,7 @@ Methods = Annotated[
     list[str] | None,
     typer.Option(
         "--method",
+        autocompletion=completing(*METHOD_NAMES, "all"),
         help="Repeatable: a name that tfviz methods lists, or all that suit the network. "
         "saliency, grad_cam and guided_backprop, as far as they suit it, if nothing is said.",
     ),
@@ -28,6 +71,7 @@ MapMethods = Annotated[
     list[str] | None,
     typer.Option(
         "--method",
+        autocompletion=completing(*METHOD_NAMES, "all"),
         help="Repeatable: a name that tfviz methods lists, or all that suit the network. saliency otherwise.",
     ),
 ]
@@ -92,7 +136,10 @@ Classes = Annotated[
 ]
 Preset = Annotated[
     str | None,
-    typer.Option(help=f"The recipe: {', '.join(PRESET_NAMES)}. fourier if not given, deep-dream with --image."),
+    typer.Option(
+        autocompletion=completing(*PRESET_NAMES),
+        help=f"The recipe: {', '.join(PRESET_NAMES)}. fourier if not given, deep-dream with --image.",
+    ),
 ]
 Iterations = Annotated[int | None, typer.Option(min=1, help="Steps; the preset's own number if not given.")]
 Seed = Annotated[int, typer.Option(help="Of the noise, and of how the picture is moved about.")]
