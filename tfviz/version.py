@@ -1,3 +1,3 @@
 """The version of this package: below all other modules, so that manifests can record it without importing `tfviz`."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
