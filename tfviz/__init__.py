@@ -28,6 +28,13 @@ from tfviz.errors import (
 from tfviz.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from tfviz import (
+        callbacks as callbacks,
+        demo as demo,
+        methods as methods,
+        results as results,
+        scores as scores,
+    )
     from tfviz.apps.explanation import (
         Explanation as Explanation,
         explain as explain,
@@ -163,13 +170,18 @@ __all__ = [  # noqa: PLE0604  # the lazy names stand once, in the table
 ]
 
 
-def __getattr__(name: str) -> Any:
+def _look_up(name: str) -> Any:
     if name in _FOLDERS:
         return import_module(f"tfviz.{name}")
     if name not in _LAZY:
         raise AttributeError(f"module 'tfviz' has no attribute {name!r}")
     # Once: the next use finds it here.
     return globals().setdefault(name, getattr(import_module(_LAZY[name]), name))
+
+
+if not TYPE_CHECKING:
+    # A type checker that saw it would take any misspelt name for Any.
+    __getattr__ = _look_up
 
 
 def __dir__() -> list[str]:

@@ -16,6 +16,7 @@ from tfviz.errors import InvalidImagesError
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Picture = NDArray[np.uint8]
+Indices = NDArray[np.int32]
 
 
 def refuse_masked(name: str, values: Any) -> None:

@@ -95,6 +95,7 @@ REASONS = {
     "project/test_benchmark.py": "a whole run of the script; its parts by day",
     "project/test_kernels.py": "a whole run of the script",
     "project/test_notebooks.py": "three minutes of notebooks",
+    "project/test_types.py": "mypy reads NumPy and matplotlib anew: nine seconds",
     "results/test_evidence.py": ALIKE,
 }
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfviz.arrays import Doubles, Indices
 from tfviz.errors import TfvizError, emit_warnings
 from tfviz.methods.engine import Loop, at_image_size, batch_specs, method, placement_of
 from tfviz.methods.gradients import ONE_PASS
@@ -44,17 +45,17 @@ class Decomposition:
     order in which they are added. scores: (N,), the logit of each target. targets: (N,).
     """
 
-    input_term: np.ndarray
-    bias_terms: dict[str, np.ndarray]
-    scores: np.ndarray
-    targets: np.ndarray
+    input_term: Doubles
+    bias_terms: dict[str, Doubles]
+    scores: Doubles
+    targets: Indices
 
     @property
-    def completeness_error(self) -> np.ndarray:
+    def completeness_error(self) -> Doubles:
         """|s_c − sum of all terms| / |s_c|, (N,)."""
         gap = np.abs(self.scores - self._terms.sum(axis=0))
         with np.errstate(divide="ignore", invalid="ignore"):
-            errors: np.ndarray = np.where(gap == 0, 0.0, gap / np.abs(self.scores))
+            errors: Doubles = np.where(gap == 0, 0.0, gap / np.abs(self.scores))
         return errors
 
     @property

@@ -73,13 +73,18 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def _look_up(name: str) -> Any:
     """Load `plot` at its first use: matplotlib takes longer to import than the rest of tfviz's start-up together."""
     if name == "plot":
         from tfviz.results.figure import plot
 
         return plot
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+if not TYPE_CHECKING:
+    # A type checker that saw it would take any misspelt name for Any.
+    __getattr__ = _look_up
 
 
 def __dir__() -> list[str]:

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
-from tfviz.arrays import name_images
+from tfviz.arrays import Doubles, Floats, Indices, name_images
 from tfviz.errors import InvalidImagesError, TfvizError, emit_warnings
 from tfviz.methods.adversarial.ascent import WHITE, Attack, Bounds, compile_attack, start_attack
 from tfviz.methods.adversarial.decision import check_decides, has_labels
@@ -47,23 +48,23 @@ class Adversarial:
     above 0, otherwise class 0.
     """
 
-    images: np.ndarray
-    differences: np.ndarray
-    targets: np.ndarray
-    steps: np.ndarray
-    success: np.ndarray
-    predictions_before: np.ndarray
-    predictions_after: np.ndarray
-    probabilities_before: np.ndarray
-    probabilities_after: np.ndarray
+    images: Floats
+    differences: Floats
+    targets: Indices
+    steps: Indices
+    success: NDArray[np.bool_]
+    predictions_before: Indices
+    predictions_after: Indices
+    probabilities_before: Floats
+    probabilities_after: Floats
 
     @property
-    def l2(self) -> np.ndarray:
+    def l2(self) -> Doubles:
         """The L2 distance (N,) of each image from its original, in pixel units."""
         return np.asarray(np.sqrt(np.square(self.differences, dtype=np.float64).sum(axis=(1, 2, 3))))
 
     @property
-    def linf(self) -> np.ndarray:
+    def linf(self) -> Floats:
         """The L-infinity distance (N,) of each image from its original, in pixel units."""
         return np.asarray(np.abs(self.differences).max(axis=(1, 2, 3)))
 

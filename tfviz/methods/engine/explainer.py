@@ -9,10 +9,11 @@ attributions and images get the data format of the network.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 
+from tfviz.arrays import Floats
 from tfviz.errors import emit_warnings
 from tfviz.methods.engine.batching import run_batches
 from tfviz.methods.engine.planning import plan_methods
@@ -23,9 +24,10 @@ from tfviz.network.passes import check_rules
 from tfviz.network.traced import NetworkOrigin, TracedNetwork
 
 Kind = TypeVar("Kind", bound=Results)
+Found = TypeVar("Found", bound="Floats | dict[str, Floats]")
 
 
-class Explainer:
+class Explainer(Generic[Found]):
     """One method on one network, compiled once and used again.
 
     Copies share the network. It can be pickled if the network can be opened again, from its path or with its Keras
@@ -45,6 +47,19 @@ class Explainer:
     UnknownMethodError, UnknownLayerError, UnsupportedModelError, RuleError
     """
 
+    @overload
+    def __init__(
+        self: Explainer[Floats], model: Any, method: str, *, layer: str | None = None, **options: Any
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Explainer[dict[str, Floats]],
+        model: Any,
+        method: str,
+        *,
+        layer: list[str] | tuple[str, ...],
+        **options: Any,
+    ) -> None: ...
     def __init__(self, model: Any, method: str, **options: Any) -> None:
         self.network = trace(model)
         self.method = find_method(method).name
@@ -53,9 +68,10 @@ class Explainer:
         check_rules(self.network, [each.rule for run in runs.values() for each in run.method.gradients_at(run.layer)])
         self.layer = runs[self.method].layer_name(self.network) if self.method in runs else None
 
-    def __call__(self, images: Any, targets: Any = None, *, batch_size: int = 32) -> Any:
+    def __call__(self, images: Any, targets: Any = None, *, batch_size: int = 32) -> Found:
         """Return the method's attributions (N, H, W, C) or maps (N, H, W), as the function of its name does."""
-        return run_method(self.network, self.method, self._options, images, targets, batch_size=batch_size)
+        found: Found = run_method(self.network, self.method, self._options, images, targets, batch_size=batch_size)
+        return found
 
 
 def public_function(method: str) -> Callable[..., Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfviz.arrays import Floats, Indices
 from tfviz.data_format import DataFormat
 from tfviz.network.heads import are_of_classes
 from tfviz.network.traced import NetworkOrigin
@@ -36,12 +37,12 @@ class Results:
     words. origin: the network that made it.
     """
 
-    images: np.ndarray
-    maps: dict[str, np.ndarray]
-    targets: np.ndarray
-    scores: np.ndarray
-    logits: np.ndarray
-    probabilities: np.ndarray
+    images: Floats
+    maps: dict[str, Floats]
+    targets: Indices
+    scores: Floats
+    logits: Floats
+    probabilities: Floats
     options: dict[str, dict[str, Any]]
     layers: dict[str, str]
     diagnostics: dict[str, dict[str, np.ndarray]]

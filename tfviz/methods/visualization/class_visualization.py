@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tfviz.arrays import Indices
 from tfviz.errors import InvalidTargetsError
 from tfviz.methods.visualization.feature_visualization import FeatureVisualization, feature_visualization
 from tfviz.methods.visualization.objectives import Class
@@ -23,7 +24,7 @@ from tfviz.network.traced import TracedNetwork
 class ClassVisualization(FeatureVisualization):
     """A `FeatureVisualization` of classes. targets: (N,)."""
 
-    targets: np.ndarray
+    targets: Indices
 
 
 def class_visualization(

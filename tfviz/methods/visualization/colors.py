@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tfviz.arrays import Doubles
 from tfviz.errors import InvalidImagesError
 from tfviz.methods.engine import check_pixel_range
 
@@ -26,8 +27,8 @@ PALEST = 0.01
 class ColorStatistics:
     """Mean (C,) and covariance (C, C) of the colours of pixels, black as 0 and white as 1."""
 
-    mean: np.ndarray
-    covariance: np.ndarray
+    mean: Doubles
+    covariance: Doubles
 
     def __post_init__(self) -> None:
         """Raise `InvalidImagesError` unless they are finite numbers of these shapes."""

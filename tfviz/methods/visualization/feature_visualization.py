@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfviz.arrays import Floats
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, UnsupportedModelError, emit_warnings
 from tfviz.methods.engine import about_narrow, check_pixel_range, integer, narrow_images
 from tfviz.methods.visualization.ascent import (
@@ -49,11 +50,11 @@ class FeatureVisualization:
     as `images`, by the number of steps after which they were kept.
     """
 
-    images: np.ndarray
+    images: Floats
     objectives: tuple[Objective, ...]
-    history: np.ndarray
-    scores: np.ndarray
-    snapshots: dict[int, np.ndarray]
+    history: Floats
+    scores: Floats
+    snapshots: dict[int, Floats]
 
     def __repr__(self) -> str:
         """Return what was found, without the images."""

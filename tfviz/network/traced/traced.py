@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfviz.arrays import Floats
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
 from tfviz.network.batches import Batch, Expected, batches
 from tfviz.network.geometry import settled
@@ -129,7 +130,7 @@ class TracedNetwork(Reopened):
         default = self.layer_index.default
         return self.layer_index.name(default) if default else None
 
-    def logits(self, images: Any, *, batch_size: int = 32) -> np.ndarray:
+    def logits(self, images: Any, *, batch_size: int = 32) -> Floats:
         """Return the scores of images before softmax or sigmoid, float32 (N, K)."""
         compiled = self.remember("logits", _compile_logits)
         parts = self.batches(images, None, batch_size)
@@ -143,7 +144,7 @@ class TracedNetwork(Reopened):
         expected = Expected(self.inputs, self.data_format, self._decode)
         return batches(expected, self.head, images, targets, batch_size)
 
-    def decode(self, records: Any) -> np.ndarray:
+    def decode(self, records: Any) -> Floats:
         """Return the images, float32, that the network makes of encoded ones: a sequence of N bytes.
 
         They are what is explained, in the model's data format; images that are decoded already stay as they are. Raises
