@@ -154,6 +154,9 @@ _LAZY = {
     "TracedNetwork": "tfviz.network.traced",
 }
 
+# The backend numpy needs jax, too.
+_NEEDED_BY_BACKENDS = ("jax", "torch", "openvino")
+
 _FOLDERS = ("callbacks", "demo", "methods", "results", "scores")
 
 __all__ = [  # noqa: PLE0604  # the lazy names stand once, in the table
@@ -172,11 +175,24 @@ __all__ = [  # noqa: PLE0604  # the lazy names stand once, in the table
 
 def _look_up(name: str) -> Any:
     if name in _FOLDERS:
-        return import_module(f"tfviz.{name}")
+        return _load(f"tfviz.{name}")
     if name not in _LAZY:
         raise AttributeError(f"module 'tfviz' has no attribute {name!r}")
     # Once: the next use finds it here.
-    return globals().setdefault(name, getattr(import_module(_LAZY[name]), name))
+    return globals().setdefault(name, getattr(_load(_LAZY[name]), name))
+
+
+def _load(module: str) -> Any:
+    """Import a module; raise `UnsupportedModelError` if Keras is set to a backend that is not even there."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name not in _NEEDED_BY_BACKENDS:
+            raise
+        raise UnsupportedModelError(
+            f"Keras is set to a backend that needs {error.name}, expected tensorflow: unset KERAS_BACKEND or set it to "
+            "tensorflow"
+        ) from error
 
 
 if not TYPE_CHECKING:

@@ -145,3 +145,26 @@ def test_a_process_that_has_imported_nothing_else():
 def test_a_name_that_does_not_exist():
     with pytest.raises(AttributeError, match="module 'tfviz' has no attribute 'grad_camm'"):
         tfviz.grad_camm  # noqa: B018  # the look-up is the test
+
+
+@pytest.mark.parametrize("name", ["explain", "demo"])
+def test_a_backend_of_keras_that_is_not_there(name, monkeypatch):
+    """Its import fails in Keras, before any model is looked at."""
+
+    def without_torch(module):
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.delitem(vars(tfviz), name, raising=False)
+    monkeypatch.setattr(tfviz, "import_module", without_torch)
+    with pytest.raises(tfviz.UnsupportedModelError, match="a backend that needs torch, expected tensorflow: unset"):
+        getattr(tfviz, name)
+
+
+def test_another_package_that_is_not_there(monkeypatch):
+    def without_tensorflow(module):
+        raise ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow")
+
+    monkeypatch.delitem(vars(tfviz), "explain", raising=False)
+    monkeypatch.setattr(tfviz, "import_module", without_tensorflow)
+    with pytest.raises(ModuleNotFoundError, match="tensorflow"):
+        tfviz.explain  # noqa: B018  # the look-up is the test
