@@ -701,8 +701,27 @@ def test_a_real_network(run, tmp_path):
     assert classes[0].startswith("tractor") and classes[1].startswith("koala")
 
 
-def test_a_machine_without_the_libraries_of_opencv(tmp_path):
-    (tmp_path / "cv2.py").write_text('raise ImportError("libGL.so.1: cannot open shared object file")')
+@pytest.mark.parametrize(
+    "cv2, said",
+    [
+        (
+            'raise ImportError("libGL.so.1: cannot open shared object file")',
+            "libGL.so.1: cannot open shared object file; on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0",
+        ),
+        (
+            'raise ImportError("numpy.core.multiarray failed to import")',
+            "numpy.core.multiarray failed to import; it was built for another NumPy: pip install -U opencv-python",
+        ),
+        (
+            "def __getattr__(name): raise AttributeError(\"module 'cv2' has no attribute 'resize'\")",
+            "module 'cv2' has no attribute 'resize'; a part of it was uninstalled: pip install --force-reinstall "
+            "--no-deps opencv-python",
+        ),
+    ],
+    ids=["no libGL", "another NumPy", "half uninstalled"],
+)
+def test_a_machine_on_which_opencv_is_broken(cv2, said, tmp_path):
+    (tmp_path / "cv2.py").write_text(cv2)
     path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "PYTHONPATH": path}
     ran = subprocess.run(
@@ -714,7 +733,4 @@ def test_a_machine_without_the_libraries_of_opencv(tmp_path):
         check=False,
     )
     assert ran.returncode == 1
-    assert ran.stderr == (
-        "tfviz: OpenCV cannot start: libGL.so.1: cannot open shared object file; "
-        "on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0\n"
-    )
+    assert ran.stderr == f"tfviz: OpenCV cannot start: {said}\n"

@@ -22,6 +22,14 @@ from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.terminal import say
 
 INTERRUPTED = 130
+BROKEN_OPENCV = {
+    "multiarray": "it was built for another NumPy: pip install -U opencv-python",
+    # The distributions of OpenCV all write into one folder, which goes with the first of them.
+    "module 'cv2' has no attribute": "a part of it was uninstalled: pip install --force-reinstall --no-deps "
+    "opencv-python",
+    ".so": "on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0",
+}
+"""What to do, by a part of the message with which its import fails."""
 
 
 class CommandGroup(TyperGroup):
@@ -41,10 +49,10 @@ class CommandGroup(TyperGroup):
             except TfvizError as error:
                 say(str(error))
                 raise typer.Exit(1) from error
-            except ImportError as error:
-                if ".so" not in str(error):
+            except (ImportError, AttributeError) as error:
+                if not (advice := _about_opencv(error)):
                     raise
-                say(f"OpenCV cannot start: {error}; on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0")
+                say(f"OpenCV cannot start: {error}; {advice}")
                 raise typer.Exit(1) from error
             except OSError as error:
                 if error.errno != errno.ENOSPC:
@@ -55,6 +63,11 @@ class CommandGroup(TyperGroup):
                 raise typer.Exit(1) from error
             except KeyboardInterrupt:
                 raise typer.Exit(INTERRUPTED) from None
+
+
+def _about_opencv(error: Exception) -> str:
+    """Return what to do about an error of OpenCV's import; empty if it is none."""
+    return next((advice for sign, advice in BROKEN_OPENCV.items() if sign in str(error)), "")
 
 
 def _show_once(shown: set[str]) -> Callable[..., None]:
