@@ -72,8 +72,17 @@ class ModelOptions:
     fit: str | None = field(
         default=None,
         metadata=_flag(
-            "How images get the network's size: crop keeps their proportions and centre (the default for "
-            "keras.applications), stretch all of them (for your own model, as Keras loads images)."
+            "How images get the network's size: stretch keeps all of them (for your own model, as Keras loads images), "
+            "cover their proportions and the largest centre (Keras' crop_to_aspect_ratio=True), crop 7/8 of that (the "
+            "default for keras.applications, as ImageNet networks are evaluated)."
+        ),
+    )
+    interpolation: str | None = field(
+        default=None,
+        metadata=_flag(
+            "How images are resized: keras is bilinear without antialiasing, as Keras' image_dataset_from_directory "
+            "(the default); nearest as its load_img; bilinear with antialiasing, as Pillow and torchvision; area as "
+            "OpenCV."
         ),
     )
     depth: str = field(

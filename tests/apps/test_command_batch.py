@@ -328,7 +328,7 @@ def test_a_machine_without_beam(run, own, monkeypatch):
         (["--target", "9"], "target 9 is out of range: the model has 5 classes, 0 to 4"),
         (["--target", "cat"], "no class names to find 'cat' in"),
         (["--preprocess", "0..2"], "there is no preprocessing '0..2'; did you mean"),
-        (["--fit", "squeeze"], "fit must be crop or stretch, got 'squeeze'"),
+        (["--fit", "squeeze"], "fit must be crop, cover or stretch, got 'squeeze'"),
         (["--output", "/proc/out"], "the output folder /proc/out cannot be written"),
         (
             ["--output", "silu.keras"],

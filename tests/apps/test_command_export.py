@@ -16,7 +16,8 @@ from support.model_zoo import SIZE, distance, head, model_of, randomise
 
 import tfviz
 from tfviz import demo
-from tfviz.apps.files.images import fit_image, read_image
+from tfviz.apps.files.fitting import fit_image
+from tfviz.apps.files.images import read_image
 
 
 @pytest.fixture
@@ -69,6 +70,7 @@ def test_the_tool_of_tensorflow_shows_every_signature(run, own):
 
 def test_encoded_files_and_layers(run, own, tmp_path):
     flags = ["--encoded", "--preprocess", "mean=10,20,30;std=50;order=bgr", "--layer", "conv1", "--layer", "conv2"]
+    flags += ["--interpolation", "area"]
     status, out, err = run("export", own, "out", *flags)
     assert (status, err) == (0, "")
     assert "grad_cam@conv1 encoded string (N), targets int32 (N) → maps float32 (N, 16, 16)" in one_line(out)
@@ -76,11 +78,12 @@ def test_encoded_files_and_layers(run, own, tmp_path):
     assert given.tolist() == [demo.sample_paths()[0].read_bytes()]
     loaded = tf.saved_model.load(str(tmp_path / "out"))
     found = loaded.signatures["grad_cam@conv1"](encoded=tf.constant(given), targets=tf.constant([-1]))
-    picture = fit_image(read_image(demo.sample_paths()[0]), (SIZE, SIZE), "stretch").astype(np.float32)
+    picture = fit_image(read_image(demo.sample_paths()[0]), (SIZE, SIZE), "stretch", interpolation="area")
     expected = tfviz.grad_cam(model_of("functional"), (picture[..., ::-1] - [10, 20, 30]) / 50, layer="conv1")
     assert distance(found["maps"], expected) < 1e-2
     said = manifest_in(tmp_path / "out")
     how = {"name": "mean=10,20,30;std=50;order=bgr", "order": "bgr", "size": [SIZE, SIZE], "fit": "stretch"}
+    how |= {"interpolation": "area"}
     assert said["preprocessing"] == how and said["model"]["path"] == str(tmp_path / own)
 
 
@@ -136,6 +139,7 @@ WRONG = [
     (["--method", "grad_camm"], 1, "no method 'grad_camm'; did you mean 'grad_cam'"),
     (["--preprocess", "0..1"], 2, "are for --encoded"),
     (["--fit", "crop"], 2, "are for --encoded"),
+    (["--interpolation", "area"], 2, "are for --encoded"),
     (["--steps", "5"], 1, "steps is given (5), but to none of: grad_cam"),
     (["--encoded", "--preprocess", "0..2"], 1, "there is no preprocessing '0..2'"),
 ]

@@ -109,6 +109,7 @@ def test_a_model_of_ones_own(run, own, tmp_path):
         "order": "bgr",
         "size": [SIZE, SIZE],
         "fit": "stretch",
+        "interpolation": "keras",
     }
     (result,) = saved["results"]
     assert (result["target"], result["class"], result["image"]) == (2, "cow", str(own / "one.png"))
@@ -127,16 +128,20 @@ def test_images_get_the_size_of_the_network(run, own, tmp_path):
     """Those of a model of yours are stretched, cropped ones lose their edges, those of the size stay as they are."""
     wide = np.random.default_rng(4).integers(0, 256, (2 * SIZE, 4 * SIZE, 3), np.uint8)
     cv2.imwrite("wide.png", wide)
-    area = wide.reshape(SIZE, 2, SIZE, 4, 3).mean(axis=(1, 3))[..., ::-1]
-    for fit, expected in ((None, np.rint(area)), ("crop", None)):
+    blocks = wide.reshape(SIZE, 2, SIZE, 4, 3)[..., ::-1]
+    # Halfway between two pixels in both directions, which of four are those in the middle.
+    keras, area = blocks[:, :, :, 1:3].mean(axis=(1, 3)), blocks.mean(axis=(1, 3))
+    for fit, interpolation, expected in ((None, None, keras), ("stretch", "area", area), ("crop", None, None)):
         more = ["--fit", fit] if fit else []
+        more += ["--interpolation", interpolation] if interpolation else []
         arguments = ["--save-maps", "--method", "input_x_gradient", "--method", "gradient", "--output", str(fit), *more]
         assert run(*quiet(own, "wide.png", *arguments))[0] == 0
-        assert manifest_in(tmp_path / str(fit))["preprocessing"]["fit"] == (fit or "stretch")
+        described = manifest_in(tmp_path / str(fit))["preprocessing"]
+        assert (described["fit"], described["interpolation"]) == (fit or "stretch", interpolation or "keras")
         product, gradient = (np.load(f"{fit}/wide.{name}.npy") for name in ("input_x_gradient", "gradient"))
         seen = product / np.where(gradient == 0, np.nan, gradient) * 255
         if expected is None:
-            assert np.nanmean(np.abs(seen - area)) > 20
+            assert np.nanmean(np.abs(seen - area)) > 20 and np.nanmean(np.abs(seen - keras)) > 20
         else:
             assert np.nanmax(np.abs(seen - expected)) < 1
 
@@ -411,7 +416,11 @@ BAD_INPUTS = [
     (["ONE", "--size", "40"], "the network takes images of 16x16 pixels, not of 40x40"),
     (["ONE", "--colormap", "jett"], "there is no colour map 'jett'; did you mean 'jet'?"),
     (["ONE", "--blend", "thick"], "there is no blend 'thick'"),
-    (["ONE", "--fit", "squeeze"], "fit must be crop or stretch, got 'squeeze'"),
+    (["ONE", "--fit", "squeeze"], "fit must be crop, cover or stretch, got 'squeeze'"),
+    (
+        ["ONE", "--interpolation", "bilinaer"],
+        "interpolation must be keras, bilinear, area or nearest, got 'bilinaer'; did you mean 'bilinear'?",
+    ),
     (["ONE", "--output", "a_file"], "the output folder a_file cannot be written (a_file: Not a directory)"),
     (["ONE", "--output", "/proc/tfviz"], "the output folder /proc/tfviz cannot be written"),
     (["ONE", "--model", "folder"], "'folder' is not a SavedModel: it holds no saved_model.pb"),

@@ -275,6 +275,8 @@ def test_images_of_several_sizes_that_are_not_resized(run, served):
         (("--signature", "blue_first", "--input-name", "image"), "no input 'image'; "),
         (("--signature", "blue_first", "--output-name", "score"), "no output 'score'; did you mean 'scores'"),
         (("--signature", "blue_first", "--depth", "12"), "--depth 12 is for networks of numbers; this one decodes"),
+        (("--signature", "blue_first", "--fit", "crop"), "--fit crop is for networks of numbers; this one decodes"),
+        (("--signature", "blue_first", "--interpolation", "keras"), "--interpolation keras is for networks of numbers"),
         (("--signature", "blue_first", "--cut", "x"), "no operation 'x' gives a batch of decoded images"),
         (("--signature", "standardised"), "what the network makes of black and white is not known at"),
         (("--signature", "standardised_size"), "what the network makes of black and white is not known at"),

@@ -20,7 +20,8 @@ from tfviz import demo
 from tfviz.apps.export.decoding import decode_in_graph, orientation
 from tfviz.apps.export.encoded import Decoder
 from tfviz.apps.export.export import export
-from tfviz.apps.files.images import fit_image, read_image
+from tfviz.apps.files.fitting import INTERPOLATIONS, WAYS_TO_FIT, fit_image
+from tfviz.apps.files.images import read_image
 from tfviz.apps.model.preprocessing import find_preprocessing
 
 
@@ -105,21 +106,22 @@ def test_an_orientation_is_read_only_where_there_is_one(picture):
         assert int(read((plain[:2] + segment)[:-20])) in (1, 6)
 
 
-FITS = ["stretch", "crop"]
+HOW = list(itertools.product(WAYS_TO_FIT, INTERPOLATIONS))
 SIZES = [(64, 50), (117, 151), (40, 300), (250, 320)]
 
 
-@pytest.mark.parametrize("size, fit", by_day(itertools.product(SIZES, FITS), spread(SIZES, FITS)))
-def test_files_are_fitted_as_opencv_fits_them(picture, fit, size):
-    """Shrinking differs by one step in few pixels, enlarging by up to two, since OpenCV's weights are integers."""
+@pytest.mark.parametrize("size, how", by_day(itertools.product(SIZES, HOW), spread(SIZES, HOW)))
+def test_files_are_fitted_as_outside_of_the_graph(picture, how, size):
+    """But for halves, rounded up or down; by two steps where `area` enlarges, since OpenCV's weights are integers."""
+    fit, interpolation = how
     shapes = [picture, picture.transpose(1, 0, 2), np.ascontiguousarray(picture[:, :30])]
-    decoder = tf.function(Decoder(find_preprocessing("0..255"), size, fit))
+    decoder = tf.function(Decoder(find_preprocessing("0..255"), size, fit, interpolation))
     found = decoder(tf.constant([written(each, "PNG") for each in shapes])).numpy()
     for image, each in zip(found, shapes, strict=True):
-        difference = np.abs(image - fit_image(each, size, fit))
-        assert difference.max() <= 2 and difference.mean() < 0.2
-        if fit == "stretch" and all(np.less(size, each.shape[:2])):
-            assert difference.max() <= 1 and difference.mean() < 2e-3
+        difference = np.abs(image - fit_image(each, size, fit, interpolation=interpolation))
+        enlarged = interpolation == "area" and (fit != "stretch" or not all(np.less(size, each.shape[:2])))
+        assert difference.max() <= (2 if enlarged else 1)
+        assert difference.mean() < {"area": 0.2 if enlarged else 2e-3, "nearest": 1e-9}.get(interpolation, 0.02)
     if size == (117, 151):
         np.testing.assert_array_equal(found[0], picture)
 
@@ -164,10 +166,13 @@ def test_a_network_without_a_size_of_its_own_is_told_one(tmp_path):
     model = randomise(open_size())
     with pytest.raises(tfviz.UnsupportedModelError, match="leaves the size of its images open"):
         export(model, tmp_path / "out", encoded=True, preprocess="0..1")
-    export(model, tmp_path / "out", encoded=True, preprocess="0..1", size=(30, 40), fit="crop")
+    how = {"size": (30, 40), "fit": "crop", "interpolation": "nearest"}
+    export(model, tmp_path / "out", encoded=True, preprocess="0..1", **how)
     found = tf.saved_model.load(str(tmp_path / "out")).signatures["grad_cam"]
-    record = demo.sample_paths()[0].read_bytes()
-    assert found(encoded=tf.constant([record]), targets=tf.constant([0]))["maps"].shape == (1, 30, 40)
+    path = demo.sample_paths()[0]
+    maps = found(encoded=tf.constant([path.read_bytes()]), targets=tf.constant([0]))["maps"]
+    image = fit_image(read_image(path), (30, 40), "crop", interpolation="nearest") / np.float32(255)
+    assert maps.shape == (1, 30, 40) and distance(maps, tfviz.grad_cam(model, image, 0)) < 1e-5
 
 
 def test_a_network_of_four_channels_takes_no_files(tmp_path):

@@ -488,7 +488,7 @@ WRONG = [
     (
         {"encoded": True, "preprocess": "0..1", "fit": "squeeze"},
         InvalidImagesError,
-        "fit must be crop or stretch, got 'squeeze'",
+        "fit must be crop, cover or stretch, got 'squeeze'",
     ),
     ({"encoded": True, "preprocess": "0..1", "size": (9, 16)}, UnsupportedModelError, "takes images of 16x16"),
 ]

@@ -1,4 +1,4 @@
-"""Image files: what is found, how pixels are read, how they are fitted, and what each broken file says."""
+"""Image files: what is found, how pixels are read, and what each broken file says."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 from support.places import SHARED
 
 from tfviz.apps.files.image_files import find_images
-from tfviz.apps.files.images import fit_image, image_size, read_image
-from tfviz.errors import InvalidImagesError, UnsupportedModelError
+from tfviz.apps.files.images import read_image
+from tfviz.errors import InvalidImagesError
 
 PHOTOS = SHARED / "images"
 
@@ -363,110 +363,3 @@ def test_nothing_found(tree, argument, message):
     with pytest.raises(InvalidImagesError, match=message) as raised:
         find_images(["b.png", argument])
     assert "\n" not in str(raised.value)
-
-
-# Fitting
-
-
-def area_mean(image, height, width):
-    """Mean of every rectangle of a picture whose sides are multiples of the result's."""
-    rows, columns = image.shape[0] // height, image.shape[1] // width
-    return image.reshape(height, rows, width, columns, 3).mean(axis=(1, 3))
-
-
-def test_stretch_shrinks_by_area(noise):
-    fitted = fit_image(noise, (10, 8), "stretch")
-    np.testing.assert_allclose(fitted, area_mean(noise, 10, 8), atol=0.51)
-
-
-def test_stretch_grows_linearly():
-    ramp = np.broadcast_to(np.arange(0, 160, 20, dtype=np.uint8)[:, None, None], (8, 8, 3))
-    fitted = fit_image(np.ascontiguousarray(ramp), (32, 8), "stretch")
-    # Half-pixel centres: row r lies at (r + 0.5) / 4 - 0.5 of the ramp.
-    expected = np.clip((np.arange(32) + 0.5) / 4 - 0.5, 0, 7) * 20
-    np.testing.assert_allclose(fitted[:, 3, 1], expected, atol=0.51)
-
-
-def test_one_side_shrinks_while_the_other_grows(noise):
-    fitted = fit_image(noise, (60, 8), "stretch")
-    columns = noise.reshape(30, 8, 5, 3).mean(axis=2)
-    places = np.clip((np.arange(60) + 0.5) / 2 - 0.5, 0, 29)
-    below = np.minimum(np.floor(places).astype(int) + 1, 29)
-    share = (places - np.floor(places))[:, None, None]
-    expected = columns[np.floor(places).astype(int)] * (1 - share) + columns[below] * share
-    np.testing.assert_allclose(fitted, expected, atol=1.01)
-
-
-@pytest.mark.parametrize("shape", [(64, 96), (96, 64)])
-def test_crop_is_the_classic_resize_and_centre_crop(shape):
-    image = np.random.default_rng(3).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    resized = area_mean(image, shape[0] // 2, shape[1] // 2)
-    top, left = (resized.shape[0] - 28) // 2, (resized.shape[1] - 28) // 2
-    fitted = fit_image(image, (28, 28))
-    np.testing.assert_allclose(fitted, resized[top : top + 28, left : left + 28], atol=0.51)
-    assert fitted.flags.c_contiguous
-
-
-def test_crop_to_a_network_that_is_not_square():
-    image = np.random.default_rng(4).integers(0, 256, (60, 200, 3), dtype=np.uint8)
-    fitted = fit_image(image, (10, 20), crop_fraction=1.0)
-    resized = cv2.resize(image, (33, 10), interpolation=cv2.INTER_AREA)
-    np.testing.assert_array_equal(fitted, resized[:, 6:26])
-
-
-@pytest.mark.parametrize("how", ["crop", "stretch"])
-@pytest.mark.parametrize("shape", [(2, 2), (3, 500), (500, 3), (227, 227), (228, 300), (1000, 999)])
-@pytest.mark.parametrize("size", [(227, 227), (32, 48), (1, 1)])
-def test_the_size_is_exact_for_every_shape(shape, size, how):
-    assert fit_image(np.zeros((*shape, 3), np.uint8), size, how).shape == (*size, 3)
-
-
-@pytest.mark.parametrize("across", [False, True])
-def test_a_long_strip_is_cropped_without_growing_first(across):
-    strip = np.zeros((2, 1_000_000, 3), np.uint8)
-    strip[:, 499_990:500_010] = 200
-    image = strip.transpose(1, 0, 2) if across else strip
-    assert (fit_image(np.ascontiguousarray(image), (224, 224)) == 200).all()
-
-
-def test_the_original_is_left_alone(noise):
-    before = noise.copy()
-    for how in ("crop", "stretch"):
-        fitted = fit_image(noise, noise.shape[:2], how)
-        np.testing.assert_array_equal(fitted, before)
-        fitted[:] = 0
-    np.testing.assert_array_equal(noise, before)
-
-
-def test_unknown_ways_to_fit(noise):
-    with pytest.raises(InvalidImagesError, match="fit must be crop or stretch, got 'pad'"):
-        fit_image(noise, (8, 8), "pad")
-    for fraction in (0, -1, 1.01):
-        with pytest.raises(InvalidImagesError, match=f"above 0 and at most 1, got {fraction}"):
-            fit_image(noise, (8, 8), crop_fraction=fraction)
-
-
-@pytest.mark.parametrize(
-    "shape, wanted, assumed, expected",
-    [
-        ((16, 20, 3), None, None, (16, 20)),
-        ((16, 20, 3), (16, 20), (7, 8), (16, 20)),
-        ((None, 20, 3), None, (7, 8), (7, 20)),
-        ((None, 20, 3), (9, 20), (7, 8), (9, 20)),
-        ((None, None, 1), (9, 10), None, (9, 10)),
-        ((16, 20, 3), (16, 16), None, "takes images of 16x20 pixels, not of 16x16"),
-        (
-            (None, 20, 3),
-            (9, 10),
-            (7, 8),
-            "takes images of anyx20 pixels, not of 9x10; .* for networks that leave it open",
-        ),
-        ((16, None, 3), None, None, r"leaves the size of its images open; give size=\(height, width\)"),
-    ],
-)
-def test_the_size_of_a_networks_images(shape, wanted, assumed, expected):
-    if isinstance(expected, tuple):
-        assert image_size(shape, wanted, assumed) == expected
-    else:
-        with pytest.raises(UnsupportedModelError, match=expected):
-            image_size(shape, wanted, assumed)

@@ -15,7 +15,7 @@ from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
 from tfviz.apps.beam.files import local_copy
 from tfviz.apps.beam.handler_options import MODEL_OPTIONS, BeamOptions, take, with_options
-from tfviz.apps.files import check_depth, check_fit
+from tfviz.apps.model import check_picture_options
 from tfviz.apps.records import ERROR, Example, ExampleExplainer, MethodChoice
 from tfviz.errors import TfvizError
 from tfviz.model_options import ModelOptions
@@ -49,7 +49,7 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         The class to explain; None is the one that the model predicts.
     class_names
         In the order of the classes; None are those that a network of keras.applications or a file beside the model has.
-    weights, preprocess, size, fit, depth
+    weights, preprocess, size, fit, interpolation, depth
         As the options of `tfviz explain`: a name that its --model takes is a model here, too, and all but the first say
         how an encoded picture becomes an image.
     signature, input_name, output_name, cut, precision, random, data_format, safe_mode
@@ -67,7 +67,7 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
     UnknownMethodError, UnknownLayerError
         There is no such method or option, or several layers are named.
     InvalidImagesError
-        There is no such `fit`.
+        There is no such `fit` or `interpolation`.
     TfvizError
         There is no such `depth`, or the installed Beam does not batch by one of these.
     """
@@ -85,9 +85,7 @@ class AttributionHandler(ModelHandler[Example, PredictionResult, ExampleExplaine
         super().__init__()
         self._model = ModelOptions(str(model_path), **take(options, MODEL_OPTIONS))
         about_beam = BeamOptions(**take(options, fields(BeamOptions)))
-        if self._model.fit is not None:
-            check_fit(self._model.fit)
-        check_depth(self._model.depth)
+        check_picture_options(self._model)
         self._choice = MethodChoice(method, options, target)
         self._class_names = class_names
         self._batching = about_beam.batching()

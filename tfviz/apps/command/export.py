@@ -1,7 +1,8 @@
 """`tfviz export`: a SavedModel that explains itself.
 
-The place is checked before TensorFlow is imported, and again before it is replaced (`write_folder`). `--preprocess` and
-`--fit` belong to `--encoded` alone: images are given to the other signatures as the network takes them.
+The place is checked before TensorFlow is imported, and again before it is replaced (`write_folder`). `--preprocess`,
+`--fit` and `--interpolation` belong to `--encoded` alone: images are given to the other signatures as the network takes
+them.
 """
 
 from __future__ import annotations
@@ -44,8 +45,10 @@ def export(
 
     check_place(output, overwrite=overwrite)
     about_model = replace(model_options(context), model=model)
-    if not encoded and (about_model.preprocess or about_model.fit):
-        raise typer.BadParameter("--preprocess and --fit are for --encoded; images are given as the network takes them")
+    if not encoded and (about_model.preprocess or about_model.fit or about_model.interpolation):
+        raise typer.BadParameter(
+            "--preprocess, --fit and --interpolation are for --encoded; images are given as the network takes them"
+        )
     start_tensorflow()
     from tfviz.apps.runs import export as write
 

@@ -121,7 +121,9 @@ class ExportCommand(MethodCommand):
 class LayersCommand(ModelCommand):
     """A command that asks what is in a model."""
 
-    without = frozenset({"weights", "preprocess", "labels", "size", "fit", "depth", "precision", "random"})
+    without = frozenset(
+        {"weights", "preprocess", "labels", "size", "fit", "interpolation", "depth", "precision", "random"}
+    )
 
 
 def model_options(ctx: typer.Context) -> ModelOptions:

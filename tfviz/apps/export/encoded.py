@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.apps.export.decoding import decode_in_graph
-from tfviz.apps.files import CROP_FRACTION, check_fit
+from tfviz.apps.files import CROP_FRACTION, KERAS, check_fit, check_interpolation
 from tfviz.apps.model import Preprocessing
 from tfviz.results import LUMINANCE
 
@@ -22,15 +22,17 @@ from tfviz.results import LUMINANCE
 class Decoder:
     """Makes images from encoded files.
 
-    size: height and width of the network's images. fit: one of `tfviz.apps.files.WAYS_TO_FIT`.
+    size: height and width of the network's images. fit, interpolation: as `tfviz.apps.files.fit_image` takes them.
     """
 
     preprocessing: Preprocessing
     size: tuple[int, int]
     fit: str
+    interpolation: str = KERAS
 
     def __post_init__(self) -> None:
         check_fit(self.fit)
+        check_interpolation(self.interpolation)
 
     def __call__(self, encoded: tf.Tensor) -> tf.Tensor:
         """Return the images, float32 (N, H, W, C), of encoded JPEG, PNG, BMP or GIF files (N,).
@@ -46,20 +48,13 @@ class Decoder:
 
     def _fitted(self, picture: tf.Tensor) -> tf.Tensor:
         """Return a picture, uint8 (H, W, 3), at the network's size, as integers in float32; see `fit_image`."""
-        pixels, size = tf.cast(picture, tf.float32), tf.constant(self.size)
-        if self.fit == "stretch":
-            return _resized(pixels, size)
-
-        def cropped() -> tf.Tensor:
-            sides, wanted = tf.cast(tf.shape(pixels)[:2], tf.float64), tf.cast(size, tf.float64)
-            scale = tf.reduce_max(wanted / (CROP_FRACTION * sides))
-            kept = _centre(pixels, tf.cast(tf.math.ceil(4 * wanted / scale), tf.int32))
-            resized = tf.round(tf.cast(tf.shape(kept)[:2], tf.float64) * scale)
-            return _centre(_resized(kept, tf.cast(resized, tf.int32)), size)
-
-        # A picture that already has that size was made for the network.
-        fits = tf.reduce_all(tf.shape(pixels)[:2] == size)
-        return tf.ensure_shape(tf.cond(fits, lambda: pixels, cropped), [*self.size, 3])
+        pixels = tf.cast(picture, tf.float32)
+        if self.fit != "stretch":
+            # A picture that already has that size was made for the network.
+            fits = tf.reduce_all(tf.shape(pixels)[:2] == self.size)
+            fraction = CROP_FRACTION if self.fit == "crop" else 1.0
+            pixels = tf.cond(fits, lambda: pixels, lambda: _centre(pixels, self.size, fraction))
+        return tf.ensure_shape(RESIZERS[self.interpolation](pixels, tf.constant(self.size)), [*self.size, 3])
 
     def _preprocessed(self, pixels: tf.Tensor) -> tf.Tensor:
         """Return the network's image of a picture: on the straight line from the input of black to that of white."""
@@ -71,15 +66,41 @@ class Decoder:
         return (pixels[..., ::-1] if order == "bgr" else pixels) * slope.astype(np.float32) + low
 
 
-def _resized(pixels: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-    """Return pixels of another height and width: sides shrink by area, then grow by linear interpolation."""
-    shrunk = tf.minimum(tf.shape(pixels)[:2], size)
-    smaller = tf.round(tf.image.resize(pixels, shrunk, "area"))
-    return tf.round(tf.image.resize(smaller, size, "bilinear"))
-
-
-def _centre(pixels: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-    """Return the centre of pixels, of at most that size."""
-    kept = tf.minimum(tf.shape(pixels)[:2], size)
+def _centre(pixels: tf.Tensor, size: tuple[int, int], fraction: float) -> tf.Tensor:
+    """Cut out of pixels `fraction` of the largest centre that has the proportions of `size`."""
+    (height, width), (rows, columns) = tf.unstack(tf.shape(pixels)[:2]), size
+    largest = tf.minimum([height, width], [width * rows // columns, height * columns // rows])
+    kept = tf.maximum(tf.cast(tf.round(fraction * tf.cast(largest, tf.float64)), tf.int32), 1)
     top, left = tf.unstack((tf.shape(pixels)[:2] - kept) // 2)
     return pixels[top : top + kept[0], left : left + kept[1]]
+
+
+def _linear(pixels: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """Interpolate between the four nearest pixels."""
+    return tf.round(tf.image.resize(pixels, size, "bilinear"))
+
+
+def _antialiased(pixels: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """Interpolate over as many pixels as become one where sides shrink."""
+    return tf.round(tf.image.resize(pixels, size, "bilinear", antialias=True))
+
+
+def _area(pixels: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """Average the sides that shrink by area, then let the others grow by linear interpolation."""
+    shrunk = tf.minimum(tf.shape(pixels)[:2], size)
+    return _linear(tf.round(tf.image.resize(pixels, shrunk, "area")), size)
+
+
+def _nearest(pixels: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """Take the pixel at the centre of each."""
+    for axis in (0, 1):
+        # Where a centre lies between two pixels, the last bit chooses: Pillow adds step to step, and TensorFlow makes a
+        # division by a constant a product unless it may be by zero.
+        step = tf.math.divide_no_nan(tf.cast(tf.shape(pixels)[axis], tf.float64), tf.cast(size[axis], tf.float64))
+        places = tf.cumsum(tf.concat([[step / 2], tf.fill([size[axis] - 1], step)], axis=0))
+        pixels = tf.gather(pixels, tf.cast(places, tf.int32), axis=axis)
+    return pixels
+
+
+RESIZERS = {KERAS: _linear, "bilinear": _antialiased, "area": _area, "nearest": _nearest}
+"""What `tfviz.apps.files.INTERPOLATIONS` does, in a graph: integers in float32, of another height and width."""

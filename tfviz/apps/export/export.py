@@ -17,7 +17,7 @@ import tensorflow as tf
 from tfviz.apps.explanation import write_manifest
 from tfviz.apps.export.encoded import Decoder
 from tfviz.apps.export.signatures import Exported, prepare
-from tfviz.apps.files import EXTRA, carry_over, check_place, image_size, write_folder
+from tfviz.apps.files import EXTRA, KERAS, carry_over, check_place, image_size, write_folder
 from tfviz.apps.model import find_preprocessing
 from tfviz.errors import TfvizError, UnsupportedModelError, emit_warnings
 from tfviz.methods import choose_methods
@@ -39,6 +39,7 @@ def export(
     preprocess: str | None = None,
     size: tuple[int, int] | None = None,
     fit: str | None = None,
+    interpolation: str | None = None,
     batch_size: int = 32,
     overwrite: bool = False,
 ) -> Path:
@@ -75,7 +76,10 @@ def export(
     size
         (height, width) that encoded files are fitted to, where the model leaves it open.
     fit
-        How encoded files are fitted: `stretch` or `crop`, see `tfviz explain --fit`; None is `stretch`.
+        How encoded files are fitted: `stretch`, `cover` or `crop`, see `tfviz explain --fit`; None is `stretch`.
+    interpolation
+        How they are interpolated: `keras`, `bilinear`, `area` or `nearest`, see `tfviz explain --interpolation`; None
+        is `keras`.
     batch_size
         The number of images that methods of many runs compute at once.
     overwrite
@@ -93,9 +97,9 @@ def export(
     check_place(folder, overwrite=overwrite)
     network = trace(model)
     check_encoded(network, encoded=encoded)
-    if not encoded and (preprocess, size, fit) != (None, None, None):
-        raise TfvizError("preprocess, size and fit say what encoded files become; they go with encoded=True")
-    decoder = find_decoder(network, preprocess, size, fit or "stretch") if encoded else None
+    if not encoded and any(each is not None for each in (preprocess, size, fit, interpolation)):
+        raise TfvizError("preprocess, size, fit and interpolation are about encoded files; they go with encoded=True")
+    decoder = find_decoder(network, preprocess, size, fit, interpolation) if encoded else None
     chosen = choose_methods(methods, None if layer is None else {LAYER: layer}, options)
     path = Path(model).resolve() if isinstance(model, str | os.PathLike) else None
     exported = prepare(network, chosen, decoder, batch_size, path)
@@ -114,12 +118,18 @@ def check_encoded(network: TracedNetwork, *, encoded: bool) -> None:
         )
 
 
-def find_decoder(network: TracedNetwork, preprocess: str | None, size: tuple[int, int] | None, fit: str) -> Decoder:
-    """Return the decoder that makes the network's images from encoded files."""
+def find_decoder(
+    network: TracedNetwork,
+    preprocess: str | None,
+    size: tuple[int, int] | None,
+    fit: str | None,
+    interpolation: str | None,
+) -> Decoder:
+    """Return the decoder that makes the network's images from encoded files; the options are those of `export`."""
     if preprocess is None:
         raise TfvizError("say what encoded files become: preprocess='0..1', 'vgg16' or what the model was trained on")
     preprocessing = find_preprocessing(preprocess, channels=network.image_shape[2] or 3)
-    return Decoder(preprocessing, image_size(network.image_shape, size), fit)
+    return Decoder(preprocessing, image_size(network.image_shape, size), fit or "stretch", interpolation or KERAS)
 
 
 def write(

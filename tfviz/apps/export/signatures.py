@@ -160,6 +160,7 @@ def _about(network: TracedNetwork, path: Path | None, decoder: Decoder | None) -
         "order": decoder.preprocessing.order,
         "size": decoder.size,
         "fit": decoder.fit,
+        "interpolation": decoder.interpolation,
     }
     return {
         "schema": MANIFEST_SCHEMA,

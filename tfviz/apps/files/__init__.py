@@ -1,26 +1,26 @@
 """Reads and writes files: pictures, class names, maps, animations, folders of results.
 
 A good order of reading: `image_files` (which files a user means), `image_headers` (what a file asks for, before it is
-decoded), `images` (decode and fit, with `depth` for 16 bits), `labels` and `json_texts` (class names); then writing:
-`output` (whole files and their names), `map_files`, `animation`, `folders` and `saved_model_folder` (whole folders). A
-file of a stranger costs at most the memory that the limits allow; a file of ours is complete or not there.
+decoded), `images` (decode, with `depth` for 16 bits), `fitting` (to a network's size), `labels` and `json_texts` (class
+names); then writing: `output` (whole files and their names), `map_files`, `animation`, `folders` and
+`saved_model_folder` (whole folders). A file of a stranger costs at most the memory that the limits allow; a file of
+ours is complete or not there.
 """
 
 from tfviz.apps.files.animation import encode_gif
-from tfviz.apps.files.depth import FULL_DEPTH, check_depth, check_not_chosen, picture_of
-from tfviz.apps.files.folders import replace_folder
-from tfviz.apps.files.image_files import SUFFIXES, find_images
-from tfviz.apps.files.images import (
+from tfviz.apps.files.depth import FULL_DEPTH, check_depth, picture_of
+from tfviz.apps.files.fitting import (
     CROP_FRACTION,
+    KERAS,
     WAYS_TO_FIT,
-    Image,
     check_fit,
-    decode_image,
+    check_interpolation,
     fit_image,
     image_size,
-    read_bytes,
-    read_image,
 )
+from tfviz.apps.files.folders import replace_folder
+from tfviz.apps.files.image_files import SUFFIXES, find_images
+from tfviz.apps.files.images import Image, decode_image, read_bytes, read_image
 from tfviz.apps.files.json_texts import read_json
 from tfviz.apps.files.labels import class_name, imagenet_labels, keras_cache, read_labels, resolve_target
 from tfviz.apps.files.map_files import write_maps

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.errors import TfvizError, UnsupportedModelError
+from tfviz.errors import TfvizError
 
 FULL_DEPTH, RAW = "full", "raw"
 BITS = range(8, 17)
@@ -30,12 +30,6 @@ def check_depth(depth: str) -> None:
         raise TfvizError(
             f"depth is {depth!r}, expected {FULL_DEPTH}, {RAW} or bits from {BITS[0]} to {BITS[-1]} (--depth)"
         )
-
-
-def check_not_chosen(depth: str) -> None:
-    """Raise `UnsupportedModelError` if a depth is given for a network that decodes pictures itself."""
-    if depth != FULL_DEPTH:
-        raise UnsupportedModelError(f"--depth {depth} is for networks of numbers; this one decodes pictures itself")
 
 
 def white_of(depth: str) -> int:

@@ -18,13 +18,10 @@ from numpy.typing import NDArray
 
 from tfviz.apps.files import (
     FULL_DEPTH,
+    KERAS,
     Image,
-    check_depth,
-    check_fit,
-    check_not_chosen,
     decode_image,
     fit_image,
-    image_size,
     picture_of,
     read_bytes,
     read_labels,
@@ -36,6 +33,7 @@ from tfviz.apps.model.explanation_metadata import ExplanationMetadata
 from tfviz.apps.model.measuring import measure_fit, measure_preprocessing
 from tfviz.apps.model.metadata_choices import complete_choice
 from tfviz.apps.model.models import OpenedModel, open_model
+from tfviz.apps.model.picture_options import check_followed, check_picture_options, network_size
 from tfviz.apps.model.preprocessing import Preprocessing, find_preprocessing
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, UnsupportedModelError
 from tfviz.limits import MAXIMUM_IMAGE_BYTES
@@ -46,7 +44,6 @@ from tfviz.network.opening import TraceOptions
 from tfviz.network.traced import TracedNetwork
 
 ASSUMED_PREPROCESSING = "0..255"
-ASSUMED_SIZE = 224
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,8 @@ class Setup:
     pictures are brought to it, one of `WAYS_TO_FIT`, or `OWN` for another way of a network that decodes pictures
     itself. warnings: what was assumed, and what of `metadata` is not followed. metadata: what a file beside a
     SavedModel says of explanations. examples: the format of the Examples that the network takes encoded pictures in,
-    None if it takes none. maximum_image_bytes, depth: as `decode_image` takes them.
+    None if it takes none. maximum_image_bytes, depth: as `decode_image` takes them. interpolation: as `fit_image` takes
+    it; of no meaning for a network that decodes pictures itself.
     """
 
     network: TracedNetwork
@@ -83,6 +81,7 @@ class Setup:
     examples: ExampleFormat | None = None
     maximum_image_bytes: int = MAXIMUM_IMAGE_BYTES
     depth: str = FULL_DEPTH
+    interpolation: str = KERAS
 
     @property
     def all_warnings(self) -> tuple[str, ...]:
@@ -92,9 +91,11 @@ class Setup:
     @property
     def described_preprocessing(self) -> dict[str, Any]:
         """How pictures became the network's images, for a manifest; a depth that nobody chose is left out."""
-        depth = {} if self.depth == FULL_DEPTH else {"depth": self.depth}
+        more = {} if self.depth == FULL_DEPTH else {"depth": self.depth}
+        if self.network.cut is None:
+            more["interpolation"] = self.interpolation
         how = self.preprocessing
-        return {"name": how.name, "order": how.order, "size": self.size, "fit": self.fit, **depth}
+        return {"name": how.name, "order": how.order, "size": self.size, "fit": self.fit, **more}
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -115,7 +116,7 @@ class Setup:
         picture, said = decode_image(content, name, maximum_bytes=self.maximum_image_bytes, depth=self.depth)
         own = self.network.data_format.from_last
         if self.network.cut is None:
-            numbers = fit_image(picture, self.size, self.fit)
+            numbers = fit_image(picture, self.size, self.fit, interpolation=self.interpolation)
             return Sample(picture_of(numbers), own(self.preprocessing.of_numbers(numbers)), said)
         is_file = content is encoded
         record = to_example(encoded, self.examples, name) if self.examples and is_file else encoded
@@ -146,9 +147,7 @@ def set_up(options: ModelOptions, *, seen_as: Callable[[TracedNetwork], TracedNe
 
     `seen_as` makes of the network what is looked at. Nothing is emitted: see `Setup.all_warnings`.
     """
-    if options.fit is not None:
-        check_fit(options.fit)
-    check_depth(options.depth)
+    check_picture_options(options)
     opened, network, metadata = open_chosen(options)
     if network.extra_inputs:
         raise UnsupportedModelError(
@@ -169,6 +168,7 @@ def set_up_opened(
     options: ModelOptions, opened: OpenedModel, network: TracedNetwork, metadata: ExplanationMetadata | None
 ) -> Setup:
     """Set up what `open_chosen` returned; raises as `set_up`."""
+    check_followed(options, network)
     path = opened.model if isinstance(opened.model, Path) else None
     examples = find_example_format(network)
     preprocessing, said = _preprocessing(options, opened, network, examples)
@@ -179,9 +179,8 @@ def set_up_opened(
     size = network_size(options, opened, network)
     if network.cut is not None:
         fit = measure_fit(network, examples, preprocessing, size)
-        check_not_chosen(options.depth)
-    limits = options.maximum_image_bytes, options.depth
-    return Setup(network, path, preprocessing, names, size, fit, said, metadata, examples, *limits)
+    reading = (options.maximum_image_bytes, options.depth, options.interpolation or KERAS)
+    return Setup(network, path, preprocessing, names, size, fit, said, metadata, examples, *reading)
 
 
 def _class_names(
@@ -224,9 +223,3 @@ def _preprocessing(
     else:
         said += objections_to(network, *found.pixel_range)
     return found, tuple(said)
-
-
-def network_size(options: ModelOptions, opened: OpenedModel, network: TracedNetwork) -> tuple[int, int]:
-    """Return (height, width) of images: for sides left open `--size`, else Keras' or 224; raises as `image_size`."""
-    wanted = None if options.size is None else (options.size, options.size)
-    return image_size(network.image_shape, wanted, opened.image_size or (ASSUMED_SIZE, ASSUMED_SIZE))

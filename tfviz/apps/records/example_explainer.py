@@ -20,7 +20,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfviz.apps.explanation import CLIP_PERCENTILE, shown
-from tfviz.apps.files import FULL_DEPTH, Image, decode_image, fit_image, picture_of
+from tfviz.apps.files import FULL_DEPTH, KERAS, Image, decode_image, fit_image, picture_of
 from tfviz.apps.model import ExampleFormat, Setup, picture_in, set_up, with_baselines
 from tfviz.apps.records.records import DIAGNOSTICS
 from tfviz.arrays import refuse_masked
@@ -214,22 +214,25 @@ class Look:
     examples: ExampleFormat | None
     maximum_image_bytes: int
     depth: str = FULL_DEPTH
+    interpolation: str = KERAS
     data_format: DataFormat = DataFormat.CHANNELS_LAST
     signed: bool | None = None
 
     @classmethod
     def of(cls, setup: Setup, choice: MethodChoice) -> Look:
         """Return how the maps of a method are shown on the network of a setup."""
-        order, limits = setup.preprocessing.order, (setup.maximum_image_bytes, setup.depth, setup.network.data_format)
+        order, reading = setup.preprocessing.order, (setup.maximum_image_bytes, setup.depth, setup.interpolation)
         signed = is_signed(choice.method, find_method(choice.method).complete(choice.chosen[choice.method]))
-        return cls(choice.method, setup.size, setup.fit, order, setup.examples, *limits, signed)
+        return cls(
+            choice.method, setup.size, setup.fit, order, setup.examples, *reading, setup.network.data_format, signed
+        )
 
     def overlay(self, encoded: bytes, found: NDArray[np.float32]) -> Image:
         """Return the overlay, uint8 RGB (H, W, 3), of what was found for an encoded picture, or one in an Example."""
         content = picture_in(encoded, self.examples)
         # Its warnings were emitted when it was explained.
         decoded, _ = decode_image(content, PICTURE, maximum_bytes=self.maximum_image_bytes, depth=self.depth)
-        picture = picture_of(fit_image(decoded, self.size, self.fit))
+        picture = picture_of(fit_image(decoded, self.size, self.fit, interpolation=self.interpolation))
         picture = grey_picture(picture) if self.order == "grey" else picture
         found = self.data_format.to_last(found) if found.ndim == 3 else found
         (tile,) = tiles(

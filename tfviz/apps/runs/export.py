@@ -61,7 +61,7 @@ def export(
     check_encoded(network, encoded=encoded)
     setup = set_up_opened(options, opened, network, metadata) if encoded else None
     emit_warnings(setup.warnings if setup else ())
-    decoder = Decoder(setup.preprocessing, setup.size, setup.fit) if setup else None
+    decoder = Decoder(setup.preprocessing, setup.size, setup.fit, setup.interpolation) if setup else None
     chosen, left_out = find_methods(network, methods, method_options, exported=True)
     path = opened.model.resolve() if isinstance(opened.model, Path) else None
     exported = prepare(network, with_baselines(metadata, chosen), decoder, batch_size, path)
