@@ -147,6 +147,21 @@ def test_the_options_are_those_of_the_setup(place):
         np.testing.assert_array_equal(each.read(place / "one.png").picture, expected)
 
 
+def test_an_assumed_size_is_said(place):
+    """Not of a network that has one or is told one."""
+    for number, shape in enumerate([(None, None, 3), (None, 64, 3)]):
+        image = keras.Input(shape)
+        path = place / f"open{number}.keras"
+        keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D()(image))).save(path)
+    said = "open0.keras gets images of 224x224 pixels, as it leaves their size open and no --size says otherwise"
+    about = {"preprocess": "0..255"}
+    assert set_up(ModelOptions(str(place / "open0.keras"), **about)).warnings == (said,)
+    assert set_up(ModelOptions(str(place / "open0.keras"), size=40, **about)).warnings == ()
+    (partly,) = set_up(ModelOptions(str(place / "open1.keras"), **about)).warnings
+    assert "open1.keras gets images of 224x64 pixels" in partly
+    assert setup_of(place).warnings == ()
+
+
 def test_an_overlay_shows_what_the_network_saw(place):
     setup = setup_of(place, fit="cover", interpolation="area")
     look, empty = Look.of(setup, MethodChoice("saliency", {})), np.zeros(SIZE, np.float32)

@@ -35,3 +35,15 @@ def network_size(options: ModelOptions, opened: OpenedModel, network: TracedNetw
     """Return (height, width) of images: for sides left open `--size`, else Keras' or 224; raises as `image_size`."""
     wanted = None if options.size is None else (options.size, options.size)
     return image_size(network.image_shape, wanted, opened.image_size or (ASSUMED_SIZE, ASSUMED_SIZE))
+
+
+def about_size(options: ModelOptions, opened: OpenedModel, network: TracedNetwork) -> tuple[str, ...]:
+    """Return what to say of `network_size` where nobody knows it; nothing of a network that makes images itself."""
+    is_known = options.size or opened.image_size or None not in network.image_shape[:2]
+    if is_known or network.cut is not None:
+        return ()
+    height, width = network_size(options, opened, network)
+    return (
+        f"{opened.name} gets images of {height}x{width} pixels, as it leaves their size open and no --size says "
+        "otherwise",
+    )

@@ -1,7 +1,7 @@
 """A traced network with its images and the names of its classes, set up by the options about the model.
 
 What the user typed comes first, then a metadata file beside the model, then what Keras knows of its own models, then an
-assumption: an assumed preprocessing is a warning, an assumed size or fit is not. A network that decodes pictures itself
+assumption: an assumed preprocessing or size is a warning, an assumed fit is not. A network that decodes pictures itself
 is asked by `measuring`, and its preprocessing only says how they are shown; our own decoder reads the files all the
 same, for its errors and warnings.
 """
@@ -33,7 +33,7 @@ from tfviz.apps.model.explanation_metadata import ExplanationMetadata
 from tfviz.apps.model.measuring import measure_fit, measure_preprocessing
 from tfviz.apps.model.metadata_choices import complete_choice
 from tfviz.apps.model.models import OpenedModel, open_model
-from tfviz.apps.model.picture_options import check_followed, check_picture_options, network_size
+from tfviz.apps.model.picture_options import about_size, check_followed, check_picture_options, network_size
 from tfviz.apps.model.preprocessing import Preprocessing, find_preprocessing
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, UnsupportedModelError
 from tfviz.limits import MAXIMUM_IMAGE_BYTES
@@ -172,7 +172,7 @@ def set_up_opened(
     path = opened.model if isinstance(opened.model, Path) else None
     examples = find_example_format(network)
     preprocessing, said = _preprocessing(options, opened, network, examples)
-    said += metadata.warnings if metadata else ()
+    said += about_size(options, opened, network) + (tuple(metadata.warnings) if metadata else ())
     names = _class_names(options, opened, network, metadata)
     # Keras' own networks were evaluated on the centre of photographs; its users' are mostly trained on stretched ones.
     fit = options.fit or ("stretch" if path else "crop")
