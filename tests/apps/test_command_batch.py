@@ -312,13 +312,20 @@ def test_a_machine_without_beam(run, own, monkeypatch):
     monkeypatch.setitem(sys.modules, "apache_beam", None)
     status, out, err = run("--input", own / "pictures" / "*", "--output", "out")
     assert (status, out, err) == (1, "", "tfviz: Apache Beam is not installed: pip install apache-beam\n")
+    for missing, message in {
+        "nothing.png": "nothing.png does not exist; this folder has ",
+        "nothing/*/a.png": "nothing does not exist; this folder has ",
+        "~/nothing.png": f"{Path.home()}/nothing.png does not exist; ",
+        ".": ". is a folder; give a pattern of files, such as *.jpg\n",
+    }.items():
+        status, out, err = run("--input", own / "pictures" / "*", "--input", missing, "--output", "out")
+        assert (status, out) == (1, "") and err.startswith(f"tfviz: {message}") and err.count("\n") == 1, err
 
 
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--input", "nothing/*.png"], r"no file matches .*/nothing/\*\.png"),
-        (["--input", "."], r".* is a folder; give a pattern of files, such as .*/\*\.jpg"),
+        (["--input", "*.nothing"], r"no file matches .*/\*\.nothing"),
         (["--input", "nowhere://a/*"], r"nowhere://a/\* cannot be looked up: .*nowhere"),
         (["--model", "nothing.keras"], "there is no model 'nothing.keras'; "),
         (["--method", "grad_camm"], "no method 'grad_camm'; did you mean 'grad_cam'"),

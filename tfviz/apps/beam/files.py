@@ -60,10 +60,6 @@ def check_inputs(patterns: Sequence[str]) -> None:
             raise InvalidImagesError(
                 f"{readable(pattern)} is not UTF-8; give a pattern of such files with ? for the rest"
             )
-        if is_local(pattern) and Path(pattern).is_dir():
-            raise InvalidImagesError(
-                f"{pattern} is a folder; give a pattern of files, such as {join(pattern, '*.jpg')}"
-            )
         try:
             (found,) = FileSystems.match([pattern], limits=[1])
         except (BeamIOError, ValueError, OSError) as error:

@@ -70,7 +70,11 @@ def batch(
     The options of methods are those of tfviz explain. All other options are Beam's, such as --direct_num_workers 2
     --direct_running_mode multi_processing, or --project, --region and --temp_location.
     """
-    # Beam says on import which of its own parts are not installed.
+    from tfviz.apps.files import check_patterns
+
+    # Beam takes seconds to import.
+    check_patterns(input)
+    # It says then which of its own parts are not installed.
     root = logging.getLogger()
     root.setLevel(logging.ERROR)
     if not root.handlers:

@@ -7,12 +7,13 @@ suffixes, because they hold other files, too. An argument that gives nothing is 
 from __future__ import annotations
 
 import glob
+import itertools
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from tfviz.errors import InvalidImagesError, resembling
-from tfviz.paths import trouble_with
+from tfviz.paths import ABSENT, trouble_with
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -30,6 +31,26 @@ def find_images(arguments: Iterable[str | Path]) -> list[Path]:
         return list(dict.fromkeys(path for argument in arguments for path in _expand(Path(argument).expanduser())))
     except OSError as error:
         raise InvalidImagesError(f"{error.filename} cannot be read: {error.strerror}") from error
+
+
+def check_patterns(patterns: Iterable[str]) -> None:
+    """Check files and patterns that Beam will expand, as far as that can be told without importing it.
+
+    Paths of other file systems, such as gs://bucket/*.jpg, are left to Beam.
+
+    Raises:
+        InvalidImagesError: A path does not exist or is a folder, or the folder of a pattern does not exist.
+    """
+    for pattern in patterns:
+        if "://" in pattern:
+            continue
+        path = Path(pattern).expanduser()
+        if path.is_dir():
+            raise InvalidImagesError(f"{path} is a folder; give a pattern of files, such as {path / '*.jpg'}")
+        known = itertools.takewhile(lambda part: not glob.has_magic(part), path.parts)
+        place = Path(*known)
+        if trouble_with(place) == ABSENT:
+            raise InvalidImagesError(f"{place} {ABSENT}; {_what_exists(place)}")
 
 
 def _expand(path: Path) -> list[Path]:
