@@ -24,6 +24,7 @@ GROUND = (
     "data_format",
     "errors",
     "limits",
+    "markup",
     "model_options",
     "paths",
     "printable",

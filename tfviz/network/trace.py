@@ -20,7 +20,13 @@ from typing import Any
 
 from tfviz.errors import TfvizError, emit_warnings
 from tfviz.limits import MAXIMUM_MODEL_BYTES
-from tfviz.network.diagnosis import check_custom_gradients, check_differentiable, check_head, check_randomness
+from tfviz.network.diagnosis import (
+    check_custom_gradients,
+    check_differentiable,
+    check_head,
+    check_randomness,
+    expected_range,
+)
 from tfviz.network.heads import CustomScore
 from tfviz.network.layers import Shape, TokensToMap
 from tfviz.network.opening import Structure, TraceOptions, open_source
@@ -218,6 +224,7 @@ def _traced(model: Any, options: TraceOptions) -> TracedNetwork:
     network = TracedNetwork(source, options)
     path = Path(model).absolute() if isinstance(model, str | os.PathLike) else None
     network.reopening = Reopening(partial(trace, **vars(options)), path)
+    network.options, network.about_range = options, expected_range
     full = network.in_full_precision()
     check_differentiable(full)
     warnings = [*source.warnings, *network.inputs.warnings, *check_custom_gradients(full), *check_head(network)]

@@ -25,12 +25,12 @@ from tfviz.network.opening import OFF, Source, TraceOptions, own_tensor
 from tfviz.network.program import CompiledFunctions, Value, compile_function, find_inputs, program_of
 from tfviz.network.replay import NOTHING, Change, Rule
 from tfviz.network.rewriting import at_rest, decoded, in_format, open_batch, with_channels_last
-from tfviz.network.traced.reopening import Reopened
+from tfviz.network.traced.html import Displayed
 from tfviz.network.traced.running import find_running
 from tfviz.printable import printable
 
 
-class TracedNetwork(Reopened):
+class TracedNetwork(Displayed):
     """A model as tfviz sees it: a program that can be run again under a tape. Made by `tfviz.trace`.
 
     name: the model's own name. signature: of a SavedModel, the one that is explained. image_shape: (H, W, C), None for
@@ -40,8 +40,6 @@ class TracedNetwork(Reopened):
     used last; lock: held while one is compiled. needed_bytes: what an image takes in memory, by the shapes that were
     measured. warnings: what `trace` warns of; none if its trace is used again.
     """
-
-    warnings: tuple[str, ...] = ()
 
     def __init__(self, source: Source, options: TraceOptions) -> None:
         self.name = printable(source.name)
