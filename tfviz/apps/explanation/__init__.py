@@ -1,8 +1,8 @@
 """The public `explain` and its result, the `Explanation`, which can be plotted and saved.
 
 A good order of reading: `explain` (runs several methods at once), `shown` (which part of a result is shown),
-`explanation` (the result as figures and files), `manifest` (the result as JSON). Runs, exports and the callback write
-the same manifest.
+`explanation` (the result as figures and files), `html` (as a notebook shows it), `manifest` (as JSON). Runs, exports
+and the callback write the same manifest.
 """
 
 from tfviz.apps.explanation.explain import explain

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tfviz.apps.explanation.html import explanation_page
 from tfviz.apps.explanation.manifest import manifest_entry, manifest_of, write_manifest
 from tfviz.apps.explanation.shown import channel_step, shown
 from tfviz.apps.files import PICTURE_SUFFIX, check_folder, class_name, file_part, write_array, write_figure
@@ -38,6 +39,10 @@ class Explanation(Results):
         found = ", ".join(f"{name} {values.shape}" for name, values in self.maps.items())
         each = f", {self.targets_per_image} targets each," if self.targets_per_image > 1 else ""
         return f"Explanation of {self._image_count} images{each} by {self.model!r}: {found}; {self.scored_by}"
+
+    def _repr_html_(self) -> str:
+        """Return the page that a notebook shows by this name, see `explanation_page`."""
+        return explanation_page(self, self.signed)
 
     def by_row(self, pictures: ArrayLike) -> NDArray[np.uint8]:
         """Return the picture of each row (N, H, W, 3), of pictures of the rows or of the images.
