@@ -90,6 +90,7 @@ def _options(results: Results) -> Iterator[Html]:
         if changed
     ]
     if items:
+        yield element("div", escaped("Options that are not the default:"))
         yield list_of(items)
 
 
