@@ -99,7 +99,11 @@ def test_arrays_and_functions_among_options_are_described():
 
 
 def test_small_pictures_are_those_of_a_figure_pixel_by_pixel():
-    given = explanation_of(["gradient", "xrai", "grad_cam", "deconvnet"])
+    given = explanation_of(["gradient", "xrai", "rise", "deconvnet"])
+    # What no sign tells: a gradient of positive numbers, negative parts of XRAI, a background that is not zero.
+    gradient = given.maps["gradient"]
+    changed = {"gradient": abs(gradient), "xrai": gradient[..., 0], "rise": gradient[..., 0] + 9}
+    given = replace(given, maps={**given.maps, **changed})
     page = page_of(given)
     pictures = to_picture(given.images)
     wanted = [pictures]
