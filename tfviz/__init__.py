@@ -24,6 +24,7 @@ from tfviz.errors import (
     UnknownMethodError,
     UnsafeModelError,
     UnsupportedModelError,
+    no_attribute,
 )
 from tfviz.version import __version__ as __version__
 
@@ -177,7 +178,7 @@ def _look_up(name: str) -> Any:
     if name in _FOLDERS:
         return _load(f"tfviz.{name}")
     if name not in _LAZY:
-        raise AttributeError(f"module 'tfviz' has no attribute {name!r}")
+        raise no_attribute(__name__, name, [*__all__, *_FOLDERS])
     # Once: the next use finds it here.
     return globals().setdefault(name, getattr(_load(_LAZY[name]), name))
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterable
@@ -102,11 +103,27 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:300]
 
 
-def resembling(name: str, known: Iterable[str], count: int = 3) -> str:
-    """Return up to `count` of the `known` names that resemble `name`, quoted and joined by "or"; empty for none."""
-    originals = {candidate.lower(): candidate for candidate in known}
-    found = difflib.get_close_matches(name.lower(), originals, n=count, cutoff=0.5)
-    return " or ".join(repr(originals[candidate]) for candidate in found)
+def resembling(name: str, known: Iterable[str], count: int = 3, *, cutoff: float = 0.5) -> str:
+    """Return up to `count` of the `known` names that resemble `name`, quoted and joined by "or"; empty for none.
+
+    They are those that differ in upper and lower case, spaces, hyphens and underscores alone; else those that are
+    spelt alike, by at least the `cutoff` of `difflib`; else those whose words begin with the letters of `name`.
+    """
+    candidates, wanted = list(known), _plain(name)
+    plain = [_plain(candidate) for candidate in candidates]
+    spelt = difflib.get_close_matches(wanted, dict.fromkeys(plain), n=count, cutoff=cutoff)
+    alike = [candidate for each in spelt for candidate, own in zip(candidates, plain, strict=True) if own == each]
+    same = [candidate for candidate in alike if _plain(candidate) == wanted]
+    found = same or alike or [each for each in candidates if wanted and _initials(each) == wanted]
+    return " or ".join(map(repr, found[:count]))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]+", "", name).lower()
+
+
+def _initials(name: str) -> str:
+    return "".join(word[:1] for word in re.split(r"[\s_-]+", name)).lower()
 
 
 def suggestion(name: object, known: Iterable[str], otherwise: str, *, always: bool = False, count: int = 3) -> str:
@@ -118,3 +135,14 @@ def suggestion(name: object, known: Iterable[str], otherwise: str, *, always: bo
     if not close:
         return otherwise
     return f"did you mean {close}? {otherwise}" if always else f"did you mean {close}?"
+
+
+def no_attribute(module: str, name: str, known: Iterable[str]) -> AttributeError:
+    """Return the error of a module that has no attribute of that `name`, with those of the `known` that resemble it.
+
+    Private names, which tools ask for, resemble nothing.
+    """
+    close = "" if name.startswith("_") else resembling(name, known, cutoff=0.6)
+    return AttributeError(
+        f"module {module!r} has no attribute {name!r}" + (f"; did you mean {close}?" if close else "")
+    )

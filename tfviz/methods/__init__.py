@@ -28,6 +28,9 @@ Raises `UnsupportedModelError`, `InvalidImagesError` (the shape, NaN), `InvalidT
 warned about, and so is the softmax that `occlusion`, `rise` and `score_cam` take of raw outputs.
 """
 
+from typing import Any
+
+from tfviz.errors import no_attribute
 from tfviz.methods.adversarial import Adversarial, fgsm, fooling_image, pgd
 from tfviz.methods.cam import eigen_cam, grad_cam, grad_cam_plus_plus, hires_cam, layer_cam, xgrad_cam
 from tfviz.methods.engine import (
@@ -135,3 +138,7 @@ __all__ = [
     "xgrad_cam",
     "xrai",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    raise no_attribute(__name__, name, __all__)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tfviz.errors import no_attribute
 from tfviz.results.checks import check_pictures, check_scaled, pick
 from tfviz.results.colors import COLORMAPS, LUMINANCE
 from tfviz.results.evidence import evidence_inside, supported_mask
@@ -79,7 +80,7 @@ def _look_up(name: str) -> Any:
         from tfviz.results.figure import plot
 
         return plot
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise no_attribute(__name__, name, __all__)
 
 
 if not TYPE_CHECKING:
