@@ -2,9 +2,9 @@
 
 The fourth stop on the way opening -> program -> layers -> batches -> replay -> traced -> passes -> trace: `program`
 says which inputs a network has and `heads` which targets; `traced` hands both over with what the user gave. Read
-`user_images` first (arrays, encoded images and other inputs, checked; `records` are the forms of encoded ones) and
-`targets` (one table of them), then `batches` (a `Batch` of both at a time). Errors name the number of the image that is
-wrong.
+`user_images` first (arrays, encoded images and other inputs, checked; `records` are the forms of encoded ones, and
+`not_numbers` says how to load what are neither) and `targets` (one table of them), then `batches` (a `Batch` of both at
+a time). Errors name the number of the image that is wrong.
 """
 
 from tfviz.network.batches.batches import Batch, batches

@@ -22,6 +22,7 @@ import tensorflow as tf
 from tfviz.arrays import refuse_masked
 from tfviz.data_format import DataFormat
 from tfviz.errors import InvalidImagesError
+from tfviz.network.batches.not_numbers import LONGEST, UNREAD, how_to_read, read_file, what_they_are
 from tfviz.network.batches.records import as_objects, values_of_strings
 from tfviz.network.program import Inputs, is_batch, reason_of, rows_of
 from tfviz.network.rewriting import in_own_order
@@ -30,6 +31,7 @@ from tfviz.network.rewriting import in_own_order
 UNDECODED = (tf.errors.OpError, UnicodeDecodeError)
 # Numbers between two integers are explained, too, and interpolation may end a hair beyond the last.
 HALF = 0.5
+SEVERAL_SHAPES = "images of different shapes; expected one array (N, height, width, channels)"
 
 
 @dataclass(frozen=True)
@@ -142,11 +144,12 @@ def _as_records(inputs: Inputs, images: Any) -> np.ndarray | None:
     records = as_objects(images)
     wrong = next((each for each in records if not isinstance(each, bytes)), None)
     if isinstance(wrong, str) and inputs.decoding:
-        _refuse(f"{wrong[:60]!r} is a string, expected the bytes of a file")
+        _refuse(f"{wrong[:LONGEST]!r} is a string, expected {read_file(wrong[:LONGEST], inputs)}")
     if wrong is not None:
         return None
     if inputs.decoding is None:
-        _refuse(f"images are encoded, expected numbers: the network takes {inputs.image.dtype.name} images")
+        kind = inputs.image.dtype.name
+        _refuse(f"images are encoded, expected numbers: the network takes {kind} images; tf.io.decode_image makes them")
     return records
 
 
@@ -189,16 +192,16 @@ def _check_images(expected: Expected, images: Any) -> np.ndarray:
     Raises `InvalidImagesError`.
     """
     refuse_masked("images", images)
+    if isinstance(images, UNREAD):
+        raise InvalidImagesError(how_to_read(images))
     try:
         array = np.asarray(images)
     except NotImplementedError as error:
         raise InvalidImagesError("images without values, as inside a tf.function; explain outside of it") from error
     except (TypeError, ValueError) as error:
-        raise InvalidImagesError(
-            "images of different shapes; expected one array (N, height, width, channels)"
-        ) from error
+        raise InvalidImagesError(SEVERAL_SHAPES) from error
     if array.dtype.kind not in "fiub" and array.dtype != tf.bfloat16.as_numpy_dtype:
-        raise InvalidImagesError(f"images are of type {array.dtype}, expected numbers")
+        raise InvalidImagesError(what_they_are(images, array.dtype, expected.inputs))
     if array.ndim == 3:
         array = array[np.newaxis]
     last = expected.data_format.to_last(array) if array.ndim == 4 else array
