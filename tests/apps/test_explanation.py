@@ -17,6 +17,7 @@ from keras import layers
 from support.model_zoo import CLASSES, SHAPE, functional, model_of, random_images, randomise
 
 import tfviz
+from tfviz import UnknownMethodError
 from tfviz.apps.explanation.manifest import write_manifest
 from tfviz.apps.files import output
 
@@ -50,6 +51,35 @@ def test_the_maps_are_those_of_the_methods(explanation):
         np.testing.assert_allclose(values, getattr(tfviz, name)(model, images, [1, 4, 0]), rtol=1e-5, atol=1e-7)
     assert list(explanation.maps) == ["grad_cam", "guided_backprop"]
     np.testing.assert_array_equal(explanation.images, images)
+
+
+def test_it_is_a_container_of_its_maps(explanation):
+    assert explanation["grad_cam"] is explanation.maps["grad_cam"]
+    assert list(explanation) == ["grad_cam", "guided_backprop"]
+    for name, there in {"grad_cam": True, "saliency": False, 0: False, ("grad_cam",): False}.items():
+        assert (name in explanation) is there
+
+
+@pytest.mark.parametrize(
+    "name, why",
+    [
+        ("saliency", "it was not run; there are 'grad_cam', 'guided_backprop'"),
+        ("gradcam", "no such method; there are 'grad_cam', 'guided_backprop'"),
+        (0, "no such method; there are 'grad_cam', 'guided_backprop'"),
+    ],
+)
+def test_a_map_that_it_does_not_hold(explanation, name, why):
+    with pytest.raises(UnknownMethodError, match=f"^no map is called {name!r}: {why}$"):
+        explanation[name]
+
+
+def test_maps_of_several_layers_are_called_by_both(explanation):
+    maps = {"grad_cam@conv1": explanation["grad_cam"], "grad_cam@conv2": None, "saliency": None}
+    several = replace(explanation, maps=maps)
+    assert several["grad_cam@conv1"] is explanation["grad_cam"]
+    said = "'grad_cam': it was run at several layers; there are 'grad_cam@conv1', 'grad_cam@conv2'$"
+    with pytest.raises(UnknownMethodError, match=said):
+        several["grad_cam"]
 
 
 def test_the_numbers_are_those_of_the_model(explanation):

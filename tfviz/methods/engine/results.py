@@ -6,7 +6,7 @@ a stamp of the weights tells whether the fingerprint of the network may still be
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ import numpy as np
 
 from tfviz.arrays import Floats, Indices
 from tfviz.data_format import DataFormat
+from tfviz.errors import UnknownMethodError
+from tfviz.methods.engine.registry import METHODS
 from tfviz.network.heads import are_of_classes
 from tfviz.network.traced import NetworkOrigin
 
@@ -35,6 +37,8 @@ class Results:
     head: what the scores come from, `softmax`, `sigmoid`, `log_odds` (of what is made of several of these), `none` (the
     raw output is explained; its probabilities take several for logits) or `custom`. scored_by: what the scores are, in
     words. origin: the network that made it.
+
+    It is also a container of its maps: `results["grad_cam"]`, `"grad_cam" in results`, `for name in results`.
     """
 
     images: Floats
@@ -54,6 +58,25 @@ class Results:
     head: str
     scored_by: str
     origin: NetworkOrigin | None = field(default=None, compare=False)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """Return what the method of that name found, one of `maps`; raise `UnknownMethodError` if there is none."""
+        if name not in self:
+            layers = [each for each in self.maps if each.partition("@")[0] == name]
+            found = ", ".join(map(repr, layers or self.maps))
+            why = (
+                "it was run at several layers" if layers else "it was not run" if name in METHODS else "no such method"
+            )
+            raise UnknownMethodError(f"no map is called {name!r}: {why}; there are {found}")
+        return self.maps[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of `maps`."""
+        return iter(self.maps)
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether one of `maps` has that name."""
+        return isinstance(name, str) and name in self.maps
 
     @property
     def has_classes(self) -> bool:
