@@ -21,6 +21,7 @@ from house.imports import MODULES, file_of, files_imported, folder_of, imported_
 WINGS = ["network", "methods", "results", "apps"]  # data flows from left to right
 GROUND = (
     "arrays",
+    "class_names",
     "data_format",
     "errors",
     "limits",

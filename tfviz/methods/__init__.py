@@ -14,7 +14,8 @@ images
     by name; those beside the image are held fixed.
 targets
     Class indices (N,), one index for all, one-hot rows (N, K), or None for the class that the model predicts. A network
-    with a single sigmoid logit takes 0 or 1, and the logit is negated for 0.
+    with a single sigmoid logit takes 0 or 1, and the logit is negated for 0. A class may be given by its name, such as
+    `"tabby"`, if `trace(model, class_names=...)` was given those of all.
 batch_size
     The number of images that are computed at once. Methods that run the network many times for each image take that
     many runs at once, or fewer if they would need more than `tfviz.network.passes.memory.AFFORDED` bytes.

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -74,6 +74,7 @@ def trace(
     fast: bool | None = None,
     random: str = "keep",
     data_format: str | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> TracedNetwork:
     """Open any TensorFlow image model, in place.
 
@@ -138,6 +139,10 @@ def trace(
         Whether the model takes images with `channels_last`, (N, H, W, C), or `channels_first`, (N, C, H, W); None finds
         it from what the model does with them. Images and attributions are given, and given back, in this format; maps
         are (N, H, W) and shapes of images (H, W, C) in both.
+    class_names
+        The names of all classes in their order, for `targets`, objectives and titles. A name is found again in another
+        spelling and, if it holds synonyms between commas, as ImageNet's do, by one of them. They may be given with a
+        `TracedNetwork`, too: the names are those of the network that is returned.
 
     Returns
     -------
@@ -152,6 +157,8 @@ def trace(
         made of TensorFlow operations, or gives anything but one number for each image: it is tried on random outputs.
         `tokens_to_map` takes no sequence of the network, or does not return a map. There is no such `precision`, or
         `fast` is asked for together with one.
+    InvalidTargetsError
+        There are not as many `class_names` as the network has classes.
     UnsafeModelError
         The model's file does more than hold a network, see `safe_mode`.
     UnsupportedModelError
@@ -182,9 +189,10 @@ def trace(
         fast=fast,
         random=random,
         data_format=data_format,
+        class_names=class_names,
     )
     network = open_network(model, options)
-    if network is not model:
+    if not isinstance(model, TracedNetwork):
         emit_warnings(network.warnings)
     return network
 
@@ -193,9 +201,11 @@ def open_network(model: Any, options: TraceOptions | None = None) -> TracedNetwo
     """Return what `trace` does, without emitting warnings: these are the `warnings` of the network.
 
     A trace that is used again has none. One model is traced at a time, so that threads which ask for the same one at
-    once share its trace.
+    once share its trace. Class names are no part of it.
     """
     options = options or TraceOptions()
+    if options.class_names is not None:
+        return open_network(model, replace(options, class_names=None)).named(options.class_names)
     if isinstance(model, TracedNetwork):
         if options != TraceOptions():
             raise TfvizError("this network is traced already; options must be given when its model is traced")

@@ -68,7 +68,10 @@ class Explanation(Results):
         return [f"{images[row // self.targets_per_image]}{ending}" for row, ending in enumerate(endings)]
 
     def titles(self, class_names: Sequence[str] | None = None) -> list[str]:
-        """Return a title per row: the class and its probability or, if there is none, the score."""
+        """Return a title per row: the class and its probability or, if there is none, the score.
+
+        class_names: None are those of the network, if it knows them.
+        """
         return [self._title(row, class_names) for row in range(len(self.targets))]
 
     def plot(
@@ -88,7 +91,7 @@ class Explanation(Results):
             The images as a person sees them, uint8 RGB (N, H, W, 3), one per image or one per target; None stretches
             the network's own input.
         class_names
-            In the order of the classes, for the titles.
+            In the order of the classes, for the titles; None are those of the network, if it knows them.
         order
             The order of the network's channels, `rgb`, `bgr` or `grey`: attributions are shown as red, green, blue.
         columns
@@ -187,7 +190,7 @@ class Explanation(Results):
         score, target = f"{self.scores[row]:.3g}", int(self.targets[row])
         if self.head == "custom":
             return f"score {score}"
-        name = class_name(target, class_names)
+        name = class_name(target, self.class_names if class_names is None else class_names)
         if self.head != "none":
             probability = f"{self.probabilities[row, target]:.3f}"
             # 0.000 would look as if the class were impossible.

@@ -91,13 +91,14 @@ def manifest_entry(
     """Return the entry of one image and target in the manifest: row `row` of an explanation.
 
     `files` are names of files beside the manifest: the `picture`, and the `maps` by method. A class without a name is
-    None, as are the target and class of scores that are not of classes. `diagnostics` are those of each method.
+    None, as are the target and class of scores that are not of classes. `class_names` are those of the network if they
+    are None. `diagnostics` are those of each method.
     """
-    target = int(explanation.targets[row])
+    target, names = int(explanation.targets[row]), explanation.class_names if class_names is None else class_names
     return {
         "image": image,
         "target": target if explanation.has_classes else None,
-        "class": dict(enumerate(class_names or ())).get(target) if explanation.has_classes else None,
+        "class": dict(enumerate(names or ())).get(target) if explanation.has_classes else None,
         "score": float(explanation.scores[row]),
         "probability": float(explanation.probabilities[row, target]),
         **files,

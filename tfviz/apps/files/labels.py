@@ -1,8 +1,6 @@
-"""Reads class names from files, and finds the class that a user means by a name.
+"""Reads class names from files, and finds the class that a user of the command line means.
 
-Files come in the forms that Keras and TensorFlow use: a name per line, or JSON as a list or by index. A name that a
-user types is compared with spelling variants and synonyms, but never guessed: if nothing matches, or several classes
-do, the error lists candidates.
+Files come in the forms that Keras and TensorFlow use: a name per line, or JSON as a list or by index.
 """
 
 from __future__ import annotations
@@ -14,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tfviz.apps.files.json_texts import read_json
+from tfviz.class_names import find_class
 from tfviz.demo import imagenet_class_names
-from tfviz.errors import InvalidTargetsError, one_line, suggestion
+from tfviz.errors import InvalidTargetsError, one_line
 from tfviz.paths import special_kind
 from tfviz.printable import printable
 
@@ -109,11 +108,9 @@ def keras_cache() -> Path:
 
 
 def resolve_target(text: str, names: Sequence[str] | None, num_classes: int) -> int:
-    """The class index that a user means by an index or a class name.
+    """The class index that a user means by an index or a class name, as `find_class` compares it.
 
-    A name is compared without regard to case, and a space equals an underscore or hyphen. It is a whole entry of
-    `names` or one of the entry's synonyms between commas; a whole entry comes before a synonym, and an index before a
-    name made of digits.
+    An index comes before a name made of digits.
 
     Args:
         text: What the user typed.
@@ -129,21 +126,7 @@ def resolve_target(text: str, names: Sequence[str] | None, num_classes: int) -> 
         raise InvalidTargetsError(
             f"no class names to find {text!r} in; give an index below {num_classes} or --labels FILE"
         )
-    entries = [[_plain(name), *map(_plain, name.split(","))] for name in names]
-    wanted = _plain(text)
-    found = [index for index, entry in enumerate(entries) if entry[0] == wanted]
-    found = found or [index for index, entry in enumerate(entries) if wanted in entry]
-    if not found:
-        raise InvalidTargetsError(f"no class is called {text!r}; {_similar(wanted, entries)}")
-    if len(found) > 1:
-        listed = ", ".join(f"{index} ({names[index]})" for index in found)
-        raise InvalidTargetsError(f"{text!r} names several classes; give the index of one: {listed}")
-    return _check_index(found[0], num_classes)
-
-
-def _plain(name: str) -> str:
-    """Return a name as it is compared: in lower case, one space for each run of spaces, underscores, hyphens."""
-    return re.sub(r"[\s_-]+", " ", name).strip().lower()
+    return _check_index(find_class(text, names), num_classes)
 
 
 def _check_index(index: int, num_classes: int) -> int:
@@ -152,14 +135,3 @@ def _check_index(index: int, num_classes: int) -> int:
             f"target {index} is out of range: the model has {num_classes} classes, 0 to {num_classes - 1}"
         )
     return index
-
-
-def _similar(wanted: str, entries: list[list[str]]) -> str:
-    """Return a hint: up to three names that contain what was typed, else the most similar ones, else an example."""
-    words = [name for entry in entries for name in entry]
-    # Those with the word itself come first: a tiger cat before a bullfrog called rana catesbeiana.
-    names = sorted(dict.fromkeys(words), key=lambda name: wanted not in name.split())
-    containing = [repr(name) for name in names if wanted and wanted in name]
-    if containing:
-        return f"did you mean {' or '.join(containing[:3])}?"
-    return suggestion(wanted, words, f"there are {len(entries)}, such as {entries[0][0]!r}; an index will do too")

@@ -52,7 +52,7 @@ def read_objective(text: str, setup: Setup) -> NamedObjective:
     """
     terms = [_read_term(part, setup) for part in _PLUS.split(text.strip())]
     (objective, *rest) = terms
-    if not rest and isinstance(objective, Class) and objective.target is not None:
+    if not rest and isinstance(objective, Class) and isinstance(objective.target, int):
         return NamedObjective(class_name(objective.target, setup.class_names), objective)
     return NamedObjective(text.strip(), reduce(add, rest, objective))
 

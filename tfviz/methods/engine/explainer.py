@@ -126,6 +126,7 @@ def run_methods(
         head=network.head.kind,
         scored_by=network.head.scored_by,
         origin=NetworkOrigin(network),
+        class_names=network.class_names,
     )
 
 

@@ -36,7 +36,7 @@ class Results:
     everywhere, why, by the row. data_format: of images and attributions, that of the model. model: the model's name.
     head: what the scores come from, `softmax`, `sigmoid`, `log_odds` (of what is made of several of these), `none` (the
     raw output is explained; its probabilities take several for logits) or `custom`. scored_by: what the scores are, in
-    words. origin: the network that made it.
+    words. origin: the network that made it. class_names: in the order of the classes, None if the network knows none.
 
     It is also a container of its maps: `results["grad_cam"]`, `"grad_cam" in results`, `for name in results`.
     """
@@ -58,6 +58,7 @@ class Results:
     head: str
     scored_by: str
     origin: NetworkOrigin | None = field(default=None, compare=False)
+    class_names: tuple[str, ...] | None = None
 
     def __getitem__(self, name: str) -> np.ndarray:
         """Return what the method of that name found, one of `maps`; raise `UnknownMethodError` if there is none."""

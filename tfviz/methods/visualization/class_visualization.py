@@ -39,7 +39,7 @@ def class_visualization(
     model
         Anything that `tfviz.trace` opens.
     targets
-        Class indices (N,), or one; None if the network was traced with a score of your own.
+        Class indices or names (N,), or one; None if the network was traced with a score of your own.
     pixel_range
         What black and white are in the model's input space: two numbers, or two arrays (C,).
     preset

@@ -88,9 +88,9 @@ class Term(Objective):
 
 @dataclass(frozen=True)
 class Class(Term):
-    """The logit of the class with the index `target`; None for a custom score, which has no classes."""
+    """The logit of a class, `target`: its index or name; None for a custom score, which has no classes."""
 
-    target: int | None = None
+    target: int | str | None = None
 
     def __str__(self) -> str:
         """Return what a reader calls it."""

@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.arrays import refuse_masked
+from tfviz.class_names import find_class
 from tfviz.errors import InvalidTargetsError
 from tfviz.network.heads import Head
 
@@ -119,6 +120,8 @@ def best_classes(head: Head, top: int) -> Targets:
 def as_targets(head: Head, targets: Any) -> Targets:
     """Return targets as users give them: None for the predicted class, a class, classes (N,) or one-hot rows (N, K).
 
+    A class may be given by its name, if the head has names.
+
     Raises `InvalidTargetsError`, and `InvalidImagesError` for a masked array. How many images there are is not known
     yet, see `Targets.check_count`.
     """
@@ -134,7 +137,7 @@ def as_targets(head: Head, targets: Any) -> Targets:
     if array.ndim == 2:
         array = _from_one_hot(head, array)
     if array.dtype.kind not in "iu" and array.size:
-        raise InvalidTargetsError(f"targets are of type {array.dtype}, expected class indices (integers)")
+        array = _from_names(head, targets, array)
     if array.ndim > 1:
         raise InvalidTargetsError(f"targets have the shape {array.shape}, expected one class index, or indices (N,)")
     _check_classes(head, array)
@@ -162,3 +165,31 @@ def _from_one_hot(head: Head, array: np.ndarray) -> Any:
             f"targets have the shape {array.shape}; expected indices (N,) or one-hot rows (N, {head.num_classes})"
         )
     return np.argmax(array, axis=1)
+
+
+def _from_names(head: Head, targets: Any, array: np.ndarray) -> np.ndarray:
+    """Return the classes that `targets` name, of which `array` was made; raise `InvalidTargetsError`.
+
+    Indices may be among the names. The array does not tell them apart: NumPy makes texts of both.
+    """
+    given = targets if isinstance(targets, list | tuple) else array.reshape(-1).tolist()
+    names = [each for each in given if isinstance(each, str)]
+    if not names or array.ndim > 1 or not all(isinstance(each, str) or _is_index(each) for each in given):
+        raise InvalidTargetsError(
+            f"targets are of type {array.dtype}, expected class indices (integers) or class names"
+        )
+    if not head.has_classes:
+        raise InvalidTargetsError(
+            f"there is no class {names[0]!r}: this network is explained by a score without classes"
+        )
+    if head.class_names is None:
+        raise InvalidTargetsError(
+            f"no class names to find {names[0]!r} in; give its index, or the names of all classes, in their order: "
+            "trace(model, class_names=[...])"
+        )
+    found = {name: find_class(name, head.class_names) for name in dict.fromkeys(names)}
+    return np.array([found.get(each, each) for each in given]).reshape(array.shape)
+
+
+def _is_index(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)

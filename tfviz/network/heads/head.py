@@ -10,12 +10,12 @@ resolved where the logits are, inside the compiled function.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import tensorflow as tf
 
-from tfviz.errors import UnsupportedModelError
+from tfviz.errors import InvalidTargetsError, UnsupportedModelError
 from tfviz.network.heads.endings import LOG_ODDS, Ending, find_ending, makes_probabilities_again
 from tfviz.network.heads.probabilities import LogitReading, ProbabilityFinder
 from tfviz.network.program import TensorsByValue, Value
@@ -44,7 +44,7 @@ class Head:
     score. sources: the values that the score is made of. made_by: what the network ends in, or the score that was
     given, of the outputs and the tensors of a replay. reads: in words, which part of the outputs such a score reads.
     of_probabilities: whether the softmax or sigmoid is taken of probabilities. lacking: the error of a network without
-    a classifier (`none`), raised when a score is asked for.
+    a classifier (`none`), raised when a score is asked for. class_names: as `trace` was given them; None if it was not.
     """
 
     kind: str
@@ -54,11 +54,23 @@ class Head:
     reads: str = field(default="", repr=False)
     of_probabilities: bool = field(default=False, repr=False)
     lacking: str = field(default="", repr=False)
+    class_names: tuple[str, ...] | None = field(default=None, repr=False)
 
     def check(self) -> None:
         """Raise `UnsupportedModelError` if the network has no classifier."""
         if self.lacking:
             raise UnsupportedModelError(self.lacking)
+
+    def named(self, class_names: tuple[str, ...]) -> Head:
+        """Return this head with names for its classes; raise `InvalidTargetsError` if there are not as many."""
+        if not self.has_classes:
+            raise InvalidTargetsError("class_names are given, but this network is explained by a score without classes")
+        if len(class_names) != self.num_classes:
+            which = ": 0, where its one probability is low, and 1" if self.is_binary else ""
+            raise InvalidTargetsError(
+                f"there are {len(class_names)} class_names, but the network has {self.num_classes} classes{which}"
+            )
+        return replace(self, class_names=class_names)
 
     @property
     def ending(self) -> Ending | None:

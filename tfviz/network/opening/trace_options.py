@@ -7,8 +7,10 @@ from the opening of a file to how the network runs.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+import reprlib
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 from tfviz.data_format import DataFormat
@@ -48,6 +50,19 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
+def _as_names(names: Any) -> tuple[str, ...] | None:
+    """Return `class_names` as a tuple; raise `TfvizError` if they are not texts in an order, such as a file's name."""
+    if names is None:
+        return None
+    found = tuple(names) if isinstance(names, Iterable) and not isinstance(names, str | bytes | Mapping | Set) else ()
+    if not found or not all(isinstance(name, str) for name in found):
+        file = f": pathlib.Path({str(names)!r}).read_text().splitlines()" if isinstance(names, str | PathLike) else ""
+        raise TfvizError(
+            f"class_names is {reprlib.repr(names)}, expected a list of names in the order of the classes{file}"
+        )
+    return tuple(map(str, found))
+
+
 def _as_shape(shape: Any) -> Shape | None:
     """Return `image_shape` as a tuple; raise `TfvizError` if it is not three sizes above 0, None for an open one."""
     if shape is None:
@@ -84,11 +99,13 @@ class TraceOptions:
     fast: bool | None = None
     random: str = KEEP
     data_format: str | None = None
+    class_names: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         """Raise `TfvizError` for the first option whose value is not one that it takes."""
-        # As a tuple, so that options can be compared: arrays have no truth value.
+        # As tuples, so that options can be compared: arrays have no truth value.
         object.__setattr__(self, "image_shape", _as_shape(self.image_shape))
+        object.__setattr__(self, "class_names", _as_names(self.class_names))
         for name in ("safe_mode", "jit_compile"):
             if not isinstance(getattr(self, name), bool):
                 raise TfvizError(f"{name} is {getattr(self, name)!r}, expected True or False")

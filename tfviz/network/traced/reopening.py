@@ -13,13 +13,15 @@ first use.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfviz.data_format import DataFormat
 from tfviz.errors import UnsupportedModelError, one_line
+from tfviz.network.heads import Head
 from tfviz.network.traced.fingerprint import fingerprint_of
 
 if TYPE_CHECKING:
@@ -30,9 +32,12 @@ ADVICE = "export the model and trace the path, which is opened again when it is 
 
 @dataclass(frozen=True)
 class Reopening:
-    """How a network was opened. open: opens a path or live model the same way. path: None for a live model."""
+    """How a network was opened.
 
-    open: Callable[[Any], Any]
+    open: opens a path or live model the same way, or with other options of `trace`. path: None for a live model.
+    """
+
+    open: Callable[..., Any]
     path: Path | None
 
 
@@ -45,6 +50,7 @@ class Reopened:
 
     function: Any
     data_format: DataFormat
+    head: Head
     reopening: Reopening | None = None
     _model: Any
 
@@ -64,6 +70,19 @@ class Reopened:
         """Return this object as one that takes and gives back images as it computes with them: (N, H, W, C)."""
         other = self.__copy__()
         other.data_format = DataFormat.CHANNELS_LAST
+        return other
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """The names of the classes in their order; None if `trace` was not given them."""
+        return self.head.class_names
+
+    def named(self, class_names: Sequence[str]) -> Self:
+        """Return this object with names for its classes; raise `InvalidTargetsError` if there are not as many."""
+        other = self.__copy__()
+        other.head = self.head.named(tuple(class_names))
+        if self.reopening is not None:
+            other.reopening = replace(self.reopening, open=partial(self.reopening.open, class_names=class_names))
         return other
 
     def without_model(self) -> Self:

@@ -19,7 +19,7 @@ from tfviz.arrays import Floats
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
 from tfviz.network.batches import Batch, Expected, batches
 from tfviz.network.geometry import settled
-from tfviz.network.heads import Head, Outputs
+from tfviz.network.heads import Outputs
 from tfviz.network.layers import FeatureMap, Layers, Shape
 from tfviz.network.opening import OFF, Source, TraceOptions, own_tensor
 from tfviz.network.program import CompiledFunctions, Value, compile_function, find_inputs, program_of
@@ -59,7 +59,7 @@ class TracedNetwork(Displayed):
         self.inputs = settled(open_batch(inputs, self.outputs.values, self._captured))
         self.data_format = self.inputs.data_format
         self.program, self.image = self.inputs.program, self.inputs.image
-        self.head: Head = self.outputs.find_head(options.score, self.program, self.image)
+        self.head = self.outputs.find_head(options.score, self.program, self.image)
         scored, variables = self.head.sources, self._variable_names()
         self.layer_index = Layers(self.program, self.image, scored, variables, options.tokens_to_map)
         self.running = find_running(self.program, self.image, self.head, options)
