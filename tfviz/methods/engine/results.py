@@ -65,10 +65,9 @@ class Results:
         if name not in self:
             layers = [each for each in self.maps if each.partition("@")[0] == name]
             found = ", ".join(map(repr, layers or self.maps))
-            why = (
-                "it was run at several layers" if layers else "it was not run" if name in METHODS else "no such method"
-            )
-            raise UnknownMethodError(f"no map is called {name!r}: {why}; there are {found}")
+            otherwise = "it was not run" if name in [*METHODS] else "no such method"
+            why = "there is one for each layer" if layers else otherwise
+            raise UnknownMethodError(f"no map is called {name!r}: {why}; the maps are {found}")
         return self.maps[name]
 
     def __iter__(self) -> Iterator[str]:
