@@ -109,7 +109,7 @@ def resembling(name: str, known: Iterable[str], count: int = 3, *, cutoff: float
     They are those that differ in upper and lower case, spaces, hyphens and underscores alone; else those that are
     spelt alike, by at least the `cutoff` of `difflib`; else those whose words begin with the letters of `name`.
     """
-    candidates, wanted = list(known), _plain(name)
+    candidates, wanted = [*dict.fromkeys(known)], _plain(name)
     plain = [_plain(candidate) for candidate in candidates]
     spelt = difflib.get_close_matches(wanted, dict.fromkeys(plain), n=count, cutoff=cutoff)
     alike = [candidate for each in spelt for candidate, own in zip(candidates, plain, strict=True) if own == each]

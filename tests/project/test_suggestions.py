@@ -7,6 +7,7 @@ def test_resembling_names_keep_their_spelling():
     assert resembling("vgg61", ["VGG16", "VGG19", "Xception"], 1) in ("'VGG16'", "'VGG19'")
     assert resembling("VGG1", ["vgg16", "VGG19", "xception"]) in ("'vgg16' or 'VGG19'", "'VGG19' or 'vgg16'")
     assert resembling("zebra", ["vgg16"]) == ""
+    assert resembling("vgg1", ["vgg16", "vgg16"]) == resembling("vgg 16", ["vgg16", "vgg16"]) == "'vgg16'"
 
 
 def test_names_that_differ_in_case_hyphens_and_underscores_alone_come_before_all_others():
