@@ -1,9 +1,10 @@
 # Written by scripts/signatures.py.
 
 from collections.abc import Mapping
-from typing import Any, overload
+from typing import Any, Any as Any, overload
 
 from tfviz.arrays import Floats
+from tfviz.errors import no_attribute as no_attribute
 from tfviz.methods.adversarial import (
     Adversarial as Adversarial,
     fgsm as fgsm,
