@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import keras
@@ -15,6 +16,9 @@ from keras import layers
 
 from tfviz.apps.beam import AttributionHandler
 from tfviz.apps.files.fitting import INTERPOLATIONS, WAYS_TO_FIT, fit_image, image_size
+from tfviz.apps.files.images import decode_image
+from tfviz.apps.model.measuring import measure_fit
+from tfviz.apps.model.preprocessing import find_preprocessing
 from tfviz.apps.model.setup import set_up
 from tfviz.apps.records.example_explainer import Look, MethodChoice
 from tfviz.errors import InvalidImagesError, UnsupportedModelError
@@ -160,6 +164,18 @@ def test_an_assumed_size_is_said(place):
     (partly,) = set_up(ModelOptions(str(place / "open1.keras"), **about)).warnings
     assert "open1.keras gets images of 224x64 pixels" in partly
     assert setup_of(place).warnings == ()
+
+
+@pytest.mark.parametrize("how", WAYS_TO_FIT)
+def test_how_a_network_fits_what_it_decodes_is_found(how):
+    """Also where it interpolates otherwise, and off by what would make `crop` pass for `cover`."""
+
+    def decode(records):
+        images = [fit_image(decode_image(each, "a picture").image, SIZE, how, interpolation="area") for each in records]
+        return np.stack(images).astype(np.float32) * np.float32(0.98)
+
+    network = SimpleNamespace(in_channels_last=lambda: SimpleNamespace(decode=decode))
+    assert measure_fit(network, None, find_preprocessing("0..255"), SIZE) == how
 
 
 def test_an_overlay_shows_what_the_network_saw(place):
