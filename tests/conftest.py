@@ -16,7 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import pytest
 import tensorflow as tf
-from support import day_and_night, model_zoo
+from support import day_and_night, model_zoo, said
 
 from tfviz import demo
 from tfviz.__main__ import main
@@ -31,6 +31,9 @@ def pytest_configure(config):
     config.addinivalue_line(
         "filterwarnings", "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
     )
+
+
+said.listen()
 
 
 def pytest_make_parametrize_id(val):
@@ -186,3 +189,10 @@ def untouched_globals():
     before = (keras.backend.floatx(), keras.backend.image_data_format(), keras.config.dtype_policy().name)
     yield
     assert (keras.backend.floatx(), keras.backend.image_data_format(), keras.config.dtype_policy().name) == before
+
+
+@pytest.fixture(autouse=True)
+def explained_warnings():
+    """No test may meet a warning without an entry in notebooks/troubleshooting.md."""
+    yield
+    assert said.unexplained() == []
