@@ -35,7 +35,7 @@ def stub() -> str:
         for name, module in _annotated_by(function):
             imported[module].add(name)
     for name, module in _imports(FACE).items():
-        if name not in functions:
+        if name not in functions and module.startswith("tfviz."):
             imported[module].add(f"{name} as {name}")
     lines = [_import(module, names) for module, names in sorted(imported.items()) if not module.startswith("tfviz")]
     lines += ["", *(_import(module, names) for module, names in sorted(imported.items()) if module.startswith("tfviz"))]

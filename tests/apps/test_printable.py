@@ -115,8 +115,8 @@ def test_explain_shows_no_name_as_it_is(folder, tmp_path, encoded, encoding):
     images = sorted(os.fsencode(each) for each in folder.iterdir() if each.suffix == ".png")
     names = [os.fsdecode(each) for each in images]
     status, said, complained = encoded(
-        "explain", *names, "--model", "demo", "--method", "saliency", "--labels", folder / "labels.json", "--output", tmp_path / "out",
-        "--save-maps", encoding=encoding,
+        "explain", *names, "--model", "demo", "--method", "saliency", "--labels", folder / "labels.json",
+        "--output", tmp_path / "out", "--save-maps", encoding=encoding,
     )  # fmt: skip
     assert status == 1 and "Traceback" not in complained
     assert harmless(said) and harmless(complained)

@@ -1,7 +1,7 @@
 # Written by scripts/signatures.py.
 
 from collections.abc import Mapping
-from typing import Any, Any as Any, overload
+from typing import Any, overload
 
 from tfviz.arrays import Floats
 from tfviz.errors import no_attribute as no_attribute
