@@ -19,6 +19,7 @@ from support.model_zoo import CLASSES, SHAPE, functional, model_of, random_image
 import tfviz
 from tfviz.apps.explanation.manifest import write_manifest
 from tfviz.apps.files import output
+from tfviz.methods.engine import method_of
 
 NAMES = ["ant", "bee", "cow", "$dog$", "emu"]
 
@@ -261,6 +262,31 @@ def test_plot(explanation):
     for row, target in enumerate((1, 4, 0)):
         assert shown[3 * row] == f"{NAMES[target]} {explanation.probabilities[row, target]:.3f}"
     assert titles(explanation.plot())[0].startswith("class 1 0.")
+
+
+@pytest.mark.parametrize(
+    "name, options, shown",
+    [
+        ("smooth_grad", {}, "smooth_grad of gradient"),
+        ("xgrad_cam", {"layer": "conv1"}, "xgrad_cam at conv1"),
+        ("grad_cam@conv1", {"layer": "conv1"}, "grad_cam at conv1"),
+        (
+            "var_grad",
+            {"of": "smooth_grad", "options": {"of": "grad_cam", "options": {"layer": "conv1"}}},
+            "var_grad of smooth_grad of grad_cam at conv1",
+        ),
+    ],
+)
+def test_a_column_tells_what_ran(explanation, name, options, shown):
+    complete = {name: method_of(name).complete(options)}
+    found = replace(explanation, maps={name: explanation.maps["grad_cam"]}, options=complete)
+    assert titles(found.plot())[1] == shown
+
+
+def test_a_column_names_the_layer_of_an_inner_method():
+    of = {"smooth_grad": {"of": "grad_cam", "samples": 2}}
+    found = tfviz.explain(model_of("functional"), random_images(1), methods="smooth_grad", options=of)
+    assert titles(found.plot())[1] == "smooth_grad of grad_cam at conv2"
 
 
 def image_of(figure, place):

@@ -1,8 +1,8 @@
 """The public `explain` and its result, the `Explanation`, which can be plotted and saved.
 
-A good order of reading: `explain` (runs several methods at once), `shown` (which part of a result is shown),
-`explanation` (the result as figures and files), `manifest` (the result as JSON). Runs, exports and the callback write
-the same manifest.
+A good order of reading: `explain` (runs several methods at once), `shown` and `titles` (which part of a result is
+shown, under which words), `explanation` (the result as figures and files), `manifest` (the result as JSON). Runs,
+exports and the callback write the same manifest.
 """
 
 from tfviz.apps.explanation.explain import explain

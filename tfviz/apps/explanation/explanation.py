@@ -17,16 +17,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from tfviz.apps.explanation.manifest import manifest_entry, manifest_of, write_manifest
 from tfviz.apps.explanation.shown import channel_step, shown
-from tfviz.apps.files import PICTURE_SUFFIX, check_folder, class_name, file_part, write_array, write_figure
+from tfviz.apps.explanation.titles import column_titles, row_titles
+from tfviz.apps.files import PICTURE_SUFFIX, check_folder, file_part, write_array, write_figure
 from tfviz.errors import InvalidImagesError, TfvizError
 from tfviz.methods import Results
-from tfviz.methods.engine import is_attribution, is_signed, method_of
+from tfviz.methods.engine import is_attribution, is_signed
 from tfviz.results import check_pictures, grey_picture, plot, to_picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-SMALL = "<\N{NO-BREAK SPACE}0.001"
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,7 +63,7 @@ class Explanation(Results):
 
     def titles(self, class_names: Sequence[str] | None = None) -> list[str]:
         """Return a title per row: the class and its probability or, if there is none, the score."""
-        return [self._title(row, class_names) for row in range(len(self.targets))]
+        return row_titles(self, class_names)
 
     def plot(
         self,
@@ -94,8 +93,9 @@ class Explanation(Results):
         step = channel_step(order)
         images = self.data_format.to_last(self.images)
         shown = to_picture(images[..., ::step]) if pictures is None else self.by_row(pictures)
-        found = {self._column(name): values for name, values in self.shown(order).items()}
-        signed = {self._column(name): each for name, each in self.signed.items()}
+        columns_of = column_titles(self)
+        found = {columns_of[name]: values for name, values in self.shown(order).items()}
+        signed = {columns_of[name]: each for name, each in self.signed.items()}
         return plot(shown, {**found, **(columns or {})}, titles=self.titles(class_names), signed=signed, **look)
 
     def shown(self, order: str = "rgb") -> dict[str, np.ndarray]:
@@ -174,22 +174,3 @@ class Explanation(Results):
     @property
     def _image_count(self) -> int:
         return len(self.targets) // self.targets_per_image
-
-    def _title(self, row: int, class_names: Sequence[str] | None) -> str:
-        """Return the class of a row and its probability or raw output; the score alone if it is not of a class."""
-        if np.isnan(self.scores[row]):
-            return "no score"
-        score, target = f"{self.scores[row]:.3g}", int(self.targets[row])
-        if self.head == "custom":
-            return f"score {score}"
-        name = class_name(target, class_names)
-        if self.head != "none":
-            probability = f"{self.probabilities[row, target]:.3f}"
-            # 0.000 would look as if the class were impossible.
-            return f"{name} {probability if float(probability) else SMALL}"
-        value = f"raw\N{NO-BREAK SPACE}output\N{NO-BREAK SPACE}{score}"
-        return f"{name} {value}" if self.has_classes else value
-
-    def _column(self, name: str) -> str:
-        """Return what a column of a figure is called: the method, and the layer that it looks at."""
-        return f"{method_of(name).name} at {self.layers[name]}" if name in self.layers else name
