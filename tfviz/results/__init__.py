@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tfviz.results.checks import check_pictures, check_scaled, pick
+from tfviz.results.color_scale import ColorScale, color_scales
 from tfviz.results.colors import COLORMAPS, LUMINANCE
 from tfviz.results.evidence import evidence_inside, supported_mask
 from tfviz.results.grid import montage
@@ -39,10 +40,12 @@ if TYPE_CHECKING:
 __all__ = [
     "COLORMAPS",
     "BoxAccuracy",
+    "ColorScale",
     "Highlight",
     "box_iou",
     "box_mask",
     "collapse",
+    "color_scales",
     "component_boxes",
     "difference_picture",
     "energy_inside",

@@ -16,12 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from tfviz.arrays import Picture
 from tfviz.errors import InvalidImagesError
-from tfviz.results.checks import TOLERANCE, check_attributions, check_maps, check_pictures
+from tfviz.results.checks import check_pictures
+from tfviz.results.color_scale import as_maps, is_picture
 from tfviz.results.colors import DIVERGING
 from tfviz.results.highlight import Highlight, highlight
 from tfviz.results.pictures import gradient_picture, rounded
 from tfviz.results.render import overlay
-from tfviz.results.scale import collapse, normalise, resize
+from tfviz.results.scale import normalise, resize
 
 
 def tiles(
@@ -70,18 +71,16 @@ def tiles(
         raise InvalidImagesError(
             f"the array has the shape {array.shape}; expected {len(pictures)} maps or attributions, one per image"
         )
-    if array.ndim == 4 and array.dtype == np.uint8:
+    if is_picture(array):
         return list(check_pictures(array))
     if highlights is not None:
         return [highlight(*pair, highlights) for pair in zip(pictures, array, strict=True)]
-    if array.ndim == 4 and (check_attributions(array).min() < 0 if signed is None else signed):
+    read = as_maps(array, signed)
+    if read is None:
         return [_stretched(*pair) for pair in zip(gradient_picture(array), pictures, strict=True)]
-    values = check_maps(collapse(array) if array.ndim == 4 else array)
-    if signed is None:
-        # Rounding can leave a map that has no sign a little below zero.
-        signed = bool(values.min() < -TOLERANCE * np.abs(values).max())
-    scaled = normalise(values, "signed" if signed else "positive", clip_percentile=clip_percentile)
-    colormap = DIVERGING if signed else colormap
+    maps, has_sign = read
+    scaled = normalise(maps, "signed" if has_sign else "positive", clip_percentile=clip_percentile)
+    colormap = DIVERGING if has_sign else colormap
     return [overlay(*pair, colormap=colormap, blend=blend) for pair in zip(pictures, scaled, strict=True)]
 
 
