@@ -186,3 +186,11 @@ def untouched_globals():
     before = (keras.backend.floatx(), keras.backend.image_data_format(), keras.config.dtype_policy().name)
     yield
     assert (keras.backend.floatx(), keras.backend.image_data_format(), keras.config.dtype_policy().name) == before
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    """Close what a test drew: pyplot keeps every figure, and warns of the 21st."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")

@@ -14,8 +14,10 @@ ELLIPSIS = "..."
 def wrap(text: str, width: int, lines: int = 3) -> list[str]:
     """Break a text into at most `lines` lines of `width` characters; one that is too long loses words before its last.
 
-    Words that belong together are joined by no-break spaces.
+    Words that belong together are joined by no-break spaces. A text of several lines is broken line by line.
     """
+    if "\n" in text:
+        return [line for part in text.split("\n") for line in wrap(part, width, lines)]
     words = text.split(" ")
     for kept in range(len(words), 0, -1):
         shortened = words if kept == len(words) else [*words[: kept - 1], ELLIPSIS, words[-1]]
