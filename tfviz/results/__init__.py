@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tfviz.results.cells import LAYOUTS, as_titles
 from tfviz.results.checks import check_options, check_pictures, check_scaled, options_of, pick
 from tfviz.results.color_scale import ColorScale, color_scales
 from tfviz.results.colors import COLORMAPS, LUMINANCE

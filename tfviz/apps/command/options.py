@@ -72,6 +72,25 @@ SaveScaledMaps = Annotated[
 ]
 BatchSize = Annotated[int, typer.Option(min=1, help="Images computed at once.")]
 Colormap = Annotated[str, typer.Option(help="An OpenCV colour map such as jet, turbo or viridis.")]
+TrueLabels = Annotated[
+    Path | None,
+    typer.Option(
+        "--true",
+        help="A CSV file with a row for each image, FILE,CLASS: the titles and the table tell its true class, too.",
+    ),
+]
+Dpi = Annotated[
+    int | None,
+    typer.Option(min=10, max=1200, help="Dots an inch of the pictures, 2.4 inches for each column; 150 otherwise."),
+]
+Layout = Annotated[
+    str,
+    typer.Option(
+        help="How a picture is arranged: rows (a target a row), columns, row (all in one), or classes (those of --top "
+        "side by side, in one scale)."
+    ),
+]
+ColorBar = Annotated[bool, typer.Option("--colorbar", help="Show which values the colours stand for.")]
 Blend = Annotated[str, typer.Option(help="How a map is laid over its image: weighted or additive.")]
 
 PRESET_NAMES = ("simonyan", "jitter-blur", "fourier", "deep-dream")
