@@ -134,6 +134,41 @@ def quiet(own, *more):
     return ("explain", "--model", own / "own.keras", "--preprocess", "0..1", *more)
 
 
+def test_true_labels_and_dots(run, own, tmp_path):
+    Path("labels.csv").write_text("file,class\none.png,cow\ntwo.png,4\nelse.png,what\n")
+    status, out, err = run(
+        *quiet(own, own / "one.png", own / "two.png", "--labels", own / "names.txt", "--method", "saliency"),
+        "--true", "labels.csv", "--save-maps", "--dpi", 50, "--layout", "classes", "--top", 2, "--colorbar",
+    )  # fmt: skip
+    assert (status, err) == (0, "")
+    assert [entry["true"] for entry in manifest_in(tmp_path / "tfviz-output")["results"]] == [2, 2, 4, 4]
+    marked = [line.split() for line in out.splitlines() if line.rstrip().endswith("true")]
+    assert ["cow" in line or "emu" in line for line in marked] == [True, True]
+    with PIL.Image.open(tmp_path / "tfviz-output" / "one.tfviz.png") as picture:
+        # A label at the left, three columns, and a colour bar.
+        assert picture.width == pytest.approx(50 * (0.25 + 3 * 2.4 + 0.6), abs=1)
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("one.png,caw", "labels.csv, row 1: no class is called 'caw'; did you mean 'cow'?"),
+        ("one.png,5", "labels.csv, row 1: target 5 is out of range: the model has 5 classes, 0 to 4"),
+        ("two.png,1", "has no row for "),
+    ],
+)
+def test_true_labels_that_do_not_fit(run, own, tmp_path, text, said):
+    Path("labels.csv").write_text(text)
+    status, out, err = run(*quiet(own, own / "one.png", "--labels", own / "names.txt", "--true", "labels.csv"))
+    assert (status, out) == (1, "") and said in err and err.count("\n") == 1
+    assert not (tmp_path / "tfviz-output").exists()
+
+
+def test_true_labels_are_about_files(run):
+    status, _, err = run("explain", "--true", "labels.csv")
+    assert status == 2 and "--true is about image files" in err
+
+
 def test_several_targets(run, own, tmp_path):
     status, out, err = run(*quiet(own, own, "--target", 1, "--target", 4, "--target", 1, "--save-maps"))
     assert (status, err) == (0, "") and "class 4" in out
