@@ -145,8 +145,8 @@ def test_true_labels_and_dots(run, own, tmp_path):
     marked = [line.split() for line in out.splitlines() if line.rstrip().endswith("true")]
     assert ["cow" in line or "emu" in line for line in marked] == [True, True]
     with PIL.Image.open(tmp_path / "tfviz-output" / "one.tfviz.png") as picture:
-        # A label at the left, three columns, and a colour bar.
-        assert picture.width == pytest.approx(50 * (0.25 + 3 * 2.4 + 0.6), abs=1)
+        # Three columns, and a colour bar.
+        assert picture.width == pytest.approx(50 * (3 * 2.4 + 0.6), abs=1)
 
 
 @pytest.mark.parametrize(

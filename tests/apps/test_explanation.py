@@ -374,7 +374,10 @@ def test_the_classes_of_an_image_side_by_side(best, tmp_path):
     pictures = np.random.default_rng(0).integers(0, 256, (2, *SHAPE), np.uint8)
     figure = best.plot(pictures, layout="classes", true=[0, 1])
     shown = best.titles()
-    assert titles(figure) == ["true class 0", *shown[:3], "true class 1", *shown[3:]]
+    assert titles(figure) == [
+        *("grad_cam at conv2 true class 0", *shown[:3]),
+        *("grad_cam at conv2 true class 1", *shown[3:]),
+    ]
     for image in range(2):
         np.testing.assert_array_equal(image_of(figure, 4 * image), pictures[image])
         rows = best.maps["grad_cam"][3 * image : 3 * image + 3]

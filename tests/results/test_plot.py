@@ -12,6 +12,7 @@ import pytest
 import tfviz
 from tfviz.errors import InvalidImagesError, TfvizError
 from tfviz.results import gradient_picture, normalise, overlay, plot, resize, tiles
+from tfviz.results.text import wrap
 
 CRAB = "king crab, Alaska crab, Alaskan king crab, Alaska king crab, Paralithodes camtschatica 0.87"
 
@@ -306,7 +307,51 @@ def test_an_image_per_column():
         assert same(lines[2 * block][column], pictures[row]) and lines[2 * block][column][1] == "rstuvwxyz"[row]
         assert same(lines[2 * block + 1][column], tile) and lines[2 * block + 1][column][1] == ""
     figure = plot(pictures, {"a": maps}, layout="columns")
-    assert [text.get_text() for axes in figure.axes for text in axes.texts] == ["a", "a"]
+    assert [axes.get_title("left") for axes in figure.axes if axes.get_title("left")] == ["a", "a"]
+
+
+@pytest.mark.parametrize(
+    "title, lines",
+    [
+        ("smooth_grad of grad_cam at features/conv2d", ["smooth_grad of grad_cam at", "features/conv2d"]),
+        (
+            "smooth_grad of grad_cam at encoder/stage_4/block_11/mixed_attention_projection/conv2d",
+            ["smooth_grad of grad_cam at", "encoder/stage_4/block_11/", "mixed_attention_projection/", "conv2d"],
+        ),
+        (
+            "grad_cam at encoder/stage_4/block_11/mixed_attention_projection_of_the_second_head/conv2d_1",
+            ["grad_cam at encoder/", "stag...head/conv2d_1"],
+        ),
+    ],
+)
+def test_paths_of_layers_are_broken_at_slashes_and_shortened_in_their_middle(title, lines):
+    assert wrap(title, 28, max(len(lines), 3)) == lines
+
+
+def test_a_long_heading_moves_no_column():
+    name = "smooth_grad of grad_cam at encoder/stage_4/block_11/mixed_attention_projection/conv2d"
+    figure = plot(random_pictures(4), {name: random_maps(4)}, layout="columns")
+    figure.draw_without_rendering()
+    lefts = [axes.images[0].get_window_extent().x0 for axes in figure.axes[:4]]
+    np.testing.assert_allclose(np.diff(lefts), np.diff(lefts)[0], atol=0.5)
+    assert figure.axes[4].get_title("left") == (
+        "smooth_grad of grad_cam at encoder/stage_4/\nblock_11/mixed_attention_projection/conv2d"
+    )
+
+
+def test_a_portrait_beside_landscapes_is_no_higher_than_one_and_a_half_columns():
+    pictures = [random_pictures(1, 40, 80)[0], random_pictures(1, 400, 50)[0]]
+    for layout, highest in (("rows", 8), ("row", 1.5), ("columns", 1.5)):
+        figure = plot(pictures, {}, layout=layout)
+        figure.draw_without_rendering()
+        box = figure.axes[1].images[0].get_window_extent()
+        assert box.height == pytest.approx(highest * 2.4 * figure.dpi, rel=0.1)
+
+
+def test_titles_need_room():
+    with pytest.raises(TfvizError, match=r"leaves no room for pictures: 1\.9 inches is the least height for them"):
+        plot(random_pictures(2), {"a": random_maps()}, titles=[CRAB] * 2, figsize=(5, 1.5))
+    assert plt.get_fignums() == []
 
 
 def test_all_in_one_row():
@@ -328,7 +373,11 @@ def test_classes_share_a_scale():
         pictures, both, titles=list("abcdef"), image_titles=["one", "two"], signed=signed, layout="classes", per_image=3
     )
     lines = drawn(figure)
-    assert [[title for _, title in line] for line in lines] == [["one", *"abc"]] * 2 + [["two", *"def"]] * 2
+    assert [[title for _, title in line] for line in lines] == [
+        [f"{name}\n{image}", *classes]
+        for image, classes in (("one", "abc"), ("two", "def"))
+        for name in ("map", "gradient")
+    ]
     for number, line in enumerate(lines):
         rows = slice(3 * (number // 2), 3 * (number // 2) + 3)
         values = gradient[rows].sum(axis=-1) if number % 2 else maps[rows]
@@ -339,7 +388,6 @@ def test_classes_share_a_scale():
         (bar,) = figure.axes[4 * number + 3].child_axes
         most = np.abs(values).max()
         assert [text.get_text() for text in bar.get_yticklabels()] == [f"{-most:.2g}", "0", f"{most:.2g}"]
-    assert [text.get_text() for axes in figure.axes for text in axes.texts] == ["map", "gradient"] * 2
 
 
 def test_classes_whose_sign_means_nothing_are_reduced_to_the_largest():

@@ -34,10 +34,10 @@ class Cell(NamedTuple):
 
 
 class LineOfCells(NamedTuple):
-    """Cells side by side, with a label to their left. scale: the one that the cells have in common, if any."""
+    """Cells side by side. heading: over all of them. scale: the one that they have in common, if any."""
 
     cells: list[Cell]
-    label: str = ""
+    heading: str = ""
     scale: ColorScale | None = None
 
 
@@ -128,7 +128,7 @@ def in_one_row(shown: Shown) -> list[LineOfCells]:
 
 
 def by_class(shown: Shown) -> list[LineOfCells]:
-    """A line per image and method: the image, and its classes side by side in one scale."""
+    """A line per image and method: the image below the method, and its classes side by side in one scale."""
     if not shown.arrays:
         raise TfvizError("the layout 'classes' needs maps: it shows those of several classes side by side")
     if shown.per_image < 1 or len(shown.pictures) % shown.per_image:
@@ -136,11 +136,11 @@ def by_class(shown: Shown) -> list[LineOfCells]:
     lines = []
     for start in range(0, len(shown.pictures), shown.per_image):
         rows = slice(start, start + shown.per_image)
-        first = Cell(shown.pictures[start], shown.image_titles[start // shown.per_image])
+        of_image = shown.image_titles[start // shown.per_image]
         for name, array in shown.arrays.items():
             found, scale = _side_by_side(shown, name, array, rows)
-            cells = [first, *map(Cell, found, shown.titles[rows])]
-            lines.append(LineOfCells(cells, name, scale))
+            first = Cell(shown.pictures[start], f"{name}\n{of_image}" if of_image else name)
+            lines.append(LineOfCells([first, *map(Cell, found, shown.titles[rows])], scale=scale))
     return lines
 
 

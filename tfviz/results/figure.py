@@ -32,7 +32,9 @@ from tfviz.results.tiles import tiles
 COLUMN_INCHES = 2.4
 TITLE_MARGIN_INCHES = 0.2
 LINE_INCHES = 0.15
-LABEL_INCHES = 0.25
+HIGHEST_BESIDE_OTHERS = 1.5
+"""Heights in a width: a portrait beside landscapes would leave most of a figure white."""
+LEAST_INCHES = 0.3
 BAR_INCHES, BAR_GAP_INCHES, BAR_ROOM_INCHES, SIDE_BAR_INCHES = 0.08, 0.06, 0.28, 0.6
 TITLE_CHARACTERS = 28
 INWARDS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
@@ -161,25 +163,44 @@ def _draw(
 ) -> Figure:
     """Return the figure of lines of cells."""
     width = max(len(line.cells) for line in lines)
-    beside = LABEL_INCHES * any(line.label for line in lines)
-    beside += SIDE_BAR_INCHES * any(line.scale is not None and colorbar is not False for line in lines)
+    beside = SIDE_BAR_INCHES * any(line.scale is not None and colorbar is not False for line in lines)
     column = COLUMN_INCHES if figsize is None else max(figsize[0] - beside, 0.1) / width
     characters = max(round(TITLE_CHARACTERS * column / COLUMN_INCHES), 4)
     wrapped = [[wrap(cell.title, characters) for cell in line.cells] for line in lines]
-    heights = [column * max(cell.picture.shape[0] / cell.picture.shape[1] for cell in line.cells) for line in lines]
-    rooms = [TITLE_MARGIN_INCHES + LINE_INCHES * max(map(len, titles)) for titles in wrapped]
-    if colorbar:
-        rooms = [room + BAR_ROOM_INCHES * _has_bars(line) for room, line in zip(rooms, lines, strict=True)]
+    # A heading that reached beyond two columns would push the second aside.
+    headings = [wrap(line.heading, int(characters * min(len(line.cells), 1.7))) for line in lines]
+    heights = [_height(line, column) for line in lines]
+    rooms = [
+        TITLE_MARGIN_INCHES
+        + LINE_INCHES * max(map(len, [heading, *titles]))
+        + BAR_ROOM_INCHES * bool(colorbar and bars)
+        for titles, heading, bars in zip(wrapped, headings, map(_has_bars, lines), strict=True)
+    ]
     size = (COLUMN_INCHES * width + beside, sum(heights) + sum(rooms)) if figsize is None else figsize
+    _check_room(size, rooms)
     figure = _figure(pyplot, figsize=size, dpi=dpi, layout="constrained")
     grid = figure.subplots(len(lines), width, squeeze=False, gridspec_kw={"height_ratios": heights})
     for place in grid.flat:
         place.set_axis_off()
         # Centred pictures would move the titles after the layout has made room for them.
         place.set_anchor("N")
-    for places, line, titles in zip(grid, lines, wrapped, strict=True):
+    for places, line, titles, heading in zip(grid, lines, wrapped, headings, strict=True):
+        places[0].set_title("\n".join(heading), loc="left", fontsize=TITLE_POINTS, parse_math=False)
         _draw_line(places, line, titles, column, colorbar=colorbar)
     return figure
+
+
+def _height(line: LineOfCells, column: float) -> float:
+    """Return the inches of the highest picture of a line; one that is too high beside lower ones becomes narrower."""
+    ratios = [cell.picture.shape[0] / cell.picture.shape[1] for cell in line.cells]
+    return column * float(min(max(ratios), max(HIGHEST_BESIDE_OTHERS, min(ratios))))
+
+
+def _check_room(size: tuple[float, float], rooms: Sequence[float]) -> None:
+    """Raise `TfvizError` if titles and bars leave no room for the pictures of a figure of that size."""
+    least = sum(rooms) + LEAST_INCHES * len(rooms)
+    if size[1] < least:
+        raise TfvizError(f"figsize {size} leaves no room for pictures: {least:.1f} inches is the least height for them")
 
 
 def _has_bars(line: LineOfCells) -> bool:
@@ -205,14 +226,9 @@ def _draw_line(
         # Class names may hold dollar signs, which matplotlib would read as mathematics.
         place.set_title("\n".join(title), fontsize=TITLE_POINTS, parse_math=False)
         if colorbar and cell.scale is not None:
-            height = column * cell.picture.shape[0] / cell.picture.shape[1]
+            height = min(column * cell.picture.shape[0] / cell.picture.shape[1], _height(line, column))
             gap, thick = BAR_GAP_INCHES / height, BAR_INCHES / height
             _draw_bar(place, (0, -gap - thick, 1, thick), cell.scale, "horizontal")
-    if line.label:
-        places[0].text(
-            -0.03, 0.5, "\n".join(wrap(line.label, TITLE_CHARACTERS)), fontsize=TITLE_POINTS, parse_math=False,
-            rotation=90, ha="right", va="center", transform=places[0].transAxes,
-        )  # fmt: skip
     if line.scale is not None and colorbar is not False:
         place = places[len(line.cells) - 1]
         _draw_bar(place, (1 + BAR_GAP_INCHES / column, 0, BAR_INCHES / column, 1), line.scale, "vertical")
