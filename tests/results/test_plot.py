@@ -48,9 +48,9 @@ def test_a_row_an_image_and_a_column_a_method():
 
 def test_red_stays_red():
     red = np.tile(np.array([255, 0, 0], np.uint8), (1, 6, 8, 1))
-    figure = plot(red, {"zero": np.zeros((1, 6, 8))})
+    figure = plot(red, {"zero": np.zeros((1, 6, 8))}, colormap="jet")
     assert (shown(figure, 0, 0, 2) == [255, 0, 0]).all()
-    assert (shown(figure, 0, 1, 2) == [153, 0, 51]).all()
+    assert (shown(figure, 0, 1, 2) == [128, 0, 64]).all()
     drawn = cv2.imdecode(np.frombuffer(figure._repr_png_(), np.uint8), cv2.IMREAD_COLOR)
     height, width = drawn.shape[:2]
     assert (drawn[int(0.7 * height), int(0.25 * width)] == [0, 0, 255]).all()  # OpenCV reads BGR

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tfviz.arrays import Doubles
 from tfviz.results.checks import TOLERANCE, check_attributions, check_maps, pick
-from tfviz.results.colors import COLORMAPS, DIVERGING
+from tfviz.results.colors import COLORMAPS, DEFAULT_COLORMAP, DIVERGING
 from tfviz.results.highlight import Highlight
 from tfviz.results.scale import collapse, limits
 
@@ -32,7 +32,7 @@ class ColorScale(NamedTuple):
 def color_scales(
     found: ArrayLike,
     *,
-    colormap: str = "jet",
+    colormap: str = DEFAULT_COLORMAP,
     clip_percentile: float = 100.0,
     highlights: Highlight | None = None,
     signed: bool | None = None,

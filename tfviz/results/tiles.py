@@ -18,7 +18,7 @@ from tfviz.arrays import Picture
 from tfviz.errors import InvalidImagesError
 from tfviz.results.checks import check_pictures
 from tfviz.results.color_scale import as_maps, is_picture
-from tfviz.results.colors import DIVERGING
+from tfviz.results.colors import DEFAULT_COLORMAP, DIVERGING
 from tfviz.results.highlight import Highlight, highlight
 from tfviz.results.pictures import gradient_picture, rounded
 from tfviz.results.render import overlay
@@ -29,7 +29,7 @@ def tiles(
     pictures: Sequence[Picture] | Picture,
     found: ArrayLike,
     *,
-    colormap: str = "jet",
+    colormap: str = DEFAULT_COLORMAP,
     blend: str = "weighted",
     clip_percentile: float = 100.0,
     highlights: Highlight | None = None,

@@ -37,7 +37,7 @@ def explain(
     output: options.OutputFolder = DEFAULT_OUTPUT,
     save_maps: options.SaveMaps = False,
     batch_size: options.BatchSize = 8,
-    colormap: options.Colormap = "jet",
+    colormap: options.Colormap = options.DEFAULT_COLORMAP,
     blend: options.Blend = "weighted",
     colorbar: options.ColorBar = False,
     layout: options.Layout = "rows",

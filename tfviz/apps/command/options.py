@@ -71,7 +71,6 @@ SaveScaledMaps = Annotated[
     typer.Option("--save-maps", help="Write the maps, scaled to 0..1 as benchmarks read them, and the masks (.npy)."),
 ]
 BatchSize = Annotated[int, typer.Option(min=1, help="Images computed at once.")]
-Colormap = Annotated[str, typer.Option(help="An OpenCV colour map such as jet, turbo or viridis.")]
 TrueLabels = Annotated[
     Path | None,
     typer.Option(
@@ -91,7 +90,11 @@ Layout = Annotated[
     ),
 ]
 ColorBar = Annotated[bool, typer.Option("--colorbar", help="Show which values the colours stand for.")]
-Blend = Annotated[str, typer.Option(help="How a map is laid over its image: weighted or additive.")]
+Colormap = Annotated[str, typer.Option(help="An OpenCV colour map such as inferno, viridis or jet.")]
+Blend = Annotated[str, typer.Option(help="How a map is laid over its image: weighted, additive or multiply.")]
+
+DEFAULT_COLORMAP = "inferno"
+"""The name in `tfviz.results.colors`, which needs OpenCV, as the help does not; a test keeps them equal."""
 
 PRESET_NAMES = ("simonyan", "jitter-blur", "fourier", "deep-dream")
 """The names in `tfviz.methods.visualization.PRESETS`, which lies behind TensorFlow; a test keeps them equal."""
