@@ -30,6 +30,18 @@ def shown(figure, row, column, columns):
     return np.asarray(figure.axes[row * columns + column].images[0].get_array())
 
 
+def over_grey(picture, values, limit=None):
+    """A signed map on one symmetric scale over the pale grey picture, pixel by pixel."""
+    limit = abs(values).max() if limit is None else limit
+    expected = np.empty_like(picture)
+    for place in np.ndindex(values.shape):
+        value = values[place] / limit
+        pale = round((255 + round(picture[place] @ np.array([0.299, 0.587, 0.114]))) / 2)
+        away = 1 - round(abs(value) * 255) / 255
+        expected[place] = [round(pale * share) for share in ([1, away, away] if value > 0 else [away, away, 1])]
+    return expected
+
+
 def titles_of(figure):
     return [axes.get_title() for axes in figure.axes]
 
@@ -37,7 +49,8 @@ def titles_of(figure):
 def test_a_row_an_image_and_a_column_a_method():
     pictures, maps = random_pictures(), random_maps()
     attributions = np.random.default_rng(2).normal(size=pictures.shape)
-    figure = plot(pictures, {"grad_cam": maps, "gradient": attributions}, titles=["tiger cat 0.87", "dog 0.5"])
+    columns = {"grad_cam": maps, "gradient": attributions}
+    figure = plot(pictures, columns, titles=["tiger cat 0.87", "dog 0.5"], own_colors={"gradient": True})
     assert titles_of(figure) == ["tiger cat 0.87", "grad_cam", "gradient", "dog 0.5", "", ""]
     for row in range(2):
         np.testing.assert_array_equal(shown(figure, row, 0, 3), pictures[row])
@@ -48,9 +61,9 @@ def test_a_row_an_image_and_a_column_a_method():
 
 def test_red_stays_red():
     red = np.tile(np.array([255, 0, 0], np.uint8), (1, 6, 8, 1))
-    figure = plot(red, {"zero": np.zeros((1, 6, 8))}, colormap="jet")
+    figure = plot(red, {"full": np.ones((1, 6, 8))}, colormap="jet", alpha=0.4)
     assert (shown(figure, 0, 0, 2) == [255, 0, 0]).all()
-    assert (shown(figure, 0, 1, 2) == [128, 0, 64]).all()
+    assert (shown(figure, 0, 1, 2) == [204, 0, 0]).all()  # 0.6 red + 0.4 of jet's (128, 0, 0)
     drawn = cv2.imdecode(np.frombuffer(figure._repr_png_(), np.uint8), cv2.IMREAD_COLOR)
     height, width = drawn.shape[:2]
     assert (drawn[int(0.7 * height), int(0.25 * width)] == [0, 0, 255]).all()  # OpenCV reads BGR
@@ -67,16 +80,15 @@ def test_a_column_with_a_negative_value_is_signed_throughout():
     pictures, maps = random_pictures(), random_maps()
     maps[1] -= 5
     figure = plot(pictures, {"sum": maps}, colormap="hot")
-    expected = overlay(pictures, normalise(maps, "signed"), colormap="blue_white_red")
     for row in range(2):
-        np.testing.assert_array_equal(shown(figure, row, 1, 2), expected[row])
+        np.testing.assert_array_equal(shown(figure, row, 1, 2), over_grey(pictures[row], maps[row]))
 
 
 def test_images_of_different_sizes_give_theirs_to_their_explanations():
     pictures = [random_pictures(1, 6, 8)[0], random_pictures(1, 20, 10)[0]]
     maps = random_maps(2, 3, 3)
     attributions = np.random.default_rng(2).normal(size=(2, 5, 5, 3))
-    figure = plot(pictures, {"grad_cam": maps, "gradient": attributions})
+    figure = plot(pictures, {"grad_cam": maps, "gradient": attributions}, own_colors=True)
     for row, picture in enumerate(pictures):
         expected = overlay(picture, resize(normalise(maps[row]), picture.shape[:2]))
         np.testing.assert_array_equal(shown(figure, row, 1, 3), expected)
@@ -88,7 +100,7 @@ def test_images_of_different_sizes_give_theirs_to_their_explanations():
 def test_a_single_image_comes_without_the_batch_axis():
     picture, one_map = random_pictures()[0], random_maps()[0]
     attributions = np.random.default_rng(2).normal(size=picture.shape)
-    figure = plot(picture, {"grad_cam": one_map, "gradient": attributions}, titles="cat 0.5")
+    figure = plot(picture, {"grad_cam": one_map, "gradient": attributions}, titles="cat 0.5", own_colors=True)
     assert titles_of(figure) == ["cat 0.5", "grad_cam", "gradient"]
     np.testing.assert_array_equal(shown(figure, 0, 1, 3), overlay(picture, normalise(one_map)))
     np.testing.assert_array_equal(shown(figure, 0, 2, 3), gradient_picture(attributions))
@@ -258,7 +270,7 @@ def test_tiles_are_the_pictures_of_a_column():
     [
         ({"colour_map": "hot"}, "plot has no option 'colour_map'; did you mean 'colormap'?"),
         ({"fig_size": (3, 3)}, "plot has no option 'fig_size'; did you mean 'figsize'"),
-        ({"zzz": 1}, "plot has no option 'zzz'; its options are: titles, signed, layout, "),
+        ({"zzz": 1}, "plot has no option 'zzz'; its options are: titles, signed, own_colors, layout, "),
         ({"layout": "colums"}, "no layout 'colums'; did you mean 'columns'"),
         ({"figsize": 3}, r"figsize must be \(width, height\) in inches, above 0, got 3"),
         ({"figsize": (3, 0)}, r"figsize must be \(width, height\) in inches, above 0, got \(3, 0\)"),
@@ -381,12 +393,11 @@ def test_classes_share_a_scale():
     for number, line in enumerate(lines):
         rows = slice(3 * (number // 2), 3 * (number // 2) + 3)
         values = gradient[rows].sum(axis=-1) if number % 2 else maps[rows]
-        scaled = values / np.abs(values).max()
-        assert same(line[0], pictures[rows][0])
-        for cell, picture, each in zip(line[1:], pictures[rows], scaled, strict=True):
-            assert np.abs(cell[0].astype(int) - overlay(picture, each, colormap="blue_white_red")).max() <= 1
-        (bar,) = figure.axes[4 * number + 3].child_axes
         most = np.abs(values).max()
+        assert same(line[0], pictures[rows][0])
+        for cell, picture, each in zip(line[1:], pictures[rows], values, strict=True):
+            assert np.abs(cell[0].astype(int) - over_grey(picture, each, most)).max() <= 1
+        (bar,) = figure.axes[4 * number + 3].child_axes
         assert [text.get_text() for text in bar.get_yticklabels()] == [f"{-most:.2g}", "0", f"{most:.2g}"]
 
 
@@ -399,7 +410,7 @@ def test_classes_whose_sign_means_nothing_are_reduced_to_the_largest():
 def test_bars_tell_the_values_below_tiles_that_have_a_scale():
     pictures, maps = random_pictures(), random_maps()
     attributions = np.random.default_rng(2).normal(size=pictures.shape)
-    figure = plot(pictures, {"a": maps, "b": -maps, "c": attributions}, colorbar=True)
+    figure = plot(pictures, {"a": maps, "b": -maps, "c": attributions}, colorbar=True, own_colors=True)
     bars = [[axis.get_xticklabels() for axis in axes.child_axes] for axes in figure.axes]
     largest = [f"{each.max():.2g}" for each in maps]
     assert [[[text.get_text() for text in bar] for bar in each] for each in bars] == [

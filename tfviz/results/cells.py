@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from tfviz.arrays import Picture
 from tfviz.errors import InvalidImagesError, TfvizError
 from tfviz.results.checks import check_pictures
-from tfviz.results.color_scale import ColorScale, color_scales, is_picture
-from tfviz.results.scale import collapse, resize
+from tfviz.results.color_scale import ColorScale, as_maps, color_scales, is_picture
+from tfviz.results.scale import resize
 from tfviz.results.tiles import tiles
 
 MOST_COLUMNS = 8
@@ -45,15 +45,16 @@ class LineOfCells(NamedTuple):
 class Shown:
     """What a figure shows of N pictures, each uint8 (H, W, 3).
 
-    arrays: what each method found, N of each, by the words over it. titles: N. signed: as `tiles` takes it, by the same
-    words. look: other options of `tiles`. per_image: how many rows in turn are classes of one image. image_titles: one
-    for each of these images.
+    arrays: what each method found, N of each, by the words over it. titles: N. signed, own_colors: as `tiles` takes
+    them, by the same words. look: other options of `tiles`. per_image: how many rows in turn are classes of one image.
+    image_titles: one for each of these images.
     """
 
     pictures: list[Picture]
     arrays: dict[str, NDArray[Any]]
     titles: Sequence[str]
     signed: Mapping[str, bool | None]
+    own_colors: Mapping[str, bool]
     look: Mapping[str, Any]
     per_image: int
     image_titles: Sequence[str]
@@ -62,18 +63,18 @@ class Shown:
         """Return the cells of each picture: itself, and its tile of every method."""
         columns = [list(map(Cell, self.pictures, self.titles))]
         for name, array in self.arrays.items():
-            found, scales = self.tiles(name, self.pictures, array)
+            found, scales = self.tiles(name, self.pictures, array, own_colors=self.own_colors.get(name, False))
             columns.append([Cell(tile, name, scale) for tile, scale in zip(found, scales, strict=True)])
         return [list(cells) for cells in zip(*columns, strict=True)]
 
     def tiles(
-        self, name: str, pictures: list[Picture], array: NDArray[Any]
+        self, name: str, pictures: list[Picture], array: NDArray[Any], *, own_colors: bool = False
     ) -> tuple[list[Picture], list[ColorScale | None]]:
         """Return the tiles of what a method found in pictures, and their scales; raise with the method's name."""
-        signed, of_scales = self.signed.get(name), {key: self.look[key] for key in OF_SCALES if key in self.look}
+        of_method: dict[str, Any] = {"signed": self.signed.get(name), "own_colors": own_colors}
+        of_scales = {key: self.look[key] for key in OF_SCALES if key in self.look}
         try:
-            found = tiles(pictures, array, signed=signed, **self.look)
-            return found, color_scales(array, signed=signed, **of_scales)
+            return tiles(pictures, array, **of_method, **self.look), color_scales(array, **of_method, **of_scales)
         except InvalidImagesError as error:
             raise InvalidImagesError(f"{name!r}: {error}") from error
 
@@ -147,15 +148,14 @@ def by_class(shown: Shown) -> list[LineOfCells]:
 def _side_by_side(shown: Shown, name: str, array: NDArray[Any], rows: slice) -> tuple[list[Picture], ColorScale | None]:
     """Return the tiles of the classes of one image, and the scale that they share.
 
-    They are made as one wide tile, so that whatever scales a tile scales all of them. Attributions are reduced to maps:
-    the sum of their channels if their sign means something, else the largest.
+    They are made as one wide tile, so that whatever scales a tile scales all of them.
     """
     pictures, found = shown.pictures[rows], array[rows]
     if is_picture(found):
         return shown.tiles(name, pictures, found)[0], None
     if found.ndim == 4:
-        signed = shown.signed.get(name)
-        found = collapse(found, "sum" if (array.min() < 0 if signed is None else signed) else "max_abs")
+        read = as_maps(found, shown.signed.get(name), own_colors=False)
+        found = found if read is None else read.maps
     if found.ndim != 3:
         # With the words of `tiles`.
         shown.tiles(name, shown.pictures, array)

@@ -126,6 +126,19 @@ def check_same_shape(first: NDArray[Any], second: NDArray[Any]) -> None:
         )
 
 
+def check_size(figsize: tuple[float, float] | None, dpi: float | None) -> None:
+    """Raise `TfvizError` unless figsize is two positive numbers and dpi one, or None."""
+    given = {"figsize": figsize, "dpi": dpi}
+    for (name, value), shape in zip(given.items(), [(2,), ()], strict=True):
+        if value is None:
+            continue
+        if np.shape(value) != shape or not all(
+            isinstance(each, int | float | np.number) and 0 < each < np.inf for each in np.ravel(value).tolist()
+        ):
+            expected = "(width, height) in inches" if shape else "pixels an inch"
+            raise TfvizError(f"{name} must be {expected}, above 0, got {value!r}")
+
+
 def options_of(function: Callable[..., Any]) -> list[str]:
     """Return the names of the options of a function: the parameters that are given by name alone."""
     parameters = inspect.signature(function).parameters.items()

@@ -1,7 +1,7 @@
 """Tells which value a colour of a tile stands for: what a colour bar beside it needs.
 
-How an array is read is decided here, for `tiles` as well: as maps with a sign, as maps without one, or as pictures in
-their own colours, in which no colour stands for a value.
+How an array is read is decided here, for `tiles` as well: as maps with a sign, as maps without one, or as attributions
+in their own colours, none of which stands for a value.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfviz.arrays import Doubles
 from tfviz.results.checks import TOLERANCE, check_attributions, check_maps, pick
 from tfviz.results.colors import COLORMAPS, DEFAULT_COLORMAP, DIVERGING
 from tfviz.results.highlight import Highlight
@@ -36,12 +35,13 @@ def color_scales(
     clip_percentile: float = 100.0,
     highlights: Highlight | None = None,
     signed: bool | None = None,
+    own_colors: bool = False,
 ) -> list[ColorScale | None]:
     """Return the colour scale of each tile that `tiles` draws of what a method found.
 
     Parameters
     ----------
-    found, colormap, clip_percentile, highlights, signed
+    found, colormap, clip_percentile, highlights, signed, own_colors
         As `tiles` takes them.
 
     Returns
@@ -59,12 +59,11 @@ def color_scales(
     """
     pick("colour map", colormap, dict.fromkeys(COLORMAPS))
     array = np.asarray(found)
-    read = None if highlights is not None or is_picture(array) else as_maps(array, signed)
+    read = None if highlights is not None or is_picture(array) else as_maps(array, signed, own_colors)
     if read is None:
         return [None] * len(array)
-    maps, has_sign = read
-    tops = limits(maps, "signed" if has_sign else "positive", clip_percentile=clip_percentile)
-    if has_sign:
+    tops = limits(read.maps, "signed" if read.signed else "positive", clip_percentile=clip_percentile)
+    if read.signed:
         return [ColorScale(DIVERGING, -top, top) if top else None for top in tops]
     return [ColorScale(colormap, 0.0, top) if top else None for top in tops]
 
@@ -74,12 +73,21 @@ def is_picture(array: NDArray[np.generic]) -> bool:
     return array.ndim == 4 and array.dtype == np.uint8
 
 
-def as_maps(array: NDArray[np.generic], signed: bool | None) -> tuple[Doubles, bool] | None:
-    """Return what was found as maps, and whether their sign means something; None for pictures in their own colours."""
-    if array.ndim == 4 and (check_attributions(array).min() < 0 if signed is None else signed):
-        return None
-    maps = check_maps(collapse(array) if array.ndim == 4 else array)
-    if signed is None:
+class ShownMaps(NamedTuple):
+    """Maps (N, h, w), and whether their sign means something."""
+
+    maps: NDArray[np.floating]
+    signed: bool
+
+
+def as_maps(array: NDArray[np.generic], signed: bool | None, own_colors: bool) -> ShownMaps | None:
+    """Read what was found as maps; None for attributions in their own colours."""
+    if array.ndim != 4:
+        maps = check_maps(array)
         # Rounding can leave a map that has no sign a little below zero.
-        signed = bool(maps.min() < -TOLERANCE * np.abs(maps).max())
-    return maps, signed
+        return ShownMaps(maps, bool(maps.min() < -TOLERANCE * np.abs(maps).max()) if signed is None else signed)
+    values = check_attributions(array)
+    signed = bool(values.min() < 0) if signed is None else signed
+    if signed and own_colors:
+        return None
+    return ShownMaps(collapse(values, "sum" if signed else "max_abs"), signed)

@@ -13,7 +13,6 @@ from importlib import import_module
 from typing import Any
 
 import matplotlib
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
@@ -23,7 +22,7 @@ from numpy.typing import ArrayLike
 from tfviz.arrays import Picture
 from tfviz.errors import TfvizError
 from tfviz.results.cells import LAYOUTS, LineOfCells, Shown, as_batch, as_titles
-from tfviz.results.checks import check_options, options_of, pick
+from tfviz.results.checks import check_options, check_size, options_of, pick
 from tfviz.results.color_scale import ColorScale
 from tfviz.results.colors import color_table
 from tfviz.results.text import wrap
@@ -71,6 +70,7 @@ def plot(
     *,
     titles: str | Sequence[str] | None = None,
     signed: Mapping[str, bool | None] | None = None,
+    own_colors: Mapping[str, bool] | bool = False,
     layout: str = "rows",
     per_image: int = 1,
     image_titles: Sequence[str] | None = None,
@@ -93,13 +93,14 @@ def plot(
         break in it stays.
     signed : {name: bool}, optional
         Whether the sign of an array means something, as `tiles` takes it.
+    own_colors : {name: bool} or bool
+        Whether attributions keep their own colours, as `tiles` takes it, or whether all do.
     layout : str
         - ``"rows"``: an image per row and a method per column; rows of more than eight are broken.
         - ``"columns"``: an image per column and a method per row; more than eight columns continue below.
         - ``"row"``: everything in one row, as for a slide.
         - ``"classes"``: the N images are `per_image` copies of each, explained for as many classes. A row shows an
-          image once and beside it its classes, in one scale. Attributions are reduced to maps by the sum of their
-          channels, or if their sign means nothing by the largest.
+          image once and beside it its classes, in one scale; no attributions keep their own colours.
     per_image : int
         Of the layout ``"classes"``: how many classes there are of each image.
     image_titles : N / per_image strings, optional
@@ -115,7 +116,7 @@ def plot(
         Whether pyplot knows the figure, so that ``plt.show()`` and ``plt.savefig()`` find it. It then keeps the figure
         until ``plt.close(figure)``; programs that make many say False.
     **look
-        `colormap`, `blend`, `clip_percentile`, `highlights` and whatever else `tiles` takes.
+        `colormap`, `blend`, `alpha`, `clip_percentile` and `highlights`, as `tiles` takes them.
 
     Returns
     -------
@@ -131,26 +132,14 @@ def plot(
     """
     check_options("plot", look, [*options_of(plot), *options_of(tiles)])
     arrange = pick("layout", layout, LAYOUTS)
-    _check_size(figsize, dpi)
+    check_size(figsize, dpi)
     pictures, arrays = as_batch(images, maps)
     row_titles = as_titles(titles, len(pictures), "image")
     of_images = as_titles(image_titles, len(pictures) // max(per_image, 1), "image of several classes")
-    shown = Shown(pictures, arrays, row_titles, signed or {}, look, per_image, of_images)
+    own = dict.fromkeys(arrays, own_colors) if isinstance(own_colors, bool) else own_colors
+    shown = Shown(pictures, arrays, row_titles, signed or {}, own, look, per_image, of_images)
     size = None if figsize is None else (float(figsize[0]), float(figsize[1]))
     return _draw(arrange(shown), size, dpi, colorbar=colorbar, pyplot=pyplot)
-
-
-def _check_size(figsize: tuple[float, float] | None, dpi: float | None) -> None:
-    """Raise `TfvizError` unless figsize is two positive numbers and dpi one, or None."""
-    given = {"figsize": figsize, "dpi": dpi}
-    for (name, value), shape in zip(given.items(), [(2,), ()], strict=True):
-        if value is None:
-            continue
-        if np.shape(value) != shape or not all(
-            isinstance(each, int | float | np.number) and 0 < each < np.inf for each in np.ravel(value).tolist()
-        ):
-            expected = "(width, height) in inches" if shape else "pixels an inch"
-            raise TfvizError(f"{name} must be {expected}, above 0, got {value!r}")
 
 
 def _draw(

@@ -17,12 +17,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfviz.apps.explanation.manifest import manifest_entry, manifest_of, write_manifest
-from tfviz.apps.explanation.shown import channel_step, shown
+from tfviz.apps.explanation.shown import channel_step, own_colors_of, shown, signs_of
 from tfviz.apps.explanation.titles import column_titles, image_titles, row_titles, true_classes
 from tfviz.apps.files import PICTURE_SUFFIX, check_folder, file_part, write_array, write_figure
 from tfviz.errors import InvalidImagesError, TfvizError
 from tfviz.methods import Results
-from tfviz.methods.engine import is_attribution, is_signed
 from tfviz.results import as_titles, check_options, check_pictures, grey_picture, options_of, plot, tiles, to_picture
 
 if TYPE_CHECKING:
@@ -46,6 +45,8 @@ class Explanation(Results):
     signed : {name: bool or None}
         Whether the sign of what each method found, as `shown` returns it, means something; None if only its values can
         tell.
+    own_colors : {name: bool}
+        Whether what each method found is shown in its own colours, if it is attributions.
     """
 
     def __repr__(self) -> str:
@@ -114,7 +115,8 @@ class Explanation(Results):
             In place of those with classes and probabilities, one per row.
         **look
             `layout` (of which `classes` shows all classes of an image in one row and scale), `figsize`, `dpi`,
-            `colorbar`, `pyplot`, `colormap`, `blend`, `clip_percentile` and whatever else `tfviz.results.plot` takes.
+            `colorbar`, `pyplot`, `colormap`, `blend`, `alpha`, `clip_percentile` and whatever else
+            `tfviz.results.plot` takes.
 
         Raises
         ------
@@ -130,6 +132,7 @@ class Explanation(Results):
         columns_of = column_titles(self)
         found = {columns_of[name]: values for name, values in self.shown(order).items()}
         signed = {columns_of[name]: each for name, each in self.signed.items()}
+        look.setdefault("own_colors", {columns_of[name]: each for name, each in self.own_colors.items()})
         above = self.titles(class_names, true) if titles is None else titles
         if look.get("layout") == BY_CLASS:
             above = self.titles(class_names) if titles is None else titles
@@ -146,14 +149,13 @@ class Explanation(Results):
 
     @property
     def signed(self) -> dict[str, bool | None]:
-        """Whether the sign of what each method found, as `shown` returns it, means something.
+        """Whether the sign of what each method found means something."""
+        return signs_of(self)
 
-        None if only its values can tell: for attributions that were reduced to maps.
-        """
-        reduced = {
-            name for name, each in self.maps.items() if each.ndim == 3 and is_attribution(name, self.options[name])
-        }
-        return {name: None if name in reduced else is_signed(name, self.options[name]) for name in self.maps}
+    @property
+    def own_colors(self) -> dict[str, bool]:
+        """Whether what each method found is shown in its own colours."""
+        return own_colors_of(self)
 
     def in_channels_last(self) -> dict[str, np.ndarray]:
         """Return what the methods found with the channels of attributions last, (N, H, W, C)."""
