@@ -2,9 +2,9 @@
 
 Nothing here knows a model or a file. A good order of reading: `checks` (what is accepted), `scale` (normalise,
 collapse, resize, fuse), then pictures (`colors`, `pictures`, `render`, `highlight`, `outline`), then places
-(`localize`, `metrics`, `evidence`), and last many pictures side by side (`text`, `grid`, `color_scale`, `tiles`,
-`cells`, and `figure`, which alone needs matplotlib). Methods return signed, unscaled values; scaling for the eye
-happens in this folder and nowhere else.
+(`localize`, `metrics`, `evidence`), and last many pictures side by side (`text`, `grid`, `color_scale`, `note`,
+`tiles`, `cells`, and `figure`, which alone needs matplotlib). Methods return signed, unscaled values; scaling for the
+eye happens in this folder and nowhere else.
 """
 
 from __future__ import annotations

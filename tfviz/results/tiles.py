@@ -13,17 +13,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from tfviz.arrays import Floats, Picture
 from tfviz.errors import InvalidImagesError
-from tfviz.results.checks import check_pictures
+from tfviz.results.checks import check_maps, check_pictures
 from tfviz.results.color_scale import as_maps, is_picture
 from tfviz.results.colors import DEFAULT_COLORMAP, DIVERGING
 from tfviz.results.highlight import Highlight, highlight
+from tfviz.results.note import note_of, noted
 from tfviz.results.pictures import gradient_picture, pale_picture, rounded
 from tfviz.results.render import overlay
-from tfviz.results.scale import normalise, resize
+from tfviz.results.scale import collapse, normalise, resize
 
 
 def tiles(
@@ -47,7 +48,8 @@ def tiles(
         Maps (N, h, w) are scaled by `normalise` and laid over the pictures. If their sign means something, the pictures
         are pale grey, and the colours ``"blue_white_red"``; else only positive values are shown. Attributions
         (N, h, w, C) become such maps: the sum over the channels or, if their sign means nothing, the largest absolute
-        value. All are resized to their picture. Pictures, uint8 (N, h, w, 3), are returned as they are.
+        value. All are resized to their picture. Pictures, uint8 (N, h, w, 3), are returned as they are. Where nothing
+        can be seen, the tile is dark and says why: "all zero", or "nothing positive".
     colormap, blend, alpha
         As `overlay` takes them; for maps without a sign.
     clip_percentile : float
@@ -71,23 +73,37 @@ def tiles(
     TfvizError
         For an unknown colour map or blend, or an opacity that `overlay` refuses.
     """
-    array = np.asarray(found)
-    if array.ndim not in (3, 4) or len(array) != len(pictures):
-        raise InvalidImagesError(
-            f"the array has the shape {array.shape}; expected {len(pictures)} maps or attributions, one per image"
-        )
+    array = _one_per_picture(found, len(pictures))
     look: dict[str, Any] = {"colormap": colormap, "blend": blend, "alpha": alpha}
     overlay(np.zeros((1, 1, 3), np.uint8), [[0]], **look)  # checks them, also for those who are shown otherwise
     if is_picture(array):
         return list(check_pictures(array))
+    values: NDArray[Any]
     if highlights is not None:
-        return [highlight(*pair, highlights) for pair in zip(pictures, array, strict=True)]
-    if (read := as_maps(array, signed, own_colors)) is None:
-        return [_stretched(*pair) for pair in zip(pictures, gradient_picture(array), strict=True)]
-    scaled = normalise(read.maps, "signed" if read.signed else "positive", clip_percentile=clip_percentile)
-    if read.signed:
-        return [_over_grey(*pair) for pair in zip(pictures, scaled, strict=True)]
-    return [overlay(*pair, **look) for pair in zip(pictures, scaled, strict=True)]
+        values, shown = collapse(array, "sum") if array.ndim == 4 else check_maps(array), highlights.polarity
+        drawn = [highlight(*pair, highlights) for pair in zip(pictures, values, strict=True)]
+    elif (read := as_maps(array, signed, own_colors)) is None:
+        values, shown = array, "both"
+        drawn = [_stretched(*pair) for pair in zip(pictures, gradient_picture(array), strict=True)]
+    elif read.signed:
+        values, shown = read.maps, "both"
+        scaled = normalise(values, "signed", clip_percentile=clip_percentile)
+        drawn = [_over_grey(*pair) for pair in zip(pictures, scaled, strict=True)]
+    else:
+        values, shown = read.maps, "positive"
+        scaled = normalise(values, clip_percentile=clip_percentile)
+        drawn = [overlay(*pair, **look) for pair in zip(pictures, scaled, strict=True)]
+    notes = [note_of(each, shown) for each in values]
+    return [noted(*pair) if pair[1] else tile for tile, *pair in zip(drawn, pictures, notes, strict=True)]
+
+
+def _one_per_picture(found: ArrayLike, count: int) -> NDArray[Any]:
+    array = np.asarray(found)
+    if array.ndim not in (3, 4) or len(array) != count:
+        raise InvalidImagesError(
+            f"the array has the shape {array.shape}; expected {count} maps or attributions, one per image"
+        )
+    return array
 
 
 def _over_grey(picture: Picture, scaled: Floats) -> Picture:
