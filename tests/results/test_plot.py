@@ -401,6 +401,13 @@ def test_classes_share_a_scale():
         assert [text.get_text() for text in bar.get_yticklabels()] == [f"{-most:.2g}", "0", f"{most:.2g}"]
 
 
+def test_a_class_without_a_map_says_so():
+    pictures, maps = np.repeat(random_pictures(1, 60, 60), 2, axis=0), random_maps(2, 60, 60)
+    maps[0] = 0
+    ((_, nothing, something),) = drawn(plot(pictures, {"a": maps}, layout="classes", per_image=2, colorbar=False))
+    assert same(nothing, tiles(pictures, maps)[0]) and same(something, tiles(pictures, maps)[1])
+
+
 def test_classes_whose_sign_means_nothing_are_reduced_to_the_largest():
     pictures, found = random_pictures(1), np.random.default_rng(4).random((1, 6, 8, 3))
     ((_, cell),) = drawn(plot(pictures, {"a": found}, layout="classes", colorbar=False))

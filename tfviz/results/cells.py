@@ -148,7 +148,7 @@ def by_class(shown: Shown) -> list[LineOfCells]:
 def _side_by_side(shown: Shown, name: str, array: NDArray[Any], rows: slice) -> tuple[list[Picture], ColorScale | None]:
     """Return the tiles of the classes of one image, and the scale that they share.
 
-    They are made as one wide tile, so that whatever scales a tile scales all of them.
+    They are made as one wide tile, so that whatever scales a tile scales all of them. One that shows nothing says so.
     """
     pictures, found = shown.pictures[rows], array[rows]
     if is_picture(found):
@@ -159,9 +159,13 @@ def _side_by_side(shown: Shown, name: str, array: NDArray[Any], rows: slice) -> 
     if found.ndim != 3:
         # With the words of `tiles`.
         shown.tiles(name, shown.pictures, array)
+    alone, scales = shown.tiles(name, pictures, found)
     wide = np.concatenate(list(resize(found, pictures[0].shape[:2])), axis=1)
-    tile, scale = shown.tiles(name, [np.concatenate(pictures, axis=1)], wide[np.newaxis])
-    return np.split(tile[0], len(pictures), axis=1), scale[0]
+    (tile,), (scale,) = shown.tiles(name, [np.concatenate(pictures, axis=1)], wide[np.newaxis])
+    together = np.split(tile, len(pictures), axis=1)
+    if shown.look.get("highlights") is not None:
+        return together, scale
+    return [one if own is None else part for one, own, part in zip(alone, scales, together, strict=True)], scale
 
 
 LAYOUTS: dict[str, Callable[[Shown], list[LineOfCells]]] = {
