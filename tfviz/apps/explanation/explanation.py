@@ -116,7 +116,7 @@ class Explanation(Results):
         **look
             `layout` (of which `classes` shows all classes of an image in one row and scale), `figsize`, `dpi`,
             `colorbar`, `pyplot`, `colormap`, `blend`, `alpha`, `clip_percentile` and whatever else
-            `tfviz.results.plot` takes.
+            `tfviz.results.plot` takes. Pyplot keeps what it knows: say `pyplot=False` where you make hundreds.
 
         Raises
         ------
