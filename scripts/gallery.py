@@ -81,7 +81,13 @@ def draw(options: argparse.Namespace) -> None:
     pictures = np.stack([sample.picture for sample in samples])
     explanation = run_all(setup, np.stack([sample.input for sample in samples]), options)
     drawn = {
-        name: tiles(pictures, values, clip_percentile=CLIP_PERCENTILE, signed=explanation.signed[name])
+        name: tiles(
+            pictures,
+            values,
+            clip_percentile=CLIP_PERCENTILE,
+            signed=explanation.signed[name],
+            own_colors=explanation.own_colors[name],
+        )
         for name, values in explanation.shown(setup.preprocessing.order).items()
     }
     rows, names = [], []

@@ -196,3 +196,11 @@ def explained_warnings():
     """No test may meet a warning without an entry in notebooks/troubleshooting.md."""
     yield
     assert said.unexplained() == []
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    """Close what a test drew: pyplot keeps every figure, and warns of the 21st."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")

@@ -123,7 +123,7 @@ def test_cards_are_the_overlays_of_the_weights_at_that_moment(tmp_path, library)
     for epoch, expected in maps.items():
         shown = overlay(PICTURES, normalise(expected, "positive"))
         np.testing.assert_array_equal(picture_part(found["grad_cam"][epoch]), shown)
-        shown = np.stack(tiles(PICTURES, explained[epoch].maps["gradient"]))
+        shown = np.stack(tiles(PICTURES, explained[epoch].maps["gradient"], own_colors=True))
         np.testing.assert_array_equal(picture_part(found["gradient"][epoch]), shown)
     assert not np.array_equal(found["grad_cam"][0][:, :WIDTH], found["grad_cam"][2][:, :WIDTH])
     assert list(found["images"]) == [0]
@@ -377,7 +377,7 @@ def test_what_the_images_look_like(tmp_path):
     pixels = np.random.default_rng(0).integers(40, 200, (3, *SHAPE)).astype(np.uint8)
     white = np.array([199, 199, 60])
     color, grey = of_channels(3), of_channels(1)
-    tiled = np.stack(tiles(pixels, tfviz.gradient(color, pixels)))
+    tiled = np.stack(tiles(pixels, tfviz.gradient(color, pixels), own_colors=True))
     for number, (images, options, expected) in enumerate(
         [
             (pixels, {}, pixels),

@@ -31,6 +31,7 @@ from tfviz.methods.visualization import (
     feature_visualization,
 )
 from tfviz.network.traced.fingerprint import fingerprint
+from tfviz.results.colors import DEFAULT_COLORMAP
 
 SHARED = ROOT.parent / "shared"
 SQUEEZENET = SHARED / "models" / "squeezenet_imagenet.keras"
@@ -150,6 +151,41 @@ def quiet(own, *more):
     return ("explain", "--model", own / "own.keras", "--preprocess", "0..1", *more)
 
 
+def test_true_labels_and_dots(run, own, tmp_path):
+    Path("labels.csv").write_text("file,class\none.png,cow\ntwo.png,4\nelse.png,what\n")
+    status, out, err = run(
+        *quiet(own, own / "one.png", own / "two.png", "--labels", own / "names.txt", "--method", "saliency"),
+        "--true", "labels.csv", "--save-maps", "--dpi", 50, "--layout", "classes", "--top", 2, "--colorbar",
+    )  # fmt: skip
+    assert (status, err) == (0, "")
+    assert [entry["true"] for entry in manifest_in(tmp_path / "tfviz-output")["results"]] == [2, 2, 4, 4]
+    marked = [line.split() for line in out.splitlines() if line.rstrip().endswith("true")]
+    assert ["cow" in line or "emu" in line for line in marked] == [True, True]
+    with PIL.Image.open(tmp_path / "tfviz-output" / "one.tfviz.png") as picture:
+        # Three columns, and a colour bar.
+        assert picture.width == pytest.approx(50 * (3 * 2.4 + 0.6), abs=1)
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("one.png,caw", "labels.csv, row 1: no class is called 'caw'; did you mean 'cow'?"),
+        ("one.png,5", "labels.csv, row 1: target 5 is out of range: the model has 5 classes, 0 to 4"),
+        ("two.png,1", "has no row for "),
+    ],
+)
+def test_true_labels_that_do_not_fit(run, own, tmp_path, text, said):
+    Path("labels.csv").write_text(text)
+    status, out, err = run(*quiet(own, own / "one.png", "--labels", own / "names.txt", "--true", "labels.csv"))
+    assert (status, out) == (1, "") and said in err and err.count("\n") == 1
+    assert not (tmp_path / "tfviz-output").exists()
+
+
+def test_true_labels_are_about_files(run):
+    status, _, err = run("explain", "--true", "labels.csv")
+    assert status == 2 and "--true is about image files" in err
+
+
 def test_several_targets(run, own, tmp_path):
     status, out, err = run(*quiet(own, own, "--target", 1, "--target", 4, "--target", 1, "--save-maps"))
     assert (status, err) == (0, "") and "class 4" in out
@@ -190,7 +226,7 @@ def test_looks(run, own, tmp_path):
         assert run(*quiet(own, own / "one.png", "--method", "saliency", "--output", name, *look))[0] == 0
     pictures = [picture_of(tmp_path / name / "one.tfviz.png").astype(int) for name in looks]
     for first, second in ((0, 1), (0, 2), (1, 2)):
-        assert np.abs(pictures[first] - pictures[second]).mean() > 1
+        assert np.abs(pictures[first] - pictures[second]).mean() > 0.5
 
 
 def test_a_broken_picture_stops_no_other(run, own, tmp_path):
@@ -256,8 +292,8 @@ def test_red_stays_red_where_the_map_is_zero(run, tmp_path):
     picture = picture_of(tmp_path / "tfviz-output" / "red.tfviz.png").reshape(-1, 3)
     colors, counts = np.unique(picture, axis=0, return_counts=True)
     found = {tuple(color.tolist()) for color, count in zip(colors, counts, strict=True) if count > 10_000}
-    # The image, and 0.6 of it under 0.4 of the lowest blue of the colour map jet.
-    assert found == {(255, 255, 255), (255, 0, 0), (153, 0, 51)}
+    # The image, and its dimmed grey under the note that the map is zero.
+    assert found == {(255, 255, 255), (255, 0, 0), (30, 30, 30)}
 
 
 def test_one_raw_output_is_shown_as_its_value(run, tmp_path):
@@ -644,6 +680,7 @@ def test_help_knows_the_registry(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")
     assert all(name in run("methods")[1] for name in tfviz.METHODS)
     assert tuple(PRESETS) == command_options.PRESET_NAMES
+    assert command_options.DEFAULT_COLORMAP == DEFAULT_COLORMAP
     assert ", ".join(PRESETS) in run("visualize", "--help")[1]
 
 

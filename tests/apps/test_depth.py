@@ -179,17 +179,14 @@ def test_a_grey_network_is_shown_what_it_saw(place):
     shown = [axes.get_images()[0].get_array() for axes in explanation.plot(pictures).axes if axes.get_images()]
     np.testing.assert_array_equal(shown[0], seen[0])
     np.testing.assert_array_equal(CardMaker(pictures=pictures).shown(explanation), seen)
-    empty = np.zeros((SIDE, SIDE), np.float32)
+    full = np.ones((SIDE, SIDE), np.float32)
     overlays = [
-        Look.of(setup, MethodChoice("saliency", {})).overlay(png(each[0, ..., ::-1]), empty)
-        for each in (pictures, seen)
+        Look.of(setup, MethodChoice("saliency", {})).overlay(png(each[0, ..., ::-1]), full) for each in (pictures, seen)
     ]
     np.testing.assert_array_equal(*overlays)
 
 
 def test_an_overlay_of_raw_numbers(place):
     setup = set_up(ModelOptions(str(place / "grey.keras"), preprocess="0..255", depth="raw"))
-    look, empty = Look.of(setup, MethodChoice("saliency", {})), np.zeros((SIDE, SIDE), np.float32)
-    np.testing.assert_array_equal(
-        look.overlay(png(PIXELS), empty), look.overlay(png(decoded(PIXELS, depth="12")), empty)
-    )
+    look, full = Look.of(setup, MethodChoice("saliency", {})), np.ones((SIDE, SIDE), np.float32)
+    np.testing.assert_array_equal(look.overlay(png(PIXELS), full), look.overlay(png(decoded(PIXELS, depth="12")), full))

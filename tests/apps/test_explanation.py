@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import platform
 import re
 import warnings
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import cv2
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
+import PIL.Image
 import pytest
 import tensorflow as tf
 from keras import layers
@@ -21,6 +24,8 @@ import tfviz
 from tfviz import UnknownMethodError
 from tfviz.apps.explanation.manifest import write_manifest
 from tfviz.apps.files import output
+from tfviz.methods.engine import method_of
+from tfviz.results import overlay
 
 NAMES = ["ant", "bee", "cow", "$dog$", "emu"]
 
@@ -293,6 +298,140 @@ def test_plot(explanation):
     for row, target in enumerate((1, 4, 0)):
         assert shown[3 * row] == f"{NAMES[target]} {explanation.probabilities[row, target]:.3f}"
     assert titles(explanation.plot())[0].startswith("class 1 0.")
+
+
+@pytest.mark.parametrize(
+    "name, options, shown",
+    [
+        ("smooth_grad", {}, "smooth_grad of gradient"),
+        ("xgrad_cam", {"layer": "conv1"}, "xgrad_cam at conv1"),
+        ("grad_cam@conv1", {"layer": "conv1"}, "grad_cam at conv1"),
+        (
+            "var_grad",
+            {"of": "smooth_grad", "options": {"of": "grad_cam", "options": {"layer": "conv1"}}},
+            "var_grad of smooth_grad of grad_cam at conv1",
+        ),
+    ],
+)
+def test_a_column_tells_what_ran(explanation, name, options, shown):
+    complete = {name: method_of(name).complete(options)}
+    found = replace(explanation, maps={name: explanation.maps["grad_cam"]}, options=complete)
+    assert titles(found.plot())[1] == shown
+
+
+def test_a_column_names_the_layer_of_an_inner_method():
+    of = {"smooth_grad": {"of": "grad_cam", "samples": 2}}
+    found = tfviz.explain(model_of("functional"), random_images(1), methods="smooth_grad", options=of)
+    assert titles(found.plot())[1] == "smooth_grad of grad_cam at conv2"
+
+
+def test_help_lists_every_attribute():
+    documented = re.findall(r"^(\w+) : ", inspect.getdoc(tfviz.Explanation), re.MULTILINE)
+    properties = inspect.getmembers(tfviz.Explanation, lambda each: isinstance(each, property))
+    public = {name for name, _ in properties if not name.startswith("_")}
+    assert len(documented) == len(set(documented))
+    assert {*documented} == {each.name for each in fields(tfviz.Explanation)} | public
+    assert inspect.getdoc(tfviz.Explanation).count("Attributes\n----------\n") == 1
+
+
+def labelled(targets, probabilities):
+    """An explanation of rows whose probabilities are known."""
+    found = tfviz.explain(model_of("functional"), random_images(len(targets)), targets, methods="saliency")
+    probabilities = np.array(probabilities, np.float32)
+    return replace(found, probabilities=probabilities, logits=np.log(probabilities))
+
+
+def test_titles_with_true_labels():
+    """Beside the explained class they tell the true and the predicted one, whichever of the three are the same."""
+    odds = [0.05, 0.5, 0.3, 0.13, 0.02]
+    found = labelled([1, 1, 2, 2, 4], [odds] * 5)
+    assert found.titles(NAMES, [1, "cow", 1, 2, "ant"]) == [
+        "true and predicted bee 0.500",
+        "true cow,\npredicted bee 0.500",
+        "true and predicted bee 0.500,\nexplained cow 0.300",
+        "true and explained cow 0.300,\npredicted bee 0.500",
+        "true ant,\npredicted bee 0.500,\nexplained emu 0.020",
+    ]
+    assert titles(found.plot(class_names=NAMES, true=[1, 2, 1, 2, 0]))[2] == "true cow, predicted bee 0.500"
+    saturated = replace(found, probabilities=np.ones((5, 5), np.float32))
+    assert saturated.titles(NAMES, [3] * 5)[0] == "true $dog$,\npredicted bee 1.000"
+
+
+@pytest.mark.parametrize(
+    "true, message",
+    [
+        ([1, 2], r"true must be a list of 3 labels, one per image, got \[1, 2\]"),
+        ("bee", "true must be a list of 3 labels, one per image, got 'bee'"),
+        ([1, 2, "bea"], "no class is called 'bea'; did you mean 'bee'"),
+        ([1, 2, 5], "5"),
+        ([1, 2, 1.5], "true holds 1.5; expected indices or names of classes"),
+    ],
+)
+def test_true_labels_that_do_not_fit(explanation, tmp_path, true, message):
+    for call in (explanation.plot, lambda **given: explanation.save(tmp_path / "new", **given)):
+        with pytest.raises(tfviz.TfvizError, match=message):
+            call(class_names=NAMES, true=true)
+    with pytest.raises(tfviz.TfvizError, match="there are no class_names to find it in"):
+        explanation.plot(true=["bee", 1, 1])
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_score_that_is_not_of_classes_has_no_true_class():
+    found = tfviz.explain(ending_in(None, 1), random_images(1), methods="saliency")
+    with pytest.raises(tfviz.TfvizError, match="these scores are not of classes"):
+        found.plot(true=[0])
+
+
+def test_titles_of_ones_own(explanation):
+    assert titles(explanation.plot(titles=["a", "b", "c"]))[::3] == ["a", "b", "c"]
+    with pytest.raises(tfviz.TfvizError, match="expected 3 titles, one per image, got 2"):
+        explanation.plot(titles=["a", "b"])
+
+
+def test_an_unknown_option_is_named(explanation, tmp_path):
+    with pytest.raises(tfviz.TfvizError, match="plot has no option 'class_name'; did you mean 'class_names'"):
+        explanation.plot(class_name=NAMES)
+    with pytest.raises(tfviz.TfvizError, match="plot has no option 'per_image'"):
+        explanation.plot(per_image=2)
+    with pytest.raises(tfviz.TfvizError, match="save has no option 'dpis'; did you mean 'dpi'"):
+        explanation.save(tmp_path / "new", dpis=300)
+    with pytest.raises(tfviz.TfvizError, match="save has no option 'picture'; did you mean 'pictures'"):
+        explanation.save(tmp_path / "new", picture=None)
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_classes_of_an_image_side_by_side(best, tmp_path):
+    """Each title stands over the map of its class, scaled by the largest value of the three."""
+    pictures = np.random.default_rng(0).integers(0, 256, (2, *SHAPE), np.uint8)
+    figure = best.plot(pictures, layout="classes", true=[0, 1])
+    shown = best.titles()
+    assert titles(figure) == [
+        *("grad_cam at conv2 true class 0", *shown[:3]),
+        *("grad_cam at conv2 true class 1", *shown[3:]),
+    ]
+    for image in range(2):
+        np.testing.assert_array_equal(image_of(figure, 4 * image), pictures[image])
+        rows = best.maps["grad_cam"][3 * image : 3 * image + 3]
+        for place, each in enumerate(rows):
+            expected = overlay(pictures[image], each / rows.max())
+            assert np.abs(image_of(figure, 4 * image + 1 + place).astype(int) - expected).max() <= 1
+    saved = read_json(best.save(tmp_path, pictures=pictures, layout="classes", true=[0, 1], dpi=50))["results"]
+    assert [entry["picture"] for entry in saved] == [saved[0]["picture"]] * 3 + [saved[3]["picture"]] * 3
+    assert [entry["true"] for entry in saved] == [0] * 3 + [1] * 3
+    assert len(list(tmp_path.glob("*.png"))) == 2 and len(list(tmp_path.glob("*.npy"))) == 6
+
+
+def test_saved_pictures_have_the_dots_that_were_asked_for(explanation, tmp_path):
+    first = explanation.select([0])
+    inches = first.plot(class_names=NAMES).get_size_inches()
+    for dpi, options in ((150, {}), (300, {"dpi": 300})):
+        first.save(tmp_path, titles=["mine"], **options)
+        with PIL.Image.open(tmp_path / "image_0.tfviz.png") as picture:
+            np.testing.assert_allclose(picture.size, inches * dpi, atol=1)
+            assert picture.info["dpi"] == pytest.approx((dpi, dpi), abs=0.1)
+    with pytest.raises(tfviz.TfvizError, match="expected 1 titles, one per row, got 2"):
+        first.save(tmp_path / "new", titles=["a", "b"])
+    assert plt.get_fignums() == [1] and not (tmp_path / "new").exists()
 
 
 def image_of(figure, place):

@@ -352,7 +352,7 @@ def test_explain_shows_highlights_unless_another_look_is_asked_for(folder):
     explanation = tfviz.explain(model_of("functional"), picture.astype(np.float32) / 255, methods="saliency")
     how = Highlight("pixels", "both", "pink_green", 62.0, 99.9, "grayscale")
     names = [f"kind {index}" for index in range(CLASSES)]
-    write_figure(output / "expected.png", explanation.plot(picture, names, highlights=how))
+    write_figure(output / "expected.png", explanation.plot(picture, names, highlights=how, dpi=150))
     np.testing.assert_array_equal(followed, cv2.imread(str(output / "expected.png"))[..., ::-1])
     for option in (("--colormap", "jet"), ("--blend", "weighted")):
         plain, _, _ = run(folder, "--method", "saliency", *option)

@@ -35,7 +35,7 @@ def test_the_maps_of_each_picture_stand_beside_it(run_script, tmp_path, capsys):
     pictures = np.stack([read_image(path) for path in paths])
     network, images = tfviz.trace(demo.load_network()), find_preprocessing("resnet50")(pictures)
     maps = [tfviz.grad_cam(network, images, 3, layer="block3_conv1"), tfviz.gradient(network, images, 3)[..., ::-1]]
-    columns = [pictures, *(tiles(pictures, each, clip_percentile=99) for each in maps)]
+    columns = [pictures, *(tiles(pictures, each, clip_percentile=99, own_colors=True) for each in maps)]
     drawn = read_image(output)
     height = (len(drawn) - PADDING) // 2  # of a row, its captions and the space below
     for row in range(2):

@@ -226,11 +226,18 @@ def test_pictures_show_a_sign_where_the_method_has_one(network, images, name, op
     found = dataclasses.replace(found, maps={name: np.abs(found.maps[name])})
     assert found.signed == {name: signed}
     values = found.maps[name]
-    (expected,) = tiles([np.zeros((SIDE, SIDE, 3), np.uint8)], values, signed=signed, clip_percentile=99)
+    # A direction in the space of colours is a colour; evidence is not.
+    own_colors = signed and name in ("gradient", "smooth_grad")
+    (expected,) = tiles(
+        [np.zeros((SIDE, SIDE, 3), np.uint8)], values, signed=signed, own_colors=own_colors, clip_percentile=99
+    )
     (by_values,) = tiles([np.zeros((SIDE, SIDE, 3), np.uint8)], values, clip_percentile=99)
     assert not values.any() or signed == (by_values != expected).any()
     figure = FigureCanvasAgg(found.plot(np.zeros((1, SIDE, SIDE, 3), np.uint8), clip_percentile=99)).figure
     np.testing.assert_array_equal(figure.axes[1].get_images()[0].get_array(), expected)
+    over_grey = found.plot(np.zeros((1, SIDE, SIDE, 3), np.uint8), own_colors=False).axes[1].get_images()[0].get_array()
+    (summed,) = tiles([np.zeros((SIDE, SIDE, 3), np.uint8)], values, signed=signed)
+    np.testing.assert_array_equal(over_grey, summed)
     maker = CardMaker(pictures=np.zeros((1, SIDE, SIDE, 3), np.uint8), look={"clip_percentile": 99})
     times = maker.found(found)[name].shape[2] // SIDE
     np.testing.assert_array_equal(maker.found(found)[name][0, : SIDE * times : times, ::times], expected)
@@ -243,9 +250,15 @@ def test_overlays_of_pipelines_show_the_sign_of_the_method(network):
         preprocessing=types.SimpleNamespace(order="rgb"), maximum_image_bytes=10**6, depth="full", examples=None
     )
     setup.size, setup.fit, setup.network = (SIDE, SIDE), "stretch", network
-    values = np.random.default_rng(0).uniform(0, 1, (SIDE, SIDE)).astype(np.float32)
+    values = np.random.default_rng(0).uniform(0, 1, (SIDE, SIDE, 3)).astype(np.float32)
     black = cv2.imencode(".png", np.zeros((SIDE, SIDE, 3), np.uint8))[1].tobytes()
-    for name, signed in (("occlusion", True), ("grad_cam", False)):
-        drawn = Look.of(setup, MethodChoice(name, {})).overlay(black, values)
-        expected = tiles([np.zeros((SIDE, SIDE, 3), np.uint8)], values[None], signed=signed, clip_percentile=99)
+    for name, found, signed, own_colors in (
+        ("occlusion", values[..., 0], True, False),
+        ("grad_cam", values[..., 0], False, False),
+        ("input_x_gradient", values, True, False),
+        ("gradient", values, True, True),
+    ):
+        drawn = Look.of(setup, MethodChoice(name, {})).overlay(black, found)
+        look = {"signed": signed, "own_colors": own_colors, "clip_percentile": 99}
+        expected = tiles([np.zeros((SIDE, SIDE, 3), np.uint8)], found[None], **look)
         np.testing.assert_array_equal(drawn, expected[0])

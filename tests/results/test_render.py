@@ -1,8 +1,11 @@
 """Pictures against formulas for single pixels. Red, the colour that a BGR mistake turns blue, is in every test."""
 
+import re
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from tfviz.errors import InvalidImagesError, TfvizError
 from tfviz.results import COLORMAPS, gradient_picture, heatmap, mask, montage, overlay, resize, to_picture
@@ -35,8 +38,8 @@ def dark(picture):
 
 
 def test_jet_runs_from_blue_to_red():
-    np.testing.assert_array_equal(heatmap([[0.0, 0.5, 1.0]]), [[JET_ZERO, heatmap([[0.5]])[0, 0], JET_ONE]])
-    assert heatmap([[0.5]])[0, 0].argmax() == 1
+    low, middle, high = heatmap([[0.0, 0.5, 1.0]], "jet")[0]
+    assert (*low,) == JET_ZERO and (*high,) == JET_ONE and middle.argmax() == 1
     np.testing.assert_array_equal(heatmap([[0.0, 1.0]], "autumn"), [[[255, 0, 0], [255, 255, 0]]])
 
 
@@ -54,6 +57,49 @@ def test_the_colour_maps_are_named():
     assert {"blue_white_red", "jet", "turbo", "viridis", "hot", "twilight_shifted"} <= set(COLORMAPS)
 
 
+# From the table of Machado 2009, "A physiologically-based model for simulation of color vision deficiency", for a
+# severity of 1, in linear RGB.
+COLOR_BLIND = {
+    "nobody": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+def seen(colors, eyes):
+    """Colours (n, 3), 0..255, in CIELAB, as somebody sees them."""
+    values = np.asarray(colors) / 255
+    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    linear = np.clip(linear @ np.transpose(COLOR_BLIND[eyes]), 0, 1)
+    values = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return cv2.cvtColor(values.astype(np.float32)[np.newaxis], cv2.COLOR_RGB2LAB)[0]
+
+
+@pytest.mark.parametrize("eyes", COLOR_BLIND)
+def test_the_default_rises_evenly_in_lightness_for_everybody(eyes):
+    """Jet's largest values look as dark as its smallest ones."""
+    levels = np.linspace(0, 1, 256)
+    default, jet = (seen(heatmap([levels], *name)[0], eyes) for name in ([], ["jet"]))
+    off_the_line = [
+        abs(each[:, 0] - np.polyval(np.polyfit(levels, each[:, 0], 1), levels)).max() for each in (default, jet)
+    ]
+    assert (np.diff(default[:, 0]) > -0.01).all() and np.ptp(default[:, 0]) > 95
+    assert off_the_line[0] < (4 if eyes == "nobody" else 9) and off_the_line[1] > 40
+    assert jet[:, 0].max() - jet[-1, 0] > 60
+    steps = np.linalg.norm(np.diff(default[::17], axis=0), axis=1)  # fifteenths
+    assert steps.min() > 4
+
+
+@pytest.mark.parametrize("eyes", COLOR_BLIND)
+def test_everybody_can_tell_for_from_against(eyes):
+    signed = seen(heatmap(np.linspace(-1, 1, 9)[np.newaxis], "blue_white_red")[0], eyes)
+    for strength in range(1, 5):
+        against, nothing, for_it = signed[4 - strength], signed[4], signed[4 + strength]
+        pairs = [(against, for_it), (against, nothing), (for_it, nothing)]
+        assert min(np.linalg.norm(first - second) for first, second in pairs) > 10 * strength
+
+
 def test_signed_maps_are_blue_white_and_red():
     picture = heatmap([[-1.0, -0.2, 0.0, 0.2, 1.0]], "blue_white_red")
     np.testing.assert_array_equal(picture, [[[0, 0, 255], [204, 204, 255], [255] * 3, [255, 204, 204], [255, 0, 0]]])
@@ -69,7 +115,7 @@ def test_maps_that_are_not_scaled_are_refused(value, colormap):
 
 
 def test_rounding_errors_beyond_the_range_are_not_refused():
-    np.testing.assert_array_equal(heatmap([[-1e-6, 1 + 1e-6]]), [[JET_ZERO, JET_ONE]])
+    np.testing.assert_array_equal(heatmap([[-1e-6, 1 + 1e-6]], "jet"), [[JET_ZERO, JET_ONE]])
     np.testing.assert_array_equal(mask(red(1, 2), [[-1e-6, 1 + 1e-6]]), [[[0, 0, 0], RED]])
 
 
@@ -83,16 +129,17 @@ def test_an_unknown_colour_map_says_which_there_are():
 
 def test_red_stays_red_under_each_blend():
     zero = np.zeros((4, 5))
-    assert (overlay(red(), zero) == [153, 0, 51]).all()  # 0.6 red + 0.4 of jet's (0, 0, 128)
-    assert (overlay(red(), zero, blend="additive") == [255, 0, 128]).all()
-    assert (overlay(red(), zero, colormap="blue_white_red") == [255, 102, 102]).all()
+    assert (overlay(red(), zero, colormap="jet", alpha=0.4) == [153, 0, 51]).all()  # 0.6 red + 0.4 of (0, 0, 128)
+    assert (overlay(red(), zero, colormap="jet", blend="additive") == [255, 0, 128]).all()
+    assert (overlay(red(), zero, colormap="blue_white_red", alpha=0.4) == [255, 102, 102]).all()
+    assert (overlay(red(), zero, colormap="blue_white_red", blend="multiply") == RED).all()
     assert (mask(red(), zero + 1) == RED).all()
     assert (mask(red(), zero) == 0).all()
 
 
 def test_the_weighted_blend_equals_the_formula():
     pictures, maps = random_pictures(), random_maps()
-    expected = np.rint(0.6 * pictures + 0.4 * heatmap(maps, "hot"))
+    expected = np.rint(0.5 * pictures + 0.5 * heatmap(maps, "hot"))
     np.testing.assert_array_equal(overlay(pictures, maps, colormap="hot"), expected)
     np.testing.assert_array_equal(overlay(pictures[1], maps[1], colormap="hot"), expected[1])
 
@@ -105,6 +152,56 @@ def test_the_additive_blend_divides_each_image_by_its_own_maximum():
         total = picture + heat
         np.testing.assert_array_equal(result, np.rint(255 * total / max(total.ravel())))
     np.testing.assert_array_equal(overlay(pictures[0], maps[0], blend="additive"), blended[0])
+
+
+def test_multiplying_dims_each_channel_of_the_picture_by_the_heatmap():
+    pictures, maps = random_pictures(), random_maps()
+    heat, multiplied = heatmap(maps), overlay(pictures, maps, blend="multiply")
+    for index in np.ndindex(pictures.shape):
+        assert multiplied[index] == round(int(pictures[index]) * int(heat[index]) / 255)
+
+
+@pytest.mark.parametrize("alpha", [0, 0.3, 1.0, "map"])
+@pytest.mark.parametrize("colormap", ["inferno", "blue_white_red"])
+def test_a_transparent_heatmap_laid_over_a_picture_is_the_overlay(alpha, colormap):
+    """As Pillow composes them, which knows nothing of maps."""
+    pictures, maps = random_pictures(), random_maps()
+    maps = maps if colormap == "inferno" else 2 * maps - 1
+    layers, overlays = heatmap(maps, colormap, alpha=alpha), overlay(pictures, maps, colormap=colormap, alpha=alpha)
+    assert layers.dtype == np.uint8 and layers.shape == (*maps.shape, 4)
+    np.testing.assert_array_equal(layers[..., :3], heatmap(maps, colormap))
+    np.testing.assert_array_equal(layers[..., 3], np.rint(255 * (abs(maps) if alpha == "map" else alpha + 0 * maps)))
+    for picture, layer, result in zip(pictures, layers, overlays, strict=True):
+        below = Image.fromarray(picture).convert("RGBA")
+        composed = np.asarray(Image.alpha_composite(below, Image.fromarray(layer)))[..., :3]
+        np.testing.assert_allclose(result.astype(int), composed, atol=2)  # two roundings more
+    np.testing.assert_array_equal(heatmap(maps[1], colormap, alpha=alpha), layers[1])
+    np.testing.assert_array_equal(overlay(pictures[1], maps[1], colormap=colormap, alpha=alpha), overlays[1])
+
+
+def test_a_file_can_hold_the_colours_of_a_map_alone(tmp_path):
+    """As the docstring of `heatmap` writes it."""
+    one_map = random_maps()[0]
+    for name, alpha, channels in [("opaque", None, 3), ("clear", "map", 4)]:
+        Image.fromarray(heatmap(one_map, alpha=alpha)).save(tmp_path / f"{name}.png")
+        drawn = cv2.imread(str(tmp_path / f"{name}.png"), cv2.IMREAD_UNCHANGED)
+        assert drawn.shape == (*one_map.shape, channels)
+        np.testing.assert_array_equal(drawn[..., [2, 1, 0, 3][:channels]], heatmap(one_map, alpha=alpha))
+
+
+@pytest.mark.parametrize("alpha", [-0.1, 1.1, float("nan"), "maps", True])
+def test_an_opacity_out_of_range_is_refused(alpha):
+    said = f"alpha must be an opacity 0..1, or 'map' for the value of the map, got {alpha!r}"
+    with pytest.raises(TfvizError, match=re.escape(said)):
+        heatmap([[0.0]], alpha=alpha)
+    with pytest.raises(TfvizError, match=re.escape(said)):
+        overlay(red(), np.zeros((4, 5)), alpha=alpha)
+
+
+@pytest.mark.parametrize("blend", ["additive", "multiply"])
+def test_only_the_weighted_blend_takes_an_opacity(blend):
+    with pytest.raises(TfvizError, match=f"alpha=0.4 is for the blend 'weighted', the blend '{blend}' takes none"):
+        overlay(red(), np.zeros((4, 5)), blend=blend, alpha=0.4)
 
 
 def test_black_under_black_is_black():

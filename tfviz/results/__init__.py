@@ -2,9 +2,9 @@
 
 Nothing here knows a model or a file. A good order of reading: `checks` (what is accepted), `scale` (normalise,
 collapse, resize, fuse), then pictures (`colors`, `pictures`, `render`, `highlight`, `outline`), then places
-(`localize`, `metrics`, `evidence`), and last many pictures side by side (`tiles`, `text`, `grid`, and `figure`, which
-alone needs matplotlib). Methods return signed, unscaled values; scaling for the eye happens in this folder and nowhere
-else.
+(`localize`, `metrics`, `evidence`), and last many pictures side by side (`text`, `grid`, `color_scale`, `note`,
+`tiles`, `cells`, and `figure`, which alone needs matplotlib). Methods return signed, unscaled values; scaling for the
+eye happens in this folder and nowhere else.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tfviz.errors import no_attribute
-from tfviz.results.checks import check_pictures, check_scaled, pick
+from tfviz.results.cells import LAYOUTS, as_titles
+from tfviz.results.checks import check_options, check_pictures, check_scaled, options_of, pick
+from tfviz.results.color_scale import ColorScale, color_scales
 from tfviz.results.colors import COLORMAPS, LUMINANCE
 from tfviz.results.evidence import evidence_inside, supported_mask
 from tfviz.results.grid import montage
@@ -40,10 +42,12 @@ if TYPE_CHECKING:
 __all__ = [
     "COLORMAPS",
     "BoxAccuracy",
+    "ColorScale",
     "Highlight",
     "box_iou",
     "box_mask",
     "collapse",
+    "color_scales",
     "component_boxes",
     "difference_picture",
     "energy_inside",

@@ -8,7 +8,8 @@ drop the mask without a word.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -123,6 +124,33 @@ def check_same_shape(first: NDArray[Any], second: NDArray[Any]) -> None:
         raise InvalidImagesError(
             f"expected one mask per image, of the same height and width, got {first.shape} and {second.shape}"
         )
+
+
+def check_size(figsize: tuple[float, float] | None, dpi: float | None) -> None:
+    """Raise `TfvizError` unless figsize is two positive numbers and dpi one, or None."""
+    given = {"figsize": figsize, "dpi": dpi}
+    for (name, value), shape in zip(given.items(), [(2,), ()], strict=True):
+        if value is None:
+            continue
+        if np.shape(value) != shape or not all(
+            isinstance(each, int | float | np.number) and 0 < each < np.inf for each in np.ravel(value).tolist()
+        ):
+            expected = "(width, height) in inches" if shape else "pixels an inch"
+            raise TfvizError(f"{name} must be {expected}, above 0, got {value!r}")
+
+
+def options_of(function: Callable[..., Any]) -> list[str]:
+    """Return the names of the options of a function: the parameters that are given by name alone."""
+    parameters = inspect.signature(function).parameters.items()
+    return [name for name, parameter in parameters if parameter.kind == parameter.KEYWORD_ONLY]
+
+
+def check_options(function: str, given: Iterable[str], known: Sequence[str]) -> None:
+    """Raise `TfvizError` for the first of the given options that the function of that name does not have."""
+    for name in given:
+        if name not in known:
+            hint = suggestion(name, known, f"its options are: {', '.join(dict.fromkeys(known))}")
+            raise TfvizError(f"{function} has no option {name!r}; {hint}")
 
 
 def pick(kind: str, name: str, choices: Mapping[str, Choice]) -> Choice:

@@ -19,6 +19,15 @@ OPENCV_CODES: dict[str, int] = {
     name.removeprefix("COLORMAP_").lower(): getattr(cv2, name) for name in dir(cv2) if name.startswith("COLORMAP_")
 }
 DIVERGING = "blue_white_red"
+DEFAULT_COLORMAP = "inferno"
+"""The colour map of maps without a sign, wherever none is chosen.
+
+Its lightness rises evenly with the value, so that equal steps look equal, in grey print and to the colour-blind as
+well. Jet's goes up and down: under red-green blindness its largest values look as dark as middling ones, a hole in the
+middle of the object. Of the even ones, inferno is the clearest on photographs: its zero is black, which dims what does
+not matter and leaves it its colours, where viridis and plasma tint everything; and unlike magma's near white, its
+yellow can be told from white fur and snow.
+"""
 COLORMAPS = (DIVERGING, *OPENCV_CODES)
 STEPS = 255
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)

@@ -57,6 +57,20 @@ def grey_picture(pictures: ArrayLike) -> Picture:
     return _three_channels((check_pictures(pictures).astype(np.float32) @ LUMINANCE)[..., np.newaxis])
 
 
+def pale_picture(pictures: ArrayLike) -> Picture:
+    """Show pictures in grey and halfway to white, so that colours laid over them by "multiply" keep their own.
+
+    Parameters
+    ----------
+    pictures : uint8 RGB (N, H, W, 3) or (H, W, 3)
+
+    Returns
+    -------
+    uint8, the shape of `pictures`, in 128..255
+    """
+    return rounded(MIDDLE + grey_picture(pictures) / 2)
+
+
 def gradient_picture(attributions: ArrayLike) -> Picture:
     """Show attributions, such as guided backprop's, in their own colours around mid-grey (see `normalise_gradient`).
 

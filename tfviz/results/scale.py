@@ -44,36 +44,32 @@ def normalise(maps: ArrayLike, how: str = "positive", *, clip_percentile: float 
     TfvizError
         For an unknown scaling or a percentile out of range.
     """
-    scaling = pick("scaling", how, SCALINGS)
-    if not 0 < clip_percentile <= 100:
-        raise TfvizError(f"clip_percentile must be above 0 and at most 100, got {clip_percentile}")
-    return scaling(check_maps(maps), clip_percentile).astype(np.float32)
+    values = check_maps(maps)
+    sizes = pick("scaling", how, SCALINGS)(values)
+    limit = _limit(sizes, clip_percentile)
+    scaled = np.minimum(np.divide(sizes, limit, out=np.zeros_like(sizes), where=limit > 0), 1)
+    return (np.sign(values) * scaled if how == "signed" else scaled).astype(np.float32)
 
 
-def _positive(maps: Doubles, percentile: float) -> Doubles:
-    return _divide(np.maximum(maps, 0), percentile)
+def limits(maps: ArrayLike, how: str = "positive", *, clip_percentile: float = 100.0) -> list[float]:
+    """Return the limit by which `normalise` divides each of N maps (N, H, W); 0 for a map that becomes all zero."""
+    sizes = pick("scaling", how, SCALINGS)(check_maps(maps))
+    return [float(limit) for limit in _limit(sizes, clip_percentile).ravel()]
 
 
-def _signed(maps: Doubles, percentile: float) -> Doubles:
-    return np.sign(maps) * _divide(np.abs(maps), percentile)
+def _limit(sizes: Doubles, percentile: float) -> Doubles:
+    """Return the percentile of each non-negative map or, if it is 0, the maximum: (..., 1, 1)."""
+    if not 0 < percentile <= 100:
+        raise TfvizError(f"clip_percentile must be above 0 and at most 100, got {percentile}")
+    maximum = sizes.max(axis=(-2, -1), keepdims=True)
+    limit = np.percentile(sizes, percentile, axis=(-2, -1), keepdims=True) if sizes.size else maximum
+    return np.where(limit > 0, limit, maximum)
 
 
-def _min_max(maps: Doubles, percentile: float) -> Doubles:
-    return _divide(maps - maps.min(axis=(-2, -1), keepdims=True), percentile)
-
-
-def _divide(maps: Doubles, percentile: float) -> Doubles:
-    """Non-negative maps divided by their limit, at most 1."""
-    maximum = maps.max(axis=(-2, -1), keepdims=True)
-    limit = np.percentile(maps, percentile, axis=(-2, -1), keepdims=True) if maps.size else maximum
-    limit = np.where(limit > 0, limit, maximum)
-    return np.minimum(np.divide(maps, limit, out=np.zeros_like(maps), where=limit > 0), 1)
-
-
-SCALINGS: dict[str, Callable[[Doubles, float], Doubles]] = {
-    "positive": _positive,
-    "signed": _signed,
-    "min_max": _min_max,
+SCALINGS: dict[str, Callable[[Doubles], Doubles]] = {
+    "positive": lambda maps: np.maximum(maps, 0),
+    "signed": np.abs,
+    "min_max": lambda maps: maps - maps.min(axis=(-2, -1), keepdims=True),
 }
 
 

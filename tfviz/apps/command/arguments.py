@@ -38,12 +38,13 @@ def find_pictures(arguments: list[str], output: Path) -> list[Path]:
     return paths
 
 
-def check_looks(colormap: str, blend: str) -> None:
-    """Raise `TfvizError` for an unknown colour map or blend, found by drawing a picture of four pixels with them."""
+def check_looks(colormap: str, blend: str, layout: str) -> None:
+    """Raise `TfvizError` for an unknown colour map, blend or layout; a picture of four pixels is drawn with them."""
     import numpy as np
 
-    from tfviz.results import overlay
+    from tfviz.results import LAYOUTS, overlay, pick
 
+    pick("layout", layout, LAYOUTS)
     overlay(np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2)), colormap=colormap, blend=blend)
 
 

@@ -23,6 +23,7 @@ from tfviz.quiet import start_tensorflow
 from tfviz.terminal import say
 
 if TYPE_CHECKING:
+    from tfviz.apps.files import TrueLabel
     from tfviz.apps.runs import Finder, Outcome, Request
 
 
@@ -37,19 +38,25 @@ def explain(
     output: options.OutputFolder = DEFAULT_OUTPUT,
     save_maps: options.SaveMaps = False,
     batch_size: options.BatchSize = 8,
-    colormap: options.Colormap = "jet",
+    colormap: options.Colormap = options.DEFAULT_COLORMAP,
     blend: options.Blend = "weighted",
+    colorbar: options.ColorBar = False,
+    layout: options.Layout = "rows",
+    dpi: options.Dpi = None,
+    true: options.TrueLabels = None,
 ) -> None:
     """Show what a model looks at in images."""
     paths = _check(images, target, top, output)
-    check_looks(colormap, blend)
+    check_looks(colormap, blend, layout)
+    labels = _true_labels(true, paths)
     start_tensorflow()
     from tfviz.apps.explanation import CLIP_PERCENTILE
     from tfviz.apps.runs import Request, print_outcome
 
     look = {"colormap": colormap, "blend": blend, "clip_percentile": CLIP_PERCENTILE}
+    look |= {"layout": layout, **({"colorbar": True} if colorbar else {}), **_dpi(dpi)}
     shared = _shared(context, layer)
-    request = Request(method or [], shared, target or [], top, batch_size, output, save_maps, look)
+    request = Request(method or [], shared, target or [], top, batch_size, output, save_maps, look, labels)
     networks = [network_for(context, paths)] if paths else networks_for_samples(context)
     outcomes = []
     for about_model in networks:
@@ -82,6 +89,7 @@ def localize(
     output: options.OutputFolder = DEFAULT_OUTPUT,
     save_maps: options.SaveScaledMaps = False,
     batch_size: options.BatchSize = 8,
+    dpi: options.Dpi = None,
 ) -> None:
     """Find the place in images that a model's maps mark: a mask and a box."""
     paths = _check(images, target, top, output)
@@ -92,7 +100,7 @@ def localize(
 
     quantiles = {"foreground": foreground, "background": background, "smoothing": smoothing}
     finder = Finder(how, {**quantiles, "threshold": threshold}, reduce)
-    methods, look = method or ["saliency"], {"clip_percentile": CLIP_PERCENTILE}
+    methods, look = method or ["saliency"], {"clip_percentile": CLIP_PERCENTILE, **_dpi(dpi)}
     shared = _shared(context, layer)
     request = Request(methods, shared, target or [], top, batch_size, output, save_maps, look)
     outcome = _run(paths, about_model, request, finder)
@@ -105,6 +113,20 @@ def _check(images: list[str] | None, target: list[str] | None, top: int, output:
     if target and top > 1:
         raise typer.BadParameter("--target and --top both say what to explain; give one of them")
     return find_pictures(images or [], output)
+
+
+def _true_labels(file: Path | None, paths: list[Path]) -> dict[Path, TrueLabel]:
+    """Return the true label of each image file, none without a file of labels."""
+    from tfviz.apps.files import read_true_labels
+
+    if file is not None and not paths:
+        raise typer.BadParameter("--true is about image files; name them, too")
+    return {} if file is None else read_true_labels(file, paths)
+
+
+def _dpi(dpi: int | None) -> dict[str, int]:
+    """Return the option of `plot` if it is given."""
+    return {} if dpi is None else {"dpi": dpi}
 
 
 def _run(
@@ -127,7 +149,7 @@ def _run(
     kind = Outcome if finder is None else Localized.by(finder)
     setup = set_up(about_model)
     if with_highlights and setup.metadata and setup.metadata.highlight:
-        request = replace(request, look={"highlights": setup.metadata.highlight})
+        request = replace(request, look={**request.look, "highlights": setup.metadata.highlight})
     run = ExplainRun(setup, request, kind)
     if paths:
         run.explain_files(paths)

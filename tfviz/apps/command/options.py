@@ -115,8 +115,30 @@ SaveScaledMaps = Annotated[
     typer.Option("--save-maps", help="Write the maps, scaled to 0..1 as benchmarks read them, and the masks (.npy)."),
 ]
 BatchSize = Annotated[int, typer.Option(min=1, help="Images computed at once.")]
-Colormap = Annotated[str, typer.Option(help="An OpenCV colour map such as jet, turbo or viridis.")]
-Blend = Annotated[str, typer.Option(help="How a map is laid over its image: weighted or additive.")]
+TrueLabels = Annotated[
+    Path | None,
+    typer.Option(
+        "--true",
+        help="A CSV file with a row for each image, FILE,CLASS: the titles and the table tell its true class, too.",
+    ),
+]
+Dpi = Annotated[
+    int | None,
+    typer.Option(min=10, max=1200, help="Dots an inch of the pictures, 2.4 inches for each column; 150 otherwise."),
+]
+Layout = Annotated[
+    str,
+    typer.Option(
+        help="How a picture is arranged: rows (a target a row), columns, row (all in one), or classes (those of --top "
+        "side by side, in one scale)."
+    ),
+]
+ColorBar = Annotated[bool, typer.Option("--colorbar", help="Show which values the colours stand for.")]
+Colormap = Annotated[str, typer.Option(help="An OpenCV colour map such as inferno, viridis or jet.")]
+Blend = Annotated[str, typer.Option(help="How a map is laid over its image: weighted, additive or multiply.")]
+
+DEFAULT_COLORMAP = "inferno"
+"""The name in `tfviz.results.colors`, which needs OpenCV, as the help does not; a test keeps them equal."""
 
 PRESET_NAMES = ("simonyan", "jitter-blur", "fourier", "deep-dream")
 """The names in `tfviz.methods.visualization.PRESETS`, which lies behind TensorFlow; a test keeps them equal."""

@@ -7,6 +7,7 @@ left to the values only for attributions that were reduced to maps.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,22 +18,37 @@ from numpy.typing import ArrayLike, NDArray
 
 from tfviz.apps.explanation.html import explanation_page
 from tfviz.apps.explanation.manifest import manifest_entry, manifest_of, write_manifest
-from tfviz.apps.explanation.shown import channel_step, shown
-from tfviz.apps.files import PICTURE_SUFFIX, check_folder, class_name, file_part, write_array, write_figure
+from tfviz.apps.explanation.shown import channel_step, own_colors_of, shown, signs_of
+from tfviz.apps.explanation.titles import column_titles, image_titles, row_titles, true_classes
+from tfviz.apps.files import PICTURE_SUFFIX, check_folder, file_part, write_array, write_figure
 from tfviz.errors import InvalidImagesError, TfvizError
 from tfviz.methods import Results
-from tfviz.methods.engine import is_attribution, is_signed, method_of
-from tfviz.results import check_pictures, grey_picture, plot, to_picture
+from tfviz.results import as_titles, check_options, check_pictures, grey_picture, options_of, plot, tiles, to_picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SMALL = "<\N{NO-BREAK SPACE}0.001"
+DOTS_PER_INCH = 150
+"""Of the pictures in files."""
+BY_CLASS = "classes"
+UNDERLINE = "----------\n"
+OF_ROWS = {"signed", "per_image"}
+"""What an explanation tells `tfviz.results.plot` itself."""
+LOOK = [name for name in (*options_of(plot), *options_of(tiles)) if name not in OF_ROWS]
 
 
 @dataclass(frozen=True, repr=False)
 class Explanation(Results):
-    """What methods found for N images, shown and kept; its attributes are those of `Results`."""
+    """What methods found for N images, shown and kept.
+
+    Attributes
+    ----------
+    signed : {name: bool or None}
+        Whether the sign of what each method found, as `shown` returns it, means something; None if only its values can
+        tell.
+    own_colors : {name: bool}
+        Whether what each method found is shown in its own colours, if it is attributions.
+    """
 
     def __repr__(self) -> str:
         """Return what was found, without the numbers."""
@@ -67,12 +83,14 @@ class Explanation(Results):
         endings = [f".class_{target}" if self.targets_per_image > 1 else "" for target in self.targets]
         return [f"{images[row // self.targets_per_image]}{ending}" for row, ending in enumerate(endings)]
 
-    def titles(self, class_names: Sequence[str] | None = None) -> list[str]:
+    def titles(self, class_names: Sequence[str] | None = None, true: Sequence[int | str] | None = None) -> list[str]:
         """Return a title per row: the class and its probability or, if there is none, the score.
 
+        With the `true` labels, as `plot` takes them, it names the true, the predicted and the explained class.
         class_names: None are those of the network, if it knows them.
         """
-        return [self._title(row, class_names) for row in range(len(self.targets))]
+        known = self.class_names if class_names is None else class_names
+        return row_titles(self, known, None if true is None else true_classes(self, true, known))
 
     def plot(
         self,
@@ -81,9 +99,11 @@ class Explanation(Results):
         *,
         order: str = "rgb",
         columns: Mapping[str, ArrayLike] | None = None,
+        true: Sequence[int | str] | None = None,
+        titles: Sequence[str] | None = None,
         **look: Any,
     ) -> Figure:
-        """Return a matplotlib figure with one image per row, beside what each method found, one method per column.
+        """Return a matplotlib figure of the images beside what each method found, one image per row by default.
 
         Parameters
         ----------
@@ -96,15 +116,36 @@ class Explanation(Results):
             The order of the network's channels, `rgb`, `bgr` or `grey`: attributions are shown as red, green, blue.
         columns
             More columns, as `tfviz.results.plot` takes them.
+        true
+            The true class of each image, an index or one of `class_names`: "true cat, predicted dog 0.512".
+        titles
+            In place of those with classes and probabilities, one per row.
         **look
-            `colormap`, `blend` and `clip_percentile`, as `tfviz.results.plot` takes them.
+            `layout` (of which `classes` shows all classes of an image in one row and scale), `figsize`, `dpi`,
+            `colorbar`, `pyplot`, `colormap`, `blend`, `alpha`, `clip_percentile` and whatever else
+            `tfviz.results.plot` takes. Pyplot keeps what it knows: say `pyplot=False` where you make hundreds.
+
+        Raises
+        ------
+        InvalidImagesError
+            The number of `pictures` does not fit.
+        TfvizError
+            An option does not exist or does not fit, or there is not one title per row or label per image.
         """
+        check_options("plot", look, ["pictures", "class_names", *options_of(Explanation.plot), *LOOK])
         step = channel_step(order)
         images = self.data_format.to_last(self.images)
         shown = to_picture(images[..., ::step]) if pictures is None else self.by_row(pictures)
-        found = {self._column(name): values for name, values in self.shown(order).items()}
-        signed = {self._column(name): each for name, each in self.signed.items()}
-        return plot(shown, {**found, **(columns or {})}, titles=self.titles(class_names), signed=signed, **look)
+        columns_of = column_titles(self)
+        found = {columns_of[name]: values for name, values in self.shown(order).items()}
+        signed = {columns_of[name]: each for name, each in self.signed.items()}
+        look.setdefault("own_colors", {columns_of[name]: each for name, each in self.own_colors.items()})
+        by_class = look.get("layout") == BY_CLASS
+        above = self.titles(class_names, None if by_class else true) if titles is None else titles
+        if by_class:
+            known = self.class_names if class_names is None else class_names
+            look = {"per_image": self.targets_per_image, "image_titles": image_titles(self, known, true), **look}
+        return plot(shown, {**found, **(columns or {})}, titles=above, signed=signed, **look)
 
     def shown(self, order: str = "rgb") -> dict[str, np.ndarray]:
         """Return what the methods found as `tfviz.results.tiles` shows it: attributions as red, green, blue.
@@ -116,14 +157,13 @@ class Explanation(Results):
 
     @property
     def signed(self) -> dict[str, bool | None]:
-        """Whether the sign of what each method found, as `shown` returns it, means something.
+        """Whether the sign of what each method found means something."""
+        return signs_of(self)
 
-        None if only its values can tell: for attributions that were reduced to maps.
-        """
-        reduced = {
-            name for name, each in self.maps.items() if each.ndim == 3 and is_attribution(name, self.options[name])
-        }
-        return {name: None if name in reduced else is_signed(name, self.options[name]) for name in self.maps}
+    @property
+    def own_colors(self) -> dict[str, bool]:
+        """Whether what each method found is shown in its own colours."""
+        return own_colors_of(self)
 
     def in_channels_last(self) -> dict[str, np.ndarray]:
         """Return what the methods found with the channels of attributions last, (N, H, W, C)."""
@@ -136,9 +176,11 @@ class Explanation(Results):
         names: Sequence[str] | None = None,
         pictures: ArrayLike | None = None,
         class_names: Sequence[str] | None = None,
+        true: Sequence[int | str] | None = None,
+        titles: Sequence[str] | None = None,
         **look: Any,
     ) -> Path:
-        """Write a picture of each image, the raw float32 maps (.npy) and `manifest.json`; return the manifest's path.
+        """Write a picture of each row, the raw float32 maps (.npy) and `manifest.json`; return the manifest's path.
 
         Parameters
         ----------
@@ -147,29 +189,38 @@ class Explanation(Results):
         names
             The file names of all rows; None is `image_0` and so on or, if an image has several targets,
             `image_0.class_281`.
-        pictures, class_names, **look
-            As `plot` takes them, `order` included.
+        pictures, class_names, true, titles, **look
+            As `plot` takes them, `order` included; `dpi` is 150 if it is not given. The layout `classes` gives one
+            picture of all rows of an image, with the name of the first.
 
         Raises
         ------
         TfvizError
-            The folder cannot be written, or there is not one different name per row.
+            The folder cannot be written, there is not one different name per row, or as `plot`.
         InvalidImagesError
             The number of `pictures` does not fit.
         """
+        check_options("save", look, [*options_of(Explanation.save), "order", *LOOK])
         folder = Path(folder)
         names = self.file_names([f"image_{number}" for number in range(self._image_count)]) if names is None else names
         if not len(names) == len(set(names)) == len(self.targets):
             raise TfvizError(f"expected {len(self.targets)} different names, one per row, got {len(set(names))}")
         by_row = None if pictures is None else self.by_row(pictures)
+        labels = None if true is None else true_classes(self, true, class_names)
+        above = None if titles is None else as_titles(titles, len(names), "row")
         check_folder(folder)
         entries = []
-        for row, name in enumerate(names):
-            shown = None if by_row is None else by_row[[row]]
-            picture = folder / f"{name}{PICTURE_SUFFIX}"
-            write_figure(picture, self.select([row]).plot(shown, class_names, **look))
-            files = {"picture": picture.name, "maps": self.save_maps(row, folder / name)}
-            entries.append(manifest_entry(self, row, image=name, class_names=class_names, files=files))
+        together = self.targets_per_image if look.get("layout") == BY_CLASS else 1
+        for start in range(0, len(names), together):
+            rows = slice(start, start + together)
+            of_rows = {"true": labels and labels[start : start + 1], "titles": above and above[rows], **look}
+            picture = folder / f"{names[start]}{PICTURE_SUFFIX}"
+            part = self.select(range(len(names))[rows])
+            write_plot(picture, part, None if by_row is None else by_row[rows], class_names, **of_rows)
+            for row, name in list(enumerate(names))[rows]:
+                files = {"picture": picture.name, "maps": self.save_maps(row, folder / name)}
+                label = labels[row] if labels else None
+                entries.append(manifest_entry(self, row, image=name, class_names=class_names, files=files, true=label))
         return write_manifest(folder, manifest_of(self, entries, warnings=self.warnings))
 
     def save_maps(self, row: int, stem: Path) -> dict[str, str]:
@@ -183,21 +234,13 @@ class Explanation(Results):
     def _image_count(self) -> int:
         return len(self.targets) // self.targets_per_image
 
-    def _title(self, row: int, class_names: Sequence[str] | None) -> str:
-        """Return the class of a row and its probability or raw output; the score alone if it is not of a class."""
-        if np.isnan(self.scores[row]):
-            return "no score"
-        score, target = f"{self.scores[row]:.3g}", int(self.targets[row])
-        if self.head == "custom":
-            return f"score {score}"
-        name = class_name(target, self.class_names if class_names is None else class_names)
-        if self.head != "none":
-            probability = f"{self.probabilities[row, target]:.3f}"
-            # 0.000 would look as if the class were impossible.
-            return f"{name} {probability if float(probability) else SMALL}"
-        value = f"raw\N{NO-BREAK SPACE}output\N{NO-BREAK SPACE}{score}"
-        return f"{name} {value}" if self.has_classes else value
 
-    def _column(self, name: str) -> str:
-        """Return what a column of a figure is called: the method, and the layer that it looks at."""
-        return f"{method_of(name).name} at {self.layers[name]}" if name in self.layers else name
+# For help(), which does not show the docstring of the class that another is made from.
+Explanation.__doc__ = f"{inspect.getdoc(Explanation)}\n{(inspect.getdoc(Results) or '').partition(UNDERLINE)[2]}"
+
+
+def write_plot(
+    path: Path, explanation: Explanation, pictures: ArrayLike | None, class_names: Sequence[str] | None, **look: Any
+) -> None:
+    """Write the plot of an explanation as a PNG file, by default of `DOTS_PER_INCH`; pyplot does not hear of it."""
+    write_figure(path, explanation.plot(pictures, class_names, **{"dpi": DOTS_PER_INCH, **look, "pyplot": False}))

@@ -86,19 +86,27 @@ def versions() -> dict[str, str]:
 
 
 def manifest_entry(
-    explanation: Results, row: int, *, image: str, class_names: Sequence[str] | None, files: Mapping[str, Any]
+    explanation: Results,
+    row: int,
+    *,
+    image: str,
+    class_names: Sequence[str] | None,
+    files: Mapping[str, Any],
+    true: int | None = None,
 ) -> dict[str, Any]:
     """Return the entry of one image and target in the manifest: row `row` of an explanation.
 
-    `files` are names of files beside the manifest: the `picture`, and the `maps` by method. A class without a name is
-    None, as are the target and class of scores that are not of classes. `class_names` are those of the network if they
-    are None. `diagnostics` are those of each method.
+    `true` is the true class of the image; the entry has it if it is known. `files` are names of files beside the
+    manifest: the `picture`, and the `maps` by method. A class without a name is None, as are the target and class of
+    scores that are not of classes. `class_names` are those of the network if they are None. `diagnostics` are those of
+    each method.
     """
     target, names = int(explanation.targets[row]), explanation.class_names if class_names is None else class_names
     return {
         "image": image,
         "target": target if explanation.has_classes else None,
         "class": dict(enumerate(names or ())).get(target) if explanation.has_classes else None,
+        **({} if true is None else {"true": true}),
         "score": float(explanation.scores[row]),
         "probability": float(explanation.probabilities[row, target]),
         **files,

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from tfviz.errors import TfvizError
-from tfviz.methods.engine import method_of
+from tfviz.methods import Results
+from tfviz.methods.engine import is_attribution, is_signed, method_of, sign_of
 from tfviz.results import normalise
 
 ORDERS = ("rgb", "bgr", "grey")
@@ -32,3 +33,23 @@ def shown(name: str, values: np.ndarray, order: str) -> np.ndarray:
     if start == "minimum":
         return normalise(ordered, "min_max")
     return ordered.clip(min=0) if start == "positive" else ordered
+
+
+def signs_of(found: Results) -> dict[str, bool | None]:
+    """Return whether the sign of what each method found, as `shown` returns it, means something.
+
+    None if only its values can tell: for attributions that were reduced to maps.
+    """
+    reduced = {
+        name for name, each in found.maps.items() if each.ndim == 3 and is_attribution(name, found.options[name])
+    }
+    return {name: None if name in reduced else is_signed(name, found.options[name]) for name in found.maps}
+
+
+def own_colors_of(found: Results) -> dict[str, bool]:
+    """Return whether what each method found is shown in its own colours, if it is attributions.
+
+    It is if its sign tells which way a pixel must change, as guided backprop's does: that is a colour. Red over the
+    photograph would say that the pixel speaks for the class.
+    """
+    return {name: sign_of(name, found.options[name]) == "direction" for name in found.maps}

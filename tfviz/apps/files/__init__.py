@@ -2,9 +2,9 @@
 
 A good order of reading: `image_files` (which files a user means), `image_headers` (what a file asks for, before it is
 decoded), `images` (decode, with `depth` for 16 bits), `fitting` (to a network's size), `labels` and `json_texts` (class
-names); then writing: `output` (whole files and their names), `map_files`, `animation`, `folders` and
-`saved_model_folder` (whole folders). A file of a stranger costs at most the memory that the limits allow; a file of
-ours is complete or not there.
+names), `true_labels` (which image is of which class); then writing: `output` (whole files and their names),
+`map_files`, `animation`, `folders` and `saved_model_folder` (whole folders). A file of a stranger costs at most the
+memory that the limits allow; a file of ours is complete or not there.
 """
 
 from tfviz.apps.files.animation import encode_gif
@@ -42,3 +42,4 @@ from tfviz.apps.files.output import (
     write_picture,
 )
 from tfviz.apps.files.saved_model_folder import EXTRA, METADATA, carry_over, check_place, write_folder
+from tfviz.apps.files.true_labels import TrueLabel, read_true_labels

@@ -29,7 +29,6 @@ PICTURE_SUFFIX = ".tfviz.png"
 """The ending of every picture that tfviz writes: none replaces a photograph, or is taken for one in the next run."""
 ANIMATION_SUFFIX = ".tfviz.gif"
 MANIFEST_NAME = "manifest.json"
-DOTS_PER_INCH = 150
 LONGEST_STEM, LONGEST_PART = 120, 80
 """Bytes of a file's name that come from the name of an image, and of a result."""
 MOST_NAMED = 5
@@ -62,9 +61,9 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def write_figure(path: Path, figure: Figure) -> None:
-    """Write a matplotlib figure as a PNG file."""
+    """Write a matplotlib figure as a PNG file, of its own dots per inch."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
+    figure.savefig(buffer, format="png", dpi="figure")
     write_file(path, buffer.getvalue())
 
 

@@ -27,7 +27,7 @@ from tfviz.arrays import refuse_masked
 from tfviz.data_format import DataFormat
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, UnknownLayerError, emit_warnings, one_line
 from tfviz.methods import LAYER, Results, choose_methods, compile_methods, find_method, run_methods
-from tfviz.methods.engine import INNER_OPTIONS, is_signed
+from tfviz.methods.engine import INNER_OPTIONS, is_signed, sign_of
 from tfviz.model_options import ModelOptions
 from tfviz.printable import printable
 from tfviz.results import grey_picture, tiles
@@ -217,14 +217,16 @@ class Look:
     interpolation: str = KERAS
     data_format: DataFormat = DataFormat.CHANNELS_LAST
     signed: bool | None = None
+    own_colors: bool = False
 
     @classmethod
     def of(cls, setup: Setup, choice: MethodChoice) -> Look:
         """Return how the maps of a method are shown on the network of a setup."""
         order, reading = setup.preprocessing.order, (setup.maximum_image_bytes, setup.depth, setup.interpolation)
-        signed = is_signed(choice.method, find_method(choice.method).complete(choice.chosen[choice.method]))
+        options = find_method(choice.method).complete(choice.chosen[choice.method])
+        signs = is_signed(choice.method, options), sign_of(choice.method, options) == "direction"
         return cls(
-            choice.method, setup.size, setup.fit, order, setup.examples, *reading, setup.network.data_format, signed
+            choice.method, setup.size, setup.fit, order, setup.examples, *reading, setup.network.data_format, *signs
         )
 
     def overlay(self, encoded: bytes, found: NDArray[np.float32]) -> Image:
@@ -240,5 +242,6 @@ class Look:
             shown(self.method, found[np.newaxis], self.order),
             clip_percentile=CLIP_PERCENTILE,
             signed=self.signed,
+            own_colors=self.own_colors,
         )
         return tile

@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfviz.apps.explanation import Explanation
-from tfviz.apps.files import file_names
+from tfviz.apps.files import TrueLabel, file_names
 from tfviz.apps.model import Sample, Setup, with_baselines
 from tfviz.apps.runs.colors import find_color_statistics
 from tfviz.apps.runs.outcome import File, Outcome, Request
 from tfviz.errors import (
     InvalidImagesError,
+    InvalidTargetsError,
     RuleError,
     TfvizError,
     UnknownLayerError,
@@ -81,6 +82,19 @@ def _reason_against(network: TracedNetwork, name: str, options: Mapping[str, Any
     return ""
 
 
+def _true_classes(setup: Setup, labels: Mapping[Path, TrueLabel]) -> dict[Path, int]:
+    """Return the class of each file, of its label; raise `InvalidTargetsError` for one that is none, naming its row."""
+    if labels and not setup.network.head.has_classes:
+        raise InvalidTargetsError("there are true labels, but the scores of this network are not of classes")
+    classes = {}
+    for path, label in labels.items():
+        try:
+            classes[path] = setup.targets([label.text])[0]
+        except InvalidTargetsError as error:
+            raise InvalidTargetsError(f"{label.place}: {error}") from error
+    return classes
+
+
 class ExplainRun:
     """One run of `tfviz explain`, or of another command on maps: `outcome` makes the object that keeps them.
 
@@ -92,6 +106,7 @@ class ExplainRun:
     def __init__(self, setup: Setup, request: Request, outcome: Callable[[Setup, Request], Outcome] = Outcome) -> None:
         emit_warnings(setup.all_warnings)
         self.outcome = outcome(setup, request)
+        self.outcome.true = _true_classes(setup, request.true)
         self._setup = setup
         self._request = request
         chosen, left_out = find_methods(setup.network, request.methods, request.options)

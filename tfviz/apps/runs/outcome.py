@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tfviz.apps.explanation import Explanation, manifest_entry, manifest_of, write_manifest
-from tfviz.apps.files import MOST_NAMED, PICTURE_SUFFIX, Image, class_name, write_figure
+from tfviz.apps.explanation import Explanation, manifest_entry, manifest_of, write_manifest, write_plot
+from tfviz.apps.files import MOST_NAMED, PICTURE_SUFFIX, Image, TrueLabel, class_name
 from tfviz.apps.model import Setup
 from tfviz.methods.engine import method_of
 
@@ -28,7 +28,7 @@ class Request:
 
     methods: names, or none for the usual ones. options: those of the methods, given to each method that has them.
     targets: classes as they were typed; top: if there are none, so many of the best. output: the folder. save_maps:
-    whether maps are written, too. look: how `plot` shows maps.
+    whether maps are written, too. look: how `plot` shows maps. true: the label of each image file, if they are known.
     """
 
     methods: Sequence[str]
@@ -39,17 +39,22 @@ class Request:
     output: Path
     save_maps: bool
     look: dict[str, Any]
+    true: Mapping[Path, TrueLabel] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A line of the table: a class of an image, or its only score. explained: whether it is a target."""
+    """A line of the table: a class of an image, or its only score.
+
+    explained: whether it is a target. true: whether the image is of it, as far as that is known.
+    """
 
     image: str
     name: str
     probability: float
     score: float
     explained: bool
+    true: bool
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class Outcome:
 
     pictures: the files written. found_there: those of another run, which were replaced. listed: the lines of the table.
     entries: the manifest's entry for each image and target. failed: the reason for each file that could not be
-    explained. warnings: those about the network. explanation: the last one.
+    explained. warnings: those about the network. explanation: the last one. true: the class of each file, if known.
     """
 
     setup: Setup
@@ -78,6 +83,7 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     explanation: Explanation | None = None
+    true: dict[Path, int] = field(default_factory=dict)
 
     def keep(
         self,
@@ -103,14 +109,16 @@ class Outcome:
         names, order = self.setup.class_names, self.setup.preprocessing.order
         path = self.request.output / f"{name}{PICTURE_SUFFIX}"
         self.found_there += [path] if os.path.lexists(path) else []
-        write_figure(path, explanation.plot(pictures, names, order=order, columns=columns, **self.request.look))
+        true = [self.true[file.path] for file in files] if self.true else None
+        write_plot(path, explanation, pictures, names, order=order, columns=columns, true=true, **self.request.look)
         self.pictures.append(path)
         self.explanation = explanation
         for row, (file, stem) in enumerate(self.stems(explanation, files)):
             maps = self.save_maps(explanation, row, stem) if self.request.save_maps else {}
             written = {"picture": path.name, "maps": maps}
+            image, label = str(file.path), self.true.get(file.path)
             self.entries.append(
-                manifest_entry(explanation, row, image=str(file.path), class_names=names, files=written)
+                manifest_entry(explanation, row, image=image, class_names=names, files=written, true=label)
             )
 
     def save_maps(self, explanation: Explanation, row: int, stem: Path) -> dict[str, str]:
@@ -123,7 +131,7 @@ class Outcome:
             yield files[row // explanation.targets_per_image], self.request.output / name
 
     def list_classes(self, file: File, explanation: Explanation, scores: NDArray[Any], most: int) -> None:
-        """Add the best classes of an image, at most `most`, and the explained ones to the table.
+        """Add the best classes of an image, at most `most`, the explained ones and the true one to the table.
 
         explanation: the rows of that image. scores: (K,), of every class, as `Setup.class_scores` returns them.
         """
@@ -131,10 +139,11 @@ class Outcome:
         # Logits of different softmaxes cannot be compared.
         ranking = np.asarray(self.setup.network.head.ranking(explanation.logits[:1]))[0]
         best = [int(index) for index in np.argsort(-ranking, kind="stable")[:most]]
-        for index in dict.fromkeys([*best, *targets]):
+        true = self.true.get(file.path)
+        for index in dict.fromkeys([*best, *targets, *([] if true is None else [true])]):
             name = class_name(index, self.setup.class_names)
-            probability = float(explanation.probabilities[0, index])
-            self.listed.append(Scored(file.name, name, probability, float(scores[index]), index in targets))
+            numbers = float(explanation.probabilities[0, index]), float(scores[index])
+            self.listed.append(Scored(file.name, name, *numbers, index in targets, index == true))
 
     def complaints(self) -> list[str]:
         """Return one line per problem: maps that are zero everywhere, doubtful results, and files that failed."""

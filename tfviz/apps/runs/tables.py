@@ -155,7 +155,8 @@ def _classes_table(listed: Sequence[Scored], explanation: Explanation) -> Table:
     for line in listed[:MOST_LINES]:
         shown = "" if line.image == image else line.image
         image = line.image
-        score, mark = f"{line.score:.3f}" if line.score == line.score else "none", MARK if line.explained else ""
+        score = f"{line.score:.3f}" if line.score == line.score else "none"
+        mark = " ".join(word for word, holds in ((MARK, line.explained), ("true", line.true)) if holds)
         cells = (line.name, score, f"{line.probability:.4f}") if has_classes else (score,)
         table.add_row(_cell(shown), *map(_cell, cells), mark)
     return table

@@ -43,10 +43,11 @@ class CardMaker:
     def found(self, explanation: Explanation) -> dict[str, Cards]:
         """Return the cards (N, h, w, 3) of what each method found, with the class and its probability below."""
         pictures, titles = self.shown(explanation), explanation.titles(self.class_names)
-        return {
-            name: _captioned(np.stack(tiles(pictures, values, signed=explanation.signed[name], **self.look)), titles)
-            for name, values in explanation.shown(self.order).items()
-        }
+        cards = {}
+        for name, values in explanation.shown(self.order).items():
+            look = {"signed": explanation.signed[name], "own_colors": explanation.own_colors[name], **self.look}
+            cards[name] = _captioned(np.stack(tiles(pictures, values, **look)), titles)
+        return cards
 
     def shown(self, explanation: Explanation) -> Cards:
         """Return the explained images as pictures (N, H, W, 3): those given, else by the pixel range, else stretched.

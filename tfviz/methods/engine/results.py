@@ -25,20 +25,55 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Results:
-    """The results of methods for N images.
-
-    images: float32 (N, H, W, C) or, as data_format says, (N, C, H, W). maps: the result of every method by its name or,
-    if it was given several layers, by `name@layer`. targets: (N,). scores: (N,), the logit of each target. logits,
-    probabilities: (N, K), the latter NaN if the scores are not of classes; without a classifier all three are NaN, with
-    K = 1. options: all of each method's. layers: the layer each method looked at. diagnostics: numbers (N,) by name
-    that say how far the results of a method can be trusted. warnings: about all of these. targets_per_image: how many
-    rows in turn are of one image, all else being N rows. zero_maps: of the methods whose map of a row is zero
-    everywhere, why, by the row. data_format: of images and attributions, that of the model. model: the model's name.
-    head: what the scores come from, `softmax`, `sigmoid`, `log_odds` (of what is made of several of these), `none` (the
-    raw output is explained; its probabilities take several for logits) or `custom`. scored_by: what the scores are, in
-    words. origin: the network that made it. class_names: in the order of the classes, None if the network knows none.
+    """The results of methods for N rows: images or, if there are several targets of each, targets of images.
 
     It is also a container of its maps: `results["grad_cam"]`, `"grad_cam" in results`, `for name in results`.
+
+    Attributes
+    ----------
+    images : float32 (N, H, W, C) or (N, C, H, W)
+        As the network takes them; `data_format` says which.
+    maps : {name: float32 array}
+        The result of every method, by its name or, if it was given several layers, by `name@layer`: maps (N, H, W), or
+        attributions of the shape of the images.
+    targets : int (N,)
+        The explained classes.
+    scores : float32 (N,)
+        The logit of each target.
+    logits : float32 (N, K)
+        Of all classes. Without a classifier they are NaN, as are scores and probabilities, and K is 1.
+    probabilities : float32 (N, K)
+        Of all classes; NaN if the scores are not of classes.
+    options : {name: dict}
+        All options of each method.
+    layers : {name: str}
+        The layer that a method looked at, of those that look at one.
+    diagnostics : {name: {str: (N,)}}
+        Numbers that say how far the results of a method can be trusted.
+    warnings : tuple of str
+        About all of these.
+    targets_per_image : int
+        How many rows in turn are of one image.
+    zero_maps : {name: {int: str}}
+        Of the methods whose map of a row is zero everywhere, why, by the row.
+    data_format : DataFormat
+        Of images and attributions, that of the model.
+    model : str
+        The model's name.
+    head : str
+        What the scores come from: `softmax`, `sigmoid`, `log_odds` (of what is made of several of these), `none` (the
+        raw output is explained; its probabilities take several for logits) or `custom`.
+    scored_by : str
+        What the scores are, in words.
+    origin : NetworkOrigin, optional
+        The network that made it.
+    class_names : list of str, optional
+        In the order of the classes; None if the network knows none.
+    has_classes : bool
+        Whether the scores are those of classes, not a custom score or one raw output, as of a regression.
+    fingerprint : str, optional
+        A hash of what the network computed; see `tfviz.network.traced.fingerprint`. None, with a warning, if its
+        weights have changed, or it is gone, before this is asked for or saved.
     """
 
     images: Floats
@@ -80,15 +115,12 @@ class Results:
 
     @property
     def has_classes(self) -> bool:
-        """Whether the scores are those of classes, not a custom score or one raw output, as of a regression."""
+        """Whether the scores are those of classes."""
         return are_of_classes(self.head, self.logits.shape[1])
 
     @property
     def fingerprint(self) -> str | None:
-        """A hash of what the network computed; see `tfviz.network.traced.fingerprint`.
-
-        None, with a warning, if its weights have changed, or it is gone, before this is asked for or saved.
-        """
+        """A hash of what the network computed, None if it changed or is gone."""
         return self.origin.fingerprint if self.origin is not None else None
 
     def select(self, rows: Sequence[int]) -> Self:
