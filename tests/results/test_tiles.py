@@ -6,6 +6,7 @@ import pytest
 
 from tfviz.errors import TfvizError
 from tfviz.results import Highlight, gradient_picture, grey_picture, highlight, normalise, overlay, tiles
+from tfviz.results.note import noted
 
 ORANGE = np.tile(np.array([250, 140, 40], np.uint8), (120, 160, 1))
 
@@ -137,6 +138,13 @@ def test_notes_are_readable_in_small_and_large_pictures(found, signed, width, he
     assert letter_height >= 5 and (letter_height >= 0.03 * min(width, height))
     assert columns.max() - columns.min() < width and rows.min() > 0 and rows.max() < height - 1
     assert written.mean() < 0.2
+
+
+def test_the_longest_wording_that_fits_is_written_and_no_other():
+    small, large = ORANGE[:28, :28], ORANGE
+    np.testing.assert_array_equal(noted(large, ("all zero", "zero")), noted(large, ("all zero",)))
+    np.testing.assert_array_equal(noted(small, ("all zero", "zero")), noted(small, ("zero",)))
+    assert not letters(noted(small, ("all zero",))).any() and letters(noted(small, ("zero",))).any()
 
 
 def test_where_no_word_fits_the_picture_is_only_dimmed():
