@@ -19,3 +19,16 @@ from tfviz.apps.records.records import (
     read_results,
     read_tfrecords,
 )
+
+__all__ = [
+    "DeadLetter",
+    "ExampleExplainer",
+    "MapRecord",
+    "MethodChoice",
+    "Origin",
+    "PictureRecord",
+    "read_picture",
+    "read_pictures",
+    "read_results",
+    "read_tfrecords",
+]
