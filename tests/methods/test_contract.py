@@ -346,7 +346,7 @@ def test_the_registry_says_what_a_reader_should_know(name):
     assert method.name == name and method.result in ("attribution", "map", "inner")
     assert re.fullmatch(r"\w+ \d{4}, (arXiv \d{4}\.\d{4,5}|WACV|IEEE TIP)", method.paper)
     assert method.needs and method.caution and ("forward" in method.cost or method.result == "inner")
-    assert ".. [1]" in getattr(tfviz, name).__doc__
+    assert "References\n    ----------\n    .. [1]" in getattr(tfviz, name).__doc__
 
 
 # Nothing is left behind.

@@ -1,6 +1,7 @@
 """What the decorator makes of a function: a public method, an entry in the registry, shared passes."""
 
 import inspect
+import typing
 
 import keras
 import numpy as np
@@ -52,7 +53,11 @@ def test_a_method_may_need_no_gradient(model, images):
     )
     assert brightness.__name__ == "brightness"
     assert brightness.__doc__.startswith("Return the sum over channels to a power.")
-    assert "see `help(tfviz.methods)`" in brightness.__doc__
+    assert (
+        "\n\n    Notes\n    -----\n    For model, images, targets and batch_size see `help(tfviz.methods)`."
+        in brightness.__doc__
+    )
+    assert typing.get_type_hints(brightness)["return"] is np.ndarray
     assert METHODS["brightness"].options == {"power": 1}
     explanation = tfviz.explain(model, images, methods=("brightness", "saliency"))
     np.testing.assert_allclose(explanation.maps["saliency"], tfviz.saliency(model, images), rtol=1e-5)

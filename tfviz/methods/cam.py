@@ -44,6 +44,8 @@ def grad_cam(
         transposes): then it is put there, and what the layer did not see is zero. `receptive_field` puts every cell
         at the centre of its receptive field.
 
+    References
+    ----------
     .. [1] Selvaraju et al., "Grad-CAM", 2016, arXiv 1610.02391, equations 1 and 2.
     """
     return placed_if(upsample, passes, cam_of_gradient(passes, layer), layer, placement)
@@ -67,6 +69,8 @@ def grad_cam_plus_plus(
     α = g_k² / (2 g_k² + Σ_ij A_k · g_k³), and 0 where the denominator is 0.
     `layer`, `upsample` and `placement` are as those of `grad_cam`.
 
+    References
+    ----------
     .. [1] Chattopadhay et al., "Grad-CAM++", 2017, arXiv 1710.11063.
     """
     gradient, features = passes.gradient(layer), passes.features(layer)
@@ -94,6 +98,8 @@ def hires_cam(
 
     `layer`, `upsample` and `placement` are as those of `grad_cam`.
 
+    References
+    ----------
     .. [1] Draelos, Carin, "Use HiResCAM instead of Grad-CAM", 2020, arXiv 2011.08891.
     """
     return placed_if(upsample, passes, weighted(passes.gradient(layer), passes.features(layer)), layer, placement)
@@ -117,6 +123,8 @@ def layer_cam(
     `layer`, `upsample` and `placement` are as those of `grad_cam`; `tfviz.results.fuse` joins the maps of
     several layers.
 
+    References
+    ----------
     .. [1] Jiang et al., "LayerCAM", IEEE Transactions on Image Processing, 2021, doi 10.1109/TIP.2021.3089943.
     """
     return placed_if(
@@ -141,6 +149,8 @@ def xgrad_cam(
 
     `layer`, `upsample` and `placement` are as those of `grad_cam`.
 
+    References
+    ----------
     .. [1] Fu et al., "Axiom-based Grad-CAM", 2020, arXiv 2008.02312.
     """
     features = passes.features(layer)
@@ -168,6 +178,8 @@ def eigen_cam(
     The sign is fixed so that the sum over the map is positive. `layer`, `upsample` and `placement` are as those
     of `grad_cam`.
 
+    References
+    ----------
     .. [1] Muhammad, Yeasin, "Eigen-CAM", 2020, arXiv 2008.00299.
     """
     features = passes.features(layer)

@@ -52,7 +52,7 @@ class Decomposition:
 
     @property
     def completeness_error(self) -> Doubles:
-        """|s_c − sum of all terms| / |s_c|, (N,)."""
+        """`|s_c − sum of all terms| / |s_c|`, (N,)."""
         gap = np.abs(self.scores - self._terms.sum(axis=0))
         with np.errstate(divide="ignore", invalid="ignore"):
             errors: Doubles = np.where(gap == 0, 0.0, gap / np.abs(self.scores))
@@ -81,6 +81,8 @@ def full_grad_decomposition(model: Any, images: Any, targets: Any = None, *, bat
 
     For model, images, targets and batch_size see `help(tfviz.methods)`.
 
+    References
+    ----------
     .. [1] Srinivas, Fleuret, "Full-Gradient Representation for Neural Network Visualization", 2019, arXiv 1905.00780.
     """
     network = trace(model)
@@ -114,6 +116,8 @@ def full_grad(passes: Passes) -> tf.Tensor:
     ψ takes the absolute value, scales it to 0..1 over the places and channels of an image, sums over channels and
     resizes to the image, bilinear. Biases without a map (Dense) have no place in it; `full_grad_decomposition` has all.
 
+    References
+    ----------
     .. [1] Srinivas, Fleuret, "Full-Gradient Representation for Neural Network Visualization", 2019, arXiv 1905.00780.
     """
     # If a bias is infinite, as a padding with −∞ before a maximum, its gradient is zero.
@@ -140,8 +144,9 @@ def simple_full_grad(passes: Passes) -> tf.Tensor:
 
     The authors' SimpleFullGrad: `full_grad` without the factor b, and without the bounds of clips.
 
-    .. [1] Srinivas, Fleuret, "Full-Gradient Representation for Neural Network Visualization", 2019, arXiv 1905.00780,
-       and its authors' code.
+    References
+    ----------
+    .. [1] Srinivas, Fleuret, "Full-Gradient Representation", 2019, arXiv 1905.00780, and its authors' code.
     """
     terms = [(term.bias.value, term.gradient) for term in passes.biases if term.bias.is_map and not term.bias.is_clip]
     return _sum_of_maps(passes, passes.images * passes.gradient(), terms)
@@ -161,8 +166,9 @@ def smooth_full_grad(passes: Passes, samples: int = 25, noise: float = 0.15, see
 
     The authors' SmoothFullGrad; the options are those of `smooth_grad`.
 
-    .. [1] Srinivas, Fleuret, "Full-Gradient Representation for Neural Network Visualization", 2019, arXiv 1905.00780,
-       and its authors' code.
+    References
+    ----------
+    .. [1] Srinivas, Fleuret, "Full-Gradient Representation", 2019, arXiv 1905.00780, and its authors' code.
     """
     return over_noise(passes, "full_grad", (samples, noise, seed), None, lambda seen: seen.mean)
 

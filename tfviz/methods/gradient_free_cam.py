@@ -36,7 +36,7 @@ from tfviz.network.passes import Features, Passes
     sign="for",
     paper="Wang 2019, arXiv 1910.01279",
     needs=NEEDS_LAYER,
-    arguments={"max_channels": optional(integer), **PLACING},
+    arguments=dict(PLACING, max_channels=optional(integer)),
     cost="1 forward for each channel of the layer",
     caution="coarse and slow; masked images are unlike those that the network was trained on",
 )
@@ -60,6 +60,8 @@ def score_cam(
         The number of channels that are looked at: those of the largest standard deviation over the map, for each image.
         None is all.
 
+    References
+    ----------
     .. [1] Wang et al., "Score-CAM", 2019, arXiv 1910.01279.
     """
     features = _chosen(passes.features(layer), max_channels)[0]
@@ -83,7 +85,7 @@ def score_cam(
     sign="for",
     paper="Desai 2020, WACV",
     needs=NEEDS_LAYER,
-    arguments={"max_channels": optional(integer), **PLACING},
+    arguments=dict(PLACING, max_channels=optional(integer)),
     cost="1 forward, and 1 from the layer to the score for each of its channels",
     caution="coarse and slow; channels that stand in for each other get no weight",
 )
@@ -94,11 +96,13 @@ def ablation_cam(
     max_channels: int | None = None,
     placement: Convention = "convention",
 ) -> Loop:
-    """Return relu(Σ_k w_k A_k), (N, H, W), at least 0, with w_k = (s_c − s_c without A_k) / |s_c| [1]_.
+    """Return relu(Σ_k w_k A_k), (N, H, W), at least 0, with `w_k = (s_c − s_c without A_k) / |s_c|` [1]_.
 
     The absolute value, which the paper leaves out, keeps the sign of the weights if the logit is negative. `layer`,
     `upsample`, `placement` and `max_channels` are as those of `score_cam`.
 
+    References
+    ----------
     .. [1] Desai, Ramaswamy, "Ablation-CAM", WACV 2020, doi 10.1109/WACV45572.2020.9093360.
     """
     whole_map = passes.features(layer)

@@ -27,6 +27,8 @@ ONE_PASS = "1 forward, 1 backward"
 def gradient(passes: Passes) -> tf.Tensor:
     """Return ∂s_c/∂x, signed, (N, H, W, C), in units of the logit per unit of the input [1]_.
 
+    References
+    ----------
     .. [1] Simonyan, Vedaldi, Zisserman, "Deep Inside Convolutional Networks", 2013, arXiv 1312.6034, section 3.
     """
     return passes.gradient()
@@ -44,6 +46,8 @@ def gradient(passes: Passes) -> tf.Tensor:
 def saliency(passes: Passes) -> tf.Tensor:
     """Return the vanilla saliency map max over channels of abs(∂s_c/∂x), (N, H, W), at least 0 [1]_.
 
+    References
+    ----------
     .. [1] Simonyan, Vedaldi, Zisserman, "Deep Inside Convolutional Networks", 2013, arXiv 1312.6034, section 3.1.
     """
     return tf.reduce_max(tf.abs(passes.gradient()), axis=-1)
@@ -61,6 +65,8 @@ def saliency(passes: Passes) -> tf.Tensor:
 def input_x_gradient(passes: Passes) -> tf.Tensor:
     """Return x · ∂s_c/∂x, signed, (N, H, W, C), in units of the logit [1]_.
 
+    References
+    ----------
     .. [1] Shrikumar et al., "Not Just a Black Box", 2016, arXiv 1605.01713.
     """
     return passes.images * passes.gradient()

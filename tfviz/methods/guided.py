@@ -33,6 +33,8 @@ def guided_backprop(passes: Passes) -> tf.Tensor:
 
     Raises `RuleError` on networks without ReLUs, or whose ReLUs are part of another nonlinearity.
 
+    References
+    ----------
     .. [1] Springenberg et al., "Striving for Simplicity", 2014, arXiv 1412.6806, section 3.4.
     """
     return passes.gradient(IMAGES, GUIDED_BACKPROP)
@@ -54,6 +56,8 @@ def deconvnet(passes: Passes) -> tf.Tensor:
     Networks with narrow layers give exactly zero on many images: that is the method. Raises `RuleError` on networks
     without ReLUs, or whose ReLUs are part of another nonlinearity.
 
+    References
+    ----------
     .. [1] Zeiler, Fergus, "Visualizing and Understanding Convolutional Networks", 2013, arXiv 1311.2901, section 2.1.
     """
     return passes.gradient(IMAGES, DECONVNET)
@@ -80,6 +84,8 @@ def guided_grad_cam(passes: Passes, layer: str | None = None, placement: Convent
     placement
         How the cells of the Grad-CAM are laid on the image, as in `grad_cam`.
 
+    References
+    ----------
     .. [1] Selvaraju et al., "Grad-CAM", 2016, arXiv 1610.02391, section 3.2.
     """
     cam = placed(passes, cam_of_gradient(passes, layer)[..., tf.newaxis], layer, placement)

@@ -112,7 +112,7 @@ def judge_completeness(name: str) -> Judge:
 def integrated_gradients(passes: Passes, baseline: Any = "zeros", steps: int = 50, seed: int = 0) -> Loop:
     """Return (x − b) · the mean of ∂s_c/∂x at midpoints on the way from b to x, signed, (N, H, W, C) [1]_.
 
-    In units of the logit. The gap of completeness, |Σ − (s_c(x) − s_c(b))| / |s_c(x) − s_c(b)|, is among the
+    In units of the logit. The gap of completeness, `|Σ − (s_c(x) − s_c(b))| / |s_c(x) − s_c(b)|`, is among the
     diagnostics of `explain` as `completeness_gap` and is warned about above 5 %.
 
     Parameters
@@ -127,6 +127,8 @@ def integrated_gradients(passes: Passes, baseline: Any = "zeros", steps: int = 5
     seed
         Of the uniform noise.
 
+    References
+    ----------
     .. [1] Sundararajan, Taly, Yan, "Axiomatic Attribution for Deep Networks", 2017, arXiv 1703.01365, sections 3 and 5.
     """
     return integrate(passes, baseline, steps, seed)

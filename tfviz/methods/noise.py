@@ -82,6 +82,8 @@ def smooth_grad(
     options
         The inner method's own options: `{"layer": "block5_conv3"}`.
 
+    References
+    ----------
     .. [1] Smilkov et al., "SmoothGrad", 2017, arXiv 1706.03825, section 3.
     """
     return over_noise(passes, of, (samples, noise, seed), options, lambda seen: seen.mean)
@@ -109,6 +111,8 @@ def var_grad(
 
     The options are those of `smooth_grad`.
 
+    References
+    ----------
     .. [1] Adebayo et al., "Local Explanation Methods for Deep Neural Networks Lack Sensitivity to Parameter Values",
        2018, arXiv 1810.03307, section 2.
     """
@@ -137,6 +141,8 @@ def square_grad(
 
     The options are those of `smooth_grad`.
 
+    References
+    ----------
     .. [1] Hooker et al., "A Benchmark for Interpretability Methods in Deep Neural Networks", 2018, arXiv 1806.10758,
        section 3 (SmoothGrad-Squared).
     """

@@ -69,6 +69,8 @@ def occlusion(passes: Passes, patch: int | None = None, stride: int | None = Non
     fill
         What the patch shows: a number in the network's input space, or `mean`, the mean colour of the image.
 
+    References
+    ----------
     .. [1] Zeiler, Fergus, "Visualizing and Understanding Convolutional Networks", 2013, arXiv 1311.2901, section 4.2.
     """
     images, before = passes.images, passes.probabilities
@@ -136,6 +138,8 @@ def rise(
     seed
         Of the masks, which are the same for every image.
 
+    References
+    ----------
     .. [1] Petsiuk, Das, Saenko, "RISE", 2018, arXiv 1806.07421, section 3.
     """
     images, size = passes.images, tf.shape(passes.images)[1:3]

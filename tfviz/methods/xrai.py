@@ -98,6 +98,8 @@ def xrai(
         Pixels, of a picture of 224x224, by which every segment is widened, since attributions lie on edges, as the
         borders of segments do.
 
+    References
+    ----------
     .. [1] Kapishnikov, Bolukbasi, Viégas, Terry, "XRAI: Better Attributions Through Regions", 2019, arXiv 1906.02825,
        section 3.
     .. [2] Felzenszwalb, Huttenlocher, "Efficient Graph-Based Image Segmentation", International Journal of Computer

@@ -61,6 +61,8 @@ def fooling_image(
     UnsupportedModelError
         The network has no classifier, or takes other inputs beside the image.
 
+    References
+    ----------
     .. [1] Szegedy et al., "Intriguing properties of neural networks", 2013, arXiv 1312.6199; by the gradient of
        Simonyan, Vedaldi, Zisserman, 2013, arXiv 1312.6034.
     """
@@ -115,6 +117,8 @@ def fgsm(
     UnsupportedModelError
         The network has no classifier, or takes other inputs beside the image.
 
+    References
+    ----------
     .. [1] Goodfellow, Shlens, Szegedy, "Explaining and Harnessing Adversarial Examples", 2014, arXiv 1412.6572,
        section 3.
     """
@@ -163,6 +167,8 @@ def pgd(
     InvalidTargetsError, InvalidImagesError, TfvizError, UnsupportedModelError
         As `fgsm`; `TfvizError` also for a rate, a number of steps or a seed that is out of range.
 
+    References
+    ----------
     .. [1] Madry et al., "Towards Deep Learning Models Resistant to Adversarial Attacks", 2017, arXiv 1706.06083,
        section 2.1.
     """

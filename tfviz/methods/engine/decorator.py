@@ -38,7 +38,9 @@ def method(
         explain = public_function(name)
         explain.__name__ = explain.__qualname__ = name
         explain.__module__ = compute.__module__
-        explain.__doc__ = f"{compute.__doc__}\n    {SHARED}"
+        explain.__doc__ = f"{compute.__doc__}\n\n    Notes\n    -----\n    {SHARED}"
+        # Type hints are read from here, the rest from the signature.
+        explain.__annotations__["return"] = np.ndarray
         explain.__signature__ = _public_signature(explain, METHODS[name])  # type: ignore[attr-defined]  # for inspect
         return explain
 

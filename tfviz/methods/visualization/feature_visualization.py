@@ -126,6 +126,8 @@ def feature_visualization(
     TfvizError
         A number is out of range, or a score became NaN or infinite.
 
+    References
+    ----------
     .. [1] Olah, Mordvintsev, Schubert, "Feature Visualization", Distill 2017, doi 10.23915/distill.00007.
     .. [2] Yosinski et al., "Understanding Neural Networks Through Deep Visualization", 2015, arXiv 1506.06579.
     .. [3] Simonyan, Vedaldi, Zisserman, "Deep Inside Convolutional Networks", 2013, arXiv 1312.6034, section 2.
