@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 from sphinx.application import Sphinx
 from sphinx.ext.autosummary import Autosummary
+from sphinx.pycode import ModuleAnalyzer
 
+from site_source.docstrings import with_attributes
 from site_source.names import known_name, name_role
 from tfviz.version import __version__
 
@@ -20,6 +23,7 @@ default_role = "name"
 # Quotes of messages and code stay as they are.
 smartquotes = False
 ARRAY = re.compile(r"~?(?:numpy\.)?ndarray\[~?tuple\[~?(?:typing\.)?Any, \.\.\.\], ~?(?:numpy\.)?dtype\[([~\w.]+)\]\]")
+NO_LITERAL = re.compile(r"<function [\w.]+(?:<\w+>)?>|<factory>")
 WAY_BACK = re.compile(r'<a class="viewcode-back".*?</a>')
 REFERENCE = re.compile(r" ?\[[\w-]+\]_")
 
@@ -65,9 +69,21 @@ class Listing(Autosummary):
 def with_short_types(
     app: Sphinx, what: str, name: str, shown: object, options: object, signature: str | None, returned: str | None
 ) -> tuple[str | None, str | None]:
-    """Write `NDArray[uint8]` as in the code, not what NumPy makes of it."""
+    """Write `NDArray[uint8]` as in the code, not what NumPy makes of it, and no defaults that are not Python."""
     signature, returned = (each and ARRAY.sub(r"NDArray[\1]", each) for each in (signature, returned))
-    return signature, returned
+    return signature and NO_LITERAL.sub("...", signature), returned
+
+
+def as_on_a_page(app: Sphinx, what: str, name: str, member: object, options: object, lines: list[str]) -> None:
+    """List the attributes of classes; give constants their docstrings, wherever they are defined, and their values."""
+    if what == "class":
+        lines[:] = with_attributes(lines)
+    elif what == "data":
+        own = "", name.rpartition(".")[2]
+        modules = [module for module in sys.modules if module.startswith("tfviz.")]
+        found = [ModuleAnalyzer.for_module(module).find_attr_docs().get(own, []) for module in modules]
+        value = [f"``{member!r}``", ""] if isinstance(member, str | tuple) else []
+        lines[:] = [*max(found, key=len), "", *value]
 
 
 def from_elsewhere(app: Sphinx, what: str, name: str, member: object, skip: bool, options: object) -> bool | None:
@@ -85,6 +101,8 @@ def without_ways_back(app: Sphinx, page: str, template: str, context: dict[str, 
 def setup(app: Sphinx) -> None:
     app.add_directive("autosummary", Listing, override=True)
     app.add_role("name", name_role)
+    # Before numpydoc reads them.
+    app.connect("autodoc-process-docstring", as_on_a_page, priority=400)
     app.connect("autodoc-process-signature", with_short_types)
     app.connect("autodoc-skip-member", from_elsewhere)
     app.connect("html-page-context", without_ways_back)

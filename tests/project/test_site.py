@@ -17,6 +17,7 @@ import tfviz
 sys.path.append(str(SCRIPTS))
 
 from site_source import sources
+from site_source.docstrings import with_attributes
 from site_source.links import broken_links
 
 FACES = {"tfviz", *(f"tfviz.{folder}" for folder in tfviz._FOLDERS), "tfviz.apps.beam", "tfviz.apps.records"}
@@ -139,3 +140,26 @@ def test_a_flag_that_does_not_exist():
         2,
         "scripts/site: there is no --exekute; it takes --execute and --external\n",
     )
+
+
+def test_attributes_in_a_sentence_become_a_list():
+    text = [
+        "What was found.",
+        "",
+        "maps: (N, H, W), of",
+        "`f: g`. logits, heads: (N, K); last: one. It: no.",
+        "",
+        "See: a. b: c.",
+    ]
+    listed = [
+        "maps",
+        "    (N, H, W), of `f: g`.",
+        "",
+        "logits, heads",
+        "    (N, K)",
+        "",
+        "last",
+        "    one. It: no.",
+        "",
+    ]
+    assert [*with_attributes(text)] == ["What was found.", "", *listed, "See: a. b: c.", ""]

@@ -46,6 +46,7 @@ _KINDS = tuple(ShapeKind(*words) for words in itertools.product(COLOURS, TEXTURE
 CLASS_KINDS = tuple(kind for kind in _KINDS if _is_class(kind))
 DISTRACTOR_KINDS = tuple(kind for kind in _KINDS if not _is_class(kind))
 CLASS_NAMES: tuple[str, ...] = tuple(" ".join(kind) for kind in CLASS_KINDS)
+"""The classes of the embedded network, in its order."""
 
 
 @dataclass(frozen=True)

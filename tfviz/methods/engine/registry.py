@@ -21,8 +21,8 @@ from tfviz.methods.engine.loop import Diagnosed, Loop
 from tfviz.methods.engine.precision_error import judge_precision
 from tfviz.network.passes import Gradient
 
-# Stands, in a method's gradients, for the layer that the user names.
 LAYER = "layer"
+"""Stands, in a method's gradients, for the layer that the user names."""
 # The options that name another method, which this one runs, and that one's options.
 INNER, INNER_OPTIONS = "of", "options"
 # Why a method with a last step on the host is refused if all must be one graph.
@@ -149,6 +149,7 @@ class Method:
 
 
 METHODS: dict[str, Method] = {}
+"""Every method by its name, as a `Method`."""
 
 
 def find_method(name: str) -> Method:
