@@ -81,8 +81,9 @@ def test_the_bare_command_shows_photographs_and_shapes(run, tmp_path):
     """As the README's first command does: a picture by each network, the first of photographs."""
     status, out, err = run("explain")
     assert (status, err) == (0, "")
-    tables = out.split("explained; the score is the logit before the softmax")
-    assert len(tables) == 3 and all(name in tables[0] for name in ("coffee", "espresso", "chelsea", "tiger cat"))
+    tables = out.split("; the score is the logit before the softmax")
+    assert tables[0].endswith("explained, by efficientnet-lite0") and tables[1].endswith("explained, by demo")
+    assert all(name in tables[0] for name in ("coffee", "espresso", "chelsea", "tiger cat"))
     assert "red striped circle" in tables[1] and "class_visualization" not in tables[0]
     shown = [picture_of(tmp_path / "tfviz-output" / f"{name}.tfviz.png") for name in ("efficientnet-lite0", "demo")]
     assert all(picture.std() > 20 for picture in shown)

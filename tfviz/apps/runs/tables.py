@@ -41,7 +41,8 @@ def print_outcome(outcome: Outcome, manifest: Path | None) -> None:
     if outcome.explanation is None:
         return
     Console().print(_classes_table(outcome.listed, outcome.explanation))
-    summary = f"{MARK} explained; the score is {outcome.explanation.scored_by}{_hidden(outcome.listed)}"
+    by, score = outcome.setup.network.name, outcome.explanation.scored_by
+    summary = f"{MARK} explained, by {by}; the score is {score}{_hidden(outcome.listed)}"
     _print_files(outcome, summary, manifest)
 
 
