@@ -247,7 +247,11 @@ def test_pictures_show_a_sign_where_the_method_has_one(network, images, name, op
 
 def test_overlays_of_pipelines_show_the_sign_of_the_method(network):
     setup = types.SimpleNamespace(
-        preprocessing=types.SimpleNamespace(order="rgb"), maximum_image_bytes=10**6, depth="full", examples=None
+        preprocessing=types.SimpleNamespace(order="rgb"),
+        maximum_image_bytes=10**6,
+        depth="full",
+        examples=None,
+        interpolation="keras",
     )
     setup.size, setup.fit, setup.network = (SIDE, SIDE), "stretch", network
     values = np.random.default_rng(0).uniform(0, 1, (SIDE, SIDE, 3)).astype(np.float32)
