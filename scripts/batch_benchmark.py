@@ -5,6 +5,7 @@ Every run is a process of its own. Its pictures a second are those by which a lo
 the seconds that it takes longer, so that starting TensorFlow, Beam and the workers does not count. The plain loop
 reads, decodes and explains the same files 32 at once, and writes nothing. Runs alternate, and medians are printed.
 Memory is the peak of the largest process of a run alone: with two workers, a machine needs that of all of them.
+`--output notebooks` puts all of it into the benchmark's page there.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from benchmark import arguments as given, report
 
 from tfviz import demo
 from tfviz.apps.files.output import write_picture
@@ -65,6 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[500, 1000, 2000, 4000])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--output", type=given.folder, help="folder of the benchmark's page (default none)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -78,17 +82,22 @@ def main() -> None:
             for kind, found in rates.items():
                 seconds = [run(kind, paths[:size], folder)[0] for size in (short, long)]
                 found.append((long - short) / (seconds[1] - seconds[0]))
-        base = statistics.median(rates["plain loop"])
-        for kind, found in rates.items():
-            each = ", ".join(f"{rate:.0f}" for rate in found)
-            ratio = statistics.median(found) / base
-            print(f"{kind}: {statistics.median(found):.0f} pictures a second ({each}), {ratio:.2f} of the plain loop")
-        for kind in WORKERS:
-            peaks = {size: run(kind, paths[:size], folder)[1] for size in options.sizes}
-            print(
-                f"{kind}, peak of the largest process alone: "
-                + ", ".join(f"{size} pictures {peak:.0f} MB" for size, peak in peaks.items())
-            )
+        peaks = {kind: {size: run(kind, paths[:size], folder)[1] for size in options.sizes} for kind in WORKERS}
+    medians = {kind: statistics.median(found) for kind, found in rates.items()}
+    print_all(rates, medians, peaks)
+    if options.output:
+        part = {"method": METHOD, "rounds": options.rounds, "rates": medians, "peaks": peaks}
+        report.put("throughput", part, options.output)
+
+
+def print_all(rates: dict[str, list[float]], medians: dict[str, float], peaks: dict[str, dict[int, float]]) -> None:
+    for kind, found in rates.items():
+        each = ", ".join(f"{rate:.0f}" for rate in found)
+        ratio = medians[kind] / medians["plain loop"]
+        print(f"{kind}: {medians[kind]:.0f} pictures a second ({each}), {ratio:.2f} of the plain loop")
+    for kind, sizes in peaks.items():
+        shown = ", ".join(f"{size} pictures {peak:.0f} MB" for size, peak in sizes.items())
+        print(f"{kind}, peak of the largest process alone: {shown}")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """How far gradients in float32 are from float64: with shortcuts, without, and by a tape of one's own.
 
-    python scripts/rounding.py [--network residual] [--pictures 500]
+    python scripts/rounding.py [--network residual] [--pictures 500] [--output notebooks]
 
 Which kernels TensorFlow fuses depends on what the backward pass reads: a convolution becomes one with a FusedBatchNorm
 and its ReLU (`fused`) unless TensorFlow's own gradient of that reads what lies between. That rounds otherwise, and a
 ReLU near zero tips over. For each network the relative L2 distance of the gradient of the predicted class from that of
 the same network in float64 is printed, over pictures: the median, the 90th and the 99th percentile and the largest, and
 the difference of the scores from `network.logits`. The embedded network has its weights; the others have random ones,
-and batch normalisations that are calibrated on the pictures.
+and batch normalisations that are calibrated on the pictures. `--output` puts the table into the benchmark's page there.
 """
 
 from __future__ import annotations
@@ -16,26 +16,35 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from benchmark import arguments
+from benchmark import arguments, report
+from benchmark.beside import SHARES
+from benchmark.table import table
 
 from tfviz.quiet import start_tensorflow
 
-HEAD = """\
-| network | gradient | median | 90 % | 99 % | largest | score |
-| --- | --- | --- | --- | --- | --- | --- |"""
+HEAD = "\n".join(table(("network", "gradient", *SHARES, "score"), []))
 BATCH, SIZE, CLASSES = 50, 32, 10
 
 
 def main() -> None:
     given = read_arguments()
     start_tensorflow()
+    found = []
     print(HEAD)
     for name in given.network or NETWORKS:
         for row in rows(NETWORKS[name](), given.pictures):
-            print(f"| {name} | {' | '.join(row)} |", flush=True)
+            found.append({"network": name, **row})
+            print(f"| {' | '.join(shown(each) for each in found[-1].values())} |", flush=True)
+    if given.output:
+        report.put("rounding", {"pictures": given.pictures, "rows": found}, given.output)
 
 
-def rows(model: Any, pictures: int) -> list[list[str]]:
+def shown(value: str | float) -> str:
+    """Return a name or a distance as text."""
+    return value if isinstance(value, str) else f"{value:.1e}"
+
+
+def rows(model: Any, pictures: int) -> list[dict[str, Any]]:
     """Return a row for each way to a gradient."""
     import numpy as np
 
@@ -64,8 +73,8 @@ def rows(model: Any, pictures: int) -> list[list[str]]:
             gradients, scores = gradient(x, targets)
             distances.extend(relative(gradients, expected))
             moved = max(moved, float(abs(scores - logits.max(-1)).max()))
-        shares = np.quantile(distances, (0.5, 0.9, 0.99, 1))
-        found.append([name, *(f"{share:.1e}" for share in shares), f"{moved:.0e}"])
+        shares = zip(SHARES, np.quantile(distances, (0.5, 0.9, 0.99, 1)).tolist(), strict=True)
+        found.append({"gradient": name, **dict(shares), "score": moved})
     return found
 
 
@@ -227,6 +236,7 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", action="append", choices=NETWORKS, help="several times (default all)")
     parser.add_argument("--pictures", type=arguments.count, default=500, help="of each (default %(default)s)")
+    parser.add_argument("--output", type=arguments.folder, help="folder of the benchmark's page (default none)")
     return parser.parse_args()
 
 

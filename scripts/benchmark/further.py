@@ -26,7 +26,7 @@ FIRST_CALL = Path(__file__).parent / "workers" / "first_call.py"
 
 def further(opened: Contest) -> Iterator[Row]:
     """Yield the further rows of one network."""
-    parts = [four_at_once, per_sample, ascent, first_call]
+    parts = [four_at_once, per_sample, otherwise, ascent, first_call]
     if opened.network == "demo":
         parts.append(growth)
     for part in parts:
@@ -71,6 +71,20 @@ def per_sample(opened: Contest) -> Iterator[Row]:
         memory = {"ours_mb": ours.peak(method)["above"] / 1e6, "theirs_mb": ours.peak(best)["above"] / 1e6}
         found = medians(times, method, best)._asdict()
         yield opened.row(1, f"{method}, a sample of {count}", against, **found, **memory)
+
+
+def otherwise(opened: Contest) -> Iterator[Row]:
+    """Yield saliency in another precision and compiled by XLA against saliency as it is."""
+    ways = {"bfloat16": {"precision": "bfloat16"}, "compiled by XLA": {"jit_compile": True}}
+    for batch in opened.settings.batches:
+        opened.ours.prepare("as it is", "saliency", batch, {})
+        for way, options in ways.items():
+            opened.ours.prepare(way, "traced otherwise", batch, options)
+        runs = {way: partial(opened.ours.run, way) for way in ("as it is", *ways)}
+        times = alternate(runs, opened.settings.rounds)
+        for way in ways:
+            found = medians(times, way, "as it is")._asdict()
+            yield opened.row(batch, f"saliency, {way}", "saliency as it is", **found)
 
 
 def scaled(run: Callable[[], float], count: int) -> float:

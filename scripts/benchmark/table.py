@@ -1,19 +1,17 @@
-"""The rows as a table, with what must be reached beside what was measured."""
+"""The rows as tables, with what must be reached beside what was measured."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from collections.abc import Iterable
+from textwrap import wrap
 from typing import Any
 
 from benchmark.environments import PEERS
 from benchmark.measure import FLOOR, FORWARD, TAPE, TENSORFLOW_PEER
-from benchmark.plan import METHODS
+from benchmark.plan import METHODS, NETWORKS
 
 Row = dict[str, Any]
 Report = dict[str, Any]
-NO_REPORT: Report = {"rates": {}, "rows": []}
-JSON, MARKDOWN = "benchmark.json", "benchmark.md"
 PLACE = ("network", "batch", "what", "against")
 ORDER = {name: number for number, name in enumerate(METHODS)}
 COLUMNS = (
@@ -22,7 +20,7 @@ COLUMNS = (
     *("memory", "their memory", "same numbers", "note"),
 )
 CONTENDERS = (FLOOR, FORWARD, TAPE, *PEERS)
-SIDE_BY_SIDE = (*PLACE[:3], "ms", *CONTENDERS, "MB")
+SIDE_BY_SIDE = ("batch", "what", "ms", *CONTENDERS, "MB")
 TAPE_TARGETS = {("squeezenet", 1): 0.70, ("squeezenet", 8): 0.75, ("vgg16", 1): 0.80, ("vgg16", 8): 0.80}
 TAPE_OF_NETWORK = {"resnet50": 0.95, "mobilenetv2": 0.95}
 CAPTUM = {"squeezenet": 0.85, "vgg16": 1.0}
@@ -57,19 +55,6 @@ def target_of(row: Row) -> float | None:
     return OF_PEER.get(against) if small else None
 
 
-def merged(earlier: list[Row], rows: list[Row]) -> list[Row]:
-    """Return the rows of two runs in the order of the plan, without those that were measured again."""
-    again = {tuple(row[name] for name in PLACE[:3]) for row in rows}
-    kept = [row for row in earlier if tuple(row[name] for name in PLACE[:3]) not in again]
-    networks = list(dict.fromkeys(row["network"] for row in earlier + rows))
-
-    def place(row: Row) -> tuple[int, ...]:
-        is_method = row["what"] in METHODS
-        return networks.index(row["network"]), not is_method, *((row["batch"], ORDER[row["what"]]) if is_method else ())
-
-    return sorted(kept + rows, key=place)
-
-
 def judged(row: Row) -> Row:
     """Return a row with its target and whether it is reached."""
     target = target_of(row)
@@ -78,88 +63,72 @@ def judged(row: Row) -> Row:
     return {**row, "target": target, "reached": row["ratio"] <= target}
 
 
-def read(folder: Path) -> Report:
-    """Return the report that a folder holds."""
-    return json.loads((folder / JSON).read_text()) if (folder / JSON).exists() else NO_REPORT
+def rows_of(report: Report) -> list[Row]:
+    """Return the judged rows of all runs in the order of the plan."""
+    rows = [row for run in report["runs"] for row in run["rows"]]
+    networks = list(dict.fromkeys([*NETWORKS, *(row["network"] for row in rows)]))
+
+    def place(row: Row) -> tuple[int, ...]:
+        is_method = row["what"] in METHODS
+        return networks.index(row["network"]), not is_method, *((row["batch"], ORDER[row["what"]]) if is_method else ())
+
+    return [judged(row) for row in sorted(rows, key=place)]
 
 
-def write(report: Report, earlier: Report, folder: Path) -> str:
-    """Write `benchmark.json` and `benchmark.md`, of a run and an earlier one, into a folder, and return the latter."""
-    rows = [judged(row) for row in merged(earlier["rows"], report["rows"])]
-    report = {**report, "rates": {**earlier["rates"], **report["rates"]}, "rows": rows}
-    folder.mkdir(parents=True, exist_ok=True)
-    written = markdown(report)
-    (folder / JSON).write_text(json.dumps(report, indent=1) + "\n")
-    (folder / MARKDOWN).write_text(written)
-    return written
+def lines_of(rows: Iterable[Row], columns: tuple[str, ...] = COLUMNS) -> list[str]:
+    """Return the lines of a table of rows."""
+    return table(columns, ([cells(row)[name] for name in columns] for row in rows))
 
 
-def markdown(report: Report) -> str:
-    """Return the report as Markdown: what is not reached, the ratios side by side, then every row."""
-    rows = report["rows"]
-    asked = [row for row in rows if row["reached"] is not None]
-    reached = sum(row["reached"] for row in asked)
-    versions = sorted({row["version"] for row in rows if row["version"]})
-    lines = [
-        f"{report['date']}, {report['machine']}; medians of {report['rounds']} alternating rounds.",
-        f"Machine's rate: {', '.join(f'{name} {rate:.0f}' for name, rate in report['rates'].items())} billion "
-        "multiply-adds a second.",
-        *(f"Peers: {'; '.join(versions)}." for _ in range(bool(versions))),
-        "",
-        f"Of {len(asked)} targets {reached} are reached; not reached:",
-        "",
-        *lines_of([row for row in asked if not row["reached"]]),
-        "",
-        "Ratios, ours / theirs; we lose where they are bold:",
-        "",
-        *overview(rows),
-        "",
-        "All rows:",
-        "",
-        *lines_of(rows),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def lines_of(rows: list[Row]) -> list[str]:
+def table(titles: Iterable[str], lines: Iterable[Iterable[Any]]) -> list[str]:
     """Return the lines of a table."""
-    return [line(COLUMNS), line(["---"] * len(COLUMNS)), *(line(cells(row)) for row in rows)]
+    titles = list(titles)
+    return [line(titles), line(["---"] * len(titles)), *map(line, lines)]
 
 
 def overview(rows: list[Row]) -> list[str]:
-    """Return the lines of a table of the ratios, a method's against all contenders side by side."""
-    found: dict[tuple[str, str, str], dict[str, Row]] = {}
+    """Return the lines of a table of a network's ratios, a method's against all contenders side by side."""
+    found: dict[tuple[Any, str], dict[str, Row]] = {}
     for row in rows:
         if row["against"] in CONTENDERS and row.get("ratio") is not None:
-            network, batch, what = (str(row[name]) for name in PLACE[:3])
-            found.setdefault((network, batch, what), {})[row["against"]] = row
-    lines = [line(SIDE_BY_SIDE), line(["---"] * len(SIDE_BY_SIDE))]
+            found.setdefault((row["batch"], row["what"]), {})[row["against"]] = row
+    lines = []
     for place, against in found.items():
         ours = next(iter(against.values()))
         ratios = [shown(name, against[name]["ratio"]) if name in against else "" for name in CONTENDERS]
-        lines.append(line([*place, number(ours["ours_ms"], "{:.1f}"), *ratios, number(ours.get("ours_mb"), "{:.0f}")]))
-    return lines
+        lines.append([*place, number(ours["ours_ms"], "{:.1f}"), *ratios, number(ours.get("ours_mb"), "{:.0f}")])
+    return table(SIDE_BY_SIDE, lines)
+
+
+def is_lost(row: Row) -> bool:
+    """Return whether a contender was faster that did the same work: not the floor, nor the forward pass alone."""
+    return row["against"] in CONTENDERS[2:] and row.get("ratio") is not None and row["ratio"] > 1
 
 
 def shown(against: str, ratio: float) -> str:
-    """Return a ratio as text, bold where we lose: nothing is faster than the floor and the forward pass alone."""
-    text = f"{ratio:.2f}"
-    return f"**{text}**" if ratio > 1 and against not in (FLOOR, FORWARD) else text
+    """Return a ratio as text, bold where we lose."""
+    return f"**{ratio:.2f}**" if is_lost({"against": against, "ratio": ratio}) else f"{ratio:.2f}"
 
 
-def line(values: Any) -> str:
+def line(values: Iterable[Any]) -> str:
     """Return one line of a table."""
     return f"| {' | '.join(map(str, values))} |"
 
 
-def cells(row: Row) -> list[str]:
+def cells(row: Row) -> dict[str, str]:
     """Return what stands in the columns of one row."""
     times = [number(row.get(name), "{:.1f} ms") for name in ("ours_ms", "theirs_ms", "difference_ms")]
     memory = [number(row.get(name), "{:.0f} MB") for name in ("ours_mb", "theirs_mb")]
     said = {True: "yes", False: "**no**", None: ""}[row["reached"]]
     ratio, target = number(row.get("ratio"), "{:.2f}"), number(row["target"], "≤ {:.2f}")
-    place = [str(row[name]) for name in PLACE]
-    return [*place, ratio, target, said, *times, *memory, row.get("same", ""), row.get("note", "")]
+    found = [*(str(row[name]) for name in PLACE), ratio, target, said, *times, *memory]
+    return dict(zip(COLUMNS, [*found, row.get("same", ""), row.get("note", "")], strict=True))
+
+
+def paragraph(words: str) -> list[str]:
+    """Return the lines of words, those of an item of a list indented."""
+    indent = "  " if words.startswith("- ") else ""
+    return wrap(words, 120, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def number(value: float | None, shape: str) -> str:

@@ -16,7 +16,7 @@ import tfviz
 
 sys.path.append(str(SCRIPTS))
 
-from benchmark import environments, measure, plan, rounds, table, worker
+from benchmark import environments, measure, page, plan, rounds, table, worker
 from benchmark.compare import compare, same_logits
 
 
@@ -203,33 +203,18 @@ def test_the_ratios_of_a_method_stand_side_by_side():
     rows = [{**row, "against": against, "ratio": ratio} for against, ratio in ratios.items()]
     rows += [{**row, "what": "rise", "against": "saliency alone", "ratio": 1.2}]
     titles, _, *lines = table.overview(rows)
-    assert titles.startswith("| network | batch | what | ms | arithmetic floor | forward pass | tape by hand | ")
-    assert lines == ["| vgg16 | 1 | gradient | 3.0 | 2.00 |  | **1.04** |  |  |  | 0.50 |  | 8 |"]
-
-
-def test_a_run_is_added_to_an_earlier_one(tmp_path):
-    def report(rate, *rows):
-        names = ("network", "batch", "what", "against", "ratio")
-        made = [{**dict(zip(names, row, strict=True)), "version": "", "ours_ms": 1.0} for row in rows]
-        return {"date": "", "machine": "", "rounds": 7, "rates": {"vgg16": rate}, "rows": made}
-
-    old, tape = ("vgg16", 1, "gradient", "xplique", 0.1), ("vgg16", 1, "gradient", measure.TAPE, 0.9)
-    first = report(1.0, old, ("demo", 1, "rise", "xplique", 0.2))
-    table.write(first, table.read(tmp_path), tmp_path)
-    table.write(report(2.0, ("vgg16", 8, "gradient", "xplique", 0.3), tape), table.read(tmp_path), tmp_path)
-    found = table.read(tmp_path)
-    assert found["rates"] == {"vgg16": 2.0}
-    places = [(row["network"], row["batch"], row["against"], row["ratio"]) for row in found["rows"]]
-    assert places == [("vgg16", 1, measure.TAPE, 0.9), ("vgg16", 8, "xplique", 0.3), ("demo", 1, "xplique", 0.2)]
-    assert [row["reached"] for row in found["rows"]] == [False, True, True]
+    assert titles.startswith("| batch | what | ms | arithmetic floor | forward pass | tape by hand | ")
+    assert lines == ["| 1 | gradient | 3.0 | 2.00 |  | **1.04** |  |  |  | 0.50 |  | 8 |"]
 
 
 def test_rows_stand_in_the_order_of_the_plan():
     names = ("network", "batch", "what", "against")
-    rows = [("demo", "", "import tfviz", "0.1 s"), ("demo", 8, "gradient", "x"), ("demo", 1, "rise", "x")]
-    rows += [("vgg16", 1, "grad_cam", "x"), ("demo", 1, "gradient", "y"), ("demo", 1, "gradient", "x")]
-    found = table.merged([], [dict(zip(names, row, strict=True)) for row in rows])
-    assert [tuple(row.values()) for row in found] == [rows[place] for place in (4, 5, 2, 1, 0, 3)]
+    rows = [("own", 1, "rise", "x"), ("demo", "", "import tfviz", "0.1 s"), ("demo", 8, "gradient", "x")]
+    rows += [("vgg16", 1, "grad_cam", "x"), ("demo", 1, "rise", "x")]
+    rows += [("demo", 1, "gradient", "y"), ("demo", 1, "gradient", "x")]
+    runs = [{"rows": [dict(zip(names, row, strict=True)) for row in part]} for part in (rows[:3], rows[3:])]
+    found = [tuple(row[name] for name in names) for row in table.rows_of({"runs": runs})]
+    assert found == [rows[place] for place in (5, 6, 4, 2, 1, 3, 0)]
 
 
 @pytest.mark.slow
@@ -238,14 +223,14 @@ def test_a_short_run_writes_both_files(tmp_path):
     command += ["--method", "gradient", "--output", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     report = json.loads((tmp_path / "benchmark.json").read_text())
-    rows = {row["against"]: row for row in report["rows"]}
+    (run,) = report["runs"]
+    rows = {row["against"]: row for row in run["rows"]}
     assert [*rows] == [measure.FLOOR, measure.FORWARD, measure.TAPE]
     assert rows[measure.TAPE]["same"].startswith("equal") and rows[measure.TAPE]["theirs_mb"] > 0
     for row in rows.values():
         assert row["ratio"] == pytest.approx(row["ours_ms"] / row["theirs_ms"]) and row["ours_mb"] > 0
     written = (tmp_path / "benchmark.md").read_text()
     assert written in done.stdout
-    lines = [line for line in written.splitlines() if line.startswith("|")]
-    assert {line.count("|") for line in lines} == {len(table.COLUMNS) + 1, len(table.SIDE_BY_SIDE) + 1}
+    assert written == page.page(report) and "<summary>demo: 1 row</summary>" in written
     assert "demo, batch 1, gradient (1 of 1)" in done.stderr
     assert f"written: {tmp_path / 'benchmark.md'} and {tmp_path / 'benchmark.json'}" in done.stderr.splitlines()

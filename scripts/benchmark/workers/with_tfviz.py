@@ -101,6 +101,9 @@ BESIDE: dict[str, Callable[..., Callable[[], Any]]] = {
     "tape": lambda network, images, targets, method: by_hand.tape(network.model, images, targets, method),
     "steps": lambda network, images, targets, iterations: by_hand.steps(network.model, images, targets, iterations),
     "rate": lambda network, images, targets, work: arithmetic.rate(work),
+    "traced otherwise": lambda network, images, targets, **options: prepare(
+        SimpleNamespace(traced=tfviz.trace(network.model, **options)), "saliency", images, targets, {}
+    ),
     "explain": explain,
     "class_visualization": visualize,
     "many": many,
