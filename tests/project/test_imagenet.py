@@ -16,7 +16,7 @@ from support.places import SHARED
 
 import tfviz
 from tfviz import demo
-from tfviz.demo.imagenet import package
+from tfviz.demo.imagenet import package, torch_file
 from tfviz.demo.imagenet.network import STAGES
 from tfviz.demo.imagenet.package import read_weights
 from tfviz.demo.imagenet.torch_file import MAGIC_NUMBER, read_torch_file
@@ -115,6 +115,14 @@ def test_what_no_array_needs_is_refused(module, name, tmp_path):
     with pytest.raises(pickle.UnpicklingError, match=f"the file names {module}.{name}, which no array needs"):
         read_torch_file(content)
     assert not called.exists()
+
+
+def test_what_a_file_names_cannot_be_changed_by_it():
+    """The state that it gives the function of arrays would be its defaults."""
+    state = b"ctorch._utils\n_rebuild_tensor_v2\n(N}S'__defaults__'\n(I1\ntstb."
+    with pytest.raises(TypeError):
+        read_torch_file(state)
+    assert torch_file._tensor.__defaults__ is None
 
 
 A, COUNT = {"a": VALUES["a"]}, 8

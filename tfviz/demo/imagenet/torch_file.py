@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickle
 from collections import OrderedDict
+from functools import partial
 from io import BytesIO
 from typing import Any, NamedTuple
 
@@ -61,7 +62,8 @@ class _ArrayUnpickler(pickle.Unpickler):
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _tensor
+            # A new one each time: a pickle may set attributes of what it names, such as a function's defaults.
+            return partial(_tensor)
         if module == "torch" and name in STORAGES:
             return STORAGES[name]
         raise pickle.UnpicklingError(f"the file names {module}.{name}, which no array needs")
