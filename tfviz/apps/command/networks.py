@@ -49,7 +49,8 @@ def networks_for_samples(context: typer.Context) -> list[ModelOptions]:
     from tfviz.demo import IMAGENET_NETWORK, how_to_install
 
     about_model = model_options(context)
-    if how_to_install() or typed(context, "model", "layer", "target", "save_maps"):
+    asked_of_one = about_model != ModelOptions() or typed(context, "model", "layer", "target", "save_maps")
+    if asked_of_one or how_to_install():
         return [about_model]
     return [replace(about_model, model=IMAGENET_NETWORK), about_model]
 
