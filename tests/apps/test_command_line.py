@@ -307,7 +307,7 @@ def test_one_raw_output_is_shown_as_its_value(run, tmp_path):
     arguments = ["house.png", "--model", "price.keras", "--preprocess", "0..1", "--method", "saliency", "--save-maps"]
     status, out, err = run("explain", *arguments)
     value = float(model(image[np.newaxis, ..., ::-1].astype(np.float32) / 255)[0, 0])
-    assert (status, err) == (0, "") and "class" not in out and "softmax" not in out.partition("explained;")[0]
+    assert (status, err) == (0, "") and "class" not in out and "softmax" not in out.partition("explained, by")[0]
     header, _, row = out.splitlines()[1:4]
     assert header.split() == ["image", "raw", "output"] and row.split() == ["house", f"{value:.3f}", "*"]
     (result,) = manifest_in(tmp_path / "tfviz-output")["results"]
