@@ -49,7 +49,7 @@ class ModelOptions:
         default="demo",
         metadata=_flag(
             "A .keras or .h5 file, a SavedModel folder, demo, efficientnet-lite0, or a keras.applications name. "
-            "If nothing is said, demo, and for your images efficientnet-lite0 if it is installed."
+            "If nothing is said, demo, but efficientnet-lite0, if installed, to explain, localize or fool your images."
         ),
     )
     _: KW_ONLY
