@@ -13,6 +13,8 @@ from typing import Any
 
 from tfviz.limits import MAXIMUM_IMAGE_BYTES, MAXIMUM_MODEL_BYTES
 
+EMBEDDED = "demo"
+"""The name of the network that tfviz ships."""
 FLAG = "flag"
 TRACED_AS = "traced as"
 
@@ -46,7 +48,7 @@ class ModelOptions:
     """
 
     model: str = field(
-        default="demo",
+        default=EMBEDDED,
         metadata=_flag(
             "A .keras or .h5 file, a SavedModel folder, demo, efficientnet-lite0, or a keras.applications name. "
             "If nothing is said, demo, but efficientnet-lite0, if installed, to explain, localize or fool your images."

@@ -18,7 +18,7 @@ from tfviz.apps.command import options
 from tfviz.apps.command.arguments import DEFAULT_OUTPUT, check_looks, find_pictures
 from tfviz.apps.command.flags import chosen
 from tfviz.apps.command.networks import network_for, networks_for_samples, samples_for, typed
-from tfviz.model_options import ModelOptions
+from tfviz.model_options import EMBEDDED, ModelOptions
 from tfviz.quiet import start_tensorflow
 from tfviz.terminal import say
 
@@ -64,7 +64,7 @@ def explain(
             paths,
             about_model,
             request,
-            with_class_pictures=about_model.model == "demo" and not method,
+            with_class_pictures=about_model.model == EMBEDDED and not method,
             with_highlights=not typed(context, "colormap", "blend"),
         )
         print_outcome(outcome, outcome.write_manifest() if save_maps else None)

@@ -14,7 +14,7 @@ import typer
 
 from tfviz.apps.command.flags import model_options
 from tfviz.errors import emit_warnings
-from tfviz.model_options import ModelOptions
+from tfviz.model_options import EMBEDDED, ModelOptions
 
 
 def typed(context: typer.Context, *names: str) -> bool:
@@ -59,5 +59,5 @@ def samples_for(about_model: ModelOptions) -> tuple[Path, ...]:
     """Return sample pictures for a network: those that the embedded one knows, or photographs if they are installed."""
     from tfviz.demo import photograph_paths, sample_paths
 
-    shapes = about_model.model == ModelOptions().model
+    shapes = about_model.model == EMBEDDED
     return sample_paths() if shapes else photograph_paths() or sample_paths()

@@ -17,6 +17,7 @@ from tfviz.apps.model.preprocessing import Preprocessing, applications, find_pre
 from tfviz.demo import CLASS_NAMES, IMAGENET_NETWORK, load_imagenet, load_network
 from tfviz.errors import UnsupportedModelError, one_line, suggestion
 from tfviz.limits import MAXIMUM_MODEL_BYTES
+from tfviz.model_options import EMBEDDED
 from tfviz.paths import ABSENT, trouble_with
 
 WEIGHTS_FILES = (".h5", ".hdf5", ".keras")
@@ -87,7 +88,7 @@ def _open_imagenet(name: str) -> OpenedModel:
     return OpenedModel(model, name, find_preprocessing("0..255"), imagenet_labels(), model.input_shape[1:3])
 
 
-OWN_MODELS: dict[str, Callable[[str], OpenedModel]] = {"demo": _open_demo, IMAGENET_NETWORK: _open_imagenet}
+OWN_MODELS: dict[str, Callable[[str], OpenedModel]] = {EMBEDDED: _open_demo, IMAGENET_NETWORK: _open_imagenet}
 
 
 def _open_application(application: Callable[..., Any], weights: str, maximum_bytes: int) -> OpenedModel:

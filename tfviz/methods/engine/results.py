@@ -67,7 +67,7 @@ class Results:
         What the scores are, in words.
     origin : NetworkOrigin, optional
         The network that made it.
-    class_names : list of str, optional
+    class_names : tuple of str, optional
         In the order of the classes; None if the network knows none.
     has_classes : bool
         Whether the scores are those of classes, not a custom score or one raw output, as of a regression.
