@@ -225,6 +225,15 @@ def test_select(explanation):
     np.testing.assert_array_equal(part.maps["grad_cam"], explanation.maps["grad_cam"][[2, 0]])
     np.testing.assert_array_equal(part.images, explanation.images[[2, 0]])
     assert part.layers == explanation.layers
+    np.testing.assert_array_equal(explanation.select([False, True, True]).targets, explanation.targets[1:])
+    with pytest.raises(IndexError):
+        explanation.select([3])
+
+
+def test_a_part_knows_its_zero_maps_by_its_own_rows(explanation):
+    found = replace(explanation, zero_maps={"grad_cam": {0: "first", 2: "last"}, "saliency": {1: "middle"}})
+    assert found.select([2, 1, -3]).zero_maps == {"grad_cam": {0: "last", 2: "first"}, "saliency": {1: "middle"}}
+    assert found.select([1]).zero_maps == {"grad_cam": {}, "saliency": {0: "middle"}}
 
 
 @pytest.fixture(scope="module")

@@ -124,19 +124,22 @@ class Results:
         return self.origin.fingerprint if self.origin is not None else None
 
     def select(self, rows: Sequence[int]) -> Self:
-        """Return the results of some of the rows, by their indices."""
-        index = np.asarray(rows, np.intp)
+        """Return the results of some of the rows, by their indices, or by whether each is wanted."""
+        index = np.arange(len(self.targets))[list(rows)]
         per_image = self.targets_per_image
         of_images = [index[start : start + per_image] // per_image for start in range(0, len(index), per_image)]
         are_whole = all(len(each) == per_image and len(set(each)) == 1 for each in of_images)
-        parts = {
+        parts: dict[str, Any] = {
             name: getattr(self, name)[index] for name in ("images", "targets", "scores", "logits", "probabilities")
         }
         diagnostics = {
             method: {name: numbers[index] for name, numbers in found.items()}
             for method, found in self.diagnostics.items()
         }
+        zero_maps = {
+            name: {new: why[old] for new, old in enumerate(index.tolist()) if old in why}
+            for name, why in self.zero_maps.items()
+        }
         maps = {name: values[index] for name, values in self.maps.items()}
-        return replace(
-            self, maps=maps, diagnostics=diagnostics, targets_per_image=per_image if are_whole else 1, **parts
-        )
+        parts.update(maps=maps, diagnostics=diagnostics, zero_maps=zero_maps)
+        return replace(self, targets_per_image=per_image if are_whole else 1, **parts)
