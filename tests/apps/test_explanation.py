@@ -385,6 +385,13 @@ def test_true_labels_that_do_not_fit(explanation, tmp_path, true, message):
     assert not (tmp_path / "new").exists()
 
 
+def test_true_labels_are_found_in_the_names_that_the_network_knows(explanation, tmp_path):
+    known = replace(explanation, class_names=tuple(NAMES))
+    assert titles(known.plot(true=["bee", "cow", "ant"]))[0].startswith(("true bee", "true and"))
+    saved = read_json(known.save(tmp_path, true=["bee", "cow", "ant"]))
+    assert [entry["true"] for entry in saved["results"]] == [1, 2, 0]
+
+
 def test_a_score_that_is_not_of_classes_has_no_true_class():
     found = tfviz.explain(ending_in(None, 1), random_images(1), methods="saliency")
     with pytest.raises(tfviz.TfvizError, match="these scores are not of classes"):

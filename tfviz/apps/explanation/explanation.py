@@ -89,7 +89,7 @@ class Explanation(Results):
         With the `true` labels, as `plot` takes them, it names the true, the predicted and the explained class.
         class_names: None are those of the network, if it knows them.
         """
-        known = self.class_names if class_names is None else class_names
+        known = self._known(class_names)
         return row_titles(self, known, None if true is None else true_classes(self, true, known))
 
     def plot(
@@ -143,8 +143,8 @@ class Explanation(Results):
         by_class = look.get("layout") == BY_CLASS
         above = self.titles(class_names, None if by_class else true) if titles is None else titles
         if by_class:
-            known = self.class_names if class_names is None else class_names
-            look = {"per_image": self.targets_per_image, "image_titles": image_titles(self, known, true), **look}
+            above_images = image_titles(self, self._known(class_names), true)
+            look = {"per_image": self.targets_per_image, "image_titles": above_images, **look}
         return plot(shown, {**found, **(columns or {})}, titles=above, signed=signed, **look)
 
     def shown(self, order: str = "rgb") -> dict[str, np.ndarray]:
@@ -206,7 +206,7 @@ class Explanation(Results):
         if not len(names) == len(set(names)) == len(self.targets):
             raise TfvizError(f"expected {len(self.targets)} different names, one per row, got {len(set(names))}")
         by_row = None if pictures is None else self.by_row(pictures)
-        labels = None if true is None else true_classes(self, true, class_names)
+        labels = None if true is None else true_classes(self, true, self._known(class_names))
         above = None if titles is None else as_titles(titles, len(names), "row")
         check_folder(folder)
         entries = []
@@ -229,6 +229,10 @@ class Explanation(Results):
         for name, file in files.items():
             write_array(stem.with_name(file), self.maps[name][row])
         return files
+
+    def _known(self, class_names: Sequence[str] | None) -> Sequence[str] | None:
+        """Return these class names or, if there are none, those of the network."""
+        return self.class_names if class_names is None else class_names
 
     @property
     def _image_count(self) -> int:
