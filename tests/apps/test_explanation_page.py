@@ -54,7 +54,7 @@ def explanation_of(names=("grad_cam", "saliency"), rows=2, size=(16, 16), channe
 
 
 def page_of(explanation, class_names=None):
-    html = explanation_page(explanation, explanation.signed, class_names)
+    html = explanation_page(explanation, class_names)
     assert len(html.encode()) < MOST_BYTES
     return Page(html)
 
@@ -108,7 +108,8 @@ def test_small_pictures_are_those_of_a_figure_pixel_by_pixel():
     pictures = to_picture(given.images)
     wanted = [pictures]
     for name, values in given.shown("rgb").items():
-        wanted.append(np.stack(tiles(pictures, values, signed=given.signed[name], clip_percentile=99.0)))
+        looks = {"signed": given.signed[name], "own_colors": name in ("gradient", "deconvnet")}
+        wanted.append(np.stack(tiles(pictures, values, clip_percentile=99.0, **looks)))
     for index, (attributes, picture) in enumerate(page.images):
         np.testing.assert_array_equal(picture, wanted[index % 5][index // 5])
         assert (attributes["width"], attributes["height"]) == ("192", "192")
@@ -126,7 +127,7 @@ def test_large_pictures_are_shrunk_before_they_are_coloured():
     picture = to_picture(small.pop("image"))
     wanted = [picture]
     wanted += [
-        tiles([picture], [each], signed=given.signed[name], clip_percentile=99.0)[0] for name, each in small.items()
+        tiles([picture], [each], clip_percentile=99.0, own_colors=True)[0] for name, each in small.items()
     ]
     for (attributes, found), expected in zip(page.images, wanted, strict=True):
         assert found.shape == (96, 192, 3) and (attributes["width"], attributes["height"]) == ("192", "96")
@@ -272,7 +273,7 @@ def test_what_of_the_network_was_chosen_is_named():
 
 def test_pictures_share_the_bytes_that_they_may_take():
     given = explanation_of(["saliency"], rows=6, size=(512, 512))
-    html = explanation_page(given, given.signed)
+    html = explanation_page(given)
     assert len(html) < PICTURE_BYTES * 4 / 3 + 20_000
 
 

@@ -58,7 +58,7 @@ class Explanation(Results):
 
     def _repr_html_(self) -> str:
         """Return the page that a notebook shows by this name, see `explanation_page`."""
-        return explanation_page(self, self.signed, self.class_names)
+        return explanation_page(self, self.class_names)
 
     def by_row(self, pictures: ArrayLike) -> NDArray[np.uint8]:
         """Return the picture of each row (N, H, W, 3), of pictures of the rows or of the images.

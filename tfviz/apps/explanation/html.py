@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tfviz.apps.explanation.shown import CLIP_PERCENTILE, shown
+from tfviz.apps.explanation.shown import CLIP_PERCENTILE, own_colors_of, shown, signs_of
 from tfviz.apps.files import class_name
 from tfviz.arrays import Floats, Picture
 from tfviz.errors import TfvizError, one_line
@@ -44,16 +44,12 @@ QUIET = "opacity:.75"
 FIGURE = "display:inline-block;vertical-align:top;margin:4px 8px 4px 0"
 
 
-def explanation_page(
-    results: Results, signed: Mapping[str, bool | None], class_names: Sequence[str] | None = None
-) -> str:
-    """Return the page of an explanation: HTML without scripts, below 300,000 bytes.
-
-    signed: whether the sign of what each method found means something, as `Explanation.signed`.
-    """
+def explanation_page(results: Results, class_names: Sequence[str] | None = None) -> str:
+    """Return the page of an explanation: HTML without scripts, below 300,000 bytes."""
     columns = min(1 + len(results.maps), MOST_PICTURES)
     rows = min(len(results.targets), MOST_ROWS, max(1, MOST_PICTURES // columns))
-    small = _Small(results, signed, LARGE if columns <= FEW else MEDIUM, PICTURE_BYTES // (rows * columns or 1))
+    side, most_bytes = LARGE if columns <= FEW else MEDIUM, PICTURE_BYTES // (rows * columns or 1)
+    small = _Small(results, signs_of(results), own_colors_of(results), side, most_bytes)
     parts = [
         element("p", *_heading(results), style="margin:0 0 4px"),
         *_options(results),
@@ -139,10 +135,14 @@ def _notes(results: Results, rows: int, columns: int) -> list[str]:
 
 @dataclass(frozen=True)
 class _Small:
-    """Makes small pictures of the rows of results: `side` pixels at most, of up to `most_bytes` each."""
+    """Makes small pictures of the rows of results: `side` pixels at most, of up to `most_bytes` each.
+
+    signed, own_colors: as those of `Explanation`.
+    """
 
     results: Results
     signed: Mapping[str, bool | None]
+    own_colors: Mapping[str, bool]
     side: int
     most_bytes: int
 
@@ -166,7 +166,8 @@ class _Small:
             values = shown(name, self._values(self.results.maps[name], row), "rgb")
             if picture is None:
                 picture = np.full((*values.shape[1:3], 3), 128, np.uint8)
-            found = tiles([picture], values, signed=self.signed[name], clip_percentile=CLIP_PERCENTILE)
+            look = {"signed": self.signed[name], "own_colors": self.own_colors[name]}
+            found = tiles([picture], values, clip_percentile=CLIP_PERCENTILE, **look)
         except TfvizError as error:
             return None, one_line(error)
         return found[0], ""
