@@ -604,8 +604,11 @@ def test_a_map_with_a_background_is_shown_from_its_minimum():
         model_of("functional"), images, methods=["rise", "gradient"], options={"rise": {"masks": 5}}
     )
     shown = explanation.shown("bgr")
-    lowest, highest = (reduce(explanation.maps["rise"], axis=(1, 2), keepdims=True) for reduce in (np.min, np.max))
-    np.testing.assert_allclose(shown["rise"], (explanation.maps["rise"] - lowest) / (highest - lowest), rtol=1e-5)
+    for each, values in zip(shown["rise"], explanation.maps["rise"], strict=True):
+        np.testing.assert_array_equal(each, values - values.min())
+    (bar,) = explanation.plot(colorbar=True).axes[1].child_axes
+    most = explanation.maps["rise"][0].max() - explanation.maps["rise"][0].min()
+    assert [text.get_text() for text in bar.get_xticklabels()] == ["0", f"{most:.2g}"]
     np.testing.assert_array_equal(shown["gradient"], explanation.maps["gradient"][..., ::-1])
 
 

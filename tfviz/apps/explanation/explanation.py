@@ -150,7 +150,7 @@ class Explanation(Results):
     def shown(self, order: str = "rgb") -> dict[str, np.ndarray]:
         """Return what the methods found as `tfviz.results.tiles` shows it: attributions as red, green, blue.
 
-        Maps whose background is not zero are scaled from their minimum, and in some what speaks against the class is
+        Of maps whose background is not zero their minimum is taken off, and in some what speaks against the class is
         left out (see `Method.shown_from`).
         """
         return {name: shown(name, values, order) for name, values in self.in_channels_last().items()}

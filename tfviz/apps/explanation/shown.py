@@ -1,7 +1,7 @@
 """Prepares results for pictures: attributions in the order red, green, blue, and maps from where they mean something.
 
 A network may take blue, green, red, and its attributions come in that order. Some maps have a background that is not
-zero, and are scaled from their minimum; of others only what is positive is shown. The registry tells which, by
+zero, and lose their minimum; of others only what is positive is shown. The registry tells which, by
 `Method.shown_from`.
 """
 
@@ -12,7 +12,6 @@ import numpy as np
 from tfviz.errors import TfvizError
 from tfviz.methods import Results
 from tfviz.methods.engine import is_attribution, is_signed, method_of, sign_of
-from tfviz.results import normalise
 
 ORDERS = ("rgb", "bgr", "grey")
 CLIP_PERCENTILE = 99.0
@@ -31,7 +30,8 @@ def shown(name: str, values: np.ndarray, order: str) -> np.ndarray:
     ordered = values[..., :: channel_step(order)] if values.ndim == 4 else values
     start = method_of(name).shown_from
     if start == "minimum":
-        return normalise(ordered, "min_max")
+        # Not scaled: classes side by side share a scale, and a colour bar tells values in the unit of the map.
+        return ordered - ordered.min(axis=(1, 2), keepdims=True)
     return ordered.clip(min=0) if start == "positive" else ordered
 
 
