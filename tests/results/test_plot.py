@@ -226,6 +226,12 @@ def test_each_method_needs_a_result_an_image(shape):
         plot(random_pictures(), {"grad_cam": np.zeros(shape)})
 
 
+@pytest.mark.parametrize("shape", [(), (6, 8), (1, 6, 8), (3, 6, 8), (2, 1, 6, 8, 3), (3, 6, 8, 3)])
+def test_each_class_needs_a_result_and_no_more(shape):
+    with pytest.raises(InvalidImagesError, match=r"'grad_cam': the array has the shape .*; expected 2 maps"):
+        plot(random_pictures(), {"grad_cam": np.zeros(shape)}, layout="classes", per_image=2)
+
+
 def test_bad_values_are_refused_with_the_image():
     maps = random_maps()
     maps[1, 0, 0] = np.nan

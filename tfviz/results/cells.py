@@ -150,15 +150,15 @@ def _side_by_side(shown: Shown, name: str, array: NDArray[Any], rows: slice) -> 
 
     They are made as one wide tile, so that whatever scales a tile scales all of them. One that shows nothing says so.
     """
+    if array.ndim not in (3, 4) or len(array) != len(shown.pictures):
+        # With the words of `tiles`.
+        shown.tiles(name, shown.pictures, array)
     pictures, found = shown.pictures[rows], array[rows]
     if is_picture(found):
         return shown.tiles(name, pictures, found)[0], None
     if found.ndim == 4:
         read = as_maps(found, shown.signed.get(name), own_colors=False)
         found = found if read is None else read.maps
-    if found.ndim != 3:
-        # With the words of `tiles`.
-        shown.tiles(name, shown.pictures, array)
     alone, scales = shown.tiles(name, pictures, found)
     wide = np.concatenate(list(resize(found, pictures[0].shape[:2])), axis=1)
     (tile,), (scale,) = shown.tiles(name, [np.concatenate(pictures, axis=1)], wide[np.newaxis])
