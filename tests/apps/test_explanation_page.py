@@ -126,9 +126,7 @@ def test_large_pictures_are_shrunk_before_they_are_coloured():
     )
     picture = to_picture(small.pop("image"))
     wanted = [picture]
-    wanted += [
-        tiles([picture], [each], clip_percentile=99.0, own_colors=True)[0] for name, each in small.items()
-    ]
+    wanted += [tiles([picture], [each], clip_percentile=99.0, own_colors=True)[0] for name, each in small.items()]
     for (attributes, found), expected in zip(page.images, wanted, strict=True):
         assert found.shape == (96, 192, 3) and (attributes["width"], attributes["height"]) == ("192", "96")
         # JPEG keeps brightness; noise of one pixel is the worst for it.

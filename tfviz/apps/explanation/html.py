@@ -166,7 +166,7 @@ class _Small:
             values = shown(name, self._values(self.results.maps[name], row), "rgb")
             if picture is None:
                 picture = np.full((*values.shape[1:3], 3), 128, np.uint8)
-            look = {"signed": self.signed[name], "own_colors": self.own_colors[name]}
+            look: dict[str, Any] = {"signed": self.signed[name], "own_colors": self.own_colors[name]}
             found = tiles([picture], values, clip_percentile=CLIP_PERCENTILE, **look)
         except TfvizError as error:
             return None, one_line(error)
