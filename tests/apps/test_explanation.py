@@ -464,6 +464,23 @@ def test_plot_shows_networks_of_blue_green_red_in_red_green_blue():
         found.plot(order="gbr")
 
 
+def test_own_colours_are_chosen_by_the_name_of_the_method(explanation):
+    usual, none = explanation.plot(), explanation.plot(own_colors=False)
+    for chosen, wanted in (
+        ({}, usual),
+        ({"grad_cam": True}, usual),
+        ({"guided_backprop": False}, none),
+        (True, usual),
+    ):
+        np.testing.assert_array_equal(image_of(explanation.plot(own_colors=chosen), 2), image_of(wanted, 2))
+    assert not np.array_equal(image_of(usual, 2), image_of(none, 2))
+    cam = tfviz.explain(model_of("functional"), random_images(1), methods="guided_grad_cam")
+    by_name, by_all = cam.plot(own_colors={"guided_grad_cam": True}), cam.plot(own_colors=True)
+    np.testing.assert_array_equal(image_of(by_name, 1), image_of(by_all, 1))
+    with pytest.raises(tfviz.TfvizError, match="own_colors is given for 'guided_backprob', which is not shown; did"):
+        explanation.plot(own_colors={"guided_backprob": False})
+
+
 def test_plot_takes_pictures_and_more_columns(explanation):
     red = np.zeros((3, 32, 32, 3), np.uint8)
     red[..., 0] = 255

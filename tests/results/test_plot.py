@@ -277,6 +277,8 @@ def test_tiles_are_the_pictures_of_a_column():
         ({"colour_map": "hot"}, "plot has no option 'colour_map'; did you mean 'colormap'?"),
         ({"fig_size": (3, 3)}, "plot has no option 'fig_size'; did you mean 'figsize'"),
         ({"zzz": 1}, "plot has no option 'zzz'; its options are: titles, signed, own_colors, layout, "),
+        ({"signed": {"gradd": True}}, "signed is given for 'gradd', which is not shown; shown are: images alone"),
+        ({"own_colors": {"gradd": True}}, "own_colors is given for 'gradd', which is not shown; shown are: images"),
         ({"layout": "colums"}, "no layout 'colums'; did you mean 'columns'"),
         ({"figsize": 3}, r"figsize must be \(width, height\) in inches, above 0, got 3"),
         ({"figsize": (3, 0)}, r"figsize must be \(width, height\) in inches, above 0, got \(3, 0\)"),

@@ -153,6 +153,15 @@ def check_options(function: str, given: Iterable[str], known: Sequence[str]) -> 
             raise TfvizError(f"{function} has no option {name!r}; {hint}")
 
 
+def check_names(option: str, given: Iterable[str], shown: Iterable[str]) -> None:
+    """Raise `TfvizError` for the first name that an option is given for and that is not among those shown."""
+    known = list(shown)
+    for name in given:
+        if name not in known:
+            hint = suggestion(name, known, f"shown are: {', '.join(known) or 'images alone'}")
+            raise TfvizError(f"{option} is given for {name!r}, which is not shown; {hint}")
+
+
 def pick(kind: str, name: str, choices: Mapping[str, Choice]) -> Choice:
     """Return the choice of that name; raise `TfvizError`, with the names there are, if there is none."""
     if name not in choices:

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from tfviz.arrays import Picture
 from tfviz.errors import TfvizError
 from tfviz.results.cells import LAYOUTS, LineOfCells, Shown, as_batch, as_titles
-from tfviz.results.checks import check_options, check_size, options_of, pick
+from tfviz.results.checks import check_names, check_options, check_size, options_of, pick
 from tfviz.results.color_scale import ColorScale
 from tfviz.results.colors import color_table
 from tfviz.results.text import wrap
@@ -127,8 +127,8 @@ def plot(
     InvalidImagesError
         For images that are not uint8 RGB, or arrays that are not one map or attribution per image.
     TfvizError
-        For a wrong number of titles, a size that is not two positive numbers, or an unknown option, layout, colour map
-        or blend.
+        For a wrong number of titles, a size that is not two positive numbers, or an unknown option, name, layout,
+        colour map or blend.
     """
     check_options("plot", look, [*options_of(plot), *options_of(tiles)])
     arrange = pick("layout", layout, LAYOUTS)
@@ -137,6 +137,8 @@ def plot(
     row_titles = as_titles(titles, len(pictures), "image")
     of_images = as_titles(image_titles, len(pictures) // max(per_image, 1), "image of several classes")
     own = dict.fromkeys(arrays, own_colors) if isinstance(own_colors, bool) else own_colors
+    check_names("signed", signed or {}, arrays)
+    check_names("own_colors", own, arrays)
     shown = Shown(pictures, arrays, row_titles, signed or {}, own, look, per_image, of_images)
     size = None if figsize is None else (float(figsize[0]), float(figsize[1]))
     return _draw(arrange(shown), size, dpi, colorbar=colorbar, pyplot=pyplot)

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tfviz.apps.explanation.html import explanation_page
 from tfviz.apps.explanation.manifest import manifest_entry, manifest_of, write_manifest
-from tfviz.apps.explanation.shown import channel_step, own_colors_of, shown, signs_of
+from tfviz.apps.explanation.shown import channel_step, own_colors_of, own_colors_of_columns, shown, signs_of
 from tfviz.apps.explanation.titles import column_titles, image_titles, row_titles, true_classes
 from tfviz.apps.files import PICTURE_SUFFIX, check_folder, file_part, write_array, write_figure
 from tfviz.errors import InvalidImagesError, TfvizError
@@ -139,7 +139,7 @@ class Explanation(Results):
         columns_of = column_titles(self)
         found = {columns_of[name]: values for name, values in self.shown(order).items()}
         signed = {columns_of[name]: each for name, each in self.signed.items()}
-        look.setdefault("own_colors", {columns_of[name]: each for name, each in self.own_colors.items()})
+        look["own_colors"] = own_colors_of_columns(self, look.get("own_colors"), columns_of)
         by_class = look.get("layout") == BY_CLASS
         above = self.titles(class_names, None if by_class else true) if titles is None else titles
         if by_class:

@@ -7,6 +7,8 @@ zero, and lose their minimum; of others only what is positive is shown. The regi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from tfviz.errors import TfvizError
@@ -31,7 +33,7 @@ def shown(name: str, values: np.ndarray, order: str) -> np.ndarray:
     start = method_of(name).shown_from
     if start == "minimum":
         # Not scaled: classes side by side share a scale, and a colour bar tells values in the unit of the map.
-        return ordered - ordered.min(axis=(1, 2), keepdims=True)
+        return np.asarray(ordered - ordered.min(axis=(1, 2), keepdims=True))
     return ordered.clip(min=0) if start == "positive" else ordered
 
 
@@ -53,3 +55,15 @@ def own_colors_of(found: Results) -> dict[str, bool]:
     photograph would say that the pixel speaks for the class.
     """
     return {name: sign_of(name, found.options[name]) == "direction" for name in found.maps}
+
+
+def own_colors_of_columns(
+    found: Results, given: Mapping[str, bool] | bool | None, columns: Mapping[str, str]
+) -> Mapping[str, bool] | bool:
+    """Return `own_colors_of`, or what is given in its place, by the title of each method's column.
+
+    Those given are for all methods at once, or for some by their names; names that are no method's stay as they are.
+    """
+    if isinstance(given, bool):
+        return given
+    return {columns.get(name, name): each for name, each in {**own_colors_of(found), **(given or {})}.items()}
