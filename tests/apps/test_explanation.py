@@ -392,6 +392,14 @@ def test_true_labels_are_found_in_the_names_that_the_network_knows(explanation, 
     assert [entry["true"] for entry in saved["results"]] == [1, 2, 0]
 
 
+def test_each_saved_picture_has_the_true_label_of_its_row(explanation, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("tfviz.apps.explanation.explanation.write_figure", lambda path, figure: drawn.append(figure))
+    explanation.save(tmp_path, class_names=NAMES, true=[3, 2, 1])
+    expected = [title.replace("\n", " ") for title in explanation.titles(NAMES, [3, 2, 1])]
+    assert [titles(figure)[0] for figure in drawn] == expected
+
+
 def test_a_score_that_is_not_of_classes_has_no_true_class():
     found = tfviz.explain(ending_in(None, 1), random_images(1), methods="saliency")
     with pytest.raises(tfviz.TfvizError, match="these scores are not of classes"):

@@ -432,6 +432,8 @@ def test_bars_tell_the_values_below_tiles_that_have_a_scale():
         [], [["0", largest[0]]], [[f"-{largest[0]}", "0", largest[0]]], [],
         [], [["0", largest[1]]], [[f"-{largest[1]}", "0", largest[1]]], [],
     ]  # fmt: skip
+    limits = [bar.get_xlim() for axes in figure.axes for bar in axes.child_axes]
+    np.testing.assert_allclose(limits, [pair for each in maps.max(axis=(1, 2)) for pair in ((0, each), (-each, each))])
     assert not any(axes.child_axes for axes in plot(pictures, {"a": maps}).axes)
     for layout in ("rows", "columns", "row"):
         figure = plot(pictures, {"a": maps, "b": -maps}, colorbar=True, layout=layout, titles=["cat", "dog"])
