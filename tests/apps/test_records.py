@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import zlib
 from dataclasses import replace
 
 import cv2
+import nbformat
 import numpy as np
 import pytest
 import tensorflow as tf
 from support.examples import example
+from support.places import ROOT
 
 from tfviz.apps.records import (
     DeadLetter,
@@ -75,7 +78,7 @@ def test_records_without_a_picture(record, reason):
 
 
 def test_a_map_as_tensorflow_reads_it():
-    """The snippet of the README."""
+    """By the features that notebook 03 lists, for readers other than `read_results`."""
     found = np.random.default_rng(0).normal(size=(3, 4, 2)).astype(np.float32)
     record = MapRecord(Origin("k", "file#1"), found[:, ::2], 5, -1.25, "r", "overlays/a.png").encode()
     kinds = {name: tf.io.FixedLenFeature([], tf.string) for name in ("key", "source", "map", "run", "overlay")}
@@ -87,6 +90,15 @@ def test_a_map_as_tensorflow_reads_it():
     assert (int(parsed["target"]), float(parsed["score"])) == (5, -1.25)
     texts = [parsed[name].numpy().decode() for name in ("key", "source", "run", "overlay")]
     assert texts == ["k", "file#1", "r", "overlays/a.png"]
+
+
+def test_the_notebook_lists_the_features_and_their_kinds():
+    cells = nbformat.read(ROOT / "notebooks" / "03_saved_models_and_pipelines.ipynb", as_version=4).cells
+    (table,) = (cell.source for cell in cells if "| feature | kind |" in cell.source)
+    listed = dict(re.findall(r"^\| `(\S+)` \| (bytes|float|int64)\b", table, flags=re.MULTILINE))
+    full = MapRecord(Origin("k", "s"), np.eye(2), 1, 0.5, "r", "o", {"NAME": 0.25}, 1, "n", 0.5)
+    features = tf.train.Example.FromString(full.encode()).features.feature
+    assert listed == {name: each.WhichOneof("kind").removesuffix("_list") for name, each in features.items()}
 
 
 def test_a_map_read_back():

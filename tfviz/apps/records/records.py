@@ -190,7 +190,7 @@ class MapRecord:
     probability: float | None = None
 
     def encode(self) -> bytes:
-        """Return a serialised Example; the README lists its features."""
+        """Return a serialised Example; notebook 03 lists its features."""
         features: dict[str, list[Any]] = {
             "key": [self.origin.key.encode()],
             "source": [self.origin.source.encode()],
@@ -233,7 +233,7 @@ class MapRecord:
 
 
 def read_results(folder: str | Path) -> Iterator[MapRecord]:
-    """Yield the results that `tfviz batch` wrote to a folder, in no particular order.
+    """Yield the results that `tfviz batch` wrote to a folder, in no order; notebook 03 lists the features of their files.
 
     Raises
     ------
