@@ -233,7 +233,7 @@ class MapRecord:
 
 
 def read_results(folder: str | Path) -> Iterator[MapRecord]:
-    """Yield the results that `tfviz batch` wrote to a folder, in no order; notebook 03 lists the features of their files.
+    """Yield the results that `tfviz batch` wrote, in no order; notebook 03 lists the features of their files.
 
     Raises
     ------
