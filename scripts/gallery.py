@@ -2,7 +2,7 @@
 
 On the embedded network and its sample pictures, or on a model and images of yours (options as of `tfviz explain`):
 
-    python scripts/gallery.py photo.jpg --model vgg16 --output gallery.png
+    python scripts/gallery.py photo.jpg --model efficientnet-lite0 --output gallery.png
     python scripts/gallery.py photo.jpg --method grad_cam --method xrai
 """
 
