@@ -380,6 +380,8 @@ def test_true_labels_that_do_not_fit(explanation, tmp_path, true, message):
     for call in (explanation.plot, lambda **given: explanation.save(tmp_path / "new", **given)):
         with pytest.raises(tfviz.TfvizError, match=message):
             call(class_names=NAMES, true=true)
+    with pytest.raises(tfviz.TfvizError, match=message):
+        explanation.plot(class_names=NAMES, true=true, titles=["a", "b", "c"])
     with pytest.raises(tfviz.TfvizError, match="there are no class_names to find it in"):
         explanation.plot(true=["bee", 1, 1])
     assert not (tmp_path / "new").exists()

@@ -141,11 +141,11 @@ class Explanation(Results):
         signed = {columns_of[name]: each for name, each in self.signed.items()}
         look["own_colors"] = own_colors_of_columns(self, look.get("own_colors"), columns_of)
         by_class = look.get("layout") == BY_CLASS
-        above = self.titles(class_names, None if by_class else true) if titles is None else titles
+        own = self.titles(class_names, None if by_class else true)
         if by_class:
             above_images = image_titles(self, self._known(class_names), true)
             look = {"per_image": self.targets_per_image, "image_titles": above_images, **look}
-        return plot(shown, {**found, **(columns or {})}, titles=above, signed=signed, **look)
+        return plot(shown, {**found, **(columns or {})}, titles=own if titles is None else titles, signed=signed, **look)
 
     def shown(self, order: str = "rgb") -> dict[str, np.ndarray]:
         """Return what the methods found as `tfviz.results.tiles` shows it: attributions as red, green, blue.
