@@ -401,8 +401,9 @@ def test_other_runners_keep_their_defaults(runner, is_local):
 
 
 @pytest.mark.parametrize("arguments", [("b.png", "c.png"), (*TWO_WORKERS, "b.png"), ("--project=p", "b.png")])
-def test_a_pattern_that_the_shell_has_expanded(run, arguments):
+def test_a_pattern_that_the_shell_has_expanded(run, tmp_path, arguments):
     """Beam would drop all files but the first."""
+    (tmp_path / "a.png").touch()
     status, _, err = run("--input", "a.png", *arguments, "--output", "out")
     assert (status, err) == (1, "tfviz: unexpected argument b.png; a pattern needs quotes, as in --input '*.png'\n")
 

@@ -1,5 +1,6 @@
 """Photographs: two that a package ships, for any ImageNet network, and those beside the checkout with their network."""
 
+import cv2
 import numpy as np
 
 from support.places import SHARED
@@ -17,9 +18,13 @@ def sample_images(size=224):
 
 
 def read(*names):
-    """Photographs of ../shared as the network there takes them."""
+    """Photographs of ../shared as their labels were checked: the shorter side 256 by area, the centre of 227."""
     preprocess = find_preprocessing("mean=104,117,123;std=1,1,1;order=bgr")
-    # As the labels beside them were checked.
-    how = {"crop_fraction": 227 / 256, "interpolation": "area"}
-    pictures = [fit_image(read_image(SHARED / "images" / name), (227, 227), **how) for name in names]
-    return preprocess(np.stack(pictures))
+    return preprocess(np.stack([centre(read_image(SHARED / "images" / name)) for name in names]))
+
+
+def centre(picture, side=227, shorter=256):
+    height, width = (round(length * shorter / min(picture.shape[:2])) for length in picture.shape[:2])
+    resized = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    top, left = (height - side) // 2, (width - side) // 2
+    return resized[top : top + side, left : left + side]
