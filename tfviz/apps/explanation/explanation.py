@@ -145,8 +145,7 @@ class Explanation(Results):
         if by_class:
             above_images = image_titles(self, self._known(class_names), true)
             look = {"per_image": self.targets_per_image, "image_titles": above_images, **look}
-        above = own if titles is None else titles
-        return plot(shown, {**found, **(columns or {})}, titles=above, signed=signed, **look)
+        return plot(shown, {**found, **(columns or {})}, titles=titles or own, signed=signed, **look)
 
     def shown(self, order: str = "rgb") -> dict[str, np.ndarray]:
         """Return what the methods found as `tfviz.results.tiles` shows it: attributions as red, green, blue.
