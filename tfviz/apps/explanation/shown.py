@@ -13,7 +13,7 @@ import numpy as np
 
 from tfviz.errors import TfvizError
 from tfviz.methods import Results
-from tfviz.methods.engine import is_attribution, is_signed, method_of, sign_of
+from tfviz.methods.engine import is_attribution, is_direction, is_signed, method_of
 
 ORDERS = ("rgb", "bgr", "grey")
 CLIP_PERCENTILE = 99.0
@@ -54,7 +54,7 @@ def own_colors_of(found: Results) -> dict[str, bool]:
     It is if its sign tells which way a pixel must change, as guided backprop's does: that is a colour. Red over the
     photograph would say that the pixel speaks for the class.
     """
-    return {name: sign_of(name, found.options[name]) == "direction" for name in found.maps}
+    return {name: is_direction(name, found.options[name]) for name in found.maps}
 
 
 def own_colors_of_columns(

@@ -27,7 +27,7 @@ from tfviz.arrays import refuse_masked
 from tfviz.data_format import DataFormat
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, UnknownLayerError, emit_warnings, one_line
 from tfviz.methods import LAYER, Results, choose_methods, compile_methods, find_method, run_methods
-from tfviz.methods.engine import INNER_OPTIONS, is_signed, sign_of
+from tfviz.methods.engine import INNER_OPTIONS, is_direction, is_signed
 from tfviz.model_options import ModelOptions
 from tfviz.printable import printable
 from tfviz.results import grey_picture, tiles
@@ -224,7 +224,7 @@ class Look:
         """Return how the maps of a method are shown on the network of a setup."""
         order, reading = setup.preprocessing.order, (setup.maximum_image_bytes, setup.depth, setup.interpolation)
         options = find_method(choice.method).complete(choice.chosen[choice.method])
-        signs = is_signed(choice.method, options), sign_of(choice.method, options) == "direction"
+        signs = is_signed(choice.method, options), is_direction(choice.method, options)
         return cls(
             choice.method, setup.size, setup.fit, order, setup.examples, *reading, setup.network.data_format, *signs
         )

@@ -32,6 +32,7 @@ from tfviz.methods.engine.registry import (
     Method,
     find_method,
     is_attribution,
+    is_direction,
     is_signed,
     method_of,
     sign_of,

@@ -178,6 +178,11 @@ def is_signed(result: str, options: Mapping[str, Any]) -> bool:
     return method_of(result).shown_from == "zero" and sign_of(result, options) in ("evidence", "direction")
 
 
+def is_direction(result: str, options: Mapping[str, Any]) -> bool:
+    """Return whether the sign of a result tells which way a pixel must change, as guided backprop's; see `sign_of`."""
+    return sign_of(result, options) == "direction"
+
+
 def is_attribution(result: str, options: Mapping[str, Any]) -> bool:
     """Return whether a result, given as to `sign_of`, is of attributions and not of maps."""
     method = method_of(result)
