@@ -32,7 +32,7 @@ from tfviz.results.localize import (
 from tfviz.results.metrics import BoxAccuracy, box_iou, energy_inside, mask_iou, max_box_accuracy, pointing_game
 from tfviz.results.outline import outline
 from tfviz.results.pictures import difference_picture, gradient_picture, grey_picture, to_picture
-from tfviz.results.render import heatmap, mask, overlay
+from tfviz.results.render import check_look, heatmap, mask, overlay
 from tfviz.results.scale import COLLAPSES, collapse, fuse, normalise, normalise_gradient, resize
 from tfviz.results.tiles import tiles
 

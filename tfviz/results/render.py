@@ -101,6 +101,11 @@ def overlay(
     return rounded(mix(base.astype(np.float64), heat.astype(np.float64), opacity))
 
 
+def check_look(colormap: str, blend: str, alpha: float | str | None = None) -> None:
+    """Raise `TfvizError` for what `overlay` refuses, found by drawing a picture of one pixel with it."""
+    overlay(np.zeros((1, 1, 3), np.uint8), [[0]], colormap=colormap, blend=blend, alpha=alpha)
+
+
 def mask(pictures: ArrayLike, maps: ArrayLike) -> Picture:
     """Multiply pictures by maps, so that only what the maps mark stays bright.
 

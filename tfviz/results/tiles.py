@@ -23,7 +23,7 @@ from tfviz.results.colors import DEFAULT_COLORMAP, DIVERGING
 from tfviz.results.highlight import Highlight, highlight
 from tfviz.results.note import note_of, noted
 from tfviz.results.pictures import gradient_picture, pale_picture, rounded
-from tfviz.results.render import overlay
+from tfviz.results.render import check_look, overlay
 from tfviz.results.scale import collapse, normalise, resize
 
 
@@ -75,7 +75,7 @@ def tiles(
     """
     array = _one_per_picture(found, len(pictures))
     look: dict[str, Any] = {"colormap": colormap, "blend": blend, "alpha": alpha}
-    overlay(np.zeros((1, 1, 3), np.uint8), [[0]], **look)  # checks them, also for those who are shown otherwise
+    check_look(**look)  # also for those who are shown otherwise
     if is_picture(array):
         return list(check_pictures(array))
     values: NDArray[Any]
