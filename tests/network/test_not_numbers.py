@@ -101,7 +101,10 @@ def test_what_is_said_by_a_network_that_takes_bytes(folder, tmp_path):
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="records")])
         def serve(self, records):
             spec = tf.TensorSpec([*SHAPE], tf.float32)
-            decode = lambda record: tf.image.resize(tf.io.decode_png(record, 3), SHAPE[:2])  # noqa: E731
+
+            def decode(record):
+                return tf.image.resize(tf.io.decode_png(record, 3), SHAPE[:2])
+
             return {"scores": tf.reduce_mean(tf.map_fn(decode, records, fn_output_signature=spec), [1, 2])}
 
     module = Decoding()

@@ -106,12 +106,12 @@ def load_imagenet() -> keras.Model:
     network = build_efficientnet_lite0()
     arrays = read_torch_file(content)
     # Batch normalisation in torch also counts its batches, which nothing here needs.
-    kept = {name: array for name, array in arrays.items() if not name.endswith("num_batches_tracked")}
-    network.set_weights([_as_in_keras(name, array) for name, array in kept.items()])
+    kept = [array for name, array in arrays.items() if not name.endswith("num_batches_tracked")]
+    network.set_weights([*map(_as_in_keras, kept)])
     return network
 
 
-def _as_in_keras(name: str, array: NDArray[Any]) -> NDArray[Any]:
+def _as_in_keras(array: NDArray[Any]) -> NDArray[Any]:
     """Return an array of torch's with its axes in the order of Keras: inputs before outputs, and space before both."""
     if array.ndim == 4:
         # A filter of one channel: torch counts channels as outputs, Keras as inputs.
