@@ -409,7 +409,8 @@ def test_a_score_that_is_not_of_classes_has_no_true_class():
 
 
 def test_titles_of_ones_own(explanation):
-    assert titles(explanation.plot(titles=["a", "b", "c"]))[::3] == ["a", "b", "c"]
+    for own in (["a", "b", "c"], np.array(["a", "b", "c"])):
+        assert titles(explanation.plot(titles=own))[::3] == ["a", "b", "c"]
     with pytest.raises(tfviz.TfvizError, match="expected 3 titles, one per image, got 2"):
         explanation.plot(titles=["a", "b"])
 

@@ -54,7 +54,8 @@ def explanation_of(names=("grad_cam", "saliency"), rows=2, size=(16, 16), channe
 
 
 def page_of(explanation, class_names=None):
-    html = explanation_page(explanation, class_names)
+    named = explanation if class_names is None else replace(explanation, class_names=tuple(class_names))
+    html = explanation_page(named)
     assert len(html.encode()) < MOST_BYTES
     return Page(html)
 

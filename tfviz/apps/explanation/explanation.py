@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from tfviz.apps.explanation.html import explanation_page
 from tfviz.apps.explanation.manifest import manifest_entry, manifest_of, write_manifest
 from tfviz.apps.explanation.shown import channel_step, own_colors_of, own_colors_of_columns, shown, signs_of
-from tfviz.apps.explanation.titles import column_titles, image_titles, row_titles, true_classes
+from tfviz.apps.explanation.titles import column_titles, image_titles, known_names, row_titles, true_classes
 from tfviz.apps.files import PICTURE_SUFFIX, check_folder, file_part, write_array, write_figure
 from tfviz.errors import InvalidImagesError, TfvizError
 from tfviz.methods import Results
@@ -58,7 +58,7 @@ class Explanation(Results):
 
     def _repr_html_(self) -> str:
         """Return the page that a notebook shows by this name, see `explanation_page`."""
-        return explanation_page(self, self.class_names)
+        return explanation_page(self)
 
     def by_row(self, pictures: ArrayLike) -> NDArray[np.uint8]:
         """Return the picture of each row (N, H, W, 3), of pictures of the rows or of the images.
@@ -89,7 +89,7 @@ class Explanation(Results):
         With the `true` labels, as `plot` takes them, it names the true, the predicted and the explained class.
         class_names: None are those of the network, if it knows them.
         """
-        known = self._known(class_names)
+        known = known_names(self, class_names)
         return row_titles(self, known, None if true is None else true_classes(self, true, known))
 
     def plot(
@@ -142,10 +142,11 @@ class Explanation(Results):
         look["own_colors"] = own_colors_of_columns(self, look.get("own_colors"), columns_of)
         by_class = look.get("layout") == BY_CLASS
         own = self.titles(class_names, None if by_class else true)
+        above = own if titles is None else titles
         if by_class:
-            above_images = image_titles(self, self._known(class_names), true)
+            above_images = image_titles(self, known_names(self, class_names), true)
             look = {"per_image": self.targets_per_image, "image_titles": above_images, **look}
-        return plot(shown, {**found, **(columns or {})}, titles=titles or own, signed=signed, **look)
+        return plot(shown, {**found, **(columns or {})}, titles=above, signed=signed, **look)
 
     def shown(self, order: str = "rgb") -> dict[str, np.ndarray]:
         """Return what the methods found as `tfviz.results.tiles` shows it: attributions as red, green, blue.
@@ -206,7 +207,7 @@ class Explanation(Results):
         if not len(names) == len(set(names)) == len(self.targets):
             raise TfvizError(f"expected {len(self.targets)} different names, one per row, got {len(set(names))}")
         by_row = None if pictures is None else self.by_row(pictures)
-        labels = None if true is None else true_classes(self, true, self._known(class_names))
+        labels = None if true is None else true_classes(self, true, known_names(self, class_names))
         above = None if titles is None else as_titles(titles, len(names), "row")
         check_folder(folder)
         entries = []
@@ -229,10 +230,6 @@ class Explanation(Results):
         for name, file in files.items():
             write_array(stem.with_name(file), self.maps[name][row])
         return files
-
-    def _known(self, class_names: Sequence[str] | None) -> Sequence[str] | None:
-        """Return these class names or, if there are none, those of the network."""
-        return self.class_names if class_names is None else class_names
 
     @property
     def _image_count(self) -> int:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfviz.apps.explanation.shown import CLIP_PERCENTILE, own_colors_of, shown, signs_of
+from tfviz.apps.explanation.titles import methods_within
 from tfviz.apps.files import class_name
 from tfviz.arrays import Floats, Picture
 from tfviz.errors import TfvizError, one_line
@@ -44,7 +45,7 @@ QUIET = "opacity:.75"
 FIGURE = "display:inline-block;vertical-align:top;margin:4px 8px 4px 0"
 
 
-def explanation_page(results: Results, class_names: Sequence[str] | None = None) -> str:
+def explanation_page(results: Results) -> str:
     """Return the page of an explanation: HTML without scripts, below 300,000 bytes."""
     columns = min(1 + len(results.maps), MOST_PICTURES)
     rows = min(len(results.targets), MOST_ROWS, max(1, MOST_PICTURES // columns))
@@ -56,7 +57,7 @@ def explanation_page(results: Results, class_names: Sequence[str] | None = None)
         *warnings_of(results.warnings),
     ]
     for row in range(rows):
-        parts.append(element("p", *_about_row(results, row, class_names), style="margin:8px 0 0"))
+        parts.append(element("p", *_about_row(results, row), style="margin:8px 0 0"))
         parts.append(element("div", *small.figures(row, columns)))
     if notes := _notes(results, rows, columns):
         parts.append(element("p", escaped(" ".join(notes), SENTENCE), style=f"{QUIET};margin:4px 0 0"))
@@ -98,7 +99,7 @@ def _changed(method: str, options: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"{options[INNER]} {each}" for each in _changed(options[INNER], options[INNER_OPTIONS]))
 
 
-def _about_row(results: Results, row: int, class_names: Sequence[str] | None) -> Iterator[Html]:
+def _about_row(results: Results, row: int) -> Iterator[Html]:
     """Yield the image of a row, its target, and its probability and score as far as there are any."""
     score, target = results.scores[row], int(results.targets[row])
     yield escaped(f"Image {row // results.targets_per_image}: ")
@@ -107,7 +108,7 @@ def _about_row(results: Results, row: int, class_names: Sequence[str] | None) ->
         return
     numbers = [f"{SCORES.get(results.head, 'logit')} {score:.4g}"]
     if results.has_classes:
-        name, number = class_name(target, class_names), class_name(target, None)
+        name, number = class_name(target, results.class_names), class_name(target, None)
         yield element("b", escaped(name))
         yield escaped(f"{f' ({number})' if name != number else ''}, ")
         if results.head != "none":
@@ -187,9 +188,9 @@ class _Small:
         return small.reshape(1, *small.shape[:2], *found.shape[3:])
 
     def _caption(self, name: str) -> list[str]:
-        """Return the lines below a map: its method, the inner one if there is one, and the layer."""
-        inner = self.results.options[name].get(INNER)
-        lines = [method_of(name).name, *([f"of {inner}"] if inner else [])]
+        """Return the lines below a map: its method, those within it, and the layer."""
+        (outer, *inner), _ = methods_within(self.results, name)
+        lines = [outer, *(f"of {each}" for each in inner)]
         return [*lines, f"at {self.results.layers[name]}"] if name in self.results.layers else lines
 
     def _figure(self, picture: Picture | None, name: str, lines: Sequence[str], problem: str) -> Html:

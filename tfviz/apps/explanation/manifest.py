@@ -18,6 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfviz.apps.explanation.titles import known_names
 from tfviz.apps.files import MANIFEST_NAME, write_file
 from tfviz.methods import Results
 from tfviz.methods.engine import sign_of
@@ -101,7 +102,7 @@ def manifest_entry(
     scores that are not of classes. `class_names` are those of the network if they are None. `diagnostics` are those of
     each method.
     """
-    target, names = int(explanation.targets[row]), explanation.class_names if class_names is None else class_names
+    target, names = int(explanation.targets[row]), known_names(explanation, class_names)
     return {
         "image": image,
         "target": target if explanation.has_classes else None,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,11 @@ from tfviz.methods import Results
 from tfviz.methods.engine import INNER, INNER_OPTIONS, LAYER, method_of
 
 SMALL = "<\N{NO-BREAK SPACE}0.001"
+
+
+def known_names(found: Results, class_names: Sequence[str] | None) -> Sequence[str] | None:
+    """Return these class names or, if there are none, those of the network."""
+    return found.class_names if class_names is None else class_names
 
 
 def row_titles(found: Results, class_names: Sequence[str] | None, true: Sequence[int] | None = None) -> list[str]:
@@ -114,9 +120,15 @@ def _raw(value: str) -> str:
     return f"raw\N{NO-BREAK SPACE}output\N{NO-BREAK SPACE}{value}"
 
 
-def _column_title(found: Results, name: str) -> str:
-    """Return what ran for a result, of a method that may run another, which may run another."""
-    words, options = method_of(name).name, found.options[name]
+def methods_within(found: Results, name: str) -> tuple[list[str], Mapping[str, Any]]:
+    """Return what ran for a result: its method, the one that it runs, and so on; and the options of the innermost."""
+    names, options = [method_of(name).name], found.options[name]
     while INNER in options:
-        words, options = f"{words} of {options[INNER]}", options[INNER_OPTIONS]
+        names, options = [*names, options[INNER]], options[INNER_OPTIONS]
+    return names, options
+
+
+def _column_title(found: Results, name: str) -> str:
+    names, options = methods_within(found, name)
+    words = " of ".join(names)
     return f"{words} at {options[LAYER]}" if LAYER in options else words
