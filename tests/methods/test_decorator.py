@@ -93,7 +93,7 @@ def test_a_zero_map_says_what_it_means_for_its_method(images):
         [keras.Input((6, 7, 3)), layers.Conv2D(1, 3, activation="relu"), layers.Flatten(), layers.Dense(2)]
     )
     model.layers[-1].set_weights([-np.ones((20, 2)), np.zeros(2)])
-    for name, meaning in (("deconvnet", "that is the method, not an error"), ("grad_cam", "speaks for the target")):
+    for name, meaning in (("deconvnet", "which is the method and not an error"), ("grad_cam", "speaks for the target")):
         with pytest.warns(tfviz.TfvizWarning, match=f"{name} is zero everywhere for image 0, 1: .*{meaning}"):
             getattr(tfviz, name)(model, images, 1)
 

@@ -69,7 +69,7 @@ def test_a_zero_map_says_why(name, form, tmp_path):
 
 
 def test_each_image_has_its_own_reason():
-    """One image is beyond the bound; of the other nothing speaks for the class."""
+    """One image is beyond the bound; for the other the score is the same whatever it shows."""
     image = layers.Input((8, 8, 1))
     x = layers.ReLU(6.0, name="relu6")(image)
     model = keras.Model(image, layers.Dense(2, kernel_initializer="zeros")(layers.Flatten()(x)))
@@ -79,7 +79,7 @@ def test_each_image_has_its_own_reason():
     said = sorted(str(each.message) for each in caught)
     assert len(said) == 2
     assert re.search(r"image 0: .*relu6' \(Relu6\) is saturated", said[0])
-    assert re.search("image 1: nothing that it looks at speaks for the target", said[1])
+    assert re.search("image 1: the score does not change with what it looks at", said[1])
 
 
 def test_the_types_own_range_is_named():
@@ -89,9 +89,55 @@ def test_the_types_own_range_is_named():
         tfviz.saliency(model, random_images(1, (12, 12, 3)), 0)
 
 
+def constant():
+    """Two classes whose scores do not depend on the image, without anything that is saturated."""
+    model = network_of(lambda x: x)
+    model.get_layer("scores").set_weights([np.zeros((4, 2)), np.ones(2)])
+    return model
+
+
+UNCUT = {
+    "occlusion": ({"patch": 6, "stride": 6}, "the probability of the target is the same wherever the patch lies"),
+    "integrated_gradients": ({"steps": 3}, "the baseline's colour, or the score does not change on the way"),
+    "xrai": ({"steps": 3}, "the baseline's colour, or the score does not change on the way"),
+    "input_x_gradient": ({}, "the image is zero, or the score does not change with it"),
+    "guided_backprop": ({}, "no positive signal finds its way back through the ReLUs"),
+    "full_grad": ({}, "the score does not change with what it looks at"),
+    "smooth_grad": ({"samples": 2}, "the score does not change with what it looks at"),
+    "var_grad": ({"samples": 2}, "the inner method gives the same result for every noisy copy"),
+}
+
+
+@pytest.mark.parametrize("method", UNCUT)
+def test_a_method_that_cuts_nothing_does_not_say_that_nothing_speaks_for_the_target(method):
+    options, reason = UNCUT[method]
+    model = constant() if method != "guided_backprop" else network_of(layers.ReLU())
+    if method == "guided_backprop":
+        model.get_layer("scores").set_weights([-np.ones((4, 2)), np.ones(2)])
+    with pytest.warns(TfvizWarning, match=f"{method} is zero everywhere for image 0: .*{reason}"):
+        assert not getattr(tfviz, method)(model, random_images(1, (12, 12, 3)), 0, **options).any()
+
+
+@pytest.mark.parametrize("method", ["grad_cam", "eigen_cam", "score_cam", "guided_grad_cam"])
+def test_a_layer_of_zeros_is_the_reason(method):
+    """A dead ReLU is the layer that is looked at itself; behind it nothing is saturated."""
+    images = random_images(2, (12, 12, 3)) - np.array([9.0, 0.0])[:, None, None, None]
+    with pytest.warns(
+        TfvizWarning, match=f"{method} is zero everywhere for image 0: the layer 'relu' is zero everywhere"
+    ):
+        assert getattr(tfviz, method)(network_of(layers.ReLU(name="relu")), images, 0, layer="relu")[1].any()
+
+
 def test_a_method_without_gradients_asks_for_none():
-    with pytest.warns(TfvizWarning, match="occlusion is zero everywhere for image 0: nothing that it looks at"):
+    """Patches on an image that a dead ReLU hides change nothing, and no operation is to blame."""
+    with pytest.warns(TfvizWarning, match="occlusion is zero everywhere for image 0: the probability of the target is"):
         tfviz.occlusion(REASONS["dead"][0](), random_images(1, (12, 12, 3)), 0, patch=6, stride=6)
+
+
+def test_a_probability_of_zero_is_the_reason_of_rise():
+    model = network_of(lambda x: x, last=lambda x: keras.layers.Softmax()(layers.Rescaling(0.0, [-1e9, 0.0])(x)))
+    with pytest.warns(TfvizWarning, match="rise is zero everywhere for image 0: the probability .* 0 under every mask"):
+        tfviz.rise(model, random_images(1, (12, 12, 3)), 0, masks=4)
 
 
 def test_the_command_line_and_the_manifest_say_why(run, tmp_path):

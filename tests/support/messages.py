@@ -19,7 +19,7 @@ HOLE = "…"
 LISTS = {"warnings", "messages", "said"}
 SPEAKERS = {"emit_warnings", "say", "note"}
 # What says why a map is zero or a method is left out, which is the end of a warning.
-REASONS = {"when_zero", "why_zero", "missing_package"}
+REASONS = {"when_zero", "zero_means", "zeros_at", "zeros_of_gradient", "missing_package"}
 PREFIX = "warning: "  # of what a command prints itself
 # What passes on the texts that it is given.
 PASSING = {"tuple", "list", "dict", "sorted", "fromkeys", "map"}

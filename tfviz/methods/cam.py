@@ -168,6 +168,7 @@ def xgrad_cam(
     arguments=PLACING,
     cost="1 forward, 1 singular value decomposition",
     caution="does not depend on the target: it marks what stands out to the layer",
+    when_zero="the layer that it looks at is zero everywhere",
     of_target=False,
 )
 def eigen_cam(

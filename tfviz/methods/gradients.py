@@ -61,6 +61,7 @@ def saliency(passes: Passes) -> tf.Tensor:
     needs="any differentiable network; an input whose zero means nothing there",
     cost=ONE_PASS,
     caution="depends on what the preprocessing makes zero; dark pixels get nothing",
+    when_zero="at every pixel the image is zero, or the score does not change with it",
 )
 def input_x_gradient(passes: Passes) -> tf.Tensor:
     """Return x · ∂s_c/∂x, signed, (N, H, W, C), in units of the logit [1]_.

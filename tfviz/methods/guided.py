@@ -16,6 +16,10 @@ from tfviz.methods.gradients import ONE_PASS
 from tfviz.network.passes import IMAGES, Gradient, Passes
 from tfviz.network.replay import DECONVNET, GUIDED_BACKPROP
 
+NO_WAY_BACK = (
+    "no positive signal finds its way back through the ReLUs, as in narrow layers, which is the method and not an "
+    "error; unless saliency is zero, too"
+)
 NEEDS_RELU = "ReLUs (raises on SiLU, GELU, hard swish, PReLU)"
 
 
@@ -27,6 +31,7 @@ NEEDS_RELU = "ReLUs (raises on SiLU, GELU, hard swish, PReLU)"
     needs=NEEDS_RELU,
     cost=ONE_PASS,
     caution="sharp, but hardly depends on the target: it recovers the image's edges (Adebayo 2018)",
+    when_zero=NO_WAY_BACK,
 )
 def guided_backprop(passes: Passes) -> tf.Tensor:
     """Return the guided gradient at the image, signed, (N, H, W, C): a ReLU passes local_grad(relu(upstream)) [1]_.
@@ -48,7 +53,7 @@ def guided_backprop(passes: Passes) -> tf.Tensor:
     needs=NEEDS_RELU,
     cost=ONE_PASS,
     caution="hardly depends on the target; zero on many images of networks with narrow layers",
-    when_zero="that is the method, not an error; in networks with narrow layers no positive signal finds its way back",
+    when_zero=NO_WAY_BACK,
 )
 def deconvnet(passes: Passes) -> tf.Tensor:
     """Return the deconvnet signal at the image, signed, (N, H, W, C): a ReLU passes relu(upstream) [1]_.
@@ -73,6 +78,7 @@ def deconvnet(passes: Passes) -> tf.Tensor:
     arguments=PLACING,
     cost="1 forward, 2 backward",
     caution="its fine structure is guided backprop's and depends little on the target",
+    when_zero="grad_cam or guided_backprop is zero at every place: each alone says why",
 )
 def guided_grad_cam(passes: Passes, layer: str | None = None, placement: Convention = "convention") -> tf.Tensor:
     """Return guided_backprop · grad_cam at image size, signed, (N, H, W, C) [1]_.

@@ -34,6 +34,7 @@ from tfviz.network.passes import Gradient, Passes
 GAP = "completeness_gap"
 BASELINE = "baseline"
 TOLERATED_GAP = 0.05
+ZERO_WAY = "at every pixel the image has the baseline's colour, or the score does not change on the way from it"
 BASELINES = ("zeros", "blurred", "uniform", "black", "white")
 BLUR = 0.1  # of the shorter side: what is left are the colours of large areas
 
@@ -104,6 +105,7 @@ def judge_completeness(name: str) -> Judge:
     needs="any differentiable network; a baseline that means nothing there",
     cost="1 forward, 1 backward for each step and baseline",
     caution="depends on the baseline: what has its colour gets nothing",
+    when_zero=ZERO_WAY,
     check=check_baseline,
     arguments=WAY,
     given_images=frozenset({BASELINE}),

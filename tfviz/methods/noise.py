@@ -97,6 +97,7 @@ def smooth_grad(
     cost=COST,
     arguments=SAMPLING,
     caution="large where the method is unsteady, which need not be where it is large",
+    when_zero="the inner method gives the same result for every noisy copy",
 )
 def var_grad(
     passes: Passes,

@@ -51,6 +51,7 @@ def _check_cell(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
     needs="any network",
     cost="1 forward for each place of the patch, 196 by default",
     caution="sees what one patch can hide; the patch itself is something that the network was not trained on",
+    when_zero="the probability of the target is the same wherever the patch lies",
     check=_check_patch,
     arguments={"patch": optional(integer), "stride": optional(integer), "fill": _fill},
 )
@@ -110,6 +111,7 @@ def occlusion(passes: Passes, patch: int | None = None, stride: int | None = Non
     needs="any network",
     cost="1 forward for each mask",
     caution="grainy with few masks; its background is the mean probability, not zero",
+    when_zero="the probability of the target is 0 under every mask",
     shown_from="minimum",
     check=_check_cell,
     arguments={

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from tfviz.errors import TfvizError
 from tfviz.methods.engine import SIDE, Diagnosed, Loop, find_regions, grow, integer, method, missing_package, number
-from tfviz.methods.integrated_gradients import BASELINE, WAY, check_baseline, integrate, judge_completeness
+from tfviz.methods.integrated_gradients import BASELINE, WAY, ZERO_WAY, check_baseline, integrate, judge_completeness
 from tfviz.network.passes import Passes
 
 SCALES = (50, 100, 150, 250, 500, 1200)
@@ -57,6 +57,7 @@ def _by_region(image: np.ndarray, attributions: np.ndarray, options: Mapping[str
     needs="any differentiable network; scikit-image",
     cost="1 forward, 1 backward for each step and baseline, 100 by default; regions on the host",
     caution="sees no more than the regions that colours make: what has no edge is merged with its surroundings",
+    when_zero=ZERO_WAY,
     shown_from="positive",
     check=_check,
     arguments=WAY,

@@ -228,7 +228,7 @@ def _check_maps(
         rows = np.flatnonzero((lowest == 0) & (highest == 0))
         if rows.size:
             check_weights(network, int(rows[0]) // columns)
-            otherwise = compiled.runs[name].method.when_zero
+            otherwise = compiled.runs[name].zero_means
             otherwise += "" if reduced == FULL else f", or its numbers are too small or too large for {reduced}"
             reasons = compiled.runs[name].why_zero(network, found["images"][rows])
             zero[name] = {int(row): why or otherwise for row, why in zip(rows, reasons, strict=True)}

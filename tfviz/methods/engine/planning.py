@@ -19,7 +19,7 @@ from tfviz.data_format import DataFormat
 from tfviz.errors import InvalidImagesError, UnknownLayerError
 from tfviz.methods.engine.loop import Diagnosed, Loop
 from tfviz.methods.engine.registry import INNER, INNER_OPTIONS, LAYER, Method, find_method
-from tfviz.network.diagnosis import why_zero
+from tfviz.network.diagnosis import zeros_at, zeros_of_gradient
 from tfviz.network.passes import Features, Passes
 from tfviz.network.rewriting import in_own_order
 from tfviz.network.traced import TracedNetwork
@@ -68,13 +68,21 @@ class Run:
                 "nothing to explain there; network.layers lists the layers"
             )
 
+    @property
+    def zero_means(self) -> str:
+        """What it means when the result is zero everywhere: the method's own words, or those of the inner method."""
+        return self.method.when_zero or self.explaining.zero_means
+
     def why_zero(self, network: TracedNetwork, images: np.ndarray) -> list[str]:
         """Return for each of the images (N, H, W, C) why its result is zero; empty if the reason is not known."""
+        layer = network.find_layer(self.layer) if self.layer else None
+        reasons = zeros_at(network, images, layer) if layer else [""] * len(images)
         gradients = [each for each in self.explaining.gradients if not isinstance(each, Features)]
-        if not gradients:
-            return [""] * len(images)
+        if all(reasons) or not gradients:
+            return reasons
         is_of_layer = all(each.at == LAYER for each in gradients)
-        return why_zero(network, images, network.find_layer(self.layer) if is_of_layer else None)
+        of_gradient = zeros_of_gradient(network, images, layer if is_of_layer else None)
+        return [first or second for first, second in zip(reasons, of_gradient, strict=True)]
 
     def compute(self, passes: Passes, options: Mapping[str, Any] | None = None) -> tf.Tensor | Diagnosed | Loop:
         """Return the result of the method for the passes of a batch, with its options or those given, with tensors."""

@@ -36,6 +36,9 @@ SIGNS: dict[Sign, str] = {
     "magnitude": "how much a place matters, be it for the target or against it",
 }
 """The meanings of the sign of a result."""
+# What a result that is zero everywhere says: a method that keeps evidence for the target alone may have cut the rest.
+NOTHING_FOR = "nothing that it looks at speaks for the target"
+NOTHING_CHANGES = "the score does not change with what it looks at"
 OF_INNER = "what the sign of the inner method means"
 
 Check = Callable[[tuple[int, ...], Mapping[str, Any]], None]
@@ -60,7 +63,7 @@ class Method:
     sign
         The meaning of the sign of the result, one of `SIGNS`; None if it is that of the inner method, see `sign_of`.
     when_zero
-        What it means when the result is zero everywhere.
+        What it means when the result is zero everywhere; empty if it is what `zero_means` says of its sign.
     of_target
         Whether the result depends on the target.
     shown_from
@@ -94,7 +97,7 @@ class Method:
     cost: str
     caution: str
     sign: Sign | None = "magnitude"
-    when_zero: str = "nothing that it looks at speaks for the target"
+    when_zero: str = ""
     of_target: bool = True
     shown_from: Literal["zero", "minimum", "positive"] = "zero"
     check: Check = lambda shape, options: None
@@ -138,6 +141,11 @@ class Method:
                 raise TfvizError(f"{self.name} cannot run {inner.name}: {ON_HOST}")
             complete[INNER_OPTIONS] = inner.complete(complete[INNER_OPTIONS] or {})
         return complete
+
+    @property
+    def zero_means(self) -> str:
+        """What it means when the result is zero everywhere and no better reason is known."""
+        return self.when_zero or (NOTHING_FOR if self.sign == "for" else NOTHING_CHANGES)
 
     def judged(self, diagnostics: Mapping[str, np.ndarray]) -> list[str]:
         """Return warnings about the diagnostics of a result, those of its precision included."""

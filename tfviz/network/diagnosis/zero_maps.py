@@ -1,9 +1,10 @@
-"""Why a gradient is zero: an operation that has none, one that is saturated, or numbers too small for their type.
+"""Why a map is zero: a layer of zeros, an operation without a gradient, one that is saturated, or numbers too small.
 
-Asked only once a map is zero. The steps from the image, or the layer, to the score are followed: if every path ends at
-an operation without a gradient, that is the reason. Otherwise the images are run forward (if the network takes nothing
-else), to look at the operations that all evidence flows through: one that is flat at every place of an image stops all
-of its gradient. Numbers too small for float16 are a guess, if the network has that type and nothing else was found.
+Asked only once a map is zero. A layer that is looked at and holds nothing but zeros is a reason by itself. Of a
+gradient, the steps from the image, or the layer, to the score are followed: if every path ends at an operation without
+a gradient, that is the reason. Otherwise the images are run forward (if the network takes nothing else), to look at the
+operations that all evidence flows through: one that is flat at every place of an image stops all of its gradient.
+Numbers too small for float16 are a guess, if the network has that type and nothing else was found.
 
 A map can be zero without a zero gradient, when nothing speaks for the target and a ReLU cuts the rest. No reason for
 that is found here; what a zero then means is known to the method. Saturations that lie side by side, and together stop
@@ -13,6 +14,7 @@ everything, are not found either: none of them has all of the evidence.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -47,7 +49,17 @@ MOST = 32
 """The most images that are looked at: others are like them, or the user asks again once the first are mended."""
 
 
-def why_zero(network: TracedNetwork, images: np.ndarray, layer: FeatureMap | None = None) -> list[str]:
+def zeros_at(network: TracedNetwork, images: np.ndarray, layer: FeatureMap) -> list[str]:
+    """Return for each of some images (N, H, W, C) that a layer is zero everywhere; empty if it is not, or not known."""
+    found = [""] * len(images)
+    if _takes_images_alone(network):
+        are_zeros = network.remember(("zeros", layer.value), partial(_compile_zeros, value=layer.value))
+        for number in np.flatnonzero(are_zeros(tf.constant(images[:MOST]))):
+            found[number] = f"the layer {network.layer_index.name(layer)!r} is zero everywhere"
+    return found
+
+
+def zeros_of_gradient(network: TracedNetwork, images: np.ndarray, layer: FeatureMap | None = None) -> list[str]:
     """Return for each of some images (N, H, W, C) why the gradient of its score is zero; empty if no reason is known.
 
     The gradient is with respect to the image, or to a layer.
@@ -57,7 +69,7 @@ def why_zero(network: TracedNetwork, images: np.ndarray, layer: FeatureMap | Non
         reached = "image" if layer is None else f"layer {network.layer_index.name(layer)!r}"
         return [f"no gradient reaches the {reached}, since {_named(network, cut)} has none"] * len(images)
     found = [""] * len(images)
-    if not network.extra_inputs and network.inputs.decoding is None:
+    if _takes_images_alone(network):
         flat = network.remember("saturated", _compile_saturated)(tf.constant(images[:MOST]))
         behind = network.program.depending_on([source])
         for step, is_flat in zip(_saturating(network), flat, strict=True):
@@ -65,6 +77,11 @@ def why_zero(network: TracedNetwork, images: np.ndarray, layer: FeatureMap | Non
                 found[number] = f"{_named(network, step)} is saturated at every place, where it has no gradient"
     small = {value.dtype for step in network.program.steps for value in step.outputs} & {tf.float16}
     return [each or ("its numbers may be too small for the model's float16" if small else "") for each in found]
+
+
+def _takes_images_alone(network: TracedNetwork) -> bool:
+    """Return whether the images are all that must be known to run the network."""
+    return not network.extra_inputs and network.inputs.decoding is None
 
 
 def _cut(network: TracedNetwork, source: Value) -> Step | None:
@@ -106,6 +123,16 @@ def _compile_saturated(network: TracedNetwork) -> Any:
 
     spec = tf.TensorSpec([None, *network.image_shape], tf.float32)
     return compile_function(saturated, spec)
+
+
+def _compile_zeros(network: TracedNetwork, value: Value) -> Any:
+    """Return a function from images (N, H, W, C) to a boolean (N,): whether a value is zero at every place."""
+
+    def zeros(images: tf.Tensor) -> tf.Tensor:
+        tensor = network.replay(images)[value]
+        return tf.reduce_all(tf.reshape(tensor, [tf.shape(images)[0], -1]) == 0, axis=1)
+
+    return compile_function(zeros, tf.TensorSpec([None, *network.image_shape], tf.float32))
 
 
 def _named(network: TracedNetwork, step: Step) -> str:
