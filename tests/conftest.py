@@ -31,6 +31,8 @@ def pytest_configure(config):
     config.addinivalue_line(
         "filterwarnings", "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
     )
+    # Most networks of the tests are not trained and run few masks; `test_perturbation` asks for the warning.
+    config.addinivalue_line("filterwarnings", "ignore:rise of image .* grain:tfviz.errors.TfvizWarning")
 
 
 said.listen()

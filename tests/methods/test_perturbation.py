@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -94,6 +96,53 @@ def test_rise(cell, share, seed):
         total += found[:, np.newaxis, np.newaxis] * mask
     ours = tfviz.rise(model, IMAGES, TARGETS, masks=6, cell_size=cell, probability=share, seed=seed)
     assert distance(ours, total / 6 / share) < 1e-4
+
+
+def test_the_share_of_the_grain_in_rise_is_that_of_the_masks_alone():
+    """The map is split into what constant probabilities would give and the rest, with the masks made by hand."""
+    model, masks = model_of("functional"), np.stack(list(masks_by_hand(6, (16, 16), 4, 0.5, 0)))
+    found = np.stack([probability(model, IMAGES * mask[..., np.newaxis]) for mask in masks], axis=1)
+    map_, grain = np.einsum("nk,khw->nhw", found, masks), np.einsum("n,hw->nhw", found.mean(axis=1), masks.sum(axis=0))
+    expected = [a.var() / (a.var() + b.var()) for a, b in zip(grain, map_ - grain, strict=True)]
+    with pytest.warns(
+        tfviz.TfvizWarning, match=r"rise of image 0, 1 is mostly the grain of its random masks \(up to 93%"
+    ):
+        explained = tfviz.explain(
+            model, IMAGES, TARGETS, methods="rise", options={"rise": {"masks": 6, "cell_size": 4}}
+        )
+    np.testing.assert_allclose(explained.diagnostics["rise"]["grain"], expected, rtol=1e-4)
+
+
+def test_a_network_that_does_not_look_has_nothing_but_grain():
+    """The map of a constant probability has as much contrast as any, and no sense."""
+    model = model_of("functional")
+    blind = tfviz.trace(model, score=lambda outputs: 0 * outputs[:, 0] + 0.7)
+    with pytest.warns(tfviz.TfvizWarning, match=r"rise of image 0, 1 is mostly the grain .*up to 100%"):
+        assert np.ptp(tfviz.rise(blind, IMAGES, masks=50)) > 0.1
+
+
+@pytest.mark.parametrize("changed", [3e-7, 3e-6])
+def test_changes_below_rounding_are_no_map(changed):
+    """A score of 1 that falls by less than float32 resolves behind a network is not shown as if it meant something."""
+    image = keras.Input((16, 16, 1))
+    model = keras.Model(image, keras.layers.GlobalAveragePooling2D()(image))
+    network = tfviz.trace(model, score=lambda outputs: 1 + 4 * changed * outputs[:, 0])
+    quarter = np.zeros((1, 16, 16, 1), np.float32)
+    quarter[:, :8, 8:] = 1
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = tfviz.explain(network, quarter, methods="occlusion", options={"occlusion": {"patch": 8, "fill": 0}})
+    assert found.diagnostics["occlusion"]["rounding"][0] == pytest.approx(1e-6 / changed, rel=0.3)
+    said = ["occlusion of image 0 shows nothing but rounding" in str(each.message) for each in caught]
+    assert said == [True] * (changed < 1e-6)
+
+
+def test_a_trained_network_has_little_grain():
+    """On the samples of the embedded network no map is mostly grain, with a third of the default masks."""
+    network = tfviz.demo.load_network()
+    images = np.stack([keras.utils.img_to_array(keras.utils.load_img(path)) for path in tfviz.demo.sample_paths()])
+    explained = tfviz.explain(network, images, methods="rise", options={"rise": {"masks": 300}})
+    assert explained.warnings == () and (explained.diagnostics["rise"]["grain"] < 0.4).all()
 
 
 def test_the_default_cell_is_a_seventh_of_the_shorter_side():

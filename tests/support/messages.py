@@ -20,6 +20,8 @@ LISTS = {"warnings", "messages", "said"}
 SPEAKERS = {"emit_warnings", "say", "note"}
 # What says why a map is zero or a method is left out, which is the end of a warning.
 REASONS = {"when_zero", "zero_means", "zeros_at", "zeros_of_gradient", "missing_package"}
+# How functions begin whose result is warnings about diagnostics.
+JUDGING = "_warn_of_"
 PREFIX = "warning: "  # of what a command prints itself
 # What passes on the texts that it is given.
 PASSING = {"tuple", "list", "dict", "sorted", "fromkeys", "map"}
@@ -192,7 +194,8 @@ def _warned(node: ast.AST, scope: Scope) -> Iterator[ast.expr]:
         yield from (node.left, node.right)
     if isinstance(node, ast.keyword) and node.arg in {*LISTS, *REASONS}:
         yield node.value
-    if isinstance(node, ast.Return) and node.value is not None and getattr(scope, "name", "") in REASONS:
+    name = getattr(scope, "name", "")
+    if isinstance(node, ast.Return) and node.value is not None and (name in REASONS or name.startswith(JUDGING)):
         yield node.value
     for target, value in _bindings(node):
         for name, part in _unpacked(target, value):

@@ -11,13 +11,19 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
+from tfviz.arrays import name_images
 from tfviz.errors import TfvizError
-from tfviz.methods.engine import Loop, each_repeated, integer, joined, method, number, optional, split
+from tfviz.methods.engine import Diagnosed, Loop, each_repeated, integer, joined, method, number, optional, split
 from tfviz.network.passes import Passes
 
 MEAN = "mean"
+UNRESOLVED = "rounding"
+ROUNDING = 1e-6  # of a probability in float32 after a network, relative: about eight times its resolution
+GRAIN = "grain"
+TOLERATED_GRAIN = 0.5
 
 
 def _check_patch(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
@@ -44,6 +50,17 @@ def _check_cell(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
         raise TfvizError(f"cell_size is {cell}, larger than the image of {shape[0]}x{shape[1]} pixels")
 
 
+def _warn_of_rounding(diagnostics: Mapping[str, np.ndarray]) -> list[str]:
+    """Return a warning for images whose probability changes under no patch by more than rounding changes it."""
+    lost = np.flatnonzero(diagnostics[UNRESOLVED] > 1)
+    if not lost.size:
+        return []
+    return [
+        f"occlusion of image {name_images(lost)} shows nothing but rounding: no patch changes the probability of the "
+        "target by more than a millionth of it; take a larger patch, or explain a score that is not saturated"
+    ]
+
+
 @method(
     result="map",
     sign="evidence",
@@ -53,12 +70,15 @@ def _check_cell(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
     caution="sees what one patch can hide; the patch itself is something that the network was not trained on",
     when_zero="the probability of the target is the same wherever the patch lies",
     check=_check_patch,
+    judge=_warn_of_rounding,
     arguments={"patch": optional(integer), "stride": optional(integer), "fill": _fill},
 )
 def occlusion(passes: Passes, patch: int | None = None, stride: int | None = None, fill: float | str = MEAN) -> Loop:
     """Return how far the probability of the target falls under a sliding patch, signed, (N, H, W), in −1..1 [1]_.
 
-    Each pixel gets the mean over the patches that hide it. A custom score, or one raw output, is taken as it is.
+    Each pixel gets the mean over the patches that hide it. A custom score, or one raw output, is taken as it is. What
+    rounding may change of the probability, as a share of the largest change under any patch, is among the diagnostics
+    of `explain` as `rounding`, and is warned about above 1.
 
     Parameters
     ----------
@@ -92,16 +112,35 @@ def occlusion(passes: Passes, patch: int | None = None, stride: int | None = Non
             inside.append(tf.cast((pixel >= start) & (pixel < start + side), tf.float32))
         return inside[0][:, :, tf.newaxis] * inside[1][:, tf.newaxis, :]
 
-    def gather(state: tuple[tf.Tensor, tf.Tensor], items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def gather(state: tuple[tf.Tensor, ...], items: tf.Tensor) -> tuple[tf.Tensor, ...]:
         hidden = patches(items)
         mask = hidden[tf.newaxis, ..., tf.newaxis]
         occluded = images[:, tf.newaxis] * (1 - mask) + shown * mask
         after = passes.again(joined(occluded), each_repeated(passes.targets, items)).probabilities
         drop = before[:, tf.newaxis] - split(after, items)
-        return state[0] + tf.einsum("nk,khw->nhw", drop, hidden), state[1] + tf.reduce_sum(hidden, axis=0)
+        largest = tf.maximum(state[2], tf.reduce_max(tf.abs(drop), axis=1))
+        return state[0] + tf.einsum("nk,khw->nhw", drop, hidden), state[1] + tf.reduce_sum(hidden, axis=0), largest
 
-    start = tf.zeros(tf.shape(images)[:3]), tf.zeros(size)
-    return Loop(places[0] * places[1], start, gather, lambda state: state[0] / state[1])
+    start = tf.zeros(tf.shape(images)[:3]), tf.zeros(size), tf.zeros_like(before)
+    return Loop(places[0] * places[1], start, gather, partial(_mean_drop, before))
+
+
+def _mean_drop(before: tf.Tensor, state: tuple[tf.Tensor, ...]) -> Diagnosed:
+    """Return the mean fall (N, H, W) under the patches, given its sum, how often pixels were hidden and the largest."""
+    total, hidden, largest = state
+    return Diagnosed(total / hidden, {UNRESOLVED: tf.math.divide_no_nan(ROUNDING * tf.abs(before), largest)})
+
+
+def _warn_of_grain(diagnostics: Mapping[str, np.ndarray]) -> list[str]:
+    """Return a warning for images whose map shows which pixels the masks happened to leave more than what they did."""
+    mostly = np.flatnonzero(diagnostics[GRAIN] > TOLERATED_GRAIN)
+    if not mostly.size:
+        return []
+    return [
+        f"rise of image {name_images(mostly)} is mostly the grain of its random masks (up to "
+        f"{diagnostics[GRAIN].max():.0%} of its variance), not what they do to the probability: take more masks, or "
+        "another method"
+    ]
 
 
 @method(
@@ -114,6 +153,7 @@ def occlusion(passes: Passes, patch: int | None = None, stride: int | None = Non
     when_zero="the probability of the target is 0 under every mask",
     shown_from="minimum",
     check=_check_cell,
+    judge=_warn_of_grain,
     arguments={
         "masks": integer,
         "cell_size": optional(integer),
@@ -126,7 +166,10 @@ def rise(
 ) -> Loop:
     """Return the mean of p_c(x ⊙ M) M / `probability` over random masks M, (N, H, W), at least 0 [1]_.
 
-    p_c is the probability of the target; a custom score, or one raw output, is taken as it is.
+    p_c is the probability of the target; a custom score, or one raw output, is taken as it is. A network that gives the
+    same p under every mask still has a map: the grain of the masks, which is how often they happened to show each
+    pixel. Its share of the variance of the map is among the diagnostics of `explain` as `grain`, and is warned about
+    above a half.
 
     Parameters
     ----------
@@ -144,7 +187,7 @@ def rise(
     ----------
     .. [1] Petsiuk, Das, Saenko, "RISE", 2018, arXiv 1806.07421, section 3.
     """
-    images, size = passes.images, tf.shape(passes.images)[1:3]
+    images, size, count = passes.images, tf.shape(passes.images)[1:3], tf.cast(masks, tf.float32)
     cell = tf.maximum(1, tf.reduce_min(size) // 7) if cell_size is None else cell_size
     cells = -(-size // cell)
 
@@ -155,11 +198,19 @@ def rise(
         shift = tf.random.stateless_uniform([2], [seed, 2 * item + 1], 0, cell, tf.int32)
         return tf.slice(large, shift, size)
 
-    def gather(total: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+    def gather(state: tuple[tf.Tensor, ...], items: tf.Tensor) -> tuple[tf.Tensor, ...]:
         drawn = tf.map_fn(mask, items, fn_output_signature=tf.float32)
         masked = images[:, tf.newaxis] * drawn[tf.newaxis, ..., tf.newaxis]
         found = split(passes.again(joined(masked), each_repeated(passes.targets, items)).probabilities, items)
-        return total + tf.einsum("nk,khw->nhw", found, drawn)
+        new = tf.einsum("nk,khw->nhw", found, drawn), tf.reduce_sum(found, axis=1), tf.reduce_sum(drawn, axis=0)
+        return tuple(old + each for old, each in zip(state, new, strict=True))
 
-    shown_times = tf.cast(masks, tf.float32) * probability
-    return Loop(masks, tf.zeros(tf.shape(images)[:3]), gather, lambda total: total / shown_times)
+    def finish(state: tuple[tf.Tensor, ...]) -> Diagnosed:
+        total, found, shown = state
+        grain = found[:, tf.newaxis, tf.newaxis] * shown / count
+        of_grain, of_rest = (tf.math.reduce_variance(each, axis=(1, 2)) for each in (grain, total - grain))
+        share = tf.math.divide_no_nan(of_grain, of_grain + of_rest)
+        return Diagnosed(total / (count * probability), {GRAIN: share})
+
+    nothing = tf.zeros(tf.shape(images)[:3]), tf.zeros(tf.shape(images)[:1]), tf.zeros(size)
+    return Loop(masks, nothing, gather, finish)
