@@ -258,7 +258,7 @@ def test_pictures_are_of_images_or_of_rows(best, explanation):
     repeated = np.repeat(pictures, 3, axis=0)
     np.testing.assert_array_equal(best.by_row(pictures), repeated)
     np.testing.assert_array_equal(best.by_row(list(repeated[::-1])), repeated[::-1])
-    for given in (pictures, repeated):
+    for given in (pictures, repeated, pictures.astype(np.float32)):
         shown = [axes.images[0].get_array() for axes in best.plot(given).axes]
         np.testing.assert_array_equal(shown[::2], repeated)
     np.testing.assert_array_equal(explanation.by_row(repeated[:3]), repeated[:3])

@@ -240,7 +240,7 @@ def test_thresholds_out_of_range(threshold):
 def test_what_is_no_picture_map_mask_or_box():
     picture, one_map = scene()
     with pytest.raises(InvalidImagesError, match="uint8 RGB"):
-        grabcut_mask(picture / 255, one_map)
+        grabcut_mask(picture / -255, one_map)
     with pytest.raises(InvalidImagesError, match="expected one map per picture"):
         grabcut_mask(picture, one_map[np.newaxis])
     with pytest.raises(InvalidImagesError, match="NaN"):

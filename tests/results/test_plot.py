@@ -245,9 +245,12 @@ def test_a_plot_needs_images(images):
         plot(images, {})
 
 
-def test_images_must_be_uint8():
+def test_images_may_be_floats_if_their_white_is_beyond_doubt():
+    pictures = random_pictures()
+    for given in (pictures / 255, list(pictures.astype(np.float32))):
+        np.testing.assert_array_equal(shown(plot(given, {}), 1, 0, 1), pictures[1])
     with pytest.raises(InvalidImagesError, match="pictures must be uint8 RGB"):
-        plot(random_pictures() / 255, {})
+        plot(pictures / 255 - 0.5, {})
 
 
 @pytest.mark.parametrize(("titles", "count"), [([], 0), (["a"], 1), (["a"] * 3, 3), ("cat", 1)])

@@ -1,6 +1,7 @@
 """Pictures against formulas for single pixels. Red, the colour that a BGR mistake turns blue, is in every test."""
 
 import re
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tfviz.errors import InvalidImagesError, TfvizError
-from tfviz.results import COLORMAPS, gradient_picture, heatmap, mask, montage, overlay, resize, to_picture
+from tfviz.results import COLORMAPS, gradient_picture, heatmap, mask, montage, overlay, resize, tiles, to_picture
 from tfviz.results.text import wrap
 
 RED = np.array([255, 0, 0], np.uint8)
@@ -233,11 +234,48 @@ def test_pictures_and_maps_must_be_pairs(function):
 
 @pytest.mark.parametrize("function", [overlay, mask])
 @pytest.mark.parametrize(
-    "wrong", [np.zeros((4, 5, 3)), *(np.zeros(s, np.uint8) for s in [(4, 5), (4, 5, 4), (0, 5, 3)])]
+    "wrong, said",
+    [
+        *((np.zeros(shape, np.uint8), r"got uint8 \(") for shape in [(4, 5), (4, 5, 4), (0, 5, 3)]),
+        (np.full((4, 5, 4), 0.5), r"got float64 \(4, 5, 4\) with values 0.5..0.5"),
+        (np.full((4, 5, 3), -0.5), r"values -0.5..-0.5"),
+        (np.full((4, 5, 3), 255.5), r"values 255.5..255.5"),
+        (np.full((4, 5, 3), 1.9), r"values 1.9..1.9"),
+        (np.full((4, 5, 3), np.nan), r"values nan..nan"),
+        (np.full((4, 5, 3), 7), r"got int64 \(4, 5, 3\) with values 7..7"),
+        (np.full((4, 5, 3), True), r"got bool \(4, 5, 3\);"),
+    ],
 )
-def test_only_rgb_uint8_pictures_are_taken(function, wrong):
-    with pytest.raises(InvalidImagesError, match=r"pictures must be uint8 RGB .* got (uint8|float64) .*`to_picture`"):
+def test_pictures_whose_white_is_in_doubt_are_refused(function, wrong, said):
+    with pytest.raises(InvalidImagesError, match=rf"pictures must be .*{said}.*`tfviz.results.to_picture` stretches"):
         function(wrong, np.zeros((4, 5)))
+
+
+@pytest.mark.parametrize(
+    "wrong, said",
+    [
+        ([b"GIF89a"], r"are files, .*load_img\(io.BytesIO\(file\)\)\) reads one"),
+        (np.array([b"a", b"b"], object), "are files, "),
+        (["a.png"], r"are names of files, .*img_to_array\(keras.utils.load_img\(file\)\) reads one"),
+        ([Path("a.png")], "are names of files, "),
+        ([red(), red(6)], "have different shapes, expected one"),
+    ],
+)
+def test_what_are_no_pictures_at_all_is_named(wrong, said):
+    with pytest.raises(InvalidImagesError, match=f"^pictures {said}"):
+        overlay(wrong, np.zeros((1, 4, 5)))
+
+
+def test_pictures_of_floats_are_those_of_their_white():
+    pictures = random_pictures(2)
+    pictures[1] //= 200  # as dark as pictures 0..1, but in a batch with brighter ones
+    for floats in (pictures.astype(np.float32), pictures / 255, pictures + np.where(pictures < 255, 0.4, 0)):
+        for given in (floats, list(floats)):
+            np.testing.assert_array_equal(mask(np.asarray(given), np.ones((2, 4, 5))), pictures)
+            np.testing.assert_array_equal(montage(given), montage(pictures))
+            np.testing.assert_array_equal(tiles(given, random_maps(2)), tiles(pictures, random_maps(2)))
+    np.testing.assert_array_equal(mask(np.full((4, 5, 3), 2.0), np.ones((4, 5))), np.full((4, 5, 3), 2))
+    np.testing.assert_array_equal(mask(np.full((4, 5, 3), 1.0), np.ones((4, 5))), np.full((4, 5, 3), 255))
 
 
 def test_a_mask_is_never_negative():
@@ -391,7 +429,8 @@ def test_a_montage_needs_pictures(pictures):
 
 def test_a_montage_refuses_what_is_no_picture():
     with pytest.raises(InvalidImagesError, match="uint8 RGB"):
-        montage([red(), red() / 255])
+        montage([red(), red() / -255])
+    np.testing.assert_array_equal(montage([red(), red() / 255]), montage([red(), red()]))
 
 
 @pytest.mark.parametrize("options", [{"columns": 0}, {"padding": -1}])

@@ -5,6 +5,10 @@ collapse, resize, fuse), then pictures (`colors`, `pictures`, `render`, `highlig
 (`localize`, `metrics`, `evidence`), and last many pictures side by side (`text`, `grid`, `color_scale`, `note`,
 `tiles`, `cells`, and `figure`, which alone needs matplotlib). Methods return signed, unscaled values; scaling for the
 eye happens in this folder and nowhere else.
+
+A picture is uint8 RGB, (N, H, W, 3) or one (H, W, 3). Pictures of floats are taken as well where their white is beyond
+doubt: 1 if all values are 0..1, and 255, as `keras.utils.img_to_array` returns them, if all are 0..255 and the largest
+is at least 2. All pictures of a batch decide together. Anything else is refused; `to_picture` stretches it.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tfviz.arrays import Picture
 from tfviz.errors import InvalidImagesError, TfvizError
-from tfviz.results.checks import check_pictures
+from tfviz.results.checks import check_each_picture
 from tfviz.results.color_scale import ColorScale, as_maps, color_scales, is_picture
 from tfviz.results.scale import resize
 from tfviz.results.tiles import tiles
@@ -95,10 +95,10 @@ def as_batch(
     single = getattr(images, "ndim", 0) == 3
     if single:
         arrays = {name: values[np.newaxis] for name, values in arrays.items()}
-    pictures = [check_pictures(image) for image in (np.asarray(images)[np.newaxis] if single else images)]
-    if not pictures or any(picture.ndim != 3 for picture in pictures):
+    several = np.asarray(images)[np.newaxis] if single else images
+    if not len(several) or any(np.ndim(image) != 3 for image in several):
         raise InvalidImagesError("a plot needs at least one image, each of shape (H, W, 3)")
-    return pictures, arrays
+    return check_each_picture(several), arrays
 
 
 def in_rows(shown: Shown) -> list[LineOfCells]:

@@ -9,6 +9,7 @@ drop the mask without a word.
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -24,6 +25,8 @@ Choice = TypeVar("Choice")
 
 # Room for the rounding of a map that was scaled, then resized or stored, before it came here.
 TOLERANCE = 1e-4
+# As float pictures 0..255 they would be all but black; as pictures 0..1 they would overshoot.
+LEAST_OF_255 = 2
 PUT_LAST = "np.moveaxis(values, -3, -1) puts them last"
 
 
@@ -69,15 +72,51 @@ def check_scaled(maps: ArrayLike, lowest: float) -> NDArray[np.float64]:
 
 
 def check_pictures(pictures: ArrayLike) -> Picture:
-    """Pictures: uint8 RGB, (N, H, W, 3) or (H, W, 3)."""
+    """Pictures, (N, H, W, 3) or (H, W, 3), as uint8 RGB; floats of a range beyond doubt are rounded to it.
+
+    What is beyond doubt is said in `tfviz.results`; in a batch, all pictures have one range.
+    """
     refuse_masked("pictures", pictures)
-    values = np.asarray(pictures)
-    if values.dtype != np.uint8 or values.ndim not in (3, 4) or values.shape[-1] != 3 or 0 in values.shape[-3:]:
+    values = _as_array(pictures)
+    if values.ndim in (3, 4) and values.shape[-1] == 3 and 0 not in values.shape[-3:]:
+        if values.dtype == np.uint8:
+            return values
+        if white := _white(values):
+            return np.asarray(np.rint(values * (255 / white)), np.uint8)
+    of_range = f" with values {values.min():g}..{values.max():g}" if values.size and values.dtype.kind in "fi" else ""
+    raise InvalidImagesError(
+        "pictures must be uint8 RGB, or floats 0..1 or 0..255, of shape (N, H, W, 3) or (H, W, 3), got "
+        f"{values.dtype} {values.shape}{of_range}; `tfviz.results.to_picture` stretches other images to pictures"
+    )
+
+
+def check_each_picture(pictures: Any) -> list[Picture]:
+    """Pictures (H, W, 3), whose sizes may differ, as a list; those of one size and type are checked as a batch."""
+    alike = len({(np.shape(each), np.asarray(each).dtype) for each in pictures}) == 1
+    return list(check_pictures(pictures) if alike else map(check_pictures, pictures))
+
+
+def _as_array(pictures: ArrayLike) -> NDArray[Any]:
+    """Return pictures as one array; raise `InvalidImagesError` for several sizes, and for files."""
+    try:
+        values = np.asarray(pictures)
+    except ValueError as error:
+        raise InvalidImagesError("pictures have different shapes, expected one") from error
+    first = next(values.flat, None)
+    if isinstance(first, str | bytes | os.PathLike):
+        kind, file = ("files", "io.BytesIO(file)") if isinstance(first, bytes) else ("names of files", "file")
         raise InvalidImagesError(
-            "pictures must be uint8 RGB of shape (N, H, W, 3) or (H, W, 3), "
-            f"got {values.dtype} {values.shape}; `to_picture` makes them from other images"
+            f"pictures are {kind}, expected arrays: keras.utils.img_to_array(keras.utils.load_img({file})) reads one"
         )
     return values
+
+
+def _white(values: NDArray[Any]) -> float:
+    """Return what is white in pictures of floats: 1 or 255, and 0 where that is in doubt."""
+    if values.dtype.kind != "f" or not values.size or not (values >= 0).all():
+        return 0
+    largest = float(values.max())
+    return 1 if largest <= 1 else 255 if LEAST_OF_255 <= largest <= 255 else 0
 
 
 def check_pairs(pictures: Picture, maps: ArrayLike) -> None:

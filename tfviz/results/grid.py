@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from tfviz.arrays import Picture
 from tfviz.errors import InvalidImagesError, TfvizError
-from tfviz.results.checks import check_pictures
+from tfviz.results.checks import check_each_picture
 from tfviz.results.text import wrap
 
 WHITE = 255
@@ -61,9 +61,9 @@ def montage(
     TfvizError
         For a wrong number of captions, fewer than one column or a negative padding.
     """
-    checked = [check_pictures(picture) for picture in pictures]
-    if not checked or any(picture.ndim != 3 for picture in checked):
+    if not len(pictures) or any(np.ndim(picture) != 3 for picture in pictures):
         raise InvalidImagesError("a montage needs at least one picture, each of shape (H, W, 3)")
+    checked = check_each_picture(pictures)
     columns = math.ceil(math.sqrt(len(checked))) if columns is None else columns
     if columns < 1 or padding < 0:
         raise TfvizError(f"columns must be at least 1 and padding at least 0, got {columns} and {padding}")

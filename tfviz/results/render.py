@@ -1,9 +1,9 @@
 """Renders maps as pictures: heatmaps, overlays on pictures, and masked pictures.
 
-A *picture* is uint8 RGB, (H, W, 3), and several are (N, H, W, 3); no function takes or returns another order or range.
-Maps must be scaled by `normalise`: 0..1, or -1..1 for the colour map ``"blue_white_red"``. A single picture goes with a
-single map, N pictures with N maps. Every function raises `InvalidImagesError` otherwise. Unscaled maps are refused
-rather than scaled in silence.
+A *picture* is uint8 RGB, (H, W, 3), and several are (N, H, W, 3); `tfviz.results` says what else is taken for one. Maps
+must be scaled by `normalise`: 0..1, or -1..1 for the colour map ``"blue_white_red"``. A single picture goes with a
+single map, N pictures with N maps. Every function raises `InvalidImagesError` otherwise. Maps beyond these ranges are
+refused rather than scaled in silence; one that lies within, such as a probability map, is shown on that scale as it is.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tfviz.arrays import Floats, Picture
 from tfviz.errors import InvalidImagesError
-from tfviz.results.checks import check_maps, check_pictures
+from tfviz.results.checks import check_each_picture, check_maps, check_pictures
 from tfviz.results.color_scale import as_maps, is_picture
 from tfviz.results.colors import DEFAULT_COLORMAP, DIVERGING
 from tfviz.results.highlight import Highlight, highlight
@@ -78,6 +78,7 @@ def tiles(
     check_look(**look)  # also for those who are shown otherwise
     if is_picture(array):
         return list(check_pictures(array))
+    pictures = check_each_picture(pictures)
     values: NDArray[Any]
     if highlights is not None:
         values, shown = collapse(array, "sum") if array.ndim == 4 else check_maps(array), highlights.polarity
@@ -94,7 +95,9 @@ def tiles(
         scaled = normalise(values, clip_percentile=clip_percentile)
         drawn = [overlay(*pair, **look) for pair in zip(pictures, scaled, strict=True)]
     notes = [note_of(each, shown) for each in values]
-    return [noted(*pair) if pair[1] else tile for tile, *pair in zip(drawn, pictures, notes, strict=True)]
+    return [
+        noted(picture, words) if words else tile for tile, picture, words in zip(drawn, pictures, notes, strict=True)
+    ]
 
 
 def _one_per_picture(found: ArrayLike, count: int) -> NDArray[Any]:

@@ -64,7 +64,7 @@ class Explanation(Results):
         """Return the picture of each row (N, H, W, 3), of pictures of the rows or of the images.
 
         A network with one channel saw them in grey, and they are returned in grey. Raises `InvalidImagesError` if their
-        number fits neither, or they are not uint8 RGB.
+        number fits neither, or they are not RGB (see `tfviz.results`).
         """
         given = check_pictures(pictures)
         given = grey_picture(given) if self.data_format.to_last(self.images).shape[3] == 1 else given
@@ -108,8 +108,8 @@ class Explanation(Results):
         Parameters
         ----------
         pictures
-            The images as a person sees them, uint8 RGB (N, H, W, 3), one per image or one per target; None stretches
-            the network's own input.
+            The images as a person sees them, RGB (N, H, W, 3), one per image or one per target: uint8, or floats 0..1
+            or 0..255 (see `tfviz.results`). None stretches the network's own input.
         class_names
             In the order of the classes, for the titles; None are those of the network, if it knows them.
         order
