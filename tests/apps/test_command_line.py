@@ -96,7 +96,7 @@ def test_a_model_of_ones_own(run, own, tmp_path):
         "--save-maps", "--method", "grad_cam", "--method", "gradient", "--target", "cow",
         "--labels", own / "names.txt", "--layer", "conv1",
     )  # fmt: skip
-    assert (status, err) == (0, "") and "layer conv1\n" in out and "cow" in out
+    assert (status, err) == (0, "") and "layer conv1\n" in out and "cow (2)" in out
     inputs = (cv2.imread(str(own / "one.png")).astype(np.float32) - [10, 20, 30]) / 5
     folder = tmp_path / "tfviz-output"
     cam = tfviz.grad_cam(model_of("functional"), inputs, 2, layer="conv1")[0]
@@ -316,8 +316,31 @@ def test_one_raw_output_is_shown_as_its_value(run, tmp_path):
     assert row.split()[:2] == ["house", "saliency"] and len(row.split()) == 6
     model.set_weights([np.zeros_like(weights) for weights in model.get_weights()])
     model.save("price.keras")
-    status, _, err = run("explain", *arguments)
+    status, out, err = run("explain", *arguments)
     assert status == 0 and err.startswith("tfviz: warning: saliency is zero everywhere for house.png: ")
+    assert out.splitlines()[3].split() == ["house", "0.000", "*"]
+
+
+def test_numbers_too_small_for_their_decimals_are_not_shown_as_zero(run, tmp_path):
+    """Three classes whose logits are those of the biases: 2.93e-11, -4e-4 and -20."""
+    model = keras.Sequential(
+        [layers.Input(SHAPE), layers.GlobalAveragePooling2D(), layers.Dense(3, activation="softmax")]
+    )
+    model.set_weights([np.zeros((3, 3)), np.array([2.93e-11, -4e-4, -20])])
+    model.save("small.keras")
+    cv2.imwrite("house.png", np.zeros((SIZE, SIZE, 3), np.uint8))
+    (tmp_path / "names.txt").write_text("ant\nbee\ncow\n")
+    given = ["--model", "small.keras", "--labels", "names.txt", "--preprocess", "0..1", "--method", "saliency"]
+    status, out, _ = run("explain", "house.png", *given)
+    assert (status, [line.split() for line in out.splitlines()[3:6]]) == (
+        0,
+        [
+            ["house", "ant", "(0)", "2.9e-11", "0.5001", "*"],
+            ["bee", "(1)", "-4.0e-04", "0.4999"],
+            ["cow", "(2)", "-20.000", "1.0e-09"],
+        ],
+    )
+    assert "ant (0)   saliency" in run("localize", "house.png", *given)[1]
 
 
 def test_an_attribution_is_shown_in_red_green_blue(run, tmp_path):

@@ -141,7 +141,7 @@ class Outcome:
         best = [int(index) for index in np.argsort(-ranking, kind="stable")[:most]]
         true = self.true.get(file.path)
         for index in dict.fromkeys([*best, *targets, *([] if true is None else [true])]):
-            name = class_name(index, self.setup.class_names)
+            name = self.numbered(index)
             numbers = float(explanation.probabilities[0, index]), float(scores[index])
             self.listed.append(Scored(file.name, name, *numbers, index in targets, index == true))
 
@@ -157,6 +157,11 @@ class Outcome:
             for (method, why), names in empty.items()
         ]
         return [*warnings, *(f"warning: {each}" for each in self.judgements()), *self.failed.values()]
+
+    def numbered(self, index: int) -> str:
+        """Return the name of a class with its index, which files are named by: `espresso (967)`."""
+        name = class_name(index, self.setup.class_names)
+        return name if name == class_name(index, None) else f"{name} ({index})"
 
     def of_class(self, target: int | None) -> str:
         """Return the class of a result, worded to follow its file's name; empty if it is not of a class."""

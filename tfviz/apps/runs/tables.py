@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tfviz.apps.explanation import Explanation
-from tfviz.apps.files import class_name, replacing
+from tfviz.apps.files import replacing
 from tfviz.apps.runs.outcome import Outcome, Scored
 from tfviz.data_format import DataFormat
 from tfviz.methods import METHODS
@@ -56,7 +56,7 @@ def print_places(outcome: Outcome, manifest: Path | None) -> None:
     for column in table.columns[-len(EDGES) :]:
         column.justify = "right"
     for entry, method, edges in lines[:MOST_LINES]:
-        names = [_cell(class_name(entry["target"], outcome.setup.class_names))] if has_classes else []
+        names = [_cell(outcome.numbered(entry["target"]))] if has_classes else []
         shown = map(str, edges or ["none"])
         table.add_row(_cell(Path(entry["image"]).stem), *names, method, *shown)
     Console().print(table)
@@ -156,11 +156,17 @@ def _classes_table(listed: Sequence[Scored], explanation: Explanation) -> Table:
     for line in listed[:MOST_LINES]:
         shown = "" if line.image == image else line.image
         image = line.image
-        score = f"{line.score:.3f}" if line.score == line.score else "none"
+        score = _number(line.score, 3) if line.score == line.score else "none"
         mark = " ".join(word for word, holds in ((MARK, line.explained), ("true", line.true)) if holds)
-        cells = (line.name, score, f"{line.probability:.4f}") if has_classes else (score,)
+        cells = (line.name, score, _number(line.probability, 4)) if has_classes else (score,)
         table.add_row(_cell(shown), *map(_cell, cells), mark)
     return table
+
+
+def _number(value: float, decimals: int) -> str:
+    """Return a number with so many decimals; one that would be shown as zero, and is not, with two digits."""
+    text = f"{value:.{decimals}f}"
+    return f"{value:.1e}" if value and not float(text) else text
 
 
 def _cell(text: str) -> Text:
