@@ -126,6 +126,18 @@ def test_an_unknown_flag(run):
     assert status == 2 and "No such option" in err and "--stepz" in err
 
 
+@pytest.mark.parametrize(
+    "given, own", [("--class-names", "--labels"), ("--class_names=x", "--labels"), ("--targets", "--target")]
+)
+def test_a_name_of_pythons_is_told_that_of_the_command_line(run, given, own):
+    status, _, err = explain(run, given, "x")
+    assert status == 2 and f"{given.partition('=')[0]} is called {own} on the command line" in err
+
+
+def test_a_name_of_pythons_is_not_told_one_that_the_command_has_not(run):
+    assert "called" not in run("layers", "--class-names", "x")[2]
+
+
 def test_a_zero_map_of_one_of_several_layers_is_named(run):
     _, _, err = explain(
         run, "--method", "grad_cam", "--layer", "conv1", "--layer", "conv2", "--target", "0", "--target", "2"

@@ -30,6 +30,8 @@ from tfviz.quiet import start_tensorflow
 CHOSEN, MODEL = "tfviz.chosen", "tfviz.model"
 MODEL_PANEL = "The model"
 DOCUMENTED = re.compile(r"^(\w+)\n((?: {4}.*\n|\n)+)", re.MULTILINE)
+PYTHON_NAMES = {"--class-names": "--labels", "--targets": "--target", "--methods": "--method"}
+"""Options that are called otherwise in Python, where typer would guess at --samples for the first."""
 # What the commands have options of their own for, or take from the image file and the model.
 OWN = frozenset({"model", "images", "targets", "pixel_range", "batch_size", "layer", "options", "away_from"})
 
@@ -48,6 +50,16 @@ class ModelCommand(TyperCommand):
         left_out = {*self.without, *(parameter.name for parameter in self.params)}
         self._about_model = [each for each in _model_flags() if each.name not in left_out]
         self.params = [*self.params, *self._about_model]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments."""
+        own = {name for parameter in self.params for name in parameter.opts}
+        for given in (each.partition("=")[0] for each in args):
+            name = PYTHON_NAMES.get(given.replace("_", "-"))
+            if name in own and given not in own:
+                raise typer.BadParameter(f"{given} is called {name} on the command line", ctx=ctx)
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
