@@ -201,6 +201,20 @@ def test_an_unknown_option():
     fails(UnknownMethodError, said, tfviz.Explainer, model_of("functional"), "saliency", layer="conv2")
 
 
+@pytest.mark.parametrize(
+    "method, option, told",
+    [
+        ("saliency", "smooth_samples", "none; that is samples of smooth_grad(..., of='saliency')"),
+        ("score_cam", "smooth_noise", "placement; that is noise of smooth_grad(..., of='score_cam')"),
+        ("var_grad", "smooth_noise", "of, samples, noise, seed, options (that is noise)"),
+        ("xrai", "smooth_samples", "dilation"),
+    ],
+)
+def test_an_option_of_another_library_is_told_ours(method, option, told):
+    with pytest.raises(UnknownMethodError, match=f"{re.escape(told)}$"):
+        getattr(tfviz, method)(model_of("functional"), IMAGES, **{option: 2})
+
+
 # Results.
 
 

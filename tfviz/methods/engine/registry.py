@@ -25,6 +25,8 @@ LAYER = "layer"
 """Stands, in a method's gradients, for the layer that the user names."""
 # The options that name another method, which this one runs, and that one's options.
 INNER, INNER_OPTIONS = "of", "options"
+# What tf-keras-vis calls options of `smooth_grad`, which several of its methods take.
+OF_SMOOTH_GRAD = {"smooth_samples": "samples", "smooth_noise": "noise"}
 # Why a method with a last step on the host is refused if all must be one graph.
 ON_HOST = "its last step runs in Python on the host, not in TensorFlow's graph"
 
@@ -128,7 +130,8 @@ class Method:
         unknown = [name for name in options if name not in self.options]
         if unknown:
             known = ", ".join(self.options) or "none"
-            raise UnknownMethodError(f"{self.name} does not know the option {unknown[0]!r}; its options are: {known}")
+            told = f"its options are: {known}{self._in_smooth_grad(unknown[0])}"
+            raise UnknownMethodError(f"{self.name} does not know the option {unknown[0]!r}; {told}")
         complete = {**self.options, **options}
         complete.update({name: convert(name, complete[name]) for name, convert in self.arguments.items()})
         if not isinstance(complete.get("upsample", True), bool):
@@ -146,6 +149,13 @@ class Method:
     def zero_means(self) -> str:
         """What it means when the result is zero everywhere and no better reason is known."""
         return self.when_zero or (NOTHING_FOR if self.sign == "for" else NOTHING_CHANGES)
+
+    def _in_smooth_grad(self, option: str) -> str:
+        """Return what an option of another library is here, worded to follow the known ones; empty for any other."""
+        own = OF_SMOOTH_GRAD.get(option)
+        if own is None or own in self.options:
+            return f" (that is {own})" if own else ""
+        return "" if self.on_host else f"; that is {own} of smooth_grad(..., of={self.name!r})"
 
     def judged(self, diagnostics: Mapping[str, np.ndarray]) -> list[str]:
         """Return warnings about the diagnostics of a result, those of its precision included."""
