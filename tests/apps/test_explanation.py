@@ -571,6 +571,17 @@ def test_save_needs_a_name_for_each_image(explanation, tmp_path, names):
     assert not (tmp_path / "new").exists()
 
 
+def test_what_fails_at_a_later_row_leaves_nothing(explanation, tmp_path):
+    """The second picture has no room, for its title alone takes three lines."""
+    for folder in (tmp_path / "new" / "folder", tmp_path):
+        with pytest.raises(tfviz.TfvizError, match="leaves no room for pictures"):
+            explanation.save(folder, titles=["a", "b " * 200, "c"], figsize=(5, 0.8))
+        assert not list(tmp_path.iterdir())
+    (tmp_path / "manifest.json").mkdir()
+    with pytest.raises(tfviz.TfvizError, match=r"manifest\.json cannot be written: Is a directory"):
+        explanation.save(tmp_path)
+
+
 def test_a_folder_that_is_a_file(explanation, tmp_path):
     (tmp_path / "file").write_text("mine")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):

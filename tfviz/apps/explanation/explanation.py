@@ -20,7 +20,7 @@ from tfviz.apps.explanation.html import explanation_page
 from tfviz.apps.explanation.manifest import manifest_entry, manifest_of, write_manifest
 from tfviz.apps.explanation.shown import channel_step, own_colors_of, own_colors_of_columns, shown, signs_of
 from tfviz.apps.explanation.titles import column_titles, image_titles, known_names, row_titles, true_classes
-from tfviz.apps.files import PICTURE_SUFFIX, check_folder, file_part, write_array, write_figure
+from tfviz.apps.files import PICTURE_SUFFIX, check_folder, file_part, write_array, write_figure, written_together
 from tfviz.errors import InvalidImagesError, TfvizError
 from tfviz.methods import Results
 from tfviz.results import as_titles, check_options, check_pictures, grey_picture, options_of, plot, tiles, to_picture
@@ -186,7 +186,7 @@ class Explanation(Results):
         Parameters
         ----------
         folder
-            Made if it does not exist. Files of the same names are replaced.
+            Made if it does not exist. Files of the same names are replaced; after an error, nothing is written.
         names
             The file names of all rows; None is `image_0` and so on or, if an image has several targets,
             `image_0.class_281`.
@@ -212,17 +212,18 @@ class Explanation(Results):
         check_folder(folder)
         entries = []
         together = self.targets_per_image if look.get("layout") == BY_CLASS else 1
-        for start in range(0, len(names), together):
-            rows = slice(start, start + together)
-            of_rows = {"true": labels and labels[start : start + 1], "titles": above and above[rows], **look}
-            picture = folder / f"{names[start]}{PICTURE_SUFFIX}"
-            part = self.select(range(len(names))[rows])
-            write_plot(picture, part, None if by_row is None else by_row[rows], class_names, **of_rows)
-            for row, name in list(enumerate(names))[rows]:
-                files = {"picture": picture.name, "maps": self.save_maps(row, folder / name)}
-                label = labels[row] if labels else None
-                entries.append(manifest_entry(self, row, image=name, class_names=class_names, files=files, true=label))
-        return write_manifest(folder, manifest_of(self, entries, warnings=self.warnings))
+        with written_together(folder) as unfinished:
+            for start in range(0, len(names), together):
+                rows = slice(start, start + together)
+                of_rows = {"true": labels and labels[start : start + 1], "titles": above and above[rows], **look}
+                picture = unfinished / f"{names[start]}{PICTURE_SUFFIX}"
+                part = self.select(range(len(names))[rows])
+                write_plot(picture, part, None if by_row is None else by_row[rows], class_names, **of_rows)
+                for row, name in list(enumerate(names))[rows]:
+                    files = {"picture": picture.name, "maps": self.save_maps(row, unfinished / name)}
+                    about: dict[str, Any] = {"image": name, "files": files, "true": labels[row] if labels else None}
+                    entries.append(manifest_entry(self, row, class_names=class_names, **about))
+            return folder / write_manifest(unfinished, manifest_of(self, entries, warnings=self.warnings)).name
 
     def save_maps(self, row: int, stem: Path) -> dict[str, str]:
         """Write what each method found for image `row` to `stem.METHOD.npy`; return the files' names by the method."""

@@ -40,6 +40,7 @@ from tfviz.apps.files.output import (
     write_figure,
     write_file,
     write_picture,
+    written_together,
 )
 from tfviz.apps.files.saved_model_folder import EXTRA, METADATA, carry_over, check_place, write_folder
 from tfviz.apps.files.true_labels import TrueLabel, read_true_labels

@@ -8,12 +8,13 @@ never replaces a photograph and is not taken for one by the next run.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +35,14 @@ LONGEST_STEM, LONGEST_PART = 120, 80
 MOST_NAMED = 5
 
 
+def _existing(folder: Path) -> Path:
+    """Return a folder or, if it does not exist, the nearest above it that does."""
+    return next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+
+
 def check_folder(folder: Path) -> None:
     """Raise `TfvizError` if files could not be written into a folder, which need not exist; nothing is made."""
-    existing = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    existing = _existing(folder)
     try:
         # Asking for the permission is not enough: a read-only file system grants it to root.
         with tempfile.TemporaryFile(dir=existing):
@@ -44,6 +50,23 @@ def check_folder(folder: Path) -> None:
     except OSError as error:
         reason = f"{existing}: {error.strerror}"
         raise TfvizError(f"the output folder {folder} cannot be written ({reason}); choose another") from error
+
+
+@contextlib.contextmanager
+def written_together(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder whose files are moved into `folder` at the end; after an error none of them is.
+
+    `check_folder` comes first. Raises `TfvizError` if a file cannot be moved.
+    """
+    with tempfile.TemporaryDirectory(prefix=".tfviz-", dir=_existing(folder)) as temporary:
+        yield Path(temporary)
+        for file in [path for path in Path(temporary).rglob("*") if path.is_file()]:
+            place = folder / file.relative_to(temporary)
+            try:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(file, place)
+            except OSError as error:
+                raise TfvizError(f"{place} cannot be written: {error.strerror}") from error
 
 
 def write_file(path: Path, content: bytes) -> None:
