@@ -499,6 +499,8 @@ def test_plot_takes_pictures_and_more_columns(explanation):
     assert titles(figure)[3] == "again" and len(figure.axes) == 12
     for place in (0, 3):
         np.testing.assert_array_equal(image_of(figure, place), red[0])
+    with pytest.raises(tfviz.TfvizError, match="columns holds 'grad_cam at conv2', which is the title of a method's"):
+        explanation.plot(red, columns={"grad_cam at conv2": red})
 
 
 def test_save(explanation, tmp_path):

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tfviz.apps.explanation.html import explanation_page
 from tfviz.apps.explanation.manifest import manifest_entry, manifest_of, write_manifest
-from tfviz.apps.explanation.shown import channel_step, own_colors_of, own_colors_of_columns, shown, signs_of
+from tfviz.apps.explanation.shown import channel_step, own_colors_of, own_colors_of_columns, shown, signs_of, with_more
 from tfviz.apps.explanation.titles import column_titles, image_titles, known_names, row_titles, true_classes
 from tfviz.apps.files import PICTURE_SUFFIX, check_folder, file_part, write_array, write_figure, written_together
 from tfviz.errors import InvalidImagesError, TfvizError
@@ -119,7 +119,7 @@ class Explanation(Results):
         true
             The true class of each image, an index or one of `class_names`: "true cat, predicted dog 0.512".
         titles
-            In place of those with classes and probabilities, one per row.
+            In place of those with classes and probabilities, or `true` classes; one per row.
         **look
             `layout` (of which `classes` shows all classes of an image in one row and scale), `figsize`, `dpi`,
             `colorbar`, `pyplot`, `colormap`, `blend`, `alpha`, `clip_percentile` and whatever else
@@ -146,7 +146,7 @@ class Explanation(Results):
         if by_class:
             above_images = image_titles(self, known_names(self, class_names), true)
             look = {"per_image": self.targets_per_image, "image_titles": above_images, **look}
-        return plot(shown, {**found, **(columns or {})}, titles=above, signed=signed, **look)
+        return plot(shown, with_more(found, columns or {}), titles=above, signed=signed, **look)
 
     def shown(self, order: str = "rgb") -> dict[str, np.ndarray]:
         """Return what the methods found as `tfviz.results.tiles` shows it: attributions as red, green, blue.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tfviz.errors import TfvizError
 from tfviz.methods import Results
@@ -35,6 +36,13 @@ def shown(name: str, values: np.ndarray, order: str) -> np.ndarray:
         # Not scaled: classes side by side share a scale, and a colour bar tells values in the unit of the map.
         return np.asarray(ordered - ordered.min(axis=(1, 2), keepdims=True))
     return ordered.clip(min=0) if start == "positive" else ordered
+
+
+def with_more(found: Mapping[str, np.ndarray], columns: Mapping[str, ArrayLike]) -> dict[str, ArrayLike]:
+    """Return what was found and more columns, by their titles; raise `TfvizError` for a title that both have."""
+    if taken := [name for name in columns if name in found]:
+        raise TfvizError(f"columns holds {taken[0]!r}, which is the title of a method's own column; give it another")
+    return {**found, **columns}
 
 
 def signs_of(found: Results) -> dict[str, bool | None]:
