@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import cv2
@@ -768,6 +769,28 @@ def test_a_real_network(run, tmp_path):
     assert (status, err) == (0, "") and "raw output" in out
     classes = [result["class"] for result in manifest_in(tmp_path / "tfviz-output")["results"]]
     assert classes[0].startswith("tractor") and classes[1].startswith("koala")
+
+
+def test_a_library_is_opencvs_only_if_opencv_lacks_it(run, monkeypatch):
+    said, module = "libcudart.so.12: cannot open shared object file", sys.modules["tfviz.apps.command.app"]
+    for name in ("cv2", "tensorflow"):
+
+        def lacking(name=name):
+            raise ImportError(said, name=name)
+
+        monkeypatch.setattr(module, "start_tensorflow", lacking)
+        if name == "cv2":
+            assert run("methods")[2].startswith(f"tfviz: OpenCV cannot start: {said}; on Debian and Ubuntu")
+        else:
+            with pytest.raises(ImportError, match="libcudart"):
+                run("methods")
+
+
+def test_an_opencv_of_which_only_the_folder_is_left(run, monkeypatch):
+    broken = types.ModuleType("cv2")
+    monkeypatch.setattr(sys.modules["tfviz.apps.command.app"], "start_tensorflow", lambda: broken.resize)
+    status, _, err = run("methods")
+    assert status == 1 and err.startswith("tfviz: OpenCV cannot start: module 'cv2' has no attribute 'resize'; a part")
 
 
 @pytest.mark.parametrize(

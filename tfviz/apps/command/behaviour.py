@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -65,8 +66,12 @@ class CommandGroup(TyperGroup):
                 raise typer.Exit(INTERRUPTED) from None
 
 
-def _about_opencv(error: Exception) -> str:
-    """Return what to do about an error of OpenCV's import; empty if it is none."""
+def _about_opencv(error: ImportError | AttributeError) -> str:
+    """Return what to do about an error of OpenCV's import; empty for errors that cv2 has no part in."""
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    modules += [str(error.name), str(getattr(getattr(error, "obj", None), "__name__", ""))]
+    if all(name.partition(".")[0] != "cv2" for name in modules):
+        return ""
     return next((advice for sign, advice in BROKEN_OPENCV.items() if sign in str(error)), "")
 
 
