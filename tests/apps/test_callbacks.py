@@ -138,7 +138,7 @@ def test_captions_are_titles_and_take_as_many_lines_for_every_image(tmp_path):
     def remember(model, epoch):
         titles[epoch] = tfviz.explain(model, IMAGES, [0, 1, 2], methods="saliency").titles(names)
 
-    callback = ExplainImages(tmp_path, IMAGES, [0, 1, 2], methods="saliency", class_names=names)
+    callback = ExplainImages(tmp_path, IMAGES, names[:3], methods="saliency", class_names=names)
     fit(compiled("keras"), callback, spy("keras", on_epoch_end=remember), epochs=1)
     card = explanations(tmp_path)["saliency"][0]
     assert titles[0][0].startswith("a 0.")

@@ -166,7 +166,10 @@ class ExplainImages(keras.callbacks.Callback):  # type: ignore[misc]  # Keras sh
         if "://" not in self._folder:
             check_folder(Path(self._folder))
         started = time.perf_counter()
-        self._network = trace(self.model if self._explained.model is None else self._explained.model)
+        # Names of classes serve targets alone, and captions do with names of some classes.
+        by_name = any(isinstance(target, str) for target in np.asarray(self._targets, object).flat)
+        names = self._cards.class_names if by_name else None
+        self._network = trace(self.model if self._explained.model is None else self._explained.model, class_names=names)
         self._cards.found(self._explanation())
         self._cost.compiling = time.perf_counter() - started
         self._writer = tf.summary.create_file_writer(os.path.join(self._folder, RUN))
