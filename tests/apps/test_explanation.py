@@ -25,7 +25,7 @@ from tfviz import UnknownMethodError
 from tfviz.apps.explanation.manifest import write_manifest
 from tfviz.apps.files import output
 from tfviz.methods.engine import method_of
-from tfviz.results import overlay
+from tfviz.results import overlay, tiles
 
 NAMES = ["ant", "bee", "cow", "$dog$", "emu"]
 
@@ -662,3 +662,8 @@ def test_a_map_of_regions_is_shown_where_it_speaks_for_the_class():
     values = found.maps["xrai"]
     assert values.min() < 0 < values.max()
     np.testing.assert_array_equal(found.shown()["xrai"], np.where(values > 0, values, 0))
+    against = replace(found, maps={"xrai": -abs(values) - 1})
+    pictures = np.zeros((1, *SHAPE), np.uint8)
+    (said,) = tiles(pictures, -np.ones_like(values), signed=False)  # "nothing positive", and not "all zero"
+    np.testing.assert_array_equal(image_of(against.plot(pictures), 1), said)
+    assert (said != tiles(pictures, 0 * values)[0]).any()

@@ -35,7 +35,10 @@ def shown(name: str, values: np.ndarray, order: str) -> np.ndarray:
     if start == "minimum":
         # Not scaled: classes side by side share a scale, and a colour bar tells values in the unit of the map.
         return np.asarray(ordered - ordered.min(axis=(1, 2), keepdims=True))
-    return ordered.clip(min=0) if start == "positive" else ordered
+    if start == "positive":
+        # A map without anything positive stays as it is: the tile of a zero one would say that it is all zero.
+        return np.where((ordered > 0).any(axis=(1, 2), keepdims=True), ordered.clip(min=0), ordered)
+    return ordered
 
 
 def with_more(found: Mapping[str, np.ndarray], columns: Mapping[str, ArrayLike]) -> dict[str, ArrayLike]:
