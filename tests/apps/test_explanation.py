@@ -566,6 +566,12 @@ def test_a_manifest_is_strict_json(tmp_path):
     }
 
 
+def test_save_leaves_its_folder_for_no_name(explanation, tmp_path):
+    with pytest.raises(tfviz.TfvizError, match=r"'\.\./b' is no name of a file; expected one without .*, such as 'b'"):
+        explanation.save(tmp_path / "new", names=["a", "../b", "c"])
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("names", [["a", "b"], ["a", "b", "a"]])
 def test_save_needs_a_name_for_each_image(explanation, tmp_path, names):
     with pytest.raises(tfviz.TfvizError, match="expected 3 different names, one per row, got 2"):

@@ -20,8 +20,8 @@ from tfviz.apps.explanation.html import explanation_page
 from tfviz.apps.explanation.manifest import manifest_entry, manifest_of, write_manifest
 from tfviz.apps.explanation.shown import channel_step, own_colors_of, own_colors_of_columns, shown, signs_of, with_more
 from tfviz.apps.explanation.titles import column_titles, image_titles, known_names, row_titles, true_classes
-from tfviz.apps.files import PICTURE_SUFFIX, check_folder, file_part, write_array, write_figure, written_together
-from tfviz.errors import InvalidImagesError, TfvizError
+from tfviz.apps.files import PICTURE_SUFFIX, check_file_names, file_part, write_array, write_figure, written_together
+from tfviz.errors import InvalidImagesError
 from tfviz.methods import Results
 from tfviz.results import as_titles, check_options, check_pictures, grey_picture, options_of, plot, tiles, to_picture
 
@@ -197,19 +197,17 @@ class Explanation(Results):
         Raises
         ------
         TfvizError
-            The folder cannot be written, there is not one different name per row, or as `plot`.
+            The folder cannot be written, the names are not those of files, one per row, or as `plot`.
         InvalidImagesError
             The number of `pictures` does not fit.
         """
         check_options("save", look, [*options_of(Explanation.save), "order", *LOOK])
         folder = Path(folder)
         names = self.file_names([f"image_{number}" for number in range(self._image_count)]) if names is None else names
-        if not len(names) == len(set(names)) == len(self.targets):
-            raise TfvizError(f"expected {len(self.targets)} different names, one per row, got {len(set(names))}")
+        check_file_names(names, len(self.targets))
         by_row = None if pictures is None else self.by_row(pictures)
         labels = None if true is None else true_classes(self, true, known_names(self, class_names))
         above = None if titles is None else as_titles(titles, len(names), "row")
-        check_folder(folder)
         entries = []
         together = self.targets_per_image if look.get("layout") == BY_CLASS else 1
         with written_together(folder) as unfinished:

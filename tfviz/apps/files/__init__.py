@@ -30,6 +30,7 @@ from tfviz.apps.files.output import (
     MANIFEST_NAME,
     MOST_NAMED,
     PICTURE_SUFFIX,
+    check_file_names,
     check_folder,
     encode_picture,
     file_names,

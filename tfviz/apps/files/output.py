@@ -52,12 +52,24 @@ def check_folder(folder: Path) -> None:
         raise TfvizError(f"the output folder {folder} cannot be written ({reason}); choose another") from error
 
 
+def check_file_names(names: Sequence[str], count: int) -> None:
+    """Raise `TfvizError` unless there are `count` different names that files in a folder may have."""
+    if not len(names) == len(set(names)) == count:
+        raise TfvizError(f"expected {count} different names, one per row, got {len(set(names))}")
+    for name in names:
+        if Path(name).name != name:
+            raise TfvizError(
+                f"{name!r} is no name of a file; expected one without a folder, such as {Path(name).name!r}"
+            )
+
+
 @contextlib.contextmanager
 def written_together(folder: Path) -> Iterator[Path]:
     """Give a temporary folder whose files are moved into `folder` at the end; after an error none of them is.
 
-    `check_folder` comes first. Raises `TfvizError` if a file cannot be moved.
+    Raises `TfvizError` as `check_folder`, and if a file cannot be moved.
     """
+    check_folder(folder)
     with tempfile.TemporaryDirectory(prefix=".tfviz-", dir=_existing(folder)) as temporary:
         yield Path(temporary)
         for file in [path for path in Path(temporary).rglob("*") if path.is_file()]:
