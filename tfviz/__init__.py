@@ -2,8 +2,8 @@
 
 The code lies in folders in the order in which data flows, and imports go one way: `network` (any model becomes a traced
 network), `methods` (formulas over its values and gradients), `results` (maps become numbers and pictures), `apps` (the
-ways to run it); `demo` is the embedded network. Of the files beside this one, `scores` and `callbacks` are public; the
-others are the ground floor, which every folder may import: errors, limits, paths, progress, the terminal.
+ways to run it); `demo` is the embedded network. Of the files beside this one, `images`, `scores` and `callbacks` are
+public; the others are the ground floor, which every folder may import: errors, limits, paths, progress, the terminal.
 
 TensorFlow is imported at the first use of a name that needs it, not with the package, so that `tfviz --help` comes at
 once.
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tfviz import (
         callbacks as callbacks,
         demo as demo,
+        images as images,
         methods as methods,
         results as results,
         scores as scores,
@@ -158,7 +159,7 @@ _LAZY = {
 # The backend numpy needs jax, too.
 _NEEDED_BY_BACKENDS = ("jax", "torch", "openvino")
 
-_FOLDERS = ("callbacks", "demo", "methods", "results", "scores")
+_FOLDERS = ("callbacks", "demo", "images", "methods", "results", "scores")
 
 __all__ = [  # noqa: PLE0604  # the lazy names stand once, in the table
     "InvalidImagesError",

@@ -20,6 +20,7 @@ PAGES = ROOT / "notebooks"
 FACES = (
     "tfviz",
     "tfviz.results",
+    "tfviz.images",
     "tfviz.scores",
     "tfviz.callbacks",
     "tfviz.demo",
