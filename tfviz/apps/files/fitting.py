@@ -57,24 +57,33 @@ def fit_image(
 
     An image that already has that size was made for the network, and stays as it is.
 
-    Args:
-        image: RGB ``(H, W, 3)`` of 8 or 16 bits.
-        size: Height and width of the result in pixels.
-        how: "stretch" resizes all of it. "cover" cuts out the largest centre of the proportions of `size` first, and
-            "crop" `crop_fraction` of that on each side, as ImageNet networks are evaluated.
-        interpolation: "keras" is bilinear without antialiasing: with "stretch" what
-            ``keras.utils.image_dataset_from_directory`` makes of the same pixels, with "cover" the same with
-            ``crop_to_aspect_ratio=True``, rounded to integers. "bilinear" is with antialiasing, as Pillow's and
-            torchvision's. "area" is OpenCV's, where sides grow linearly. "nearest" is Pillow's, and so that of
-            ``keras.utils.load_img(target_size=...)``.
-        crop_fraction: Above 0, up to 1; only for "crop".
+    Parameters
+    ----------
+    image
+        RGB ``(H, W, 3)`` of 8 or 16 bits.
+    size
+        Height and width of the result in pixels.
+    how
+        "stretch" resizes all of it. "cover" cuts out the largest centre of the proportions of `size` first, and
+        "crop" `crop_fraction` of that on each side, as ImageNet networks are evaluated.
+    interpolation
+        "keras" is bilinear without antialiasing: with "stretch" what
+        ``keras.utils.image_dataset_from_directory`` makes of the same pixels, with "cover" the same with
+        ``crop_to_aspect_ratio=True``, rounded to integers. "bilinear" is with antialiasing, as Pillow's and
+        torchvision's. "area" is OpenCV's, where sides grow linearly. "nearest" is Pillow's, and so that of
+        ``keras.utils.load_img(target_size=...)``.
+    crop_fraction
+        Above 0, up to 1; only for "crop".
 
-    Returns:
-        RGB of `size`, of the type of `image`.
+    Returns
+    -------
+    RGB of `size`, of the type of `image`.
 
-    Raises:
-        InvalidImagesError: `how` is not one of `WAYS_TO_FIT`, `interpolation` not one of `INTERPOLATIONS`, or
-            `crop_fraction` is not in (0, 1].
+    Raises
+    ------
+    InvalidImagesError
+        `how` is not one of `WAYS_TO_FIT`, `interpolation` not one of `INTERPOLATIONS`, or
+        `crop_fraction` is not in (0, 1].
     """
     check_fit(how)
     check_interpolation(interpolation)

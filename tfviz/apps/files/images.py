@@ -41,8 +41,10 @@ class Decoded(NamedTuple):
 def read_image(path: str | Path, *, maximum_bytes: int = MAXIMUM_IMAGE_BYTES) -> Image:
     """Read one file as uint8 RGB ``(H, W, 3)``, 0..255, as `decode_image` does, and emit its warnings.
 
-    Raises:
-        InvalidImagesError: The file cannot be read, or what it holds cannot be decoded.
+    Raises
+    ------
+    InvalidImagesError
+        The file cannot be read, or what it holds cannot be decoded.
     """
     image, warnings = decode_image(read_bytes(Path(path), maximum_bytes), path, maximum_bytes=maximum_bytes)
     emit_warnings(warnings)
@@ -57,17 +59,24 @@ def decode_image(
     Grey, palette and CMYK colours are converted, 16 bits scaled to 8, transparent pixels laid over white, and the EXIF
     orientation of JPEG, PNG and WebP files is applied. If there are several pages or frames, the first is read.
 
-    Args:
-        data: The content of a file in one of the formats of `tfviz.apps.files.image_headers`.
-        name: What errors and warnings call it.
-        maximum_bytes: What its pixels may take while they are decoded, according to its header. With the result and the
-            decoder's own memory, the peak is at most three times as much (measured: progressive JPEG in full colour).
-        depth: What is white in a file of 16 bits: ``full`` is 65535, ``12`` is 4095, and so on. With ``raw`` nothing
-            is scaled, and the result of such a file is uint16.
+    Parameters
+    ----------
+    data
+        The content of a file in one of the formats of `tfviz.apps.files.image_headers`.
+    name
+        What errors and warnings call it.
+    maximum_bytes
+        What its pixels may take while they are decoded, according to its header. With the result and the
+        decoder's own memory, the peak is at most three times as much (measured: progressive JPEG in full colour).
+    depth
+        What is white in a file of 16 bits: ``full`` is 65535, ``12`` is 4095, and so on. With ``raw`` nothing
+        is scaled, and the result of such a file is uint16.
 
-    Raises:
-        InvalidImagesError: The data is empty, cut off, damaged, not an image, or has other pixels than 8 or 16 bits; or
-            the image has a side of one pixel or would take more than `maximum_bytes`.
+    Raises
+    ------
+    InvalidImagesError
+        The data is empty, cut off, damaged, not an image, or has other pixels than 8 or 16 bits; or
+        the image has a side of one pixel or would take more than `maximum_bytes`.
     """
     if not data:
         raise InvalidImagesError(f"{name} is empty (zero bytes); copy or download it again")

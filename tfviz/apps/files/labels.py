@@ -25,13 +25,18 @@ def read_labels(path: str | Path, *, num_classes: int | None = None) -> list[str
     JSON may hold a list of names, ``{"0": name}``, ``{"0": [identifier, name]}`` (as Keras' imagenet_class_index.json)
     or ``{name: 0}`` (the ``class_indices`` of a Keras generator).
 
-    Args:
-        path: The file; its suffix says whether it is JSON.
-        num_classes: How many names the model needs; not compared where None.
+    Parameters
+    ----------
+    path
+        The file; its suffix says whether it is JSON.
+    num_classes
+        How many names the model needs; not compared where None.
 
-    Raises:
-        InvalidTargetsError: The file cannot be read, is not of one of these forms, leaves out a name, or does not
-            hold `num_classes` names.
+    Raises
+    ------
+    InvalidTargetsError
+        The file cannot be read, is not of one of these forms, leaves out a name, or does not
+        hold `num_classes` names.
     """
     path = Path(path)
     if kind := special_kind(path):
@@ -112,13 +117,19 @@ def resolve_target(text: str, names: Sequence[str] | None, num_classes: int) -> 
 
     An index comes before a name made of digits.
 
-    Args:
-        text: What the user typed.
-        names: The class names in the order of the classes; None where they are unknown.
-        num_classes: The indices allowed are 0 to `num_classes` - 1.
+    Parameters
+    ----------
+    text
+        What the user typed.
+    names
+        The class names in the order of the classes; None where they are unknown.
+    num_classes
+        The indices allowed are 0 to `num_classes` - 1.
 
-    Raises:
-        InvalidTargetsError: The index is out of range, or the name is unknown or that of several classes.
+    Raises
+    ------
+    InvalidTargetsError
+        The index is out of range, or the name is unknown or that of several classes.
     """
     if re.fullmatch(r"[+-]?\d+", text.strip()):
         return _check_index(int(text), num_classes)

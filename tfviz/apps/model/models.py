@@ -45,17 +45,24 @@ class OpenedModel:
 def open_model(name: str, *, weights: str = "imagenet", maximum_bytes: int = MAXIMUM_MODEL_BYTES) -> OpenedModel:
     """Open a model by the value of ``--model``.
 
-    Args:
-        name: ``demo`` (the network that tfviz ships), ``efficientnet-lite0`` (of the extra ``imagenet``), a
-            ``keras.applications`` name such as ``vgg16`` or ``mobilenet_v2``, or the path of a .keras or .h5 file or
-            SavedModel folder. A folder called like a model is meant by ``./vgg16``.
-        weights: For a ``keras.applications`` model: ``imagenet``, ``random``, or a .weights.h5, .h5 or .keras file.
-        maximum_bytes: What that file may unpack to, as `maximum_model_bytes` of `tfviz.trace`.
+    Parameters
+    ----------
+    name
+        ``demo`` (the network that tfviz ships), ``efficientnet-lite0`` (of the extra ``imagenet``), a
+        ``keras.applications`` name such as ``vgg16`` or ``mobilenet_v2``, or the path of a .keras or .h5 file or
+        SavedModel folder. A folder called like a model is meant by ``./vgg16``.
+    weights
+        For a ``keras.applications`` model: ``imagenet``, ``random``, or a .weights.h5, .h5 or .keras file.
+    maximum_bytes
+        What that file may unpack to, as `maximum_model_bytes` of `tfviz.trace`.
 
-    Raises:
-        UnsupportedModelError: There is no such model, its weights cannot be had or do not fit, or `weights` are given
-            for a model that brings its own.
-        UnsafeModelError: The file of `weights` keeps them in other files.
+    Raises
+    ------
+    UnsupportedModelError
+        There is no such model, its weights cannot be had or do not fit, or `weights` are given
+        for a model that brings its own.
+    UnsafeModelError
+        The file of `weights` keeps them in other files.
     """
     application = applications().get(plain_name(name))
     if application is not None:

@@ -88,18 +88,23 @@ class Preprocessing:
 def find_preprocessing(name: str, *, channels: int = 3) -> Preprocessing:
     """The preprocessing that `name` stands for.
 
-    Args:
-        name: One of
+    Parameters
+    ----------
+    name
+        One of
 
-            - ``0..1``, ``-1..1``, ``0..255``: the range that black to white becomes;
-            - a family or model of ``keras.applications``, such as ``resnet50``: its own ``preprocess_input``;
-            - ``mean=104,117,123;std=1,1,1;order=bgr``: (pixel - mean) / std, both on the scale 0..255 and in the order
-              of the network's channels (``rgb``, ``bgr`` or ``grey``). One number holds for all channels. What is left
-              out is ``mean=0``, ``std=1`` and ``order=rgb`` (``grey`` if `channels` is 1).
-        channels: Channels of the network, 3 or 1; pictures become grey (luminance, rounded) first if it is 1.
+        - ``0..1``, ``-1..1``, ``0..255``: the range that black to white becomes;
+        - a family or model of ``keras.applications``, such as ``resnet50``: its own ``preprocess_input``;
+        - ``mean=104,117,123;std=1,1,1;order=bgr``: (pixel - mean) / std, both on the scale 0..255 and in the order
+        of the network's channels (``rgb``, ``bgr`` or ``grey``). One number holds for all channels. What is left
+        out is ``mean=0``, ``std=1`` and ``order=rgb`` (``grey`` if `channels` is 1).
+    channels
+        Channels of the network, 3 or 1; pictures become grey (luminance, rounded) first if it is 1.
 
-    Raises:
-        TfvizError: `name` is none of these, or does not suit `channels`.
+    Raises
+    ------
+    TfvizError
+        `name` is none of these, or does not suit `channels`.
     """
     if channels not in (1, 3):
         hint = "; if its channels come first, say --data-format channels_first" if channels > MOST_CHANNELS else ""
