@@ -29,7 +29,7 @@ FACES = (
     "tfviz.methods",
 )
 """The folders and modules that users import from; a name that several show has its page with the first."""
-LINK = re.compile(r"\]\((?P<path>[^)\s#:]+)(?P<anchor>#[^)\s]*)?\)")
+LINK = re.compile(r"\]\((?P<path>[^)\s#:]*)(?P<anchor>#[^)\s]*)?\)")
 SUFFIXES = {".md", ".ipynb"}
 
 
@@ -108,14 +108,21 @@ def _linked(path: Path, folder: Path) -> str:
     """Return a page's text whose links to files of the project lead to pages of the site, which are made for them."""
 
     def lead(link: re.Match[str]) -> str:
-        target = (path.parent / link["path"]).resolve()
-        if not target.exists() or not target.is_relative_to(ROOT) or target.is_relative_to(PAGES):
-            return link[0]
+        target = (path.parent / link["path"]).resolve() if link["path"] else path
+        anchor = _anchor_of_site(link["anchor"] or "", target)
+        inside = target.exists() and target.is_relative_to(ROOT) and not target.is_relative_to(PAGES)
+        if not link["path"] or not inside:
+            return f"]({link['path']}{anchor})"
         place = "index.md" if target == ROOT / "README.md" else _source_page(target, folder)
         up = "../" * len(path.parent.relative_to(ROOT).parts)
-        return f"]({up}{place}{link['anchor'] or ''})"
+        return f"]({up}{place}{anchor})"
 
     return LINK.sub(lead, path.read_text(encoding="utf-8"))
+
+
+def _anchor_of_site(anchor: str, target: Path) -> str:
+    """Return an anchor as the site makes it; Jupyter keeps capitals and signs in the anchors of a notebook."""
+    return re.sub(r"[^\w#-]", "", anchor.lower()) if target.suffix == ".ipynb" else anchor
 
 
 def _source_page(target: Path, folder: Path) -> str:

@@ -102,6 +102,15 @@ def test_links_to_files_lead_to_pages_of_the_site(project):
     assert not (site / "guides.md").exists() and listed(site / "pages.md") == ["notebooks/a"]
 
 
+def test_anchors_of_notebooks_are_those_of_the_site(project):
+    (project / "project" / "notebooks" / "b.ipynb").write_text("[own](#May-I,-or:-not?) [a](a.md#Of-A)")
+    (project / "project" / "notebooks" / "a.md").write_text("[own](#of_A?) [b](b.ipynb#What-is-`b`?)")
+    sources.write_sources(project / "site")
+    pages = project / "site" / "notebooks"
+    assert (pages / "b.ipynb").read_text() == "[own](#may-i-or-not) [a](a.md#Of-A)\n"
+    assert (pages / "a.md").read_text() == "[own](#of_A?) [b](b.ipynb#what-is-b)\n"
+
+
 def test_broken_links_are_found(tmp_path):
     (tmp_path / "b.html").write_text("<h1 id='there'>B</h1>")
     (tmp_path / "_static").mkdir()
