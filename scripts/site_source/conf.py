@@ -12,7 +12,11 @@ from sphinx.pycode import ModuleAnalyzer
 
 from site_source.docstrings import with_attributes
 from site_source.names import known_name, name_role
+from tfviz.quiet import start_tensorflow
 from tfviz.version import __version__
+
+# What it says when it starts would hide warnings of pages.
+start_tensorflow()
 
 project = "tfviz"
 version = release = __version__

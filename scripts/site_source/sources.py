@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
+from tfviz.quiet import start_tensorflow
+
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "notebooks"
 FACES = (
@@ -147,4 +149,5 @@ def _write(path: Path, *parts: str) -> None:
 
 
 if __name__ == "__main__":
+    start_tensorflow()
     write_sources(Path(sys.argv[1]))
