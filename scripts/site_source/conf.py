@@ -36,6 +36,8 @@ myst_heading_anchors = 4
 nb_execution_mode = "off"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600
+# In one folder they find each other's files, and `tfviz batch` replaces none.
+nb_execution_in_temp = True
 # What TensorFlow says when it starts; a test says that the notebooks themselves warn of nothing.
 nb_output_stderr = "remove"
 # Widgets would be loaded from another site.
