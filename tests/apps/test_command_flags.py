@@ -182,5 +182,6 @@ def test_what_a_method_says_of_its_result_is_said(run, tmp_path):
     _, _, err = explain(run, "--method", "integrated_gradients", "--steps", "1", "--baseline", "uniform")
     (line,) = [line for line in err.splitlines() if "completeness" in line]
     assert line.startswith("tfviz: warning: one.png (class 4): integrated_gradients misses completeness by up to")
+    assert "image 0" not in line
     warnings = json.loads((tmp_path / "tfviz-output" / "manifest.json").read_text())["warnings"]
     assert any("misses completeness" in each for each in warnings)

@@ -24,6 +24,7 @@ UNRESOLVED = "rounding"
 ROUNDING = 1e-6  # of a probability in float32 after a network, relative: about eight times its resolution
 GRAIN = "grain"
 TOLERATED_GRAIN = 0.5
+NOTHING_ELSE = 0.999  # all else has less than a thirtieth of the grain's standard deviation
 
 
 def _check_patch(shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
@@ -133,14 +134,20 @@ def _mean_drop(before: tf.Tensor, state: tuple[tf.Tensor, ...]) -> Diagnosed:
 
 def _warn_of_grain(diagnostics: Mapping[str, np.ndarray]) -> list[str]:
     """Return a warning for images whose map shows which pixels the masks happened to leave more than what they did."""
-    mostly = np.flatnonzero(diagnostics[GRAIN] > TOLERATED_GRAIN)
-    if not mostly.size:
-        return []
-    return [
-        f"rise of image {name_images(mostly)} is mostly the grain of its random masks (up to "
-        f"{diagnostics[GRAIN].max():.0%} of its variance), not what they do to the probability: take more masks, or "
-        "another method"
-    ]
+    grain = diagnostics[GRAIN]
+    said = []
+    if (constant := np.flatnonzero(grain > NOTHING_ELSE)).size:
+        said.append(
+            f"rise of image {name_images(constant)} is nothing but the grain of its random masks, and means nothing: "
+            "the probability of the target is all but the same under every mask"
+        )
+    if (mostly := np.flatnonzero((grain > TOLERATED_GRAIN) & (grain <= NOTHING_ELSE))).size:
+        said.append(
+            f"rise of image {name_images(mostly)} is mostly the grain of its random masks (up to "
+            f"{grain[mostly].max():.0%} of its variance), not what they do to the probability: take more masks, or "
+            "another method"
+        )
+    return said
 
 
 @method(

@@ -8,6 +8,7 @@ files.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,9 @@ from tfviz.apps.explanation import Explanation, manifest_entry, manifest_of, wri
 from tfviz.apps.files import MOST_NAMED, PICTURE_SUFFIX, Image, TrueLabel, class_name
 from tfviz.apps.model import Setup
 from tfviz.methods.engine import method_of
+
+# How a method warns of the only image that it is asked about.
+OF_THE_IMAGE = re.compile(r" (?:of|for) image 0\b")
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,8 @@ class Outcome:
             for each in self.entries:
                 numbers = {name: np.array([value]) for name, value in each["diagnostics"].get(method, {}).items()}
                 for warning in method_of(method).judged(numbers) if numbers else ():
-                    yield f"{Path(each['image']).name}{self.of_class(each['target'])}: {warning}"
+                    named = OF_THE_IMAGE.sub("", warning)
+                    yield f"{Path(each['image']).name}{self.of_class(each['target'])}: {named}"
 
     def write_manifest(self) -> Path | None:
         """Write the manifest and return its path; None if there is nothing to put into it."""

@@ -39,7 +39,9 @@ SIGNS: dict[Sign, str] = {
 }
 """The meanings of the sign of a result."""
 # What a result that is zero everywhere says: a method that keeps evidence for the target alone may have cut the rest.
-NOTHING_FOR = "nothing that it looks at speaks for the target"
+NOTHING_FOR = (
+    "nothing that it looks at speaks for the target, or the score does not depend on it: then saliency is zero"
+)
 NOTHING_CHANGES = "the score does not change with what it looks at"
 OF_INNER = "what the sign of the inner method means"
 
