@@ -40,6 +40,8 @@ nb_execution_timeout = 600
 nb_execution_in_temp = True
 # What TensorFlow says when it starts; a test says that the notebooks themselves warn of nothing.
 nb_output_stderr = "remove"
+# Else every line that a cell prints has a box of its own.
+nb_merge_streams = True
 # Widgets would be loaded from another site.
 nb_ipywidgets_js = {}
 
