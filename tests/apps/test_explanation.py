@@ -262,6 +262,7 @@ def test_pictures_are_of_images_or_of_rows(best, explanation):
         shown = [axes.images[0].get_array() for axes in best.plot(given).axes]
         np.testing.assert_array_equal(shown[::2], repeated)
     np.testing.assert_array_equal(explanation.by_row(repeated[:3]), repeated[:3])
+    np.testing.assert_array_equal(explanation.select([2]).by_row(pictures[1]), pictures[1:])
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 7])

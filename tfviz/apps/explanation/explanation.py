@@ -61,17 +61,18 @@ class Explanation(Results):
         return explanation_page(self)
 
     def by_row(self, pictures: ArrayLike) -> NDArray[np.uint8]:
-        """Return the picture of each row (N, H, W, 3), of pictures of the rows or of the images.
+        """Return the picture of each row (N, H, W, 3), of pictures of the rows or of the images, or of the only image.
 
         A network with one channel saw them in grey, and they are returned in grey. Raises `InvalidImagesError` if their
         number fits neither, or they are not RGB (see `tfviz.results`).
         """
         given = check_pictures(pictures)
+        given = given[np.newaxis] if given.ndim == 3 else given
         given = grey_picture(given) if self.data_format.to_last(self.images).shape[3] == 1 else given
         rows, per_image = len(self.targets), self.targets_per_image
-        if given.ndim == 4 and len(given) == rows:
+        if len(given) == rows:
             return given
-        if given.ndim == 4 and len(given) == self._image_count:
+        if len(given) == self._image_count:
             return np.repeat(given, per_image, axis=0)
         each = f" of {per_image} targets each" if per_image > 1 else ""
         raise InvalidImagesError(
@@ -108,8 +109,8 @@ class Explanation(Results):
         Parameters
         ----------
         pictures
-            The images as a person sees them, RGB (N, H, W, 3), one per image or one per target: uint8, or floats 0..1
-            or 0..255 (see `tfviz.results`). None stretches the network's own input.
+            The images as a person sees them, RGB (N, H, W, 3), one per image or one per target, or (H, W, 3) of the
+            only one: uint8, or floats 0..1 or 0..255 (see `tfviz.results`). None stretches the network's own input.
         class_names
             In the order of the classes, for the titles; None are those of the network, if it knows them.
         order
