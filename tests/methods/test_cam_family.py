@@ -157,6 +157,25 @@ def test_score_cam(model, parts, channels, options):
     assert distance(ours, score_cam_by_hand(model, parts[0], channels)) < 1e-4
 
 
+def test_the_reaction_of_the_network_to_the_masks_of_score_cam(model):
+    """With one mask the cam is that channel times its probability, from which the change of that follows."""
+    options = {"score_cam": {"layer": "conv", "upsample": False, "max_channels": 1}}
+    found = tfviz.explain(model, IMAGES, TARGETS, methods="score_cam", options=options)
+    features = keras.Model(model.input, model.get_layer("conv").output)(IMAGES).numpy()
+    largest = np.stack([maps[..., maps.std(axis=(0, 1)).argmax()] for maps in features])
+    under_mask = found.maps["score_cam"].sum(axis=(1, 2)) / np.maximum(largest, 0).sum(axis=(1, 2))
+    before = probabilities(model, IMAGES, TARGETS)
+    change = np.abs(under_mask - before)
+    np.testing.assert_allclose(found.diagnostics["score_cam"]["reaction"], change / (before + change), rtol=1e-2)
+
+
+def test_a_score_cam_of_a_network_that_does_not_look_says_so(model):
+    """The sum of the channels lies on whatever the layer sees, also where the score is the same for every image."""
+    blind = tfviz.trace(model, score=lambda outputs: 0 * outputs[:, 0] + 0.7)
+    with pytest.warns(tfviz.TfvizWarning, match="score_cam of image 0, 1, 2 is the sum of the layer's channels"):
+        assert tfviz.score_cam(blind, IMAGES, layer="conv").any()
+
+
 @pytest.mark.parametrize("channels, options", [(every_channel, {}), (two_that_vary_most, {"max_channels": 2})])
 def test_ablation_cam(model, parts, channels, options):
     cams = []

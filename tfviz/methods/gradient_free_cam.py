@@ -8,15 +8,18 @@ most over the map first, so that `max_channels` may leave out the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
+import numpy as np
 import tensorflow as tf
 
+from tfviz.arrays import name_images
 from tfviz.methods.cam import NEEDS_LAYER
 from tfviz.methods.engine import (
     LAYER,
     PLACING,
     Convention,
+    Diagnosed,
     Loop,
     each_repeated,
     integer,
@@ -29,6 +32,20 @@ from tfviz.methods.engine import (
 )
 from tfviz.network.passes import Features, Passes
 
+REACTION = "reaction"
+LEAST_REACTION = 1e-3
+
+
+def _warn_of_no_reaction(diagnostics: Mapping[str, np.ndarray]) -> list[str]:
+    """Return a warning for images whose weights are all the same, so that the map is a sum of the layer's channels."""
+    still = np.flatnonzero(diagnostics[REACTION] < LEAST_REACTION)
+    if not still.size:
+        return []
+    return [
+        f"score_cam of image {name_images(still)} is the sum of the layer's channels and says nothing of the target: "
+        "no mask changes its probability by more than a thousandth"
+    ]
+
 
 @method(
     Features(LAYER),
@@ -38,6 +55,7 @@ from tfviz.network.passes import Features, Passes
     needs=NEEDS_LAYER,
     arguments=dict(PLACING, max_channels=optional(integer)),
     cost="1 forward for each channel of the layer",
+    judge=_warn_of_no_reaction,
     caution="coarse and slow; masked images are unlike those that the network was trained on",
 )
 def score_cam(
@@ -52,7 +70,9 @@ def score_cam(
     p_c is the probability of the target (a custom score, or one raw output, itself), H_k the channel A_k at image size,
     scaled from its minimum (0) to its maximum (1); a channel that is constant over the map has the weight 0. As in the
     authors' code, the probability of an empty image is not subtracted: if it is high, that would leave an empty map.
-    `layer`, `upsample` and `placement` are as those of `grad_cam`; the masks are laid on the image alike.
+    `layer`, `upsample` and `placement` are as those of `grad_cam`; the masks are laid on the image alike. The largest
+    change d of the probability p under any mask, as d / (p + d), is among the diagnostics of `explain` as `reaction`,
+    and is warned about below 0.001.
 
     Parameters
     ----------
@@ -67,16 +87,23 @@ def score_cam(
     features = _chosen(passes.features(layer), max_channels)[0]
     lowest, highest = (reduce(features, axis=(1, 2), keepdims=True) for reduce in (tf.reduce_min, tf.reduce_max))
     scaled = tf.math.divide_no_nan(features - lowest, highest - lowest)
+    before = passes.probabilities[:, tf.newaxis]
     varies = tf.cast(highest > lowest, tf.float32)[:, 0, 0]
 
-    def gather(cam: tf.Tensor, channels: tf.Tensor) -> tf.Tensor:
+    def gather(state: tuple[tf.Tensor, ...], channels: tf.Tensor) -> tuple[tf.Tensor, ...]:
         masks = placed(passes, tf.gather(scaled, channels, axis=-1), layer, placement)
         masked = passes.images[:, tf.newaxis] * tf.transpose(masks, [0, 3, 1, 2])[..., tf.newaxis]
         found = passes.again(joined(masked), each_repeated(passes.targets, channels)).probabilities
         weights = split(found, channels) * tf.gather(varies, channels, axis=-1)
-        return cam + tf.einsum("nk,nijk->nij", weights, tf.gather(features, channels, axis=-1))
+        cam = state[0] + tf.einsum("nk,nijk->nij", weights, tf.gather(features, channels, axis=-1))
+        return cam, tf.maximum(state[1], tf.reduce_max(tf.abs(split(found, channels) - before), axis=1))
 
-    return _loop(gather, features, lambda cam: placed_if(upsample, passes, cam, layer, placement))
+    def finish(state: tuple[tf.Tensor, ...]) -> Diagnosed:
+        reaction = tf.math.divide_no_nan(state[1], tf.abs(before[:, 0]) + state[1])
+        return Diagnosed(placed_if(upsample, passes, tf.nn.relu(state[0]), layer, placement), {REACTION: reaction})
+
+    start = tf.zeros(tf.shape(features)[:3]), tf.zeros_like(passes.probabilities)
+    return Loop(tf.shape(features)[-1], start, gather, finish)
 
 
 @method(
@@ -115,7 +142,10 @@ def ablation_cam(
         weights = tf.math.divide_no_nan(scores - without, tf.abs(scores))
         return cam + tf.einsum("nk,nijk->nij", weights, tf.gather(features, channels, axis=-1))
 
-    return _loop(gather, features, lambda cam: placed_if(upsample, passes, cam, layer, placement))
+    def finish(cam: tf.Tensor) -> tf.Tensor:
+        return placed_if(upsample, passes, tf.nn.relu(cam), layer, placement)
+
+    return Loop(tf.shape(features)[-1], tf.zeros(tf.shape(features)[:3]), gather, finish)
 
 
 def _chosen(features: tf.Tensor, max_channels: int | None) -> tuple[tf.Tensor, tf.Tensor]:
@@ -124,11 +154,3 @@ def _chosen(features: tf.Tensor, max_channels: int | None) -> tuple[tf.Tensor, t
     count = channels if max_channels is None else tf.minimum(max_channels, channels)
     _, chosen = tf.math.top_k(tf.math.reduce_std(features, axis=(1, 2)), count)
     return tf.gather(features, chosen, axis=3, batch_dims=1), chosen
-
-
-def _loop(
-    gather: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], features: tf.Tensor, finish: Callable[[tf.Tensor], tf.Tensor]
-) -> Loop:
-    """Return the loop over the channels (N, h, w, k) that sums their weighted maps, clipped at zero before `finish`."""
-    empty = tf.zeros(tf.shape(features)[:3])
-    return Loop(tf.shape(features)[-1], empty, gather, lambda cam: finish(tf.nn.relu(cam)))
