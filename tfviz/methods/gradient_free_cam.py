@@ -72,7 +72,7 @@ def score_cam(
     authors' code, the probability of an empty image is not subtracted: if it is high, that would leave an empty map.
     `layer`, `upsample` and `placement` are as those of `grad_cam`; the masks are laid on the image alike. The largest
     change d of the probability p under any mask, as d / (p + d), is among the diagnostics of `explain` as `reaction`,
-    and is warned about below 0.001.
+    and is warned about below 0.001; it is 1 if no channel varies, and there are no masks.
 
     Parameters
     ----------
@@ -100,6 +100,7 @@ def score_cam(
 
     def finish(state: tuple[tf.Tensor, ...]) -> Diagnosed:
         reaction = tf.math.divide_no_nan(state[1], tf.abs(before[:, 0]) + state[1])
+        reaction = tf.where(tf.reduce_any(varies > 0, axis=1), reaction, 1.0)
         return Diagnosed(placed_if(upsample, passes, tf.nn.relu(state[0]), layer, placement), {REACTION: reaction})
 
     start = tf.zeros(tf.shape(features)[:3]), tf.zeros_like(passes.probabilities)
