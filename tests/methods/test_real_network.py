@@ -122,4 +122,4 @@ def test_a_saved_and_an_exported_network_give_the_same_maps(model, network, tmp_
     np.testing.assert_allclose(saved, cam, rtol=1e-3, atol=1e-4 * cam.max())
     tfviz.export(network, tmp_path / "exported", methods=("grad_cam",))
     served = tf.saved_model.load(str(tmp_path / "exported")).signatures["grad_cam"]
-    np.testing.assert_allclose(served(image=IMAGES)["maps"], cam, rtol=1e-3, atol=1e-4 * cam.max())
+    np.testing.assert_allclose(served(images=IMAGES, targets=TARGETS)["maps"], cam, rtol=1e-3, atol=1e-4 * cam.max())

@@ -424,7 +424,8 @@ def test_the_command_line(run, folder, tmp_path):
         fooled = run("fool", photo, *about, "--save-array", "--iterations", "3", "--target", "1")[1]
         seen = run("visualize", "--class", "1", *about, "--iterations", "2")[1]
         files = {path.name: path for path in (tmp_path / name).iterdir()}
-        given[name] = [each.replace(name, "") for each in (out, boxes, fooled, seen)], files
+        said_by = [each.replace(f"by {name.removesuffix('.keras')}", "by") for each in (out, boxes, fooled, seen)]
+        given[name] = [each.replace(name, "") for each in said_by], files
     (found, files), (expected, other) = given.values()
     said = "the network takes channels first, as do arrays of its images (--data-format changes that)\n"
     assert said in found[0] and said in run("layers", folder / "saved")[1]
