@@ -129,19 +129,6 @@ def test_a_layer_of_zeros_is_the_reason(method):
         assert getattr(tfviz, method)(network_of(layers.ReLU(name="relu")), images, 0, layer="relu")[1].any()
 
 
-def test_a_network_that_is_dead_before_the_layer_gives_itself_away():
-    """What the layer sees are its biases and the padding; one image, or one image twice, cannot tell."""
-    image = layers.Input((12, 12, 3))
-    dead = layers.Conv2D(2, 3, activation="relu", bias_initializer=keras.initializers.Constant(-99.0))(image)
-    seen = layers.Conv2D(4, 3, padding="same", activation="relu", bias_initializer="ones", name="seen")(dead)
-    model = keras.Model(image, layers.Dense(2, "softmax")(layers.GlobalAveragePooling2D()(seen)))
-    images = random_images(3, (12, 12, 3))
-    with pytest.warns(TfvizWarning, match="the network gives the same scores for all of these images, which differ"):
-        assert tfviz.explain(model, images, methods="eigen_cam").maps["eigen_cam"].any()
-    for same in (images[:1], images[[0, 0]]):
-        assert tfviz.explain(model, same, methods="eigen_cam").warnings == ()
-
-
 def test_a_method_without_gradients_asks_for_none():
     """Patches on an image that a dead ReLU hides change nothing, and no operation is to blame."""
     with pytest.warns(TfvizWarning, match="occlusion is zero everywhere for image 0: the probability of the target is"):

@@ -20,7 +20,11 @@ from tfviz.network.geometry.places import Places, of_image
 from tfviz.network.passes import passes_of
 from tfviz.network.passes.biases import find_biases
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*raw outputs are taken for logits:tfviz.errors.TfvizWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*raw outputs are taken for logits:tfviz.errors.TfvizWarning"),
+    # Their probabilities are far from those of a trained network.
+    pytest.mark.filterwarnings("ignore:score_cam of image 0 is the sum:tfviz.errors.TfvizWarning"),
+]
 
 CROPPED = ["center_crop", "letterbox"]
 # Score-CAM enlarges its maps inside of its loop, by the geometry that the others enlarge theirs by.

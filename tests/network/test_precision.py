@@ -453,7 +453,7 @@ def test_the_command_warns_of_a_large_error(run, tmp_path):
         "explain", "one.png", "--model", "own.keras", "--preprocess", "-1..1", "--method", "gradient",
         "--precision", "bfloat16",
     )  # fmt: skip
-    assert status == 0 and "one.png (class 0): gradient of image 0 differs from that of the network in float32" in err
+    assert status == 0 and "one.png (class 0): gradient differs from that of the network in float32" in err
 
 
 def test_a_pipeline():

@@ -20,7 +20,6 @@ from tfviz.methods.engine.compiled import FINITE, Compiled, compile_methods
 from tfviz.methods.engine.image_ranges import ImageRanges
 from tfviz.methods.engine.precision_error import precision_errors
 from tfviz.methods.engine.replicas import on_replicas, replica_devices, run_parts
-from tfviz.methods.engine.scores import complete_scores
 from tfviz.network.batches import Batch, Targets, as_targets, same_for_all
 from tfviz.network.diagnosis import OVERFLOW, check_scores, check_weights, refusal
 from tfviz.network.passes import affordable
@@ -28,6 +27,11 @@ from tfviz.network.program import with_captured
 from tfviz.network.replay import FULL
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
+
+RAW_PROBABILITIES = (
+    "the model's output looks like probabilities, but no softmax or sigmoid was found at its end: the raw output is "
+    "explained, whose gradient fades where the model is sure; trace(model, score=...) explains another number"
+)
 
 
 class Computed(NamedTuple):
@@ -73,7 +77,7 @@ def run_batches(
     joined["zero_maps"] = _check_maps(network, compiled, joined, wanted.per_image)
     messages = (*compiled.warnings, *ranges.messages(), *_about_zero(joined["zero_maps"], wanted.per_image))
     messages += _judge(compiled, joined["diagnostics"], wanted.per_image)
-    return Computed(compiled, joined, messages if maps_alone else messages + complete_scores(network, joined))
+    return Computed(compiled, joined, messages if maps_alone else messages + _complete(network, joined))
 
 
 def _rows(
@@ -168,6 +172,22 @@ def _gather(name: str, loop: Any, start: tuple[int, Any], chunk: int, at_once: i
     for first, last in stretches(-(-items // chunk), name):
         state, found = loop(state, *map(tf.constant, (first * chunk, min(last * chunk, items), at_once)))
     return found
+
+
+def _complete(network: TracedNetwork, arrays: dict[str, Any]) -> tuple[str, ...]:
+    """Add the probabilities of a network that ends in them, with a warning. Without a classifier, logits are NaN."""
+    if network.head.lacking:
+        arrays["logits"] = np.full_like(arrays["logits"], np.nan)
+        return ()
+    if network.head.kind != "none" or not _are_probabilities(arrays["logits"]):
+        return ()
+    arrays["probabilities"] = arrays["logits"]
+    return (RAW_PROBABILITIES,)
+
+
+def _are_probabilities(outputs: np.ndarray) -> bool:
+    """Return whether every row (N, K) is of numbers from 0 to 1 that sum to 1."""
+    return bool(outputs.shape[1] > 1 and (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
 
 
 def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
