@@ -93,10 +93,10 @@ def score_cam(
     def gather(state: tuple[tf.Tensor, ...], channels: tf.Tensor) -> tuple[tf.Tensor, ...]:
         masks = placed(passes, tf.gather(scaled, channels, axis=-1), layer, placement)
         masked = passes.images[:, tf.newaxis] * tf.transpose(masks, [0, 3, 1, 2])[..., tf.newaxis]
-        found = passes.again(joined(masked), each_repeated(passes.targets, channels)).probabilities
-        weights = split(found, channels) * tf.gather(varies, channels, axis=-1)
+        found = split(passes.again(joined(masked), each_repeated(passes.targets, channels)).probabilities, channels)
+        weights = found * tf.gather(varies, channels, axis=-1)
         cam = state[0] + tf.einsum("nk,nijk->nij", weights, tf.gather(features, channels, axis=-1))
-        return cam, tf.maximum(state[1], tf.reduce_max(tf.abs(split(found, channels) - before), axis=1))
+        return cam, tf.maximum(state[1], tf.reduce_max(tf.abs(found - before), axis=1))
 
     def finish(state: tuple[tf.Tensor, ...]) -> Diagnosed:
         reaction = tf.math.divide_no_nan(state[1], tf.abs(before[:, 0]) + state[1])
