@@ -72,10 +72,10 @@ def written_together(folder: Path) -> Iterator[Path]:
     check_folder(folder)
     with tempfile.TemporaryDirectory(prefix=".tfviz-", dir=_existing(folder)) as temporary:
         yield Path(temporary)
-        for file in [path for path in Path(temporary).rglob("*") if path.is_file()]:
-            place = folder / file.relative_to(temporary)
+        for file in list(Path(temporary).iterdir()):
+            place = folder / file.name
             try:
-                place.parent.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(parents=True, exist_ok=True)
                 os.replace(file, place)
             except OSError as error:
                 raise TfvizError(f"{place} cannot be written: {error.strerror}") from error
