@@ -2,7 +2,7 @@
 
 Nothing here knows a model or a file. A good order of reading: `checks` (what is accepted), `scale` (normalise,
 collapse, resize, fuse), then pictures (`colors`, `pictures`, `render`, `highlight`, `outline`), then places
-(`localize`, `metrics`, `evidence`), and last many pictures side by side (`text`, `grid`, `color_scale`, `note`,
+(`localize`, `places`, `evidence`), and last many pictures side by side (`text`, `grid`, `color_scale`, `note`,
 `tiles`, `cells`, and `figure`, which alone needs matplotlib). Methods return signed, unscaled values; scaling for the
 eye happens in this folder and nowhere else.
 
@@ -33,7 +33,7 @@ from tfviz.results.localize import (
     mark_by_threshold,
     threshold_mask,
 )
-from tfviz.results.metrics import BoxAccuracy, box_iou, energy_inside, mask_iou, max_box_accuracy, pointing_game
+from tfviz.results.places import BoxAccuracy, box_iou, energy_inside, mask_iou, max_box_accuracy, pointing_game
 from tfviz.results.outline import outline
 from tfviz.results.pictures import difference_picture, gradient_picture, grey_picture, to_picture
 from tfviz.results.render import check_look, heatmap, mask, overlay
