@@ -36,7 +36,7 @@ GROUND = (
 )
 OF_ALL = {f"tfviz.{name}" for name in GROUND}
 EXTRAS = ("tfviz.apps.beam", "tfviz.apps.training")
-PUBLIC = ("tfviz", "tfviz/methods", "tfviz/results", "tfviz/apps/beam", "tfviz/apps/records")
+PUBLIC = ("tfviz", "tfviz/methods", "tfviz/results", "tfviz/results/metrics", "tfviz/apps/beam", "tfviz/apps/records")
 # What may be defined twice: a command is its flags, what it runs and the function for that, each on its floor of apps/;
 # and the demo imports nothing of tfviz.
 SHARED_NAMES = {
@@ -215,6 +215,7 @@ EMITTING = {
     "tfviz/methods/visualization/feature_visualization.py": "feature_visualization",
     "tfviz/results/evidence.py": "supported_mask",
     "tfviz/results/localize.py": "grabcut_mask, threshold_mask",
+    "tfviz/results/metrics/registry.py": "the functions of the metrics",
     "tfviz/apps/explanation/explain.py": "explain",
     "tfviz/apps/export/export.py": "export",
     "tfviz/apps/records/example_explainer.py": "ExampleExplainer, of the files that it is given",

@@ -1,10 +1,10 @@
 """Turns what methods find into numbers for the eye, pictures and places: NumPy arrays in, NumPy arrays out.
 
-Nothing here knows a model or a file. A good order of reading: `checks` (what is accepted), `scale` (normalise,
-collapse, resize, fuse), then pictures (`colors`, `pictures`, `render`, `highlight`, `outline`), then places
+No file beside this one knows a model or a file. A good order of reading: `checks` (what is accepted), `scale`
+(normalise, collapse, resize, fuse), then pictures (`colors`, `pictures`, `render`, `highlight`, `outline`), then places
 (`localize`, `places`, `evidence`), and last many pictures side by side (`text`, `grid`, `color_scale`, `note`,
 `tiles`, `cells`, and `figure`, which alone needs matplotlib). Methods return signed, unscaled values; scaling for the
-eye happens in this folder and nowhere else.
+eye happens in this folder and nowhere else. The folder `metrics` stands on it: it measures maps, and runs networks.
 
 A picture is uint8 RGB, (N, H, W, 3) or one (H, W, 3). Pictures of floats are taken as well where their white is beyond
 doubt: 1 if all values are 0..1, and 255, as `keras.utils.img_to_array` returns them, if all are 0..255 and the largest
@@ -13,11 +13,23 @@ is at least 2. All pictures of a batch decide together. Anything else is refused
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tfviz.errors import no_attribute
 from tfviz.results.cells import LAYOUTS, as_titles
-from tfviz.results.checks import check_options, check_pictures, check_scaled, options_of, pick
+from tfviz.results.checks import (
+    Masks,
+    check_attributions,
+    check_maps,
+    check_masks,
+    check_options,
+    check_pictures,
+    check_same_shape,
+    check_scaled,
+    options_of,
+    pick,
+)
 from tfviz.results.color_scale import ColorScale, color_scales
 from tfviz.results.colors import COLORMAPS, LUMINANCE
 from tfviz.results.evidence import evidence_inside, supported_mask
@@ -33,9 +45,9 @@ from tfviz.results.localize import (
     mark_by_threshold,
     threshold_mask,
 )
-from tfviz.results.places import BoxAccuracy, box_iou, energy_inside, mask_iou, max_box_accuracy, pointing_game
 from tfviz.results.outline import outline
 from tfviz.results.pictures import difference_picture, gradient_picture, grey_picture, to_picture
+from tfviz.results.places import BoxAccuracy, box_iou, energy_inside, mask_iou, max_box_accuracy, pointing_game
 from tfviz.results.render import check_look, heatmap, mask, overlay
 from tfviz.results.scale import COLLAPSES, collapse, fuse, normalise, normalise_gradient, resize
 from tfviz.results.tiles import tiles
@@ -83,12 +95,17 @@ __all__ = [
 
 
 def _look_up(name: str) -> Any:
-    """Load `plot` at its first use: matplotlib takes longer to import than the rest of tfviz's start-up together."""
+    """Load `plot` and `metrics` at their first use.
+
+    matplotlib takes longer to import than the rest of tfviz's start-up together; metrics import what stands here.
+    """
+    if name == "metrics":
+        return import_module("tfviz.results.metrics")
     if name == "plot":
         from tfviz.results.figure import plot
 
         return plot
-    raise no_attribute(__name__, name, __all__)
+    raise no_attribute(__name__, name, [*__all__, "metrics"])
 
 
 if not TYPE_CHECKING:

@@ -1,0 +1,54 @@
+"""Measures how good maps are: one registry of metrics, `METRICS`, in six families.
+
+No single number says which map to believe, and rankings change with the metric and its settings. So there are several
+families: faithfulness (do the pixels that a map points at decide the score?), localisation (does it point at the true
+place?), robustness, complexity, axioms, and randomisation (does it depend on the weights?).
+
+A metric is a function. What it takes besides its own options is in `Metric.takes`:
+
+==========  ========================================================
+`maps`      `(maps)`
+`masks`     `(maps, masks)`: the true places
+`network`   `(model, images, targets, maps)`
+`method`    `(model, images, targets, method)`: it is run again
+==========  ========================================================
+
+model, images, targets, batch_size
+    As methods take them, see `help(tfviz.methods)`; one target an image. None is the class that the model predicts.
+maps
+    Maps (N, H, W), or attributions of the images' shape, which `collapse` reduces to maps.
+masks
+    bool (N, H, W): the true places. `tfviz.results.box_mask` makes masks of boxes.
+method
+    The name of a method, with its `options`, or a function `(model, images, targets) -> maps or attributions`.
+collapse
+    How attributions become maps, see `tfviz.results.collapse`; None is `max_abs`, or `sum` for the method's name whose
+    sign means evidence. It is named in the result.
+
+Each returns a `Measurement`, with a float64 for each image. NaN is a value that is not defined, with a warning. All
+raise `InvalidImagesError` for maps or masks that do not fit, `InvalidTargetsError`, `TfvizError` for an option, and
+`UnsupportedModelError` if the network has no classes and the metric needs some.
+"""
+
+from __future__ import annotations
+
+from tfviz.results.metrics.measurement import Curves, Measurement
+from tfviz.results.metrics.registry import FAMILIES, METRICS, Metric, find_metric
+from tfviz.results.metrics.remembering import SharedPasses, shared_passes
+from tfviz.results.metrics.removal import deletion, insertion
+from tfviz.results.metrics.subject import Subject, subject_of
+
+__all__ = [
+    "FAMILIES",
+    "METRICS",
+    "Curves",
+    "Measurement",
+    "Metric",
+    "SharedPasses",
+    "Subject",
+    "deletion",
+    "find_metric",
+    "insertion",
+    "shared_passes",
+    "subject_of",
+]
