@@ -1,14 +1,11 @@
 """The manifest: what was explained, how, and where the files are, as plain data and strict JSON.
 
 It holds what is needed to repeat a result: releases, the model's fingerprint, methods with all their options, and the
-preprocessing. Numbers that are not finite become null, since JSON has none, and all texts are made printable, because
-they quote names from files and models of strangers.
+preprocessing.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,10 +16,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.apps.explanation.titles import known_names
-from tfviz.apps.files import MANIFEST_NAME, write_file
+from tfviz.apps.files import MANIFEST_NAME, strict_json, write_file
 from tfviz.methods import Results
 from tfviz.methods.engine import sign_of
-from tfviz.printable import printable
 from tfviz.version import __version__
 
 MANIFEST_SCHEMA = 1
@@ -122,19 +118,5 @@ def manifest_entry(
 def write_manifest(folder: Path, content: Mapping[str, Any]) -> Path:
     """Write a manifest into a folder as strict JSON, and return its path; a number that is not finite becomes null."""
     path = folder / MANIFEST_NAME
-    text = json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False)
-    write_file(path, f"{text}\n".encode())
+    write_file(path, strict_json(content).encode())
     return path
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON holds it, with printable texts; options may be NumPy numbers, tuples or other objects."""
-    if isinstance(value, np.generic | np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, Mapping):
-        return {printable(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if isinstance(value, int | float | bool | None) else printable(value)

@@ -21,7 +21,7 @@ from tfviz.apps.files.fitting import (
 from tfviz.apps.files.folders import replace_folder
 from tfviz.apps.files.image_files import SUFFIXES, check_patterns, find_images
 from tfviz.apps.files.images import Image, decode_image, read_bytes, read_image
-from tfviz.apps.files.json_texts import read_json
+from tfviz.apps.files.json_texts import read_json, strict_json
 from tfviz.apps.files.labels import class_name, imagenet_labels, keras_cache, read_labels, resolve_target
 from tfviz.apps.files.map_files import write_maps
 from tfviz.apps.files.output import (
