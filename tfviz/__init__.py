@@ -37,6 +37,10 @@ if TYPE_CHECKING:
         results as results,
         scores as scores,
     )
+    from tfviz.apps.comparison import (
+        Comparison as Comparison,
+        compare as compare,
+    )
     from tfviz.apps.explanation import (
         Explanation as Explanation,
         explain as explain,
@@ -99,6 +103,8 @@ if TYPE_CHECKING:
     )
 
 _LAZY = {
+    "Comparison": "tfviz.apps.comparison",
+    "compare": "tfviz.apps.comparison",
     "Explanation": "tfviz.apps.explanation",
     "explain": "tfviz.apps.explanation",
     "export": "tfviz.apps.export",

@@ -216,6 +216,7 @@ EMITTING = {
     "tfviz/results/evidence.py": "supported_mask",
     "tfviz/results/localize.py": "grabcut_mask, threshold_mask",
     "tfviz/results/metrics/registry.py": "the functions of the metrics",
+    "tfviz/apps/comparison/compare.py": "compare",
     "tfviz/apps/explanation/explain.py": "explain",
     "tfviz/apps/export/export.py": "export",
     "tfviz/apps/records/example_explainer.py": "ExampleExplainer, of the files that it is given",

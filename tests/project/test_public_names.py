@@ -55,6 +55,8 @@ OTHERS = {
     "export",
     "feature_visualization",
     "color_statistics",
+    "compare",
+    "Comparison",
     "Recipe",
     "Objective",
     "Neuron",

@@ -35,7 +35,7 @@ GAP = "completeness_gap"
 BASELINE = "baseline"
 TOLERATED_GAP = 0.05
 ZERO_WAY = "at every pixel the image has the baseline's colour, or the score does not change on the way from it"
-BASELINES = ("zeros", "blurred", "uniform", "black", "white")
+NAMED_BASELINES = ("zeros", "blurred", "uniform", "black", "white")
 BLUR = 0.1  # of the shorter side: what is left are the colours of large areas
 
 
@@ -50,9 +50,9 @@ def _baseline(name: str, baseline: Any) -> Any:
     """Return a baseline; raise if it would not fit any image."""
     for each in _as_list(baseline):
         if isinstance(each, str):
-            if each not in BASELINES:
-                expected = f"expected {', '.join(BASELINES)}, a colour or an image"
-                raise TfvizError(f"no baseline {each!r}; {suggestion(each, BASELINES, expected, always=True)}")
+            if each not in NAMED_BASELINES:
+                expected = f"expected {', '.join(NAMED_BASELINES)}, a colour or an image"
+                raise TfvizError(f"no baseline {each!r}; {suggestion(each, NAMED_BASELINES, expected, always=True)}")
             continue
         refuse_masked("baselines", each)
         try:
@@ -187,7 +187,7 @@ def _as_list(baseline: Any) -> list[Any]:
         )
     if not baseline:
         raise TfvizError(
-            f"baseline is an empty list; expected one or more of {', '.join(BASELINES)}, a colour or an image"
+            f"baseline is an empty list; expected one or more of {', '.join(NAMED_BASELINES)}, a colour or an image"
         )
     return list(baseline)
 

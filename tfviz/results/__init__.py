@@ -53,6 +53,7 @@ from tfviz.results.scale import COLLAPSES, collapse, fuse, normalise, normalise_
 from tfviz.results.tiles import tiles
 
 if TYPE_CHECKING:
+    from tfviz.results.charts import plot_intervals
     from tfviz.results.figure import plot
 
 __all__ = [
@@ -85,6 +86,7 @@ __all__ = [
     "outline",
     "overlay",
     "plot",
+    "plot_intervals",
     "pointing_game",
     "resize",
     "supported_mask",
@@ -105,6 +107,10 @@ def _look_up(name: str) -> Any:
         from tfviz.results.figure import plot
 
         return plot
+    if name == "plot_intervals":
+        from tfviz.results.charts import plot_intervals
+
+        return plot_intervals
     raise no_attribute(__name__, name, [*__all__, "metrics"])
 
 

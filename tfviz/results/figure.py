@@ -169,7 +169,7 @@ def _draw(
     ]
     size = (COLUMN_INCHES * width + beside, sum(heights) + sum(rooms)) if figsize is None else figsize
     _check_room(size, rooms)
-    figure = _figure(pyplot, figsize=size, dpi=dpi, layout="constrained")
+    figure = new_figure(pyplot, figsize=size, dpi=dpi, layout="constrained")
     grid = figure.subplots(len(lines), width, squeeze=False, gridspec_kw={"height_ratios": heights})
     for place in grid.flat:
         place.set_axis_off()
@@ -199,7 +199,7 @@ def _has_bars(line: LineOfCells) -> bool:
     return any(cell.scale is not None for cell in line.cells)
 
 
-def _figure(pyplot: bool, **how: Any) -> Figure:
+def new_figure(pyplot: bool, **how: Any) -> Figure:
     """Return an empty figure, which pyplot knows if it is to."""
     if not pyplot:
         return ExplanationFigure(**how)

@@ -32,6 +32,7 @@ raise `InvalidImagesError` for maps or masks that do not fit, `InvalidTargetsErr
 
 from __future__ import annotations
 
+from tfviz.results.metrics.explaining import Explain, Explaining, collapse_of
 from tfviz.results.metrics.measurement import Curves, Measurement
 from tfviz.results.metrics.registry import FAMILIES, METRICS, Metric, find_metric
 from tfviz.results.metrics.remembering import SharedPasses, shared_passes
@@ -42,10 +43,13 @@ __all__ = [
     "FAMILIES",
     "METRICS",
     "Curves",
+    "Explain",
+    "Explaining",
     "Measurement",
     "Metric",
     "SharedPasses",
     "Subject",
+    "collapse_of",
     "deletion",
     "find_metric",
     "insertion",

@@ -1,0 +1,8 @@
+"""Compares methods on a user's own model and images: `tfviz.compare` and the table that it returns.
+
+Read `compare` first (what is run), then `comparison` (what comes of it), `table` (its rows as texts), and last
+`writing` and `page` (files and notebooks).
+"""
+
+from tfviz.apps.comparison.compare import compare
+from tfviz.apps.comparison.comparison import Comparison

@@ -1,0 +1,71 @@
+"""The table of a comparison as plain text, and the sentences below it, which every form of it shows."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tfviz.printable import printable
+from tfviz.results.comparison import LEGEND, Findings, number_text
+from tfviz.results.metrics import METRICS
+
+COLUMNS = 100
+ARROWS = {"higher": "↑", "lower": "↓"}
+
+
+def headings_of(found: Findings) -> list[str]:
+    """Return the name of each metric with an arrow: up if higher is better."""
+    return [f"{metric} {ARROWS[METRICS[metric].better]}" for metric in found.metrics]
+
+
+def sentences_of(found: Findings) -> Iterator[str]:
+    """Yield what a reader must know of the table: images, intervals, marks, agreement, what is missing."""
+    count, share = len(found.results.targets), f"{found.confidence:.0%}"
+    images = f"{count} image{'s' * (count != 1)}"
+    yield f"Means over {images}, by {found.results.model}; ↑ higher is better, ↓ lower is better."
+    if count > 1:
+        yield f"Intervals hold {share} of {found.resamples} resamples of the images, the same for all methods."
+    used = {mark for each in found.summaries.values() for row in each.values() for mark in row.marks}
+    if used:
+        yield "; ".join(f"{mark} {meaning}" for mark, meaning in LEGEND.items() if mark in used) + "."
+    if pairs := [
+        f"{one} and {other} {number_text(tau)}" for (one, other), tau in found.agreement.items() if tau == tau
+    ]:
+        yield f"How far the metrics order the methods alike (Kendall's τ, 1 alike, -1 reversed): {', '.join(pairs)}."
+    for metric, reasons in found.table.undefined.items():
+        for why in dict.fromkeys(reasons.values()):
+            rows = ", ".join(row for row, each in reasons.items() if each == why)
+            yield f"No {metric} of {rows}: {why}."
+    asked, run = found.passes
+    yield f"The metrics asked for the scores of {asked} images; {run} were run, the others shared."
+
+
+def table_of_comparison(found: Findings) -> Table:
+    """Return the table for a terminal: a line for each method, and one for each baseline below them."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("method", overflow="fold")
+    for heading in headings_of(found):
+        table.add_column(heading, justify="right", overflow="fold")
+    for row in found.rows:
+        cells = [found.summaries[metric][row] for metric in found.metrics]
+        texts = [
+            Text.assemble(f"{each.marks} {each.mean_text}".lstrip(), ("\n" + each.interval_text, "dim"))
+            for each in cells
+        ]
+        table.add_row(printable(row), *texts, end_section=row == found.methods[-1])
+    return table
+
+
+def as_text(found: Findings, width: int = COLUMNS) -> str:
+    """Return the table and its sentences as plain text of a width."""
+    text = io.StringIO()
+    console = Console(file=text, width=width, color_system=None, legacy_windows=False)
+    console.print(table_of_comparison(found))
+    for sentence in sentences_of(found):
+        console.print(Text(printable(sentence)))
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()).strip("\n")

@@ -1,0 +1,120 @@
+"""What the values of a comparison say: a summary of each method by each metric, and how far metrics agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+
+from tfviz.arrays import Doubles
+from tfviz.methods import Results
+from tfviz.results.comparison.measuring import Measured
+from tfviz.results.comparison.statistics import bootstrap_means, differ, interval, kendall_tau, ranks
+from tfviz.results.comparison.summary import Summary
+from tfviz.results.metrics import METRICS
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What metrics say of methods on the same N images, with baselines.
+
+    Attributes
+    ----------
+    table : Measured
+        `values[metric][row]`, float64 (N,), and the metrics' `options`, `curves`, and why values are `undefined`.
+    results : Results
+        What the methods found: maps, targets, options, layers.
+    baselines : tuple of str
+        The rows of the table that methods are compared with.
+    collapses : dict by row
+        How attributions became maps; None where they were maps.
+    confidence, resamples, seed
+        Of the intervals.
+    passes : (int, int)
+        How many images the metrics asked the network for, and how many were run: the others were shared.
+    warnings : tuple of str
+    """
+
+    table: Measured
+    results: Results = field(repr=False)
+    baselines: tuple[str, ...]
+    collapses: Mapping[str, str | None]
+    confidence: float
+    resamples: int
+    seed: int
+    passes: tuple[int, int]
+    warnings: tuple[str, ...]
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The names of the methods that are compared."""
+        return tuple(self.results)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the metrics."""
+        return tuple(self.table.values)
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The names of the methods, then those of the baselines."""
+        return (*self.methods, *self.baselines)
+
+    @cached_property
+    def summaries(self) -> dict[str, dict[str, Summary]]:
+        """What each metric says of each row, by the name of the metric and then of the row."""
+        return {metric: self._summarised(metric) for metric in self.metrics}
+
+    @cached_property
+    def agreement(self) -> dict[tuple[str, str], float]:
+        """Kendall's τ-b of the order in which each two metrics put the methods, -1..1; NaN if there is no order."""
+        found = {}
+        for first, second in combinations(self.metrics, 2):
+            both = [[self.summaries[each][row].rank for row in self.methods] for each in (first, second)]
+            found[first, second] = kendall_tau(*(np.array(each, np.float64) for each in both))
+        return found
+
+    def alike(self, metric: str) -> list[tuple[str, str]]:
+        """Return the pairs of methods that this metric cannot tell apart on these images: it may be chance."""
+        apart = self._apart(metric)
+        defined = [row for row in self.methods if np.isfinite(self.summaries[metric][row].mean)]
+        index = {row: number for number, row in enumerate(self.rows)}
+        return [(one, other) for one, other in combinations(defined, 2) if not apart[index[one], index[other]]]
+
+    def _means(self, metric: str) -> Doubles:
+        values = np.stack([self.table.values[metric][row] for row in self.rows])
+        return bootstrap_means(values, self.resamples, self.seed)
+
+    def _apart(self, metric: str) -> np.ndarray:
+        """Return whether each two rows can be told apart, bool (M, M)."""
+        return differ(self._means(metric), self.confidence)
+
+    def _summarised(self, metric: str) -> dict[str, Summary]:
+        better, found = METRICS[metric], self.table.values[metric]
+        defined = {row: values[np.isfinite(values)] for row, values in found.items()}
+        means = {row: float(values.mean()) if values.size else float("nan") for row, values in defined.items()}
+        lows, highs = interval(self._means(metric), self.confidence)
+        own = np.array([means[row] for row in self.methods])
+        order = dict(zip(self.methods, ranks(own, highest_first=better.better == "higher"), strict=True))
+        best = min((row for row in self.methods if np.isfinite(order[row])), key=lambda row: order[row], default=None)
+        apart, index = self._apart(metric), {row: number for number, row in enumerate(self.rows)}
+        return {
+            row: Summary(
+                mean=means[row],
+                low=float(lows[index[row]]) if len(defined[row]) > 1 else float("nan"),
+                high=float(highs[index[row]]) if len(defined[row]) > 1 else float("nan"),
+                count=len(defined[row]),
+                rank=float(order.get(row, float("nan"))),
+                like_best=best not in (None, row) and not apart[index[row], index[best or row]],
+                beaten_by=tuple(
+                    each
+                    for each in self.baselines
+                    if row in self.methods and not better.is_better(means[row], means[each])
+                ),
+                why=self.table.undefined.get(metric, {}).get(row, ""),
+            )
+            for row in self.rows
+        }

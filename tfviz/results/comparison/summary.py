@@ -1,0 +1,59 @@
+"""What a metric says of a method or baseline over all images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BEST, LIKE_BEST, BELOW = "*", "=", "!"
+LEGEND = {
+    BEST: "the best mean",
+    LIKE_BEST: "cannot be told from the best on these images",
+    BELOW: "no better than a map that does not know the network",
+}
+"""The meanings of the marks beside a mean."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The mean of `count` images, its interval (low, high), and the rank among the methods, 1 for the best.
+
+    like_best: whether it cannot be told from the best method's. beaten_by: the baselines that are at least as good.
+    why: why there is no value. NaN is what is not defined: the interval of one image, the rank of a baseline.
+    """
+
+    mean: float
+    low: float
+    high: float
+    count: int
+    rank: float
+    like_best: bool
+    beaten_by: tuple[str, ...]
+    why: str
+
+    @property
+    def is_defined(self) -> bool:
+        """Whether there is a value of any image."""
+        return self.mean == self.mean
+
+    @property
+    def marks(self) -> str:
+        """The marks beside the mean, see `LEGEND`."""
+        if not self.is_defined or self.rank != self.rank:
+            return ""
+        best = BEST if self.rank == 1 else LIKE_BEST if self.like_best else ""
+        return best + (BELOW if self.beaten_by else "")
+
+    @property
+    def mean_text(self) -> str:
+        """The mean in three digits, or a dash."""
+        return number_text(self.mean) if self.is_defined else "–"
+
+    @property
+    def interval_text(self) -> str:
+        """The interval in three digits; empty if there is none."""
+        return f"{number_text(self.low)} to {number_text(self.high)}" if self.low == self.low else ""
+
+
+def number_text(value: float) -> str:
+    """Return a number in three digits, or in all before the point."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:#.3g}".rstrip(".")
