@@ -42,6 +42,7 @@ PUBLIC = ("tfviz", "tfviz/methods", "tfviz/results", "tfviz/results/metrics", "t
 SHARED_NAMES = {
     "explain": {"tfviz/apps/command/explain.py", "tfviz/apps/explanation/explain.py"},
     "export": {"tfviz/apps/command/export.py", "tfviz/apps/runs/export.py", "tfviz/apps/export/export.py"},
+    "compare": {"tfviz/apps/command/compare.py", "tfviz/apps/comparison/compare.py"},
     "fool": {"tfviz/apps/command/fool.py", "tfviz/apps/runs/fool.py"},
     "visualize": {"tfviz/apps/command/visualize.py", "tfviz/apps/runs/visualize.py"},
     "Doubles": {"tfviz/arrays.py", "tfviz/demo/drawing.py"},
@@ -226,6 +227,7 @@ EMITTING = {
     "tfviz/apps/beam/pipeline.py": "tfviz batch",
     "tfviz/apps/command/networks.py": "network_for",
     "tfviz/apps/command/arguments.py": "the commands that take pictures",
+    "tfviz/apps/runs/compare.py": "tfviz compare",
     "tfviz/apps/runs/explain.py": "tfviz explain, tfviz localize",
     "tfviz/apps/runs/export.py": "tfviz export",
     "tfviz/apps/runs/fool.py": "tfviz fool",

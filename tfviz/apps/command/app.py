@@ -12,6 +12,7 @@ import typer
 
 from tfviz.apps.command.batch import BatchCommand, batch
 from tfviz.apps.command.behaviour import CommandGroup
+from tfviz.apps.command.compare import compare
 from tfviz.apps.command.explain import explain, localize
 from tfviz.apps.command.export import export
 from tfviz.apps.command.flags import (
@@ -77,6 +78,7 @@ def methods() -> None:
 
 app.command(cls=MethodCommand)(explain)
 app.command(cls=MethodCommand)(localize)
+app.command(cls=MethodCommand)(compare)
 app.command(cls=ExportCommand)(export)
 app.command(cls=ModelCommand)(visualize)
 app.command(cls=AttackCommand)(fool)

@@ -4,5 +4,6 @@ Read `compare` first (what is run), then `comparison` (what comes of it), `table
 `writing` and `page` (files and notebooks).
 """
 
-from tfviz.apps.comparison.compare import compare
+from tfviz.apps.comparison.compare import COMPARED, MEASURED_BY, compare
 from tfviz.apps.comparison.comparison import Comparison
+from tfviz.apps.comparison.table import sentences_of, table_of_comparison

@@ -2,9 +2,10 @@
 
 It is imported only once a command runs, because it needs TensorFlow and the flags do not. A good order of reading:
 `outcome` (the results of a run so far), `explain` (the run itself), `tables` (what is printed); `places` and `localize`
-for `tfviz localize`; `objectives`, `colors` and `visualize` for `tfviz visualize`; then `fool` and `export`.
+for `tfviz localize`; `objectives`, `colors` and `visualize` for `tfviz visualize`; then `compare`, `fool` and `export`.
 """
 
+from tfviz.apps.runs.compare import CompareOptions, compare_files
 from tfviz.apps.runs.explain import ExplainRun
 from tfviz.apps.runs.export import export
 from tfviz.apps.runs.fool import FoolOptions, fool

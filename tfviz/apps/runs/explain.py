@@ -10,7 +10,7 @@ images. Each of the user's images gets a picture of its own; the few samples sha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +57,21 @@ def find_methods(
     """
     if names and ALL not in names:
         return choose_methods(list(dict.fromkeys(names)), options), []
-    if LAYER in options:
-        plan_methods(network, choose_methods("eigen_cam", {LAYER: options[LAYER]}))
     if not names:
         network.head.check()
-    chosen = choose_methods(list(METHODS if names else USUAL_METHODS), options)
+    return suiting_methods(network, METHODS if names else USUAL_METHODS, options, exported=exported)
+
+
+def suiting_methods(
+    network: TracedNetwork, names: Iterable[str], options: Mapping[str, Any], *, exported: bool = False
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Return those of some methods that suit the network, with their options, and warnings about the others.
+
+    Raises as `find_methods` for a `layer` that does not exist.
+    """
+    if LAYER in options:
+        plan_methods(network, choose_methods("eigen_cam", {LAYER: options[LAYER]}))
+    chosen = choose_methods(list(names), options)
     reasons = {name: _reason_against(network, name, given, exported=exported) for name, given in chosen.items()}
     left_out = [f"{name} is left out: {reason}" for name, reason in reasons.items() if reason]
     return {name: given for name, given in chosen.items() if not reasons[name]}, left_out
