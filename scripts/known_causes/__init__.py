@@ -1,0 +1,1 @@
+"""Networks whose reasons are known, so that metrics themselves can be measured."""
