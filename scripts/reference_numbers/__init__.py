@@ -1,0 +1,1 @@
+"""The parts of `scripts/references.py`; `workers` holds what runs in environments of other software."""

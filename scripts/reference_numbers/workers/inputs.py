@@ -1,0 +1,85 @@
+"""What every worker measures on: images, maps, masks, and the weights of two small networks, seeded; and its file.
+
+Linear network: logits = images.reshape(N, -1) @ weights + bias.
+Convolutional network: 3×3 convolution without padding, 4 filters (`kernel`, `kernel_bias`), ReLU, 2×2 average pooling,
+flattened in the order (H, W, C), `dense` and `dense_bias`. Not global pooling: its gradient has the same value at many
+pixels, and ranks of equal values say nothing.
+"""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+IMAGES, SIDE, CHANNELS, CLASSES, FILTERS = 4, 16, 3, 4, 4
+POOLED = (SIDE - 2) // 2
+SCALES = np.array([1.0, 0.5, 2.0, 0.8])  # maps of several sizes: software that scales a batch by one number shows it
+
+
+def inputs() -> dict[str, np.ndarray]:
+    """Return the arrays by name: images and weights float32, maps float64, masks bool, targets int64."""
+    random = np.random.default_rng(16)
+    images = smooth(random, (IMAGES, SIDE, SIDE, CHANNELS))
+    images -= images.min((1, 2, 3), keepdims=True)
+    images = (images / images.max((1, 2, 3), keepdims=True)).astype(np.float32)
+    weights = random.normal(0, 0.1, (images[0].size, CLASSES)).astype(np.float32)
+    logits = images.reshape(IMAGES, -1) @ weights
+    bias = -logits.mean(0).astype(np.float32)
+    return {
+        "images": images,
+        "maps": spread(smooth(random, (IMAGES, SIDE, SIDE, 1))[..., 0]),
+        "masks": rectangles(random),
+        "targets": (logits + bias).argmax(1),
+        "weights": weights,
+        "bias": bias,
+        **convolution(random),
+    }
+
+
+def smooth(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Return noise averaged over 5×5 neighbours."""
+    noise = random.normal(size=shape)
+    for axis in (1, 2):
+        noise = sum(np.roll(noise, shift, axis) for shift in range(-2, 3))
+    return noise
+
+
+def spread(maps: np.ndarray) -> np.ndarray:
+    """Return maps of the same order whose values are far from each other and of both signs, none of them 0."""
+    ranks = maps.reshape(len(maps), -1).argsort(1).argsort(1).reshape(maps.shape)
+    steps = 2 * ranks / (SIDE * SIDE - 1) - 1
+    return (steps + 0.5 * steps**3 + 0.3003) * SCALES[:, None, None]
+
+
+def rectangles(random: np.random.Generator) -> np.ndarray:
+    masks = np.zeros((IMAGES, SIDE, SIDE), bool)
+    for mask in masks:
+        top, left = random.integers(1, 8, 2)
+        height, width = random.integers(4, 8, 2)
+        mask[top : top + height, left : left + width] = True
+    return masks
+
+
+def convolution(random: np.random.Generator) -> dict[str, np.ndarray]:
+    return {
+        "kernel": random.normal(0, 0.5, (3, 3, CHANNELS, FILTERS)).astype(np.float32),
+        "kernel_bias": random.normal(0, 0.3, FILTERS).astype(np.float32),
+        "dense": random.normal(0, 0.15, (POOLED * POOLED * FILTERS, CLASSES)).astype(np.float32),
+        "dense_bias": random.normal(0, 0.1, CLASSES).astype(np.float32),
+    }
+
+
+def write(path: Path, packages: tuple[str, ...], arrays: dict[str, Any], commit: str = "") -> None:
+    """Write the arrays with the versions of Python and of packages, as `version_NAME`, and the commit of a checkout."""
+    versions = {name: version(name).split("+")[0] for name in packages}
+    versions["python"] = ".".join(platform.python_version_tuple()[:2])
+    if commit:
+        versions["commit"] = commit
+    named = {f"version_{name}": np.array(number) for name, number in versions.items()}
+    kept = {name: np.asarray(array) for name, array in arrays.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, **inputs(), **kept, **named)
