@@ -17,15 +17,14 @@ import numpy as np
 
 IMAGES, SIDE, CHANNELS, CLASSES, FILTERS = 4, 16, 3, 4, 4
 POOLED = (SIDE - 2) // 2
+DARKEST, BRIGHTEST = np.array([0.05, 0.1, 0.0, 0.02]), np.array([0.95, 0.9, 1.0, 0.98])  # of each image
 SCALES = np.array([1.0, 0.5, 2.0, 0.8])  # maps of several sizes: software that scales a batch by one number shows it
 
 
 def inputs() -> dict[str, np.ndarray]:
     """Return the arrays by name: images and weights float32, maps float64, masks bool, targets int64."""
     random = np.random.default_rng(16)
-    images = smooth(random, (IMAGES, SIDE, SIDE, CHANNELS))
-    images -= images.min((1, 2, 3), keepdims=True)
-    images = (images / images.max((1, 2, 3), keepdims=True)).astype(np.float32)
+    images = pictures(random)
     weights = random.normal(0, 0.1, (images[0].size, CLASSES)).astype(np.float32)
     logits = images.reshape(IMAGES, -1) @ weights
     bias = -logits.mean(0).astype(np.float32)
@@ -38,6 +37,15 @@ def inputs() -> dict[str, np.ndarray]:
         "bias": bias,
         **convolution(random),
     }
+
+
+def pictures(random: np.random.Generator) -> np.ndarray:
+    """Return images (N, H, W, C) in 0..1, each with its own darkest and brightest value, so that no black is 0."""
+    images = smooth(random, (IMAGES, SIDE, SIDE, CHANNELS))
+    images -= images.min((1, 2, 3), keepdims=True)
+    images /= images.max((1, 2, 3), keepdims=True)
+    low, high = (each[:, None, None, None] for each in (DARKEST, BRIGHTEST))
+    return (low + images * (high - low)).astype(np.float32)
 
 
 def smooth(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
