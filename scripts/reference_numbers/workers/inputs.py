@@ -19,15 +19,17 @@ IMAGES, SIDE, CHANNELS, CLASSES, FILTERS = 4, 16, 3, 4, 4
 POOLED = (SIDE - 2) // 2
 DARKEST, BRIGHTEST = np.array([0.05, 0.1, 0.0, 0.02]), np.array([0.95, 0.9, 1.0, 0.98])  # of each image
 SCALES = np.array([1.0, 0.5, 2.0, 0.8])  # maps of several sizes: software that scales a batch by one number shows it
+BENDS, SHIFTS = np.array([0.2, 0.5, 1.0, 1.5]), np.array([0.3, 0.5, 0.2, 0.4])
+GRAIN = 4096  # values are whole numbers of its parts, which makes files half as large
 
 
 def inputs() -> dict[str, np.ndarray]:
     """Return the arrays by name: images and weights float32, maps float64, masks bool, targets int64."""
     random = np.random.default_rng(16)
     images = pictures(random)
-    weights = random.normal(0, 0.1, (images[0].size, CLASSES)).astype(np.float32)
+    weights = grained(random.normal(0, 0.1, (images[0].size, CLASSES)))
     logits = images.reshape(IMAGES, -1) @ weights
-    bias = -logits.mean(0).astype(np.float32)
+    bias = grained(-logits.mean(0))
     return {
         "images": images,
         "maps": spread(smooth(random, (IMAGES, SIDE, SIDE, 1))[..., 0]),
@@ -45,7 +47,11 @@ def pictures(random: np.random.Generator) -> np.ndarray:
     images -= images.min((1, 2, 3), keepdims=True)
     images /= images.max((1, 2, 3), keepdims=True)
     low, high = (each[:, None, None, None] for each in (DARKEST, BRIGHTEST))
-    return (low + images * (high - low)).astype(np.float32)
+    return grained(low + images * (high - low))
+
+
+def grained(values: np.ndarray) -> np.ndarray:
+    return (np.round(values * GRAIN) / GRAIN).astype(np.float32)
 
 
 def smooth(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -57,10 +63,11 @@ def smooth(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def spread(maps: np.ndarray) -> np.ndarray:
-    """Return maps of the same order whose values are far from each other and of both signs, none of them 0."""
+    """Return maps of the same order whose values are far from each other and of both signs."""
     ranks = maps.reshape(len(maps), -1).argsort(1).argsort(1).reshape(maps.shape)
     steps = 2 * ranks / (SIDE * SIDE - 1) - 1
-    return (steps + 0.5 * steps**3 + 0.3003) * SCALES[:, None, None]
+    bend, shift, scale = (each[:, None, None] for each in (BENDS, SHIFTS, SCALES))
+    return np.round((steps + bend * steps**3 + shift) * scale * GRAIN) / GRAIN
 
 
 def rectangles(random: np.random.Generator) -> np.ndarray:
@@ -74,10 +81,10 @@ def rectangles(random: np.random.Generator) -> np.ndarray:
 
 def convolution(random: np.random.Generator) -> dict[str, np.ndarray]:
     return {
-        "kernel": random.normal(0, 0.5, (3, 3, CHANNELS, FILTERS)).astype(np.float32),
-        "kernel_bias": random.normal(0, 0.3, FILTERS).astype(np.float32),
-        "dense": random.normal(0, 0.15, (POOLED * POOLED * FILTERS, CLASSES)).astype(np.float32),
-        "dense_bias": random.normal(0, 0.1, CLASSES).astype(np.float32),
+        "kernel": grained(random.normal(0, 0.5, (3, 3, CHANNELS, FILTERS))),
+        "kernel_bias": grained(random.normal(0, 0.3, FILTERS)),
+        "dense": grained(random.normal(0, 0.15, (POOLED * POOLED * FILTERS, CLASSES))),
+        "dense_bias": grained(random.normal(0, 0.1, CLASSES)),
     }
 
 
