@@ -33,7 +33,7 @@ class Software:
 
 
 IN_TORCH = {"python": PYTHON, "numpy": "1.26.4", "scipy": "1.15.3", "torch": "2.13.0"}
-IN_TENSORFLOW = {"python": PYTHON, "scipy": "1.15.3", "tensorflow": "2.20.0"}
+IN_TENSORFLOW = {"python": PYTHON, "numpy": "2.4.6", "scipy": "1.15.3", "tensorflow": "2.20.0", "keras": "3.15.1"}
 OF_TORCH = ("torch", TORCH, ("quantus==0.6.0",))
 
 SOFTWARE = {
@@ -51,7 +51,7 @@ SOFTWARE = {
         "tensorflow",
         (
             *("tensorflow==2.20.0", "tf_keras==2.20.1", "tensorflow-probability==0.25.0", "einops==0.8.1"),
-            *("deprecated", "scipy==1.15.3", "scikit-learn==1.7.2", *PICTURES),
+            *("keras==3.15.1", "deprecated", "numpy==2.4.6", "scipy==1.15.3", "scikit-learn==1.7.2", *PICTURES),
         ),
         ("xplique==2.0.2",),
         {**IN_TENSORFLOW, "xplique": "2.0.2"},
