@@ -26,7 +26,7 @@ def scores(metric: Any, network: torch.nn.Module, arrays: dict[str, np.ndarray],
 
 def random() -> np.random.RandomState:
     """Return NumPy's old generator as it stands when a metric starts to draw."""
-    return np.random.RandomState(SEED)  # noqa: NPY002 - what their code draws from
+    return np.random.RandomState(SEED)
 
 
 def summed(model: torch.nn.Module, inputs: np.ndarray, targets: np.ndarray, **_: Any) -> np.ndarray:

@@ -54,7 +54,7 @@ def smooth_and_efficient(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     quantus.explain = summed  # the smooth form asks this one, not what it is given
     smooth = explained(quantus.SmoothMPRT(**QUIET), arrays, summed)
     efficient = quantus.EfficientMPRT(compute_extra_scores=True, **QUIET)
-    found = {
+    return {
         "smooth_mprt": list(smooth.values()),
         "smooth_mprt_layers": list(smooth),
         "efficient_mprt": explained(efficient, arrays, summed),
@@ -62,7 +62,6 @@ def smooth_and_efficient(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
         "efficient_mprt_of_network": list(efficient.model_scores_by_layer.values()),
         "efficient_mprt_layers": list(efficient.explanation_scores_by_layer),
     }
-    return found
 
 
 def random_logit(arrays: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The two networks in PyTorch, channels first, computing in float64 so that the numbers are exact to the last digits."""
+"""The two networks in PyTorch, channels first, computing in float64 so that only a test's own digits are few."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ SHARES = np.arange(1, 10) / 10
 SHOWN = [0, 4, 8]  # of SHARES: the imputed images that are kept
 NOISE, SEED = 0.01, 16
 ORDERS = {"morf": True, "lerf": False}
+KEPT = ("removed", "probabilities", "accuracy", "probability")
 
 
 def main() -> None:
@@ -36,39 +37,48 @@ def main() -> None:
 
 
 def measured(name: str, first_ones: bool, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Return removed pixels, probabilities and accuracies of one order, and imputed images of the first."""
+    """Return what is found of one order, and imputed images of the first."""
+    images = torch.from_numpy(first(arrays["images"]))
+    by_share = [at_share(share, first_ones, images, arrays) for share in SHARES]
+    found = {f"{name}_{key}": np.stack([each[key] for each in by_share]) for key in KEPT}
+    found[f"{name}_removed"] = np.packbits(found[f"{name}_removed"].reshape(len(SHARES), len(images), -1), -1)
+    imputed = torch.stack([by_share[i]["imputed"][0] for i in SHOWN])
+    noisy = torch.stack([with_noise(images[0], by_share[i]["removed"][0]) for i in SHOWN])
+    return {
+        **found,
+        f"{name}_imputed": np.moveaxis(imputed.numpy(), 1, -1),
+        f"{name}_noise": np.moveaxis((noisy - imputed).numpy(), 1, -1),
+        f"{name}_noisy_probabilities": softmax(Linear(arrays), noisy)[:, arrays["targets"][0]],
+    }
+
+
+def at_share(share: float, first_ones: bool, images: torch.Tensor, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Return removed pixels, imputed images without noise, their probabilities, and accuracy and mean probability."""
     from road.imputations import NoisyLinearImputer
     from road.imputed_dataset import ImputedDataset
     from road.retraining import road_eval
 
-    network = Linear(arrays).eval()
-    images, targets = torch.from_numpy(first(arrays["images"])), arrays["targets"].tolist()
+    network, targets = Linear(arrays).eval(), arrays["targets"].tolist()
+    removed: list[np.ndarray] = []
+    imputer = watched(NoisyLinearImputer(noise=0), removed)
     pairs = list(zip(images, targets, strict=True))
-    kept: dict[str, list[Any]] = {key: [] for key in ("probabilities", "accuracy", "probability", "removed", "noisy")}
-    imputed = []
-    for share in SHARES:
-        removed: list[np.ndarray] = []
-        imputer = watched(NoisyLinearImputer(noise=0), removed)
-        maps = arrays["maps"][..., None]
-        data = ImputedDataset(pairs, maps, share, first_ones, imputer, prediction=targets)
-        accuracy, probability = road_eval(network, torch.utils.data.DataLoader(data, batch_size=len(pairs)))
-        kept["accuracy"].append(accuracy)
-        kept["probability"].append(probability)
-        kept["removed"].append(np.stack(removed))
-        imputed.append(torch.stack([data[i][0] for i in range(len(pairs))]))
-        kept["probabilities"].append(softmax(network, imputed[-1])[np.arange(len(pairs)), targets])
-        torch.manual_seed(SEED)
-        kept["noisy"].append(NoisyLinearImputer(NOISE)(images[0], torch.from_numpy(1 - removed[0].astype(np.uint8))))
-    shown = np.stack([np.moveaxis(imputed[i][0].numpy(), 0, -1) for i in SHOWN])
-    noisy = torch.stack([kept["noisy"][i] for i in SHOWN])
-    removed = np.packbits(np.array(kept["removed"]).reshape(len(SHARES), len(pairs), -1), -1)
+    data = ImputedDataset(pairs, arrays["maps"][..., None], share, first_ones, imputer, prediction=targets)
+    imputed = torch.stack([data[i][0] for i in range(len(pairs))])
+    accuracy, probability = road_eval(network, torch.utils.data.DataLoader(data, batch_size=len(pairs)))
     return {
-        **{f"{name}_{key}": np.array(kept[key]) for key in ("probabilities", "probability", "accuracy")},
-        f"{name}_removed": removed,
-        f"{name}_imputed": shown,
-        f"{name}_noise": np.moveaxis(noisy.numpy(), 1, -1) - shown,
-        f"{name}_noisy_probabilities": softmax(network, noisy)[:, targets[0]],
+        "removed": np.stack(removed[: len(pairs)]),
+        "imputed": imputed,
+        "probabilities": softmax(network, imputed)[np.arange(len(pairs)), targets],
+        "accuracy": accuracy,
+        "probability": probability,
     }
+
+
+def with_noise(image: torch.Tensor, removed: np.ndarray) -> torch.Tensor:
+    from road.imputations import NoisyLinearImputer
+
+    torch.manual_seed(SEED)
+    return NoisyLinearImputer(NOISE)(image, torch.from_numpy(1 - removed.astype(np.uint8)))
 
 
 def watched(imputer: Any, removed: list[np.ndarray]) -> Any:

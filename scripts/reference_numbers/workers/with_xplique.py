@@ -3,8 +3,8 @@
     python with_xplique.py FILE
 
 Faithfulness on the linear network: of softmax, as `activation="softmax"` gives it, and of logits, its default. Of a
-metric that gives one number for all images, each image's is what it gives of that image alone. What uses an explainer is
-given the gradient of the convolutional network.
+metric that gives one number for all images, each image's is what it gives of that image alone. What uses an explainer
+is given the gradient of the convolutional network.
 """
 
 from __future__ import annotations
