@@ -1,5 +1,6 @@
 """The numbers of other software: what their files say of themselves, and the script that writes them."""
 
+import importlib.util
 import subprocess
 import sys
 
@@ -19,6 +20,15 @@ INPUTS = {"images", "maps", "masks", "targets", "weights", "bias", "kernel", "ke
 def numbers_of(name):
     with np.load(FOLDER / f"{name}.npz") as file:  # no pickles: nothing in it can run
         return dict(file)
+
+
+@pytest.fixture(scope="module")
+def worker_inputs():
+    """The module `inputs` of the workers, under a name that no other has."""
+    spec = importlib.util.spec_from_file_location("reference_inputs", WORKERS / "inputs.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_every_software_has_its_file_and_its_worker():
@@ -56,6 +66,21 @@ def test_inputs_have_no_ties_and_both_signs():
     assert np.diff(sorted_values).min() > 0.001 and (sorted_values[:, 0] < 0).all() and (sorted_values[:, -1] > 0).all()
     assert arrays["masks"].any((1, 2)).all() and not arrays["masks"].all((1, 2)).any()
     assert len({*arrays["images"].min((1, 2, 3))}) == len(arrays["images"])
+
+
+def test_inputs_are_those_that_the_script_makes(worker_inputs):
+    arrays, made = numbers_of("rise"), worker_inputs.inputs()
+    assert {*made} == INPUTS
+    for key, array in made.items():
+        assert array.dtype == arrays[key].dtype
+        np.testing.assert_allclose(array, arrays[key], atol=2 / worker_inputs.GRAIN, err_msg=key)
+
+
+def test_a_file_tells_its_versions_beside_its_numbers(worker_inputs, tmp_path):
+    worker_inputs.write(tmp_path / "new" / "file.npz", ("numpy",), {"number": 3}, "abc")
+    with np.load(tmp_path / "new" / "file.npz") as file:
+        assert {*file} - INPUTS == {"number", "version_numpy", "version_python", "version_commit"}
+        assert file["number"] == 3 and file["version_numpy"] == np.__version__ and file["version_commit"] == "abc"
 
 
 @pytest.mark.parametrize(
