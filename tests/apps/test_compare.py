@@ -78,6 +78,16 @@ def test_summaries_follow_from_the_values(found):
     assert found.agreement == {("deletion", "insertion"): pytest.approx((agreeing[0] * agreeing[1]).mean())}
 
 
+def test_a_subgroup_has_summaries_of_its_own(found):
+    part = found.select([3, 1])
+    values = found.table.values["deletion"]["gradient"][[3, 1]]
+    each = part.summaries["deletion"]["gradient"]
+    assert each.count == 2 and each.mean == pytest.approx(values.mean()) and each.low == pytest.approx(values.min())
+    curves = part.table.curves["insertion"]["edges"]
+    np.testing.assert_array_equal(curves.scores, found.table.curves["insertion"]["edges"].scores[[3, 1]])
+    assert part.results.targets.tolist() == found.results.targets[[3, 1]].tolist() and isinstance(part, type(found))
+
+
 def test_what_cannot_be_told_apart(found):
     for metric in found.metrics:
         alike = found.alike(metric)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from tfviz.results.comparison.measuring import Measured
 from tfviz.results.comparison.statistics import bootstrap_means, differ, interval, kendall_tau, ranks
 from tfviz.results.comparison.summary import Summary
 from tfviz.results.metrics import METRICS
+
+if TYPE_CHECKING:
+    from typing import Self
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +80,11 @@ class Findings:
             both = [[self.summaries[each][row].rank for row in self.methods] for each in (first, second)]
             found[first, second] = kendall_tau(*(np.array(each, np.float64) for each in both))
         return found
+
+    def select(self, rows: Sequence[int]) -> Self:
+        """Return the same about some of the images, by their indices: a subgroup, with intervals of its own."""
+        index = np.asarray(rows, int)
+        return replace(self, table=self.table.select(index), results=self.results.select(index.tolist()))
 
     def alike(self, metric: str) -> list[tuple[str, str]]:
         """Return the pairs of methods that this metric cannot tell apart on these images: it may be chance."""

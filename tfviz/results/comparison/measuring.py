@@ -7,7 +7,7 @@ row, that is an error.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,15 @@ class Measured:
         if found.curves is not None:
             self.curves.setdefault(metric, {})[row] = found.curves
         self.warnings.update((each if each in general else f"{row}: {each}", None) for each in found.warnings)
+
+    def select(self, index: np.ndarray) -> Measured:
+        """Return what was measured of some of the images, by their indices."""
+        values = {metric: {row: each[index] for row, each in rows.items()} for metric, rows in self.values.items()}
+        curves = {
+            metric: {row: replace(each, scores=each.scores[index]) for row, each in rows.items()}
+            for metric, rows in self.curves.items()
+        }
+        return replace(self, values=values, curves=curves)
 
 
 def measure(
