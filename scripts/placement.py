@@ -10,12 +10,11 @@ pointing game (Zhang 2018; Bohle 2021): four photographs side by side, the share
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
-import cv2
 import keras
 import numpy as np
+from known_causes.photographs import SIDE, labelled_photographs
 
 import tfviz
 from tfviz import demo
@@ -23,8 +22,6 @@ from tfviz.results import energy_inside, pointing_game
 
 METHODS = ("grad_cam", "hires_cam", "layer_cam")
 PLACEMENTS = ("convention", "receptive_field")
-MEAN = np.array([104, 117, 123], np.float32)
-SIDE = 227
 
 
 def embedded(count):
@@ -39,23 +36,12 @@ def embedded(count):
             print(f"  {method:12} {placement:16} pointing {np.mean(hit):.4f}  energy {np.nanmean(energy):.4f}")
 
 
-def photograph(path):
-    picture = cv2.imread(str(path))
-    scale = 256 / min(picture.shape[:2])
-    picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    top, left = ((size - SIDE) // 2 for size in picture.shape[:2])
-    return picture[top : top + SIDE, left : left + SIDE].astype(np.float32) - MEAN
-
-
 def grids(file, folder, count):
     model = keras.models.load_model(file, compile=False)
     large = keras.models.clone_model(model, input_tensors=keras.Input((2 * SIDE, 2 * SIDE, 3)))
     large.set_weights(model.get_weights())
     network = tfviz.trace(large)
-    labels = json.loads((folder / "labels.json").read_text())
-    names = sorted(name for name in labels if (folder / name).is_file())
-    classes = [labels[name] if isinstance(labels[name], int) else labels[name]["class"] for name in names]
-    seen = np.stack([photograph(folder / name) for name in names])
+    names, seen, classes = labelled_photographs(folder)
     random = np.random.default_rng(0)
     shares = {(method, placement): [] for method in METHODS for placement in PLACEMENTS}
     for _ in range(count):
