@@ -8,7 +8,6 @@ from tfviz.results.comparison import Findings
 
 RIGHT = "text-align:right;padding:2px 10px;vertical-align:top"
 QUIET = "opacity:.7;font-size:.85em"
-RULE = "border-top:1px solid rgba(128,128,128,.5)"
 MOST_ROWS = 60
 
 
@@ -17,10 +16,10 @@ def comparison_page(found: Findings) -> str:
     heads = [element("th", escaped(each), style=RIGHT, scope="col") for each in ("", *headings_of(found))]
     lines = [element("tr", *heads)]
     for row in found.rows[:MOST_ROWS]:
-        name = element("th", escaped(row), style=f"{CELL};font-weight:normal", scope="row")
+        look = "italic" if row in found.baselines else "normal"
+        name = element("th", escaped(row), style=f"{CELL};font-weight:normal;font-style:{look}", scope="row")
         cells = [_cell(found, metric, row) for metric in found.metrics]
-        style = {"style": RULE} if row in found.baselines[:1] else {}
-        lines.append(element("tr", name, *cells, **style))
+        lines.append(element("tr", name, *cells))
     title = element(
         "p", element("b", escaped("Comparison")), escaped(f" by {found.results.model}"), style="margin:0 0 4px"
     )

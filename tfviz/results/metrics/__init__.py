@@ -32,8 +32,9 @@ raise `InvalidImagesError` for maps or masks that do not fit, `InvalidTargetsErr
 
 from __future__ import annotations
 
+from tfviz.results.metrics.curves import Curves
 from tfviz.results.metrics.explaining import Explain, Explaining, collapse_of
-from tfviz.results.metrics.measurement import Curves, Measurement
+from tfviz.results.metrics.measurement import Measurement
 from tfviz.results.metrics.registry import FAMILIES, METRICS, Metric, find_metric
 from tfviz.results.metrics.remembering import SharedPasses, shared_passes
 from tfviz.results.metrics.removal import deletion, insertion

@@ -10,19 +10,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tfviz.arrays import Doubles
+from tfviz.markup import SENTENCE, changed_options, element, escaped, page_of, table_of, warnings_of
+from tfviz.results.metrics.curves import Curves
 
-
-@dataclass(frozen=True, eq=False)
-class Curves:
-    """How a score runs while pixels are taken away or given back: a line for each image.
-
-    shares: (P,), how much was changed, 0..1. scores: (N, P). x, y: in words, what the two are.
-    """
-
-    shares: Doubles
-    scores: Doubles
-    x: str
-    y: str
+MOST_SHOWN = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,3 +52,23 @@ class Measurement:
     def __float__(self) -> float:
         """Return the value of a single image."""
         return float(self.values)
+
+    def _repr_html_(self) -> str:
+        """Return the page that a notebook shows by this name: the mean, the values of the first images, the curves."""
+        values = np.atleast_1d(self.values)
+        defined = values[np.isfinite(values)]
+        mean = f"{defined.mean():.4g}" if defined.size else "not defined"
+        how = f"; attributions reduced by {self.collapse}" if self.collapse else ""
+        options = ", ".join(changed_options(self.options, {}))
+        rows = [(escaped(f"image {index}"), escaped(f"{value:.4g}")) for index, value in enumerate(values[:MOST_SHOWN])]
+        hidden = f"{len(values) - MOST_SHOWN} more images are not shown." if len(values) > MOST_SHOWN else ""
+        return page_of(
+            element(
+                "p", element("b", escaped(self.metric)), escaped(f": {mean}, the mean of {defined.size} images{how}")
+            ),
+            element("p", escaped(options, SENTENCE), style="opacity:.7;font-size:.85em;margin:0"),
+            *([self.curves.picture()] if self.curves is not None else []),
+            table_of(rows, weight="normal"),
+            element("p", escaped(hidden)),
+            *warnings_of(self.warnings),
+        )
