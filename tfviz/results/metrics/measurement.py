@@ -51,7 +51,7 @@ class Measurement:
 
     def __float__(self) -> float:
         """Return the value of a single image."""
-        return float(self.values)
+        return float(self.values.item())
 
     def _repr_html_(self) -> str:
         """Return the page that a notebook shows by this name: the mean, the values of the first images, the curves."""
