@@ -1,17 +1,21 @@
-"""Pictures that say nothing, which take the place of what a metric removes of an image.
+"""Pictures that take the place of what a metric removes of an image.
 
-A number, the image's mean colour, or the blurred image. None of them is right: a constant has edges where it meets the
-image, a blur keeps large shapes, and a network may take any of them for something. So each metric says which it takes.
+A number, the image's mean colour, its lowest value, the blurred image, or the image with its values turned over. None
+of them is right: a constant has edges where it meets the image, a blur keeps large shapes, and a network may take any
+of them for something. So each metric says which it takes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
 
 from tfviz.arrays import Doubles, Floats
+from tfviz.errors import TfvizError
+from tfviz.results import pick
 
 # The shorter side of an image over the deviation of its blur: 14 of 224 pixels, which leave no part of a thing.
 BLUR_SIDES = 16
@@ -19,14 +23,31 @@ KERNEL_OF_RISE, DEVIATION_OF_RISE, CUT = 11, 5, 4.0  # pixels; cut off after so 
 
 
 def blank(image: Floats, fill: float | str) -> Floats:
-    """Return a picture of the shape of an image (H, W, C) that says nothing: a number, or one of `BLANKS` by name."""
+    """Return a picture of the shape of an image (H, W, C): a number everywhere, or one of `BLANKS` by name."""
     if isinstance(fill, str):
         return BLANKS[fill](image)
     return np.full_like(image, fill)
 
 
+def check_blank(name: str, fill: Any) -> None:
+    """Raise `TfvizError` unless an option is one of `BLANKS` by name, or a finite number."""
+    if isinstance(fill, str):
+        pick(name, fill, BLANKS)
+    elif isinstance(fill, bool) or not isinstance(fill, int | float | np.number) or not np.isfinite(fill):
+        raise TfvizError(f"{name} is {fill!r}, expected a number or one of {', '.join(BLANKS)}")
+
+
 def _mean(image: Floats) -> Floats:
     return np.broadcast_to(image.mean(axis=(0, 1), dtype=np.float64).astype(np.float32), image.shape)
+
+
+def _lowest(image: Floats) -> Floats:
+    return np.full_like(image, image.min())
+
+
+def _turned(image: Floats) -> Floats:
+    """Mirror the values of an image in the middle of their range: the lowest becomes the highest."""
+    return np.asarray(image.min() + image.max() - image, np.float32)
 
 
 def _blur(image: Floats) -> Floats:
@@ -52,5 +73,11 @@ def _line_of_rise() -> Doubles:
     return line
 
 
-BLANKS: dict[str, Callable[[Floats], Floats]] = {"mean": _mean, "blur": _blur, "blur_of_rise": _blur_of_rise}
-"""Ways to make a picture that says nothing, by name."""
+BLANKS: dict[str, Callable[[Floats], Floats]] = {
+    "mean": _mean,
+    "lowest": _lowest,
+    "blur": _blur,
+    "blur_of_rise": _blur_of_rise,
+    "turned": _turned,
+}
+"""Ways to make such a picture, by name."""

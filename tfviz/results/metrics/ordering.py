@@ -1,0 +1,55 @@
+"""Pixels in the order of a map, and images of which the first of them are replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+
+from tfviz.arrays import Doubles, Floats, name_images
+
+
+def ordered(one_map: Doubles, ties: str = "random") -> np.ndarray:
+    """Return the pixels (H · W,) of a map from the highest value to the lowest; ties: how equal ones lie.
+
+    ``"random"``: in an order drawn once for each size of map. ``"first"``: as they lie in the map, ``"last"``: from its
+    end. The first is what an evaluation should take, because a map that is zero in many places would otherwise be
+    measured by where these lie; the others are those of software that sorts without a thought of it.
+    """
+    values = one_map.ravel()
+    if ties == "last":
+        return np.argsort(values, kind="stable")[::-1]
+    if ties == "first":
+        return np.argsort(-values, kind="stable")
+    drawn = _drawn(values.size)
+    return drawn[np.argsort(-values[drawn], kind="stable")]
+
+
+@lru_cache(maxsize=8)
+def _drawn(pixels: int) -> np.ndarray:
+    return np.random.default_rng(0).permutation(pixels)
+
+
+def replaced(first: Floats, last: Floats, pixels: np.ndarray, counts: np.ndarray) -> Iterator[Floats]:
+    """Yield an image (H, W, C) whose first `counts` of `pixels` are those of the last one, for each of the counts.
+
+    counts: ascending.
+    """
+    current = first.reshape(-1, first.shape[-1]).copy()
+    flat, done = last.reshape(current.shape), 0
+    for count in counts:
+        current[pixels[done:count]] = flat[pixels[done:count]]
+        done = count
+        yield current.reshape(first.shape).copy()
+
+
+def without_constant(name: str, maps: Doubles, values: Doubles) -> tuple[Doubles, tuple[str, ...]]:
+    """Return values (N,), NaN for constant maps, which order no pixels, with a warning that names these."""
+    constant = maps.max(axis=(1, 2)) == maps.min(axis=(1, 2))
+    if not constant.any():
+        return values, ()
+    which = name_images(np.flatnonzero(constant))
+    return np.where(constant, np.nan, values), (
+        f"{name} of image {which} is not defined (NaN): the map is the same everywhere, and orders no pixels",
+    )
