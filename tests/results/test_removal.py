@@ -63,10 +63,10 @@ def by_rank(inside):
     )
 
 
-def area(curve):
-    """The trapezoid rule with equal steps."""
-    curve = np.asarray(curve, np.float64)
-    return (curve.sum() - curve[0] / 2 - curve[-1] / 2) / (len(curve) - 1)
+def area(shares, curve):
+    """The trapezoid rule."""
+    steps = range(1, len(curve))
+    return sum((shares[k] - shares[k - 1]) * (curve[k] + curve[k - 1]) / 2 for k in steps)
 
 
 @pytest.mark.parametrize("inverted", [False, True])
@@ -76,8 +76,8 @@ def test_the_curves_of_a_network_that_sums_a_region(inverted):
     images = np.ones((1, SIDE, SIDE, 3), np.float32)
     removed = np.arange(SIDE * SIDE + 1)
     gone = np.clip(removed - (48 if inverted else 0), 0, 16) / 16
-    down = deletion(region_sum(), images, None, one_map[np.newaxis], steps=64, fill=0)
-    up = insertion(region_sum(), images, None, one_map[np.newaxis], steps=64, start=0.0)
+    down = deletion(region_sum(), images, None, one_map[np.newaxis], steps=64, fill=0, like="rise")
+    up = insertion(region_sum(), images, None, one_map[np.newaxis], steps=64, start=0.0, like="rise")
     np.testing.assert_allclose(down.curves.scores[0], 1 - gone, atol=1e-6)
     np.testing.assert_allclose(up.curves.scores[0], gone, atol=1e-6)
     np.testing.assert_allclose(down.curves.shares, removed / 64)
@@ -98,13 +98,15 @@ def test_a_network_that_says_the_same_of_all():
 def slow(model, image, target, one_map, first, last, steps):
     """Replace pixel by pixel, and run each image alone."""
     order = sorted(np.ndindex(SIDE, SIDE), key=lambda place: -one_map[place])
-    curve = []
+    shares, curve = [], []
     for step in range(steps + 1):
         changed = np.array(first, np.float32)
-        for place in order[: round(step * SIDE * SIDE / steps)]:
+        count = round((step / steps) ** 2 * SIDE * SIDE)
+        for place in order[:count]:
             changed[place] = last[place]
+        shares.append(count / SIDE / SIDE)
         curve.append(float(model(changed[np.newaxis])[0, target]))
-    return curve
+    return shares, curve
 
 
 def test_equals_a_slow_loop(model):
@@ -117,9 +119,10 @@ def test_equals_a_slow_loop(model):
             slow(model, image, target, one_map, image, mean, 5),
             slow(model, image, target, one_map, mean, image, 5),
         )
-        for found, curve in zip((down, up), curves, strict=True):
+        for found, (shares, curve) in zip((down, up), curves, strict=True):
             np.testing.assert_allclose(found.curves.scores[row], curve, atol=1e-6)
-            assert found[row] == pytest.approx(area(curve), abs=1e-6)
+            np.testing.assert_allclose(found.curves.shares, shares)
+            assert found[row] == pytest.approx(area(shares, curve), abs=1e-6)
 
 
 def test_the_targets_are_the_predicted_classes_unless_they_are_given(model):
@@ -160,7 +163,7 @@ def test_equal_values_in_a_random_order_that_repeats():
     # In reading order the first 18 pixels are outside of the region.
     as_they_lie = deletion(score, images, None, one_map, like="rise", steps=64)
     np.testing.assert_allclose(as_they_lie.curves.scores[0, :19], 1, atol=1e-6)
-    assert drawn.curves.scores[0, 18] < 0.95
+    assert np.interp(18 / 64, drawn.curves.shares, drawn.curves.scores[0]) < 0.95
     np.testing.assert_array_equal(drawn, deletion(score, images, None, one_map, steps=64, fill=0))
     # From the end, the last 18 pixels.
     from_the_end = deletion(score, images, None, one_map, like="xplique", steps=64)
@@ -172,17 +175,21 @@ def test_equal_values_in_a_random_order_that_repeats():
 
 @pytest.mark.parametrize("steps, shares", [(1, [0, 1]), (3, [0, 21 / 64, 43 / 64, 1]), (64, np.arange(65) / 64)])
 def test_steps(model, steps, shares):
-    found = deletion(model, pictures(1), 0, some_maps(1), steps=steps)
+    found = deletion(model, pictures(1), 0, some_maps(1), steps=steps, like="rise")
     np.testing.assert_allclose(found.curves.shares, shares)
     assert found.options["steps"] == steps and found.curves.scores.shape == (1, steps + 1)
+    # Growing steps of less than a pixel are left out.
+    growing = deletion(model, pictures(1), 0, some_maps(1), steps=steps)
+    wanted = sorted({round(64 * (step / steps) ** 2) for step in range(steps + 1)})
+    np.testing.assert_allclose(growing.curves.shares, np.array(wanted) / 64)
     down = deletion(model, pictures(1), 0, some_maps(1), steps=steps, like="xplique")
     np.testing.assert_allclose(down.curves.shares, np.floor(np.linspace(0, 64, steps + 1)) / 64)
 
 
 def test_the_options_are_part_of_the_result(model):
     found = insertion(model, pictures(1), 0, some_maps(1))
-    assert found.metric == "insertion" and found.curves.scores.shape == (1, 17)
-    assert found.options == {"like": "tfviz", "steps": 16, "rounding": "nearest", "ties": "random", "start": "blur"}
+    assert found.metric == "insertion" and found.curves.scores.shape == (1, 16)
+    assert found.options == {"like": "tfviz", "steps": 16, "spacing": "growing", "ties": "random", "start": "blur"}
     found = deletion(model, pictures(1), 0, some_maps(1), like="rise", fill="blur")
     assert found.options["steps"] is None and found.options["fill"] == "blur"
     assert found.curves.scores.shape == (1, SIDE + 1)
@@ -342,7 +349,7 @@ def test_the_same_image_twice_in_a_chunk_is_run_once(model):
     with shared_passes() as shared:
         found = deletion(model, np.concatenate([image, image]), 0, np.concatenate([some_maps(1)] * 2), steps=4)
     assert (shared.asked, shared.computed) == (10, 5)
-    assert found[0] == found[1]
+    assert found[0] == pytest.approx(found[1], abs=1e-6)
 
 
 def test_what_is_remembered_is_bounded(model, monkeypatch):

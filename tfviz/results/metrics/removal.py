@@ -5,10 +5,15 @@ gives a picture that says nothing the image's pixels, in the same order. A good 
 other one rise early. The area below depends on what replaces a pixel and on the steps, and so may the order of methods;
 `like` takes those of other software.
 
-tfviz's own choices: 16 equal steps, so that the size of an image does not matter; the image's mean colour where pixels
-are deleted, because zero is black for one network and grey for the next; a blurred image where insertion begins, which
-has no edges of its own; and equal values in a random order, because in reading order a map that is zero in many places
-would be measured by where these lie.
+tfviz's own choices: 16 steps, so that the size of an image does not matter, which grow as the squares, because most
+happens at the first pixels; the image's mean colour where pixels are deleted, because zero is black for one network and
+grey for the next; a blurred image where insertion begins, which has no edges of its own; and equal values in a random
+order, because in reading order a map that is zero in many places would be measured by where these lie.
+
+Of 6 methods on 6 pictures of the demo, such steps miss the area of 256 equal ones by 0.005 (deletion) and 0.004
+(insertion) in the mean and 0.025 at most, as 32 equal steps do, and 16 equal ones by 0.013 and 0.011. Kendall's rank
+correlation of the methods' values of a picture with those of 256 steps is 0.91 and 0.93; of 16 equal ones, 0.96 and
+0.49.
 """
 
 from __future__ import annotations
@@ -27,10 +32,10 @@ from tfviz.results.metrics.ordering import ordered, replaced, without_constant
 from tfviz.results.metrics.registry import metric
 from tfviz.results.metrics.subject import Subject, subject_of
 
-OWN: Mapping[str, Any] = {"steps": 16, "rounding": "nearest", "ties": "random"}
-# Rows: as many pixels a step as an image has in a row. NumPy's sort leaves the order of equal values open.
-RISE: Mapping[str, Any] = {"steps": None, "rounding": "rows", "ties": "first"}
-XPLIQUE: Mapping[str, Any] = {"steps": 10, "rounding": "down", "ties": "last"}
+OWN: Mapping[str, Any] = {"steps": 16, "spacing": "growing", "ties": "random"}
+# RISE's sort leaves the order of equal values open.
+RISE: Mapping[str, Any] = {"steps": None, "spacing": "equal", "ties": "first"}
+XPLIQUE: Mapping[str, Any] = {"steps": 10, "spacing": "rounded_down", "ties": "last"}
 DELETION_LIKE: Definitions = {
     "tfviz": {**OWN, "fill": "mean"},
     "rise": {**RISE, "fill": 0.0},
@@ -68,7 +73,7 @@ def deletion(
     Parameters
     ----------
     like
-        ``"tfviz"``: 16 equal steps, the image's mean colour. ``"rise"``: as the paper's code, as many pixels a step as
+        ``"tfviz"``: 16 growing steps, the image's mean colour. ``"rise"``: as the paper's code, as many pixels a step as
         an image has in a row, and zero. ``"xplique"``: as xplique 2.0, 10 steps, and zero; attributions need
         ``collapse="mean"``.
     steps
@@ -109,7 +114,7 @@ def insertion(
     Parameters
     ----------
     like
-        ``"tfviz"``: 16 equal steps, from the blurred image. ``"rise"``: as the paper's code, as many pixels a step as
+        ``"tfviz"``: 16 growing steps, from the blurred image. ``"rise"``: as the paper's code, as many pixels a step as
         an image has in a row, from its blur of 11 pixels. ``"xplique"``: as xplique 2.0, 10 steps, from zero;
         attributions need ``collapse="mean"``.
     steps
@@ -135,7 +140,7 @@ def removal(
 ) -> Measurement:
     """Return a measurement by the probabilities along deletion or insertion, whichever the name says."""
     inserting, size = name == "insertion", maps.shape[1:]
-    counts = counts_of(size, options["steps"], options["rounding"])
+    counts = counts_of(size, options["steps"], options["spacing"])
 
     def changed() -> Iterator[tuple[int, Floats]]:
         for row, (image, one_map) in enumerate(zip(subject.images, maps, strict=True)):
@@ -145,18 +150,22 @@ def removal(
                 yield row, each
 
     found = subject.probabilities(changed(), len(maps) * len(counts), name).reshape(len(maps), -1)
-    # Each step counts the same, also one that is a pixel shorter, as in the software that `like` names.
-    areas = (found[:, 1:] / 2 + found[:, :-1] / 2).mean(axis=1)
+    # Equal steps count the same, also one that is a pixel shorter, as in the software that `like` names.
+    widths = np.diff(counts) / counts[-1] if options["spacing"] == "growing" else np.full(len(counts) - 1, 1.0)
+    areas = np.average(found[:, 1:] / 2 + found[:, :-1] / 2, axis=1, weights=widths)
     values, warnings = without_constant(name, maps, areas)
     about = f"share of the pixels that are {'given back' if inserting else 'deleted'}"
     curves = Curves(counts / counts[-1], found, about, "probability of the target")
     return Measurement(name, values, collapse, options, curves, (*warnings, *subject.about_probabilities))
 
 
-def counts_of(size: tuple[int, ...], steps: int | None, rounding: str) -> np.ndarray:
-    """Return how many pixels are changed before and after each step; without `steps`, a row's worth in each."""
+def counts_of(size: tuple[int, ...], steps: int | None, spacing: str) -> np.ndarray:
+    """Return how many pixels are changed before and after each step; without `steps`, a row's worth more in each."""
     pixels = int(np.prod(size))
     if steps is None:
         return np.minimum(np.arange(0, pixels + size[1], size[1]), pixels)
-    counts = np.linspace(0, pixels, steps + 1)
-    return (np.floor(counts) if rounding == "down" else np.rint(counts)).astype(int)
+    shares = np.linspace(0, 1, steps + 1)
+    if spacing == "growing":
+        # The first steps of a small image are of less than a pixel.
+        return np.unique(np.rint(pixels * shares**2).astype(int))
+    return (np.floor if spacing == "rounded_down" else np.rint)(np.linspace(0, pixels, steps + 1)).astype(int)
