@@ -35,6 +35,8 @@ from __future__ import annotations
 from tfviz.results.metrics.curves import Curves
 from tfviz.results.metrics.explaining import Explain, Explaining, collapse_of
 from tfviz.results.metrics.measurement import Measurement
+from tfviz.results.metrics.masking import average_drop, increase_in_confidence
+from tfviz.results.metrics.measurement import Curves, Measurement
 from tfviz.results.metrics.registry import FAMILIES, METRICS, Metric, find_metric
 from tfviz.results.metrics.remembering import SharedPasses, shared_passes
 from tfviz.results.metrics.removal import deletion, insertion
@@ -51,8 +53,10 @@ __all__ = [
     "SharedPasses",
     "Subject",
     "collapse_of",
+    "average_drop",
     "deletion",
     "find_metric",
+    "increase_in_confidence",
     "insertion",
     "shared_passes",
     "subject_of",
