@@ -41,6 +41,7 @@ from tfviz.results.metrics.measurement import Curves, Measurement
 from tfviz.results.metrics.registry import FAMILIES, METRICS, Metric, find_metric
 from tfviz.results.metrics.remembering import SharedPasses, shared_passes
 from tfviz.results.metrics.removal import deletion, insertion
+from tfviz.results.metrics.road import road
 from tfviz.results.metrics.subject import Subject, subject_of
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "increase_in_confidence",
     "insertion",
     "pixel_flipping",
+    "road",
     "shared_passes",
     "subject_of",
 ]

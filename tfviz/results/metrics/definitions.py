@@ -38,10 +38,16 @@ def check_count(name: str, value: Any) -> None:
         raise TfvizError(f"{name} is {value!r}, expected an integer of at least 1")
 
 
-def check_share(name: str, value: Any, *, zero: bool = False) -> None:
-    """Raise `TfvizError` unless an option is a number above 0, or 0 if that is allowed, to 1."""
-    if not is_number(value) or not 0 <= value <= 1 or (value == 0 and not zero):
-        raise TfvizError(f"{name} is {value!r}, expected a number {'from' if zero else 'above'} 0 to 1")
+def check_seed(seed: Any) -> None:
+    """Raise `TfvizError` unless an option is an integer that NumPy takes as a seed."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise TfvizError(f"seed is {seed!r}, expected an integer of at least 0")
+
+
+def check_share(name: str, value: Any) -> None:
+    """Raise `TfvizError` unless an option is a number above 0, to 1."""
+    if not is_number(value) or not 0 < value <= 1:
+        raise TfvizError(f"{name} is {value!r}, expected a number above 0 to 1")
 
 
 def is_number(value: Any) -> bool:
