@@ -73,8 +73,8 @@ def deletion(
     Parameters
     ----------
     like
-        ``"tfviz"``: 16 growing steps, the image's mean colour. ``"rise"``: as the paper's code, as many pixels a step as
-        an image has in a row, and zero. ``"xplique"``: as xplique 2.0, 10 steps, and zero; attributions need
+        ``"tfviz"``: 16 growing steps, the image's mean colour. ``"rise"``: as the paper's code, as many pixels a step
+        as an image has in a row, and zero. ``"xplique"``: as xplique 2.0, 10 steps, and zero; attributions need
         ``collapse="mean"``.
     steps
         The number of steps, in place of those of `like`.
