@@ -36,6 +36,7 @@ from tfviz.results.metrics.curves import Curves
 from tfviz.results.metrics.explaining import Explain, Explaining, collapse_of
 from tfviz.results.metrics.measurement import Measurement
 from tfviz.results.metrics.flipping import pixel_flipping
+from tfviz.results.metrics.information import performance_information
 from tfviz.results.metrics.masking import average_drop, increase_in_confidence
 from tfviz.results.metrics.measurement import Curves, Measurement
 from tfviz.results.metrics.registry import FAMILIES, METRICS, Metric, find_metric
@@ -60,6 +61,7 @@ __all__ = [
     "find_metric",
     "increase_in_confidence",
     "insertion",
+    "performance_information",
     "pixel_flipping",
     "road",
     "shared_passes",
