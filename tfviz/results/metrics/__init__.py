@@ -32,6 +32,7 @@ raise `InvalidImagesError` for maps or masks that do not fit, `InvalidTargetsErr
 
 from __future__ import annotations
 
+from tfviz.results.metrics.complexity import complexity, effective_complexity, sparseness
 from tfviz.results.metrics.curves import Curves
 from tfviz.results.metrics.explaining import Explain, Explaining, collapse_of
 from tfviz.results.metrics.measurement import Measurement
@@ -57,7 +58,9 @@ __all__ = [
     "Subject",
     "collapse_of",
     "average_drop",
+    "complexity",
     "deletion",
+    "effective_complexity",
     "find_metric",
     "increase_in_confidence",
     "insertion",
@@ -65,5 +68,6 @@ __all__ = [
     "pixel_flipping",
     "road",
     "shared_passes",
+    "sparseness",
     "subject_of",
 ]
