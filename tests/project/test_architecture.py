@@ -38,13 +38,14 @@ OF_ALL = {f"tfviz.{name}" for name in GROUND}
 EXTRAS = ("tfviz.apps.beam", "tfviz.apps.training")
 PUBLIC = ("tfviz", "tfviz/methods", "tfviz/results", "tfviz/results/metrics", "tfviz/apps/beam", "tfviz/apps/records")
 # What may be defined twice: a command is its flags, what it runs and the function for that, each on its floor of apps/;
-# and the demo imports nothing of tfviz.
+# the demo imports nothing of tfviz; and the pointing game is a check of places and, as a metric, what is made of it.
 SHARED_NAMES = {
     "explain": {"tfviz/apps/command/explain.py", "tfviz/apps/explanation/explain.py"},
     "export": {"tfviz/apps/command/export.py", "tfviz/apps/runs/export.py", "tfviz/apps/export/export.py"},
     "compare": {"tfviz/apps/command/compare.py", "tfviz/apps/comparison/compare.py"},
     "fool": {"tfviz/apps/command/fool.py", "tfviz/apps/runs/fool.py"},
     "visualize": {"tfviz/apps/command/visualize.py", "tfviz/apps/runs/visualize.py"},
+    "pointing_game": {"tfviz/results/places.py", "tfviz/results/metrics/localisation.py"},
     "Doubles": {"tfviz/arrays.py", "tfviz/demo/drawing.py"},
 }
 

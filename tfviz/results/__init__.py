@@ -47,7 +47,15 @@ from tfviz.results.localize import (
 )
 from tfviz.results.outline import outline
 from tfviz.results.pictures import difference_picture, gradient_picture, grey_picture, to_picture
-from tfviz.results.places import BoxAccuracy, box_iou, energy_inside, mask_iou, max_box_accuracy, pointing_game
+from tfviz.results.places import (
+    BoxAccuracy,
+    box_iou,
+    energy_inside,
+    mask_iou,
+    max_box_accuracy,
+    pointing_game,
+    with_places,
+)
 from tfviz.results.render import check_look, heatmap, mask, overlay
 from tfviz.results.scale import COLLAPSES, collapse, fuse, normalise, normalise_gradient, resize
 from tfviz.results.tiles import tiles

@@ -137,7 +137,7 @@ def pointing_game(maps: ArrayLike, masks: ArrayLike, *, tolerance: float = 15) -
     """
     if not tolerance >= 0:
         raise TfvizError(f"tolerance must be 0 pixels or more, got {tolerance}")
-    values, places = _with_places(maps, masks)
+    values, places = with_places(maps, masks)
     hits = np.zeros(values.shape[:-2], bool)
     size = values.shape[-2:]
     for index, one_map, place in zip(
@@ -162,7 +162,7 @@ def energy_inside(maps: ArrayLike, masks: ArrayLike) -> Doubles:
     -------
     float64 (N,) or (), in 0..1; 0 for a map without positive values
     """
-    values, places = _with_places(maps, masks)
+    values, places = with_places(maps, masks)
     energy = np.maximum(values, 0)
     return _ratio((energy * places).sum(axis=(-2, -1)), energy.sum(axis=(-2, -1)))
 
@@ -181,7 +181,7 @@ def _check_parts(thresholds: Doubles, overlaps: Sequence[float]) -> None:
         raise TfvizError(f"thresholds must be one or more numbers in 0..1, got {thresholds}")
 
 
-def _with_places(maps: ArrayLike, masks: ArrayLike) -> tuple[Doubles, Masks]:
+def with_places(maps: ArrayLike, masks: ArrayLike) -> tuple[Doubles, Masks]:
     """Return maps and masks as arrays of one shape; raise `InvalidImagesError` if they are not, or a mask is empty."""
     values, places = check_maps(maps), check_masks(masks)
     check_same_shape(values, places)

@@ -35,6 +35,13 @@ from __future__ import annotations
 from tfviz.results.metrics.complexity import complexity, effective_complexity, sparseness
 from tfviz.results.metrics.curves import Curves
 from tfviz.results.metrics.explaining import Explain, Explaining, collapse_of
+from tfviz.results.metrics.localisation import (
+    energy_in_mask,
+    localisation_auc,
+    pointing_game,
+    relevance_rank,
+    top_k_intersection,
+)
 from tfviz.results.metrics.measurement import Measurement
 from tfviz.results.metrics.flipping import pixel_flipping
 from tfviz.results.metrics.information import performance_information
@@ -61,13 +68,18 @@ __all__ = [
     "complexity",
     "deletion",
     "effective_complexity",
+    "energy_in_mask",
     "find_metric",
     "increase_in_confidence",
     "insertion",
     "performance_information",
     "pixel_flipping",
     "road",
+    "localisation_auc",
+    "pointing_game",
+    "relevance_rank",
     "shared_passes",
     "sparseness",
     "subject_of",
+    "top_k_intersection",
 ]

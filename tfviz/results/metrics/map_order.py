@@ -1,0 +1,40 @@
+"""The order that a map puts the pixels of an image in, against a place.
+
+Pixels of one value have no order among themselves: what is returned is the mean over all orders that they could have.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tfviz.arrays import Doubles
+from tfviz.results import Masks
+
+
+def share_of_highest(maps: Doubles, places: Masks, counts: np.ndarray) -> Doubles:
+    """Return the share (N,) of the highest pixels, so many of each map, that lies on the place.
+
+    Of the pixels that share the lowest value that counts, as many as there is room for count, on the place and beside
+    it in the same proportion: the mean over all orders.
+    """
+    shares = np.empty(len(maps))
+    for row, (one_map, place, count) in enumerate(zip(maps, places, counts, strict=True)):
+        lowest = np.sort(one_map, axis=None)[-count]
+        above, equal = one_map > lowest, one_map == lowest
+        inside = place[above].sum() + (count - above.sum()) * place[equal].mean()
+        shares[row] = inside / count
+    return shares
+
+
+def roc_area(one_map: Doubles, place: Masks) -> float:
+    """Return the area below the ROC curve, by the ranks of the pixels, those of one value the mean of theirs.
+
+    NaN if there is nothing beside the place.
+    """
+    inside, outside = int(place.sum()), int((~place).sum())
+    if not outside:
+        return np.nan
+    _, which, sizes = np.unique(one_map, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(sizes) - (sizes - 1) / 2
+    above = ranks[which.reshape(place.shape)][place].sum() - inside * (inside + 1) / 2
+    return float(above / (inside * outside))
