@@ -96,6 +96,7 @@ REASONS = {
     "project/test_notebooks.py": "three minutes of notebooks",
     "project/test_types.py": "mypy reads NumPy and matplotlib anew: nine seconds",
     "results/test_evidence.py": ALIKE,
+    "results/test_grids.py": "every method once more",
 }
 
 # Of their cases, which are alike, each so many-th runs by day, counted as they are collected.

@@ -35,6 +35,7 @@ from __future__ import annotations
 from tfviz.results.metrics.complexity import complexity, effective_complexity, sparseness
 from tfviz.results.metrics.curves import Curves
 from tfviz.results.metrics.explaining import Explain, Explaining, collapse_of
+from tfviz.results.metrics.grids import disconnected_grid, grid_pointing_game
 from tfviz.results.metrics.localisation import (
     energy_in_mask,
     localisation_auc,
@@ -67,10 +68,12 @@ __all__ = [
     "average_drop",
     "complexity",
     "deletion",
+    "disconnected_grid",
     "effective_complexity",
     "energy_in_mask",
     "find_metric",
     "increase_in_confidence",
+    "grid_pointing_game",
     "insertion",
     "performance_information",
     "pixel_flipping",
