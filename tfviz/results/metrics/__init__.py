@@ -48,6 +48,12 @@ from tfviz.results.metrics.flipping import pixel_flipping
 from tfviz.results.metrics.information import performance_information
 from tfviz.results.metrics.masking import average_drop, increase_in_confidence
 from tfviz.results.metrics.measurement import Curves, Measurement
+from tfviz.results.metrics.random_logit import random_logit
+from tfviz.results.metrics.randomisation import (
+    efficient_parameter_randomisation,
+    parameter_randomisation,
+    smooth_parameter_randomisation,
+)
 from tfviz.results.metrics.registry import FAMILIES, METRICS, Metric, find_metric
 from tfviz.results.metrics.remembering import SharedPasses, shared_passes
 from tfviz.results.metrics.removal import deletion, insertion
@@ -71,6 +77,7 @@ __all__ = [
     "disconnected_grid",
     "effective_complexity",
     "energy_in_mask",
+    "efficient_parameter_randomisation",
     "find_metric",
     "increase_in_confidence",
     "grid_pointing_game",
@@ -83,6 +90,9 @@ __all__ = [
     "relevance_rank",
     "shared_passes",
     "sparseness",
+    "parameter_randomisation",
+    "random_logit",
+    "smooth_parameter_randomisation",
     "subject_of",
     "top_k_intersection",
 ]
