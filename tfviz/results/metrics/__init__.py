@@ -58,6 +58,7 @@ from tfviz.results.metrics.registry import FAMILIES, METRICS, Metric, find_metri
 from tfviz.results.metrics.remembering import SharedPasses, shared_passes
 from tfviz.results.metrics.removal import deletion, insertion
 from tfviz.results.metrics.road import road
+from tfviz.results.metrics.sanity import SanityVerdict, sanity_verdicts
 from tfviz.results.metrics.subject import Subject, subject_of
 
 __all__ = [
@@ -68,6 +69,7 @@ __all__ = [
     "Explaining",
     "Measurement",
     "Metric",
+    "SanityVerdict",
     "SharedPasses",
     "Subject",
     "collapse_of",
@@ -92,6 +94,8 @@ __all__ = [
     "sparseness",
     "parameter_randomisation",
     "random_logit",
+    "sanity_verdicts",
+    "shared_passes",
     "smooth_parameter_randomisation",
     "subject_of",
     "top_k_intersection",
