@@ -105,12 +105,14 @@ __all__ = [
 
 
 def _look_up(name: str) -> Any:
-    """Load `plot` and `metrics` at their first use.
+    """Load `plot`, `metrics` and `explain_func` at their first use.
 
     matplotlib takes longer to import than the rest of tfviz's start-up together; metrics import what stands here.
     """
     if name == "metrics":
         return import_module("tfviz.results.metrics")
+    if name == "explain_func":
+        return import_module("tfviz.results.metrics").explain_func
     if name == "plot":
         from tfviz.results.figure import plot
 
@@ -119,7 +121,7 @@ def _look_up(name: str) -> Any:
         from tfviz.results.charts import plot_intervals
 
         return plot_intervals
-    raise no_attribute(__name__, name, [*__all__, "metrics"])
+    raise no_attribute(__name__, name, [*__all__, "explain_func", "metrics"])
 
 
 if not TYPE_CHECKING:

@@ -48,6 +48,7 @@ from tfviz.results.metrics.flipping import pixel_flipping
 from tfviz.results.metrics.information import performance_information
 from tfviz.results.metrics.masking import average_drop, increase_in_confidence
 from tfviz.results.metrics.measurement import Curves, Measurement
+from tfviz.results.metrics.other_libraries import explain_func
 from tfviz.results.metrics.random_logit import random_logit
 from tfviz.results.metrics.randomisation import (
     efficient_parameter_randomisation,
@@ -80,6 +81,7 @@ __all__ = [
     "effective_complexity",
     "energy_in_mask",
     "efficient_parameter_randomisation",
+    "explain_func",
     "find_metric",
     "increase_in_confidence",
     "grid_pointing_game",
