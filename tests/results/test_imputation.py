@@ -45,7 +45,7 @@ DRAWN = np.random.default_rng(0).random(SHAPE)
 HOLES = {
     "few": DRAWN < 0.1,
     "most": DRAWN < 0.9,
-    "all but one": DRAWN > DRAWN.min(),
+    "all but one": DRAWN.min() < DRAWN,
     "a disc": disc(SHAPE, 7),
     "all but a disc": ~disc(SHAPE, 4),
     "the upper half": np.arange(23)[:, np.newaxis] < np.full(SHAPE, 12),

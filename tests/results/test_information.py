@@ -58,7 +58,7 @@ def test_the_area_by_hand():
     bits = np.array([[10.0, 60, 35, 110], [10, 60, 35, 110], [10, 20, 30, 10]])
     scores = np.array([[0.2, 0.6, 0.4, 1.0], [0.2, 0.4, 0.1, 0.2], [0, 0, 0, 1]])
     curves, areas, undefined = information_curves(bits, scores)
-    # (0, 0), (0.25, 0.5), (0.5, 0.5), (1, 1)
+    # The points are 0 at 0, a half at a quarter and at a half, 1 at 1.
     assert areas[0] == pytest.approx(0.25 * 0.25 + 0.25 * 0.5 + 0.5 * 0.75)
     np.testing.assert_allclose(curves[0, [0, 25, 37, 50, 75, 100]], [0, 0.5, 0.5, 0.5, 0.75, 1])
     np.testing.assert_array_equal(undefined, [False, True, True])
@@ -85,7 +85,7 @@ def test_the_slow_way_and_a_saved_model(curve, tmp_path):
     model.export(str(tmp_path / "saved"), verbose=False)
     images, maps = arrays["images"], arrays["maps"]
     whole, none = model.predict(images, verbose=0), model.predict(0 * images, verbose=0)
-    # Classes that the image has more of than a black one; for AIC the predicted one, which differs from the black one's.
+    # Classes that the image has more of than a black one; for AIC the predicted one, unlike the black one's.
     targets = whole.argmax(1) if curve == "aic" else (whole - none).argmax(1)
     defined = (targets != none.argmax(1)) if curve == "aic" else np.full(4, True)
     expected = np.full(4, np.nan)

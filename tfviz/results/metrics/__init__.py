@@ -35,7 +35,9 @@ from __future__ import annotations
 from tfviz.results.metrics.complexity import complexity, effective_complexity, sparseness
 from tfviz.results.metrics.curves import Curves
 from tfviz.results.metrics.explaining import Explain, Explaining, collapse_of
+from tfviz.results.metrics.flipping import pixel_flipping
 from tfviz.results.metrics.grids import disconnected_grid, grid_pointing_game
+from tfviz.results.metrics.information import performance_information
 from tfviz.results.metrics.localisation import (
     energy_in_mask,
     localisation_auc,
@@ -43,11 +45,8 @@ from tfviz.results.metrics.localisation import (
     relevance_rank,
     top_k_intersection,
 )
-from tfviz.results.metrics.measurement import Measurement
-from tfviz.results.metrics.flipping import pixel_flipping
-from tfviz.results.metrics.information import performance_information
 from tfviz.results.metrics.masking import average_drop, increase_in_confidence
-from tfviz.results.metrics.measurement import Curves, Measurement
+from tfviz.results.metrics.measurement import Measurement
 from tfviz.results.metrics.other_libraries import explain_func
 from tfviz.results.metrics.random_logit import random_logit
 from tfviz.results.metrics.randomisation import (
@@ -73,32 +72,31 @@ __all__ = [
     "SanityVerdict",
     "SharedPasses",
     "Subject",
-    "collapse_of",
     "average_drop",
+    "collapse_of",
     "complexity",
     "deletion",
     "disconnected_grid",
     "effective_complexity",
-    "energy_in_mask",
     "efficient_parameter_randomisation",
+    "energy_in_mask",
     "explain_func",
     "find_metric",
-    "increase_in_confidence",
     "grid_pointing_game",
+    "increase_in_confidence",
     "insertion",
+    "localisation_auc",
+    "parameter_randomisation",
     "performance_information",
     "pixel_flipping",
-    "road",
-    "localisation_auc",
     "pointing_game",
-    "relevance_rank",
-    "shared_passes",
-    "sparseness",
-    "parameter_randomisation",
     "random_logit",
+    "relevance_rank",
+    "road",
     "sanity_verdicts",
     "shared_passes",
     "smooth_parameter_randomisation",
+    "sparseness",
     "subject_of",
     "top_k_intersection",
 ]

@@ -21,11 +21,11 @@ from numpy.typing import ArrayLike
 from tfviz.arrays import Doubles, name_images
 from tfviz.errors import TfvizError
 from tfviz.results import Masks, check_masks, pick, pointing_game as points_at, with_places
+from tfviz.results.metrics.definitions import choose
 from tfviz.results.metrics.given import maps_of, undefined
 from tfviz.results.metrics.map_order import roc_area, share_of_highest
 from tfviz.results.metrics.measurement import Measurement
 from tfviz.results.metrics.registry import metric
-from tfviz.results.metrics.removal import choose
 
 POINTING_LIKE: Mapping[str, Mapping[str, Any]] = {
     "tfviz": {"tolerance": 15, "ties": "first"},
