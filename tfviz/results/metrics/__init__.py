@@ -46,6 +46,7 @@ from tfviz.results.metrics.localisation import (
     top_k_intersection,
 )
 from tfviz.results.metrics.masking import average_drop, increase_in_confidence
+from tfviz.results.metrics.infidelity import infidelity
 from tfviz.results.metrics.measurement import Measurement
 from tfviz.results.metrics.other_libraries import explain_func
 from tfviz.results.metrics.random_logit import random_logit
@@ -60,6 +61,7 @@ from tfviz.results.metrics.removal import deletion, insertion
 from tfviz.results.metrics.road import road
 from tfviz.results.metrics.sanity import SanityVerdict, sanity_verdicts
 from tfviz.results.metrics.subject import Subject, subject_of
+from tfviz.results.metrics.subsets import mu_fidelity, sensitivity_n
 
 __all__ = [
     "FAMILIES",
@@ -94,6 +96,9 @@ __all__ = [
     "relevance_rank",
     "road",
     "sanity_verdicts",
+    "infidelity",
+    "mu_fidelity",
+    "sensitivity_n",
     "shared_passes",
     "smooth_parameter_randomisation",
     "sparseness",
