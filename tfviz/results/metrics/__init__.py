@@ -60,6 +60,7 @@ from tfviz.results.metrics.remembering import SharedPasses, shared_passes
 from tfviz.results.metrics.removal import deletion, insertion
 from tfviz.results.metrics.road import road
 from tfviz.results.metrics.sanity import SanityVerdict, sanity_verdicts
+from tfviz.results.metrics.robustness import average_sensitivity, local_lipschitz, max_sensitivity
 from tfviz.results.metrics.subject import Subject, subject_of
 from tfviz.results.metrics.subsets import mu_fidelity, sensitivity_n
 
@@ -75,6 +76,7 @@ __all__ = [
     "SharedPasses",
     "Subject",
     "average_drop",
+    "average_sensitivity",
     "collapse_of",
     "complexity",
     "deletion",
@@ -97,6 +99,8 @@ __all__ = [
     "road",
     "sanity_verdicts",
     "infidelity",
+    "local_lipschitz",
+    "max_sensitivity",
     "mu_fidelity",
     "sensitivity_n",
     "shared_passes",
