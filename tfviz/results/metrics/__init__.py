@@ -33,6 +33,7 @@ raise `InvalidImagesError` for maps or masks that do not fit, `InvalidTargetsErr
 from __future__ import annotations
 
 from tfviz.results.metrics.complexity import complexity, effective_complexity, sparseness
+from tfviz.results.metrics.axioms import completeness, non_sensitivity
 from tfviz.results.metrics.curves import Curves
 from tfviz.results.metrics.explaining import Explain, Explaining, collapse_of
 from tfviz.results.metrics.flipping import pixel_flipping
@@ -47,6 +48,7 @@ from tfviz.results.metrics.localisation import (
 )
 from tfviz.results.metrics.masking import average_drop, increase_in_confidence
 from tfviz.results.metrics.infidelity import infidelity
+from tfviz.results.metrics.invariance import input_invariance
 from tfviz.results.metrics.measurement import Measurement
 from tfviz.results.metrics.other_libraries import explain_func
 from tfviz.results.metrics.random_logit import random_logit
@@ -79,6 +81,7 @@ __all__ = [
     "average_sensitivity",
     "collapse_of",
     "complexity",
+    "completeness",
     "deletion",
     "disconnected_grid",
     "effective_complexity",
@@ -88,6 +91,8 @@ __all__ = [
     "find_metric",
     "grid_pointing_game",
     "increase_in_confidence",
+    "infidelity",
+    "input_invariance",
     "insertion",
     "localisation_auc",
     "parameter_randomisation",
@@ -102,6 +107,7 @@ __all__ = [
     "local_lipschitz",
     "max_sensitivity",
     "mu_fidelity",
+    "non_sensitivity",
     "sensitivity_n",
     "shared_passes",
     "smooth_parameter_randomisation",
