@@ -46,16 +46,16 @@ def explain(
     true: options.TrueLabels = None,
 ) -> None:
     """Show what a model looks at in images."""
-    paths = _check(images, target, top, output)
+    paths = check_request(images, target, top, output)
     check_looks(colormap, blend, layout)
-    labels = _true_labels(true, paths)
+    labels = true_labels(true, paths)
     start_tensorflow()
     from tfviz.apps.explanation import CLIP_PERCENTILE
     from tfviz.apps.runs import Request, print_outcome
 
     look = {"colormap": colormap, "blend": blend, "clip_percentile": CLIP_PERCENTILE}
     look |= {"layout": layout, **({"colorbar": True} if colorbar else {}), **_dpi(dpi)}
-    shared = _shared(context, layer)
+    shared = shared_options(context, layer)
     request = Request(method or [], shared, target or [], top, batch_size, output, save_maps, look, labels)
     networks = [network_for(context, paths)] if paths else networks_for_samples(context)
     outcomes = []
@@ -69,7 +69,7 @@ def explain(
         )
         print_outcome(outcome, outcome.write_manifest() if save_maps else None)
         outcomes.append(outcome)
-    _complain(*outcomes)
+    complain(*outcomes)
 
 
 def localize(
@@ -92,7 +92,7 @@ def localize(
     dpi: options.Dpi = None,
 ) -> None:
     """Find the place in images that a model's maps mark: a mask and a box."""
-    paths = _check(images, target, top, output)
+    paths = check_request(images, target, top, output)
     about_model = network_for(context, paths)
     start_tensorflow()
     from tfviz.apps.explanation import CLIP_PERCENTILE
@@ -101,21 +101,21 @@ def localize(
     quantiles = {"foreground": foreground, "background": background, "smoothing": smoothing}
     finder = Finder(how, {**quantiles, "threshold": threshold}, reduce)
     methods, look = method or ["saliency"], {"clip_percentile": CLIP_PERCENTILE, **_dpi(dpi)}
-    shared = _shared(context, layer)
+    shared = shared_options(context, layer)
     request = Request(methods, shared, target or [], top, batch_size, output, save_maps, look)
     outcome = _run(paths, about_model, request, finder)
     print_places(outcome, outcome.write_manifest())
-    _complain(outcome)
+    complain(outcome)
 
 
-def _check(images: list[str] | None, target: list[str] | None, top: int, output: Path) -> list[Path]:
+def check_request(images: list[str] | None, target: list[str] | None, top: int, output: Path) -> list[Path]:
     """Return the image files; raise for what can be known to be wrong before TensorFlow is imported."""
     if target and top > 1:
         raise typer.BadParameter("--target and --top both say what to explain; give one of them")
     return find_pictures(images or [], output)
 
 
-def _true_labels(file: Path | None, paths: list[Path]) -> dict[Path, TrueLabel]:
+def true_labels(file: Path | None, paths: list[Path]) -> dict[Path, TrueLabel]:
     """Return the true label of each image file, none without a file of labels."""
     from tfviz.apps.files import read_true_labels
 
@@ -158,13 +158,13 @@ def _run(
     return run.outcome
 
 
-def _shared(context: typer.Context, layers: list[str] | None) -> dict[str, Any]:
+def shared_options(context: typer.Context, layers: list[str] | None) -> dict[str, Any]:
     """Return the options for every method that knows them; one layer gives a method's own name to its result."""
     named = {} if not layers else {"layer": layers[0] if len(layers) == 1 else layers}
     return {**named, **chosen(context)}
 
 
-def _complain(*outcomes: Outcome) -> None:
+def complain(*outcomes: Outcome) -> None:
     """Report what went wrong on the way, and exit with 1 if a picture failed."""
     for outcome in outcomes:
         for reason in outcome.complaints():
