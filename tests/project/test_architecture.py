@@ -46,6 +46,7 @@ SHARED_NAMES = {
     "fool": {"tfviz/apps/command/fool.py", "tfviz/apps/runs/fool.py"},
     "visualize": {"tfviz/apps/command/visualize.py", "tfviz/apps/runs/visualize.py"},
     "pointing_game": {"tfviz/results/places.py", "tfviz/results/metrics/localisation.py"},
+    "report": {"tfviz/apps/command/report.py", "tfviz/apps/runs/report.py"},
     "Doubles": {"tfviz/arrays.py", "tfviz/demo/drawing.py"},
 }
 
@@ -194,6 +195,8 @@ def test_private_keras_stands_nowhere():
         ("PIL", {"tfviz/apps"}),
         ("apache_beam", {"tfviz/apps/beam/"}),
         ("tensorboard", {"tfviz/apps/training/tensorboard.py"}),
+        ("jinja2", {"tfviz/apps/report/page.py"}),
+        ("markupsafe", {"tfviz/apps/report/page.py"}),
         ("skimage", {"tfviz/methods/engine/regions.py"}),
         ("scipy", {"tfviz/methods/engine/regions.py"}),
         (

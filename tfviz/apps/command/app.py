@@ -24,6 +24,7 @@ from tfviz.apps.command.flags import (
     model_options,
 )
 from tfviz.apps.command.fool import fool
+from tfviz.apps.command.report import ReportCommand, report
 from tfviz.apps.command.visualize import visualize
 from tfviz.quiet import start_tensorflow
 from tfviz.version import __version__
@@ -79,6 +80,7 @@ def methods() -> None:
 app.command(cls=MethodCommand)(explain)
 app.command(cls=MethodCommand)(localize)
 app.command(cls=MethodCommand)(compare)
+app.command(cls=ReportCommand)(report)
 app.command(cls=ExportCommand)(export)
 app.command(cls=ModelCommand)(visualize)
 app.command(cls=AttackCommand)(fool)

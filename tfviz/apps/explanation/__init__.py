@@ -9,3 +9,4 @@ from tfviz.apps.explanation.explain import explain
 from tfviz.apps.explanation.explanation import Explanation, write_plot
 from tfviz.apps.explanation.manifest import MANIFEST_SCHEMA, manifest_entry, manifest_of, versions, write_manifest
 from tfviz.apps.explanation.shown import CLIP_PERCENTILE, channel_step, shown
+from tfviz.apps.explanation.titles import column_titles

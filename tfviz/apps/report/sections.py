@@ -1,0 +1,96 @@
+"""The parts of a report that other tools measure: tables, curves and verdicts, as plain data.
+
+Whoever compares methods, draws their curves or tests them fills these in; a part without data is left out of the page.
+Numbers are shown as they are given, so that nothing is measured, averaged or judged here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Judgement = Literal["passed", "doubtful", "failed", "not tested"]
+
+
+@dataclass(frozen=True)
+class ReportedCell:
+    """A number of a table, and the interval that it lies in.
+
+    value: None if there is none, which is shown as a dash. low, high: the ends of its interval, both None if it is not
+    known. mark: what must be said of the number, such as "below its baseline"; empty for nothing.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class ReportedRow:
+    """A row of a table: its name and a cell for each column. is_baseline: whether others are compared with it."""
+
+    name: str
+    cells: tuple[ReportedCell, ...]
+    is_baseline: bool = False
+
+
+@dataclass(frozen=True)
+class ReportedTable:
+    """A table of numbers.
+
+    title, caption: what it is about, and how to read it. header: the title of the column of names, then of each other.
+    notes: sentences below it.
+    """
+
+    title: str
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[ReportedRow, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReportedCurve:
+    """The curve of a method on a picture: points (x, y) from left to right."""
+
+    method: str
+    picture: str
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class ReportedCurves:
+    """Curves of one kind, such as deletion: a chart for each picture, with a line for each method.
+
+    caption: how to read them. horizontal, vertical: what the axes show.
+    """
+
+    title: str
+    caption: str
+    horizontal: str
+    vertical: str
+    curves: tuple[ReportedCurve, ...]
+
+
+@dataclass(frozen=True)
+class ReportedVerdict:
+    """What a test found of a method or the network: its subject, the judgement, and the numbers and words for it."""
+
+    subject: str
+    judgement: Judgement
+    reason: str
+
+
+@dataclass(frozen=True)
+class Sections:
+    """The measured parts of a report; those that are None or empty are left out.
+
+    comparison: methods by metrics. curves: of each kind. sanity: verdicts on methods and network. subgroups: a table
+    for each grouping of the pictures.
+    """
+
+    comparison: ReportedTable | None = None
+    curves: tuple[ReportedCurves, ...] = ()
+    sanity: tuple[ReportedVerdict, ...] = ()
+    subgroups: tuple[ReportedTable, ...] = ()
