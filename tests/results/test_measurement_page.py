@@ -40,5 +40,9 @@ def test_it_stays_small_and_says_what_is_left_out():
 def test_what_is_not_defined():
     page = Measurement("deletion", np.array([np.nan]))._repr_html_()
     assert "not defined" in page and "svg" not in page
-    scores = np.full((1, 3), np.nan)
-    assert "svg" in Curves(np.linspace(0, 1, 3), scores, "x", "y")._repr_html_()
+    scores = np.array([[1, np.nan, 0.6], [0.6, 0.8, np.nan]])
+    page = Curves(np.linspace(0, 1, 3), scores, "x", "y")._repr_html_()
+    lines = re.findall(r'<polyline points="([^"]*)"', page)
+    assert "nan" not in page and [len(line.split()) for line in lines] == [2, 2, 3]
+    assert lines[2].split()[1:] == [lines[1].split()[1], lines[0].split()[1]]
+    assert "nan" not in Curves(np.linspace(0, 1, 3), np.full((1, 3), np.nan), "x", "y")._repr_html_()

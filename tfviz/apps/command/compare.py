@@ -15,7 +15,33 @@ from tfviz.apps.command.flags import chosen
 from tfviz.apps.command.networks import network_for, samples_for
 from tfviz.quiet import start_tensorflow
 
-METRIC_NAMES = ("deletion", "insertion")
+METRIC_NAMES = (
+    "deletion",
+    "insertion",
+    "pixel_flipping",
+    "road",
+    "sensitivity_n",
+    "mu_fidelity",
+    "infidelity",
+    "average_drop",
+    "increase_in_confidence",
+    "performance_information",
+    "max_sensitivity",
+    "average_sensitivity",
+    "local_lipschitz",
+    "grid_pointing_game",
+    "disconnected_grid",
+    "sparseness",
+    "complexity",
+    "effective_complexity",
+    "completeness",
+    "non_sensitivity",
+    "input_invariance",
+    "parameter_randomisation",
+    "smooth_parameter_randomisation",
+    "efficient_parameter_randomisation",
+    "random_logit",
+)
 """The names in `tfviz.results.metrics.METRICS` but those of true places; a test keeps them equal."""
 
 CompareMethods = Annotated[

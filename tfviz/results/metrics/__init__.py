@@ -32,13 +32,15 @@ raise `InvalidImagesError` for maps or masks that do not fit, `InvalidTargetsErr
 
 from __future__ import annotations
 
-from tfviz.results.metrics.complexity import complexity, effective_complexity, sparseness
 from tfviz.results.metrics.axioms import completeness, non_sensitivity
+from tfviz.results.metrics.complexity import complexity, effective_complexity, sparseness
 from tfviz.results.metrics.curves import Curves
 from tfviz.results.metrics.explaining import Explain, Explaining, collapse_of
 from tfviz.results.metrics.flipping import pixel_flipping
 from tfviz.results.metrics.grids import disconnected_grid, grid_pointing_game
+from tfviz.results.metrics.infidelity import infidelity
 from tfviz.results.metrics.information import performance_information
+from tfviz.results.metrics.invariance import input_invariance
 from tfviz.results.metrics.localisation import (
     energy_in_mask,
     localisation_auc,
@@ -47,8 +49,6 @@ from tfviz.results.metrics.localisation import (
     top_k_intersection,
 )
 from tfviz.results.metrics.masking import average_drop, increase_in_confidence
-from tfviz.results.metrics.infidelity import infidelity
-from tfviz.results.metrics.invariance import input_invariance
 from tfviz.results.metrics.measurement import Measurement
 from tfviz.results.metrics.other_libraries import explain_func
 from tfviz.results.metrics.random_logit import random_logit
@@ -61,8 +61,8 @@ from tfviz.results.metrics.registry import FAMILIES, METRICS, Metric, find_metri
 from tfviz.results.metrics.remembering import SharedPasses, shared_passes
 from tfviz.results.metrics.removal import deletion, insertion
 from tfviz.results.metrics.road import road
-from tfviz.results.metrics.sanity import SanityVerdict, sanity_verdicts
 from tfviz.results.metrics.robustness import average_sensitivity, local_lipschitz, max_sensitivity
+from tfviz.results.metrics.sanity import SanityVerdict, sanity_verdicts
 from tfviz.results.metrics.subject import Subject, subject_of
 from tfviz.results.metrics.subsets import mu_fidelity, sensitivity_n
 
@@ -80,8 +80,8 @@ __all__ = [
     "average_drop",
     "average_sensitivity",
     "collapse_of",
-    "complexity",
     "completeness",
+    "complexity",
     "deletion",
     "disconnected_grid",
     "effective_complexity",
@@ -94,7 +94,11 @@ __all__ = [
     "infidelity",
     "input_invariance",
     "insertion",
+    "local_lipschitz",
     "localisation_auc",
+    "max_sensitivity",
+    "mu_fidelity",
+    "non_sensitivity",
     "parameter_randomisation",
     "performance_information",
     "pixel_flipping",
@@ -103,11 +107,6 @@ __all__ = [
     "relevance_rank",
     "road",
     "sanity_verdicts",
-    "infidelity",
-    "local_lipschitz",
-    "max_sensitivity",
-    "mu_fidelity",
-    "non_sensitivity",
     "sensitivity_n",
     "shared_passes",
     "smooth_parameter_randomisation",

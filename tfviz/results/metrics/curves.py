@@ -39,7 +39,7 @@ class Curves:
         parts = [*self._ticks(low, high), *self._names()]
         for scores in self.scores[:MOST_DRAWN]:
             parts.append(self._line(scores, low, high, **{"stroke-opacity": 0.3, "stroke-width": 1}))
-        parts.append(self._line(self.scores.mean(axis=0), low, high, **{"stroke-width": 2.5}))
+        parts.append(self._line(self._mean(), low, high, **{"stroke-width": 2.5}))
         about = f"{self.y} by {self.x}: the mean of {len(self.scores)} images, thick, and each of them"
         shape = {"viewBox": f"0 0 {WIDTH} {HEIGHT}", "width": WIDTH, "style": "max-width:100%;height:auto"}
         return element("svg", element("title", escaped(about)), *parts, **shape, role="img", **{"aria-label": about})
@@ -50,8 +50,17 @@ class Curves:
         low, high = float(found.min(initial=0.0)), float(found.max(initial=0.0))
         return (0.0, 1.0) if low >= 0 and 0.5 < high <= 1 else (low, high if high > low else low + 1)
 
+    def _mean(self) -> Doubles:
+        """Return the mean (P,) of the scores that are defined; NaN where none is."""
+        defined = np.isfinite(self.scores)
+        total, count = np.where(defined, self.scores, 0).sum(axis=0), defined.sum(axis=0)
+        mean: Doubles = np.divide(total, count, out=np.full(len(self.shares), np.nan), where=count > 0)
+        return mean
+
     def _line(self, scores: Doubles, low: float, high: float, **look: object) -> Html:
-        points = [f"{self._across(x):.1f},{_up(y, low, high):.1f}" for x, y in zip(self.shares, scores, strict=True)]
+        """Return the line of the scores that are defined."""
+        pairs = [pair for pair in zip(self.shares, scores, strict=True) if np.isfinite(pair[1])]
+        points = [f"{self._across(x):.1f},{_up(y, low, high):.1f}" for x, y in pairs]
         return element("polyline", points=" ".join(points), **LINE, **look)
 
     def _across(self, share: float) -> float:

@@ -100,4 +100,4 @@ def pixel_flipping(
 def area_of(curves: Doubles, options: Mapping[str, Any]) -> Doubles:
     """Return the area (N,) below curves (N, P) by the trapezoid rule: of all steps, or their mean."""
     parts = curves[:, 1:] / 2 + curves[:, :-1] / 2
-    return parts.sum(axis=1) if options["area"] == "steps" else parts.mean(axis=1)
+    return np.asarray(parts.sum(axis=1) if options["area"] == "steps" else parts.mean(axis=1))

@@ -44,7 +44,8 @@ def imputed(image: Floats, removed: np.ndarray, precision: float = 1e-10) -> Dou
     kept = (image - middle) * (1 - holes)
     if removed.any():
         kept += _solution(_neighbours(kept) * holes, holes, precision * float(np.ptp(image)))
-    return kept + middle
+    filled: Doubles = kept + middle
+    return filled
 
 
 def _neighbours(values: Doubles) -> Doubles:
@@ -104,7 +105,7 @@ class Cells:
         inverses, area = [(holes / own).astype(np.float32)], 1
         while min(kept.shape[:2]) > SMALLEST:
             kept, area = _halved(kept), 4 * area
-            inverses.append(area / (WORK + WORK_OF_KEPT * area * kept))
+            inverses.append((area / (WORK + WORK_OF_KEPT * area * kept)).astype(np.float32))
         return cls(inverses)
 
     def corrected(self, left: Floats) -> Floats:

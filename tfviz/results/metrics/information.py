@@ -21,7 +21,7 @@ from tfviz.results.metrics.blanks import blank, check_blank
 from tfviz.results.metrics.definitions import is_number
 from tfviz.results.metrics.measurement import Curves, Measurement
 from tfviz.results.metrics.ordering import ordered, replaced, without_constant
-from tfviz.results.metrics.performance import check_score, performance
+from tfviz.results.metrics.performance import check_performance, performance
 from tfviz.results.metrics.registry import metric
 from tfviz.results.metrics.subject import Subject, subject_of
 
@@ -84,10 +84,10 @@ def performance_information(
     check_blank("start", start)
     check_shares(shares)
     subject = subject_of(model, images, targets, batch_size)
-    check_score(subject, score, "performance_information")
+    check_performance(subject, score, "performance_information")
     values, how = subject.maps(maps, collapse)
     bits: list[int] = []
-    pairs = shown(subject, values, shares, start, bits)
+    pairs = revealed(subject, values, shares, start, bits)
     found = performance(subject, pairs, len(shares) + 2, "performance_information", score)
     curves, areas, undefined = information_curves(np.reshape(bits, found.shape).astype(np.float64), found)
     areas, warnings = without_constant("performance_information", values, areas)
@@ -104,7 +104,7 @@ def check_shares(shares: Sequence[float]) -> None:
         raise TfvizError(f"shares are {shares!r}, expected ascending numbers above 0 and below 1")
 
 
-def shown(
+def revealed(
     subject: Subject, maps: Doubles, shares: Sequence[float], start: float | str, bits: list[int]
 ) -> Iterator[tuple[int, Floats]]:
     """Yield the blurred image with the first pixels of its map sharp, from none to all; bits get the size of each."""

@@ -13,7 +13,7 @@ SCORES = {"probability": "probability of the target", "accuracy": "whether the t
 """The ways to score a changed image by name, in words."""
 
 
-def check_score(subject: Subject, score: str, metric: str) -> None:
+def check_performance(subject: Subject, score: str, metric: str) -> None:
     """Raise `TfvizError` for a score that is not there, `UnsupportedModelError` for the accuracy without classes."""
     if score not in SCORES:
         raise TfvizError(f"score is {score!r}, expected one of {', '.join(SCORES)}")
@@ -31,4 +31,5 @@ def performance(subject: Subject, changed: Changed, each: int, doing: str, score
         return subject.probabilities(changed, total, doing).reshape(-1, each)
     logits = subject.logits(changed, total, doing)
     best = subject.network.head.resolve(tf.constant(logits), tf.fill([total], -1), 1).numpy()
-    return (best == np.repeat(subject.targets, each)).astype(np.float64).reshape(-1, each)
+    hits: Doubles = (best == np.repeat(subject.targets, each)).astype(np.float64)
+    return hits.reshape(-1, each)

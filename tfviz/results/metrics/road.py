@@ -19,7 +19,7 @@ from tfviz.results.metrics.definitions import Definitions, check_seed, choose, i
 from tfviz.results.metrics.imputation import imputed
 from tfviz.results.metrics.measurement import Curves, Measurement
 from tfviz.results.metrics.ordering import ordered, without_constant
-from tfviz.results.metrics.performance import SCORES, check_score, performance
+from tfviz.results.metrics.performance import SCORES, check_performance, performance
 from tfviz.results.metrics.registry import metric
 from tfviz.results.metrics.subject import Subject, subject_of
 
@@ -111,7 +111,7 @@ def road(
     chosen = choose(ROAD_LIKE, like, order=order, percentages=percentages, score=score, noise=noise, seed=seed)
     check_road(chosen)
     subject = subject_of(model, images, targets, batch_size)
-    check_score(subject, chosen["score"], "road")
+    check_performance(subject, chosen["score"], "road")
     values, how = subject.maps(maps, collapse)
     orders, shares = ORDERS[chosen["order"]], np.asarray(chosen["percentages"], np.float64) / 100
     count = len(orders) * len(shares)
