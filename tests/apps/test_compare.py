@@ -46,7 +46,12 @@ def found(model, images):
 
 
 def test_the_values_are_those_of_the_metrics(model, images, found):
-    assert found.methods == METHODS and found.baselines == ("random_map", "centred_gaussian", "edges")
+    assert found.methods == METHODS and found.baselines == (
+        "random_map",
+        "centred_gaussian",
+        "edges",
+        "untrained_network",
+    )
     assert found.metrics == ("deletion", "insertion")
     for metric in (deletion, insertion):
         for name, how in zip(METHODS, ("max_abs", None, "sum"), strict=True):
@@ -99,7 +104,7 @@ def test_what_cannot_be_told_apart(found):
 def test_passes_are_shared(found):
     """All rows ask for the whole image and for the blank one, and both metrics do."""
     asked, run = found.passes
-    images, rows, steps = 5, 6, 7
+    images, rows, steps = 5, 7, 7
     assert asked == images + 2 * images * rows * steps
     blank_and_whole = images * (2 * rows * 2 + 1)
     assert run <= asked - blank_and_whole + 3 * images
@@ -137,7 +142,7 @@ def test_files(found, tmp_path):
         assert found.save(tmp_path / "folder" / f"table.{ending}").exists()
     with open(tmp_path / "folder" / "table.csv", newline="") as file:
         lines = list(csv.DictReader(file))
-    assert len(lines) == 2 * 6
+    assert len(lines) == 2 * 7
     first = found.summaries["deletion"]["gradient"]
     assert (
         float(lines[0]["mean"]) == first.mean
@@ -157,7 +162,7 @@ def test_files(found, tmp_path):
     markdown = (tmp_path / "folder" / "table.md").read_text().splitlines()
     assert (
         markdown[0] == "| method | deletion ↓ | insertion ↑ |"
-        and len([each for each in markdown if each[0:1] == "|"]) == 8
+        and len([each for each in markdown if each[0:1] == "|"]) == 9
     )
     with pytest.raises(TfvizError, match=r"no form of a comparison '.txt'; there are: .csv, .json, .md"):
         found.save(tmp_path / "table.txt")
@@ -165,7 +170,7 @@ def test_files(found, tmp_path):
 
 def test_the_page_is_small_and_escaped(found):
     page = found._repr_html_()
-    assert len(page.encode()) < 30_000 and page.count("<tr") == 7 and "<b>" in page
+    assert len(page.encode()) < 30_000 and page.count("<tr") == 8 and "<b>" in page
     traced = tfviz.trace(network())
     traced.name = "a<img src=x onerror=alert(1)>"
     images = np.random.default_rng(1).random((2, 12, 12, 3))
@@ -187,6 +192,15 @@ def test_one_image_has_no_interval(model, images):
     with pytest.warns(TfvizWarning, match="the comparison is of one image"):
         found = tfviz.compare(model, images[:1], methods="gradient", metrics={"deletion": {"steps": 3}})
     assert np.isnan(found.summaries["deletion"]["gradient"].low) and "Intervals" not in str(found)
+
+
+def test_a_network_without_weights_has_no_untrained_one(images):
+    """Its map is left out, and said to be."""
+    layers = [keras.Input((12, 12, 3)), keras.layers.GlobalAveragePooling2D(), keras.layers.Softmax()]
+    frozen = keras.Sequential(layers)
+    with pytest.warns(TfvizWarning, match="the baseline untrained_network is left out: the network reads no variables"):
+        found = tfviz.compare(frozen, images, methods="input_x_gradient", metrics={"deletion": {"steps": 2}})
+    assert found.baselines == ("random_map", "centred_gaussian", "edges")
 
 
 @pytest.fixture

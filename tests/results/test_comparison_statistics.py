@@ -20,6 +20,7 @@ from tfviz.results.comparison import (
     number_text,
     ranks,
 )
+from tfviz.results.metrics import with_random_weights
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -103,6 +104,19 @@ def test_baselines_do_not_know_the_network():
     assert middle == pytest.approx(
         (stats.norm.cdf(1) - stats.norm.cdf(-1)) ** 2 / np.square(stats.norm.cdf(2) * 2 - 1), rel=0.03
     )
+
+
+def test_the_untrained_network_has_learnt_nothing():
+    """It is another one, of weights as large, whose map is that of its gradient; the user's stays as it is."""
+    model = demo.load_network()
+    network, before = tfviz.trace(model), [each.copy() for each in model.get_weights()]
+    images = demo.generate(2, seed=2).images.astype(np.float32)
+    found = BASELINES["untrained_network"](network, images, None)
+    other = with_random_weights(network).network
+    np.testing.assert_allclose(found, tfviz.saliency(other, images), rtol=1e-5, atol=1e-9)
+    assert not np.allclose(found, tfviz.saliency(network, images), rtol=0.1)
+    for one, two in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 def test_edges_are_where_the_brightness_changes():

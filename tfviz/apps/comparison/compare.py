@@ -21,7 +21,7 @@ from tfviz.results.comparison import BASELINES, Baseline, Row, find_baselines, m
 from tfviz.results.metrics import Metric, Subject, collapse_of, find_metric, shared_passes, subject_of
 
 COMPARED = ("grad_cam", "layer_cam", "hires_cam", "full_grad", "saliency", "guided_backprop", "integrated_gradients")
-MEASURED_BY = ("deletion", "insertion")
+MEASURED_BY = ("deletion", "insertion", "max_sensitivity", "sparseness")
 Named = str | Sequence[str] | Mapping[str, Mapping[str, Any]]
 Chosen = Mapping[str, tuple[Metric, Mapping[str, Any]]]
 SET_HERE = ("collapse", "batch_size", "options")
@@ -88,18 +88,18 @@ def compare(
         subject = subject_of(model, images, targets, batch_size)
         places = _places(measured, masks, subject)
         results = _results(subject, chosen)
-        rows = _rows(subject, results, beside)
+        rows, left_out = _rows(subject, results, beside)
         table = measure(subject, rows, measured, places)
     found = Comparison(
         table=table,
         results=results,
-        baselines=tuple(beside),
+        baselines=tuple(name for name in rows if name in beside),
         collapses={name: row.how for name, row in rows.items()},
         confidence=confidence,
         resamples=resamples,
         seed=seed,
         passes=(passes.asked, passes.computed),
-        warnings=tuple(dict.fromkeys([*_about_few(subject), *results.warnings, *table.warnings])),
+        warnings=tuple(dict.fromkeys([*_about_few(subject), *results.warnings, *left_out, *table.warnings])),
     )
     emit_warnings(found.warnings)
     return found
@@ -152,18 +152,22 @@ def _results(subject: Subject, chosen: Mapping[str, Mapping[str, Any]]) -> Resul
     return run_methods(subject.network, chosen, given, targets, batch_size=subject.batch_size)
 
 
-def _rows(subject: Subject, results: Results, beside: Mapping[str, Baseline]) -> dict[str, Row]:
-    """Return the rows of the table: the methods, then the baselines."""
-    rows = {}
+def _rows(subject: Subject, results: Results, beside: Mapping[str, Baseline]) -> tuple[dict[str, Row], list[str]]:
+    """Return the rows of the table, the methods, then the baselines, and warnings of baselines that cannot be."""
+    rows, warnings = {}, []
     for name, found in results.maps.items():
         options = results.options[name]
         maps, how = subject.maps(found, collapse_of(name, options))
         rows[name] = Row(found, maps, how, name.partition("@")[0], options)
     given = subject.as_given(subject.images, np.arange(len(subject)))
     for name, baseline in beside.items():
-        own = baseline(subject.network, given, subject.targets)
+        try:
+            own = baseline(subject.network, given, subject.targets)
+        except TfvizError as error:
+            warnings.append(f"the baseline {name} is left out: {error}")
+            continue
         rows[name] = Row(own, own, None, baseline)
-    return rows
+    return rows, warnings
 
 
 def _about_few(subject: Subject) -> tuple[str, ...]:

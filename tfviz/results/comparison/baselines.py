@@ -2,7 +2,8 @@
 
 Each is a method as metrics take it, `(network, images, targets) -> maps`. A random map is drawn anew for every image,
 also for one that hardly changed. Objects of photographs lie in the middle, and edges are where they are, so that a
-centred Gaussian and an edge detector reach numbers that look like knowledge.
+centred Gaussian and an edge detector reach numbers that look like knowledge. A network that has learnt nothing still
+has gradients, which follow the image.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import cv2
 import numpy as np
 
 from tfviz.arrays import Doubles, Floats
 from tfviz.errors import TfvizError, suggestion
-from tfviz.network.traced import TracedNetwork
+from tfviz.methods import Results, run_methods
+from tfviz.network.traced import OtherWeights, TracedNetwork
+from tfviz.results.metrics import with_random_weights
 
 Baseline = Callable[[TracedNetwork, Any, Any], Doubles]
 # A side of the image over the standard deviation of the Gaussian: two thirds of its mass lie in the middle half.
@@ -46,7 +50,27 @@ def edges(network: TracedNetwork, images: Any, targets: Any) -> Doubles:
     return np.stack(found)
 
 
-BASELINES: dict[str, Baseline] = {"random_map": random_map, "centred_gaussian": centred_gaussian, "edges": edges}
+def untrained_network(network: TracedNetwork, images: Any, targets: Any) -> Doubles:
+    """Return the saliency, (N, H, W), of the network with random weights: those that `weights="centred"` draws.
+
+    The network itself stays as it is. Raises `UnsupportedModelError` if its weights were frozen into constants.
+    """
+    if network not in _UNTRAINED:
+        _UNTRAINED[network] = with_random_weights(network)
+    known = targets if network.head.has_classes else None
+    found: Results = run_methods(_UNTRAINED[network].network, {"saliency": {}}, images, known)
+    return found["saliency"].astype(np.float64)
+
+
+# As long as the network itself is there: a metric asks for the maps of many changed images.
+_UNTRAINED: WeakKeyDictionary[TracedNetwork, OtherWeights] = WeakKeyDictionary()
+
+BASELINES: dict[str, Baseline] = {
+    "random_map": random_map,
+    "centred_gaussian": centred_gaussian,
+    "edges": edges,
+    "untrained_network": untrained_network,
+}
 """Every baseline by its name."""
 
 

@@ -52,6 +52,7 @@ from tfviz.results.metrics.masking import average_drop, increase_in_confidence
 from tfviz.results.metrics.measurement import Measurement
 from tfviz.results.metrics.other_libraries import explain_func
 from tfviz.results.metrics.random_logit import random_logit
+from tfviz.results.metrics.random_weights import with_random_weights
 from tfviz.results.metrics.randomisation import (
     efficient_parameter_randomisation,
     parameter_randomisation,
@@ -113,4 +114,5 @@ __all__ = [
     "sparseness",
     "subject_of",
     "top_k_intersection",
+    "with_random_weights",
 ]

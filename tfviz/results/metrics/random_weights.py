@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tfviz.errors import TfvizError
-from tfviz.network.traced import LayerWeights, OtherWeights
+from tfviz.network.traced import LayerWeights, OtherWeights, TracedNetwork, with_own_weights
 from tfviz.results import pick
 
 ORDERS = {"top_down": "from the output on", "bottom_up": "from the input on", "independent": "each layer alone"}
@@ -54,6 +54,17 @@ def states(weights: OtherWeights, order: str, steps: int | None, draw: str | Red
             yield State(layer.name, position / count)
         if order == "independent":
             layer.assign(before)
+
+
+def with_random_weights(network: TracedNetwork, seed: int = 0) -> OtherWeights:
+    """Return a copy of a network that has learnt nothing: all its layers have `centred` random weights.
+
+    Raises `UnsupportedModelError` if its weights were frozen into constants.
+    """
+    weights = with_own_weights(network)
+    for _ in states(weights, "bottom_up", 1, "centred", seed):
+        pass
+    return weights
 
 
 def count_of(weights: OtherWeights, steps: int | None) -> int:
