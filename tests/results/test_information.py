@@ -45,8 +45,9 @@ def test_a_map_of_what_decides_and_one_of_the_rest():
     )
     assert good[0] > 0.7 and bad[0] < 0.3
     assert good.curves.scores.shape == (1, 101) and good.metric == "performance_information"
-    np.testing.assert_allclose(good.curves.scores[0, 50:], 1, atol=1e-6)
-    np.testing.assert_allclose(bad.curves.scores[0, :50], 0, atol=1e-6)
+    # Pixels beside grey ones cost more bits than those in a picture full of noise.
+    np.testing.assert_allclose(good.curves.scores[0, 60:], 1, atol=1e-6)
+    np.testing.assert_allclose(bad.curves.scores[0, :60], 0, atol=1e-6)
     for found in (good, bad):
         scores = found.curves.scores[0]
         assert found[0] == pytest.approx((scores[1:] + scores[:-1]).mean() / 2, abs=0.01)

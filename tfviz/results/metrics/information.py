@@ -90,11 +90,11 @@ def performance_information(
     pairs = revealed(subject, values, shares, start, bits)
     found = performance(subject, pairs, len(shares) + 2, "performance_information", score)
     curves, areas, undefined = information_curves(np.reshape(bits, found.shape).astype(np.float64), found)
-    areas, warnings = without_constant("performance_information", values, areas)
+    areas, constant = without_constant("performance_information", values, areas)
     options = {"curve": curve, "shares": tuple(shares), "start": start}
     lines = Curves(BINS, curves, "share of the information", f"share of the {score}")
-    about = (*warnings, *without_gain(undefined), *subject.about_probabilities)
-    return Measurement("performance_information", areas, how, options, lines, about)
+    warnings = (*constant, *without_gain(undefined), *subject.about_probabilities)
+    return Measurement("performance_information", areas, how, options, lines, warnings)
 
 
 def check_shares(shares: Sequence[float]) -> None:
