@@ -30,7 +30,7 @@ KEY = "folders"  # of the JSON in the picture
 # Lengths are pixels of README, which shows pictures 900 wide; the file has twice as many.
 WIDTH, SCALE, MARGIN, GUTTER = 900.0, 2, 6.0, 26.0
 # Wings from left to right as data flows, those of a column from top to bottom, and their width.
-COLUMNS = ((("network",), 378.0), (("methods", "results", "demo"), 208.0), (("apps",), 250.0))
+COLUMNS = ((("network",), 278.0), (("methods", "results", "demo"), 206.0), (("apps",), 352.0))
 # Dark and light shades of Okabe and Ito's colours; no two wings are told apart by them alone.
 COLORS = {
     "network": ("#00568A", "#E1EDF6"),

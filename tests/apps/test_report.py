@@ -178,6 +178,17 @@ def test_a_map_that_is_zero_everywhere_says_why(run, tmp_path):
     assert maps[0]["notes"][0].removeprefix("zero everywhere: ") in err
 
 
+def test_methods_are_measured_if_that_is_asked_for(run, own, tmp_path):
+    status, out, err = run(own, *about(own, "grad_cam", "saliency"), "--compare")
+    assert status == 0 and "2 pictures" in out, err
+    page = page_in(tmp_path).text
+    assert "Methods compared" in page and "deletion ↓" in page and "untrained_network" in page
+    assert page.count("the weights") >= 2 or "cannot be judged" in page
+    card = (tmp_path / "explanation_card.json").read_text()
+    check_card(json.loads(card))
+    assert "max_sensitivity" in card and "random_map" in card
+
+
 def test_true_classes_and_wrong_predictions(run, own, tmp_path):
     predicted = tfviz.explain(model_of("functional"), picture_of(own / "one.png") / np.float32(255)).targets[0]
     names = ["ant", "bee", "cow", "dog", "emu"]

@@ -30,6 +30,14 @@ TopOfReport = Annotated[
     int | None,
     typer.Option(min=1, help="Explain so many of the best classes of each image; 3, or all of fewer, if not given."),
 ]
+WithComparison = Annotated[
+    bool,
+    typer.Option(
+        "--compare",
+        help="Measure the methods on the pictures, as tfviz compare does, and whether they depend on the weights. It "
+        "takes minutes.",
+    ),
+]
 
 
 class ReportCommand(MethodCommand):
@@ -52,6 +60,7 @@ def report(
     output: ReportFile = DEFAULT_REPORT,
     batch_size: options.BatchSize = 8,
     true: options.TrueLabels = None,
+    compare: WithComparison = False,
 ) -> None:
     """Write a page about what a model looks at: pictures, maps, doubts, and how to repeat it."""
     from tfviz.apps.files import check_report_place
@@ -72,4 +81,5 @@ def report(
     request = Request(method or [], shared, target or [], 1, batch_size, output, False, {}, labels)
     if not target:
         request = replace(request, top=top or usual_top(setup))
-    complain(write(setup, request, paths or samples_for(about_model), shlex.join(command), are_samples=not paths))
+    shown, how = paths or samples_for(about_model), {"are_samples": not paths, "compared": compare}
+    complain(write(setup, request, shown, shlex.join(command), **how))

@@ -23,7 +23,7 @@ def headings_of(found: Findings) -> list[str]:
     return [f"{metric} {ARROWS[METRICS[metric].better]}" for metric in found.metrics]
 
 
-def sentences_of(found: Findings) -> Iterator[str]:
+def sentences_of(found: Findings, *, with_marks: bool = True) -> Iterator[str]:
     """Yield what a reader must know of the table: images, intervals, marks, agreement, what is missing."""
     count, share = len(found.results.targets), f"{found.confidence:.0%}"
     images = f"{count} image{'s' * (count != 1)}"
@@ -31,7 +31,7 @@ def sentences_of(found: Findings) -> Iterator[str]:
     if count > 1:
         yield f"Intervals hold {share} of {found.resamples} resamples of the images, the same for all methods."
     used = {mark for each in found.summaries.values() for row in each.values() for mark in row.marks}
-    if used:
+    if used and with_marks:
         yield "; ".join(f"{mark} {meaning}" for mark, meaning in LEGEND.items() if mark in used) + "."
     if pairs := [
         f"{one} and {other} {number_text(tau)}" for (one, other), tau in found.agreement.items() if tau == tau

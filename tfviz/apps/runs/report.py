@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from tfviz.apps.explanation import Explanation, manifest_entry
 from tfviz.apps.files import Image, replacing, report_files, write_file
@@ -21,6 +22,7 @@ from tfviz.apps.report import (
     Report,
     ReportedPicture,
     Room,
+    Sections,
     card_json,
     card_of,
     card_text,
@@ -33,6 +35,7 @@ from tfviz.apps.report import (
 )
 from tfviz.apps.runs.explain import ExplainRun, find_methods
 from tfviz.apps.runs.outcome import OF_THE_IMAGE, File, Outcome, Request
+from tfviz.apps.runs.report_sections import measured_sections
 from tfviz.methods import plan_methods
 from tfviz.methods.engine import method_of
 from tfviz.terminal import tell
@@ -45,16 +48,20 @@ USUAL_TOP = 3
 class Reported(Outcome):
     """An outcome that keeps what a page shows of each picture, and writes no files.
 
-    room: what each map and picture may take in the page.
+    room: what each map and picture may take in the page. compared: whether images are kept, too, with the first target
+    of each, so that methods can be measured on them.
     """
 
     room: Room = field(kw_only=True)
+    compared: bool = field(kw_only=True)
     shown: list[ReportedPicture] = field(default_factory=list)
+    images: list[NDArray[np.float32]] = field(default_factory=list)
+    targets: list[int] = field(default_factory=list)
 
     @classmethod
-    def within(cls, room: Room) -> Callable[[Setup, Request], Reported]:
+    def within(cls, room: Room, *, compared: bool) -> Callable[[Setup, Request], Reported]:
         """Return a function that makes an outcome whose maps and pictures take so much room."""
-        return lambda setup, request: cls(setup, request, room=room)
+        return lambda setup, request: cls(setup, request, room=room, compared=compared)
 
     def keep(
         self,
@@ -83,6 +90,9 @@ class Reported(Outcome):
                     true=label,
                 )
             )
+            if self.compared:
+                self.images.append(part.images[0])
+                self.targets.append(int(part.targets[0]))
             image = str(file.path)
             self.entries += [
                 manifest_entry(part, row, image=image, class_names=names, files={}, true=label) for row in range(each)
@@ -113,27 +123,36 @@ def usual_top(setup: Setup) -> int:
     return min(USUAL_TOP, classes) if setup.network.head.has_classes and classes else 1
 
 
-def report(setup: Setup, request: Request, paths: Sequence[Path], command: str, *, are_samples: bool) -> Outcome:
+def report(
+    setup: Setup, request: Request, paths: Sequence[Path], command: str, *, are_samples: bool, compared: bool
+) -> Outcome:
     """Explain images and write the page about them to `request.output`; return what came of it.
 
-    command: as it was typed, for the page. Raises `TfvizError` if jinja2 is not installed or the page would have to
-    carry too many maps, both before the first image is read, and as `tfviz explain`.
+    command: as it was typed, for the page. compared: whether methods are measured, too. Raises `TfvizError` if jinja2
+    is not installed or the page would have to carry too many maps, both before the first image is read, and as
+    `tfviz explain`.
     """
     check_installed()
     chosen, _ = find_methods(setup.network, request.methods, request.options)
     maps = len(plan_methods(setup.network, chosen)) * max(len(request.targets), request.top)
-    run = ExplainRun(setup, request, Reported.within(room_for(len(paths), maps)))
+    run = ExplainRun(setup, request, Reported.within(room_for(len(paths), maps), compared=compared))
     if are_samples:
         run.explain_samples(paths, with_class_pictures=False)
     else:
         run.explain_files(paths)
     found = run.outcome
     if isinstance(found, Reported) and found.explanation is not None:
-        _write(found, found.explanation, command)
+        _write(found, found.explanation, command, chosen)
     return found
 
 
-def _write(found: Reported, explanation: Explanation, command: str) -> None:
+def _measured(found: Reported, methods: Mapping[str, Mapping[str, Any]]) -> Sections:
+    """Return what is measured of the methods on the pictures that were explained."""
+    names = [each.name for each in found.shown]
+    return measured_sections(found.setup.network, methods, found.images, found.targets, names)
+
+
+def _write(found: Reported, explanation: Explanation, command: str, methods: Mapping[str, Mapping[str, Any]]) -> None:
     """Write the page of an outcome and the cards beside it, and print what they hold and where they are."""
     setup = found.setup
     about = Report(
@@ -144,6 +163,7 @@ def _write(found: Reported, explanation: Explanation, command: str) -> None:
         size=setup.size,
         doubts=tuple(dict.fromkeys([*setup.network.warnings, *found.warnings])),
         failed=found.failed,
+        sections=_measured(found, methods) if found.compared else Sections(),
     )
     card = card_of(about)
     paths, contents = (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-BEST, LIKE_BEST, BELOW = "*", "=", "!"
+BEST, LIKE_BEST, NO_BETTER = "*", "=", "!"
 LEGEND = {
     BEST: "the best mean",
     LIKE_BEST: "cannot be told from the best on these images",
-    BELOW: "no better than a map that does not know the network",
+    NO_BETTER: "no better than a map that does not know the network",
 }
 """The meanings of the marks beside a mean."""
 
@@ -41,7 +41,7 @@ class Summary:
         if not self.is_defined or self.rank != self.rank:
             return ""
         best = BEST if self.rank == 1 else LIKE_BEST if self.like_best else ""
-        return best + (BELOW if self.beaten_by else "")
+        return best + (NO_BETTER if self.beaten_by else "")
 
     @property
     def mean_text(self) -> str:
