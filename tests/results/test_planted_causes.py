@@ -43,7 +43,7 @@ def test_metrics_prefer_the_mark_to_the_object(planted, metric):
 def test_methods_that_show_the_mark_rank_above_maps_that_do_not(planted):
     network, pictures = planted
     methods = {"occlusion": {"patch": 4}, "saliency": {}}
-    found = tfviz.compare(network, pictures.images, 1, methods)
+    found = tfviz.compare(network, pictures.images, 1, methods, ("deletion", "insertion"))
     for name, maps in found.results.maps.items():
         inside = energy_inside(np.abs(maps).reshape(*maps.shape[:3], -1).max(axis=3), pictures.causes)
         assert inside.mean() > 10 * pictures.causes.mean(), name
