@@ -48,7 +48,7 @@ def sentences_of(found: Findings, *, with_marks: bool = True) -> Iterator[str]:
 def table_of_comparison(found: Findings) -> Table:
     """Return the table for a terminal: a line for each method, and one for each baseline below them."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("method", overflow="fold")
+    table.add_column("method", no_wrap=True)
     for heading in headings_of(found):
         table.add_column(heading, justify="right", overflow="fold")
     for row in found.rows:
