@@ -19,23 +19,22 @@ from numpy.typing import ArrayLike
 from tfviz.arrays import Doubles, Floats, name_images
 from tfviz.errors import InvalidImagesError
 from tfviz.methods.engine import number
+from tfviz.results.metrics.blanks import blank
 from tfviz.results.metrics.measurement import Measurement
 from tfviz.results.metrics.parts import (
-    LOWEST,
     cells_of,
     chosen_like,
     score_drops,
     set_undefined,
-    stand_in,
     with_channels,
 )
 from tfviz.results.metrics.registry import metric
 from tfviz.results.metrics.subject import Subject, subject_of
 
-COMPLETENESS_LIKE: Mapping[str, Mapping[str, Any]] = {"tfviz": {"fill": 0.0}, "quantus": {"fill": LOWEST}}
+COMPLETENESS_LIKE: Mapping[str, Mapping[str, Any]] = {"tfviz": {"fill": 0.0}, "quantus": {"fill": "lowest"}}
 SENSITIVITY_LIKE: Mapping[str, Mapping[str, Any]] = {
     "tfviz": {"grid": 16, "fill": "mean", "tolerance": 1e-5},
-    "quantus": {"fill": LOWEST, "tolerance": 1e-5},
+    "quantus": {"fill": "lowest", "tolerance": 1e-5},
 }
 
 
@@ -184,7 +183,7 @@ def _of_values(subject: Subject, attributions: Doubles, options: Mapping[str, An
 
     def changed() -> Iterator[tuple[int, Floats]]:
         for row, image in enumerate(subject.images):
-            other = stand_in(image, options["fill"])
+            other = blank(image, options["fill"])
             for place in np.ndindex(image.shape):
                 one = image.copy()
                 one[place] = other[place]
@@ -203,7 +202,7 @@ def _rise(subject: Subject, fill: Any, channels: int) -> Doubles:
     """Return by how much the score (N,) rises from a baseline that differs from the image in its first channels."""
     baselines = subject.images.copy()
     for baseline in baselines:
-        other = stand_in(baseline, fill) if isinstance(fill, str) else np.broadcast_to(fill, baseline.shape)
+        other = blank(baseline, fill) if isinstance(fill, str) else np.broadcast_to(fill, baseline.shape)
         baseline[..., :channels] = other[..., :channels]
     pairs = (pair for each in (subject.images, baselines) for pair in enumerate(each))
     scores = subject.scores(pairs, 2 * len(subject), "completeness").reshape(2, -1)

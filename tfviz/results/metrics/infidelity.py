@@ -14,13 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tfviz.arrays import Doubles
+from tfviz.results.metrics.blanks import blank
 from tfviz.results.metrics.measurement import Measurement
 from tfviz.results.metrics.parts import (
-    LOWEST,
     chosen_like,
     score_drops,
     set_undefined,
-    stand_in,
     sums_over,
     with_channels,
 )
@@ -31,7 +30,7 @@ SMALLEST, LARGEST = 0.1, 0.5
 """The sides of random squares, as shares of the image's."""
 LIKE: Mapping[str, Mapping[str, Any]] = {
     "tfviz": {"fill": "mean", "squares": 64, "seed": 0, "of_slopes": False, "scaled": True},
-    "quantus": {"fill": LOWEST, "of_slopes": True, "scaled": False},
+    "quantus": {"fill": "lowest", "of_slopes": True, "scaled": False},
 }
 SIDE_OF_QUANTUS = 4  # pixels
 
@@ -104,7 +103,7 @@ def _said(
     """Return what a map says that the score loses without each pixel (N, H, W), and how it was reduced."""
     if not options["of_slopes"]:
         return subject.maps(given, collapse)
-    changes = np.stack([image - np.asarray(stand_in(image, options["fill"]), np.float64) for image in subject.images])
+    changes = np.stack([image - np.asarray(blank(image, options["fill"]), np.float64) for image in subject.images])
     return np.asarray((with_channels(subject, given) * changes).sum(axis=3)), None
 
 

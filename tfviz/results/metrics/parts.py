@@ -19,9 +19,6 @@ from tfviz.results import pick
 from tfviz.results.metrics.blanks import BLANKS, blank
 from tfviz.results.metrics.subject import Subject
 
-LOWEST = "lowest"
-"""The fill of Quantus: the smallest value of the image, in all of its channels."""
-
 
 def chosen_like(
     likes: Mapping[str, Mapping[str, Any]], like: str, least: Mapping[str, int], **given: Any
@@ -38,7 +35,7 @@ def chosen_like(
             raise TfvizError(f"{name} is not an option of the definition of {like}: it has {', '.join(own)}")
         if name in least:
             integer(name, each, least[name])
-        if name == "fill" and isinstance(each, str) and each != LOWEST:
+        if name == "fill" and isinstance(each, str):
             pick(name, each, BLANKS)
     return {"like": like, **chosen}
 
@@ -47,11 +44,6 @@ def cells_of(size: tuple[int, int], grid: int) -> np.ndarray:
     """Return the number of the cell that each pixel (H, W) lies in, of a grid of `grid` rows and columns."""
     rows, columns = (((np.arange(side) + 0.5) * grid / side).astype(int) for side in size)
     return np.asarray(rows[:, np.newaxis] * grid + columns)
-
-
-def stand_in(image: Floats, fill: float | str) -> Floats:
-    """Return what takes the place of an image (H, W, C): see `blank`, or its lowest value."""
-    return blank(image, float(image.min()) if fill == LOWEST else fill)
 
 
 def with_channels(subject: Subject, given: ArrayLike) -> Doubles:
@@ -64,7 +56,7 @@ def score_drops(subject: Subject, parts: np.ndarray, fill: float | str, name: st
 
     def changed() -> Iterator[tuple[int, Floats]]:
         for row, image in enumerate(subject.images):
-            other = stand_in(image, fill)
+            other = blank(image, fill)
             for part in parts:
                 without = image.copy()
                 without[part] = other[part]

@@ -19,16 +19,15 @@ from numpy.typing import ArrayLike
 from tfviz.arrays import Doubles, Floats
 from tfviz.errors import TfvizError
 from tfviz.methods.engine import number
+from tfviz.results.metrics.blanks import blank
 from tfviz.results.metrics.correlation import correlation, mean_of_known, ranks_of
 from tfviz.results.metrics.curves import Curves
 from tfviz.results.metrics.measurement import Measurement
 from tfviz.results.metrics.parts import (
-    LOWEST,
     cells_of,
     chosen_like,
     score_drops,
     set_undefined,
-    stand_in,
     sums_over,
 )
 from tfviz.results.metrics.registry import metric
@@ -39,7 +38,7 @@ SIZES, LARGEST_SHARE = 7, 0.8
 """How many sizes of a part sensitivity-n takes, between one cell and this share of the image."""
 SENSITIVITY_LIKE: Mapping[str, Mapping[str, Any]] = {
     "tfviz": {"grid": 8, "subsets": 32, "fill": "mean", "seed": 0},
-    "quantus": {"step": 1, "fill": LOWEST},
+    "quantus": {"step": 1, "fill": "lowest"},
 }
 FIDELITY_LIKE: Mapping[str, Mapping[str, Any]] = {
     "tfviz": {"grid": 8, "subsets": 128, "share": 0.2, "fill": "mean", "exact": True, "ranks": False, "seed": 0},
@@ -199,7 +198,7 @@ def _over_images(subject: Subject, maps: Doubles, how: str | None, options: Mapp
 
     def changed() -> Iterator[tuple[int, Floats]]:
         for row, (image, order) in enumerate(zip(subject.images, orders, strict=True)):
-            yield from ((row, each) for each in replaced(image, stand_in(image, options["fill"]), order, counts))
+            yield from ((row, each) for each in replaced(image, blank(image, options["fill"]), order, counts))
 
     kept = subject.probabilities(changed(), len(maps) * len(counts), "sensitivity_n").reshape(len(maps), -1)
     drops = kept[:, :1] - kept[:, 1:]
