@@ -24,11 +24,11 @@ from tfviz.results.metrics.registry import metric
 from tfviz.results.metrics.subject import subject_of
 
 SENSITIVITY_LIKE: Mapping[str, Mapping[str, Any]] = {
-    "tfviz": {"radius": 0.02, "samples": 10, "seed": 0},
+    "tfviz": {"radius": 0.02, "samples": 5, "seed": 0},
     "quantus": {"radius": 0.2, "samples": 200, "seed": 0},
 }
 LIPSCHITZ_LIKE: Mapping[str, Mapping[str, Any]] = {
-    "tfviz": {"radius": 0.02, "samples": 10, "seed": 0},
+    "tfviz": {"radius": 0.02, "samples": 5, "seed": 0},
     "quantus": {"radius": 0.1, "samples": 200, "seed": 0},
 }
 LEAST = {"samples": 1, "seed": 0}
@@ -38,7 +38,7 @@ ROBUST: Mapping[str, Any] = {
     "takes": "method",
     "better": "lower",
     "bounds": (0.0, np.inf),
-    "cost": "the method on 11 images by default",
+    "cost": "the method on 6 images by default",
     "caution": "a map that does not depend on the image at all is perfectly robust",
 }
 
@@ -63,7 +63,7 @@ def max_sensitivity(
     Parameters
     ----------
     like
-        ``"tfviz"``: 10 samples of uniform noise, the same for every image, of up to 2 % of the image's range.
+        ``"tfviz"``: 5 samples of uniform noise, the same for every image, of up to 2 % of the image's range.
         ``"quantus"``: 200 samples of up to 0.2, which NumPy's old generator draws for each image, channels first.
     radius
         The largest change of a value: a share of the image's range, its highest value less its lowest; for
