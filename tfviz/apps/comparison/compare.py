@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike
 from tfviz.apps.comparison.comparison import Comparison
 from tfviz.errors import InvalidImagesError, TfvizError, emit_warnings
 from tfviz.methods import Results, choose_methods, run_methods
-from tfviz.methods.engine import LAYER
+from tfviz.methods.engine import LAYER, integer
 from tfviz.results import Masks, check_masks, check_options
-from tfviz.results.comparison import BASELINES, Baseline, Row, find_baselines, measure
-from tfviz.results.metrics import Metric, Subject, collapse_of, find_metric, shared_passes, subject_of
+from tfviz.results.comparison import BASELINES, Baseline, Row, find_baselines, measure, spread
+from tfviz.results.metrics import Metric, SharedMaps, Subject, collapse_of, find_metric, shared_passes, subject_of
 
 COMPARED = ("grad_cam", "layer_cam", "hires_cam", "full_grad", "saliency", "guided_backprop", "integrated_gradients")
 MEASURED_BY = ("deletion", "insertion", "max_sensitivity", "sparseness")
@@ -41,6 +41,7 @@ def compare(
     layer: str | None = None,
     masks: ArrayLike | None = None,
     baselines: Sequence[str] = tuple(BASELINES),
+    rerun_images: int | None = 8,
     confidence: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
@@ -63,6 +64,9 @@ def compare(
         The true places, for metrics of localisation; `tfviz.results.box_mask` makes masks of boxes.
     baselines
         Names of `tfviz.results.comparison.BASELINES`: maps that do not know the network.
+    rerun_images
+        On how many of the images the metrics measure that run each method again and again (robustness, randomisation),
+        at equal distances among them; None is all. They take nearly all of the time.
     confidence
         The share of the resampled means that an interval holds, above 0 and below 1.
     resamples, seed
@@ -80,7 +84,7 @@ def compare(
         A metric, baseline or option does not exist, or a metric fails for every method.
     UnknownMethodError, InvalidImagesError, InvalidTargetsError, UnsupportedModelError, UnknownLayerError
     """
-    _check_numbers(confidence, resamples)
+    _check_numbers(confidence, resamples, rerun_images)
     chosen = choose_methods([*_named(methods)], None if layer is None else {LAYER: layer}, _named(methods))
     measured = _chosen_metrics(metrics)
     beside = find_baselines(baselines)
@@ -89,7 +93,8 @@ def compare(
         places = _places(measured, masks, subject)
         results = _results(subject, chosen)
         rows, left_out = _rows(subject, results, beside)
-        table = measure(subject, rows, measured, places)
+        rerun = _remember(passes.maps, subject, rows, rerun_images)
+        table = measure(subject, rows, measured, rerun, places)
     found = Comparison(
         table=table,
         results=results,
@@ -99,14 +104,17 @@ def compare(
         resamples=resamples,
         seed=seed,
         passes=(passes.asked, passes.computed),
+        maps=(passes.maps.asked, passes.maps.computed),
         warnings=tuple(dict.fromkeys([*_about_few(subject), *results.warnings, *left_out, *table.warnings])),
     )
     emit_warnings(found.warnings)
     return found
 
 
-def _check_numbers(confidence: float, resamples: int) -> None:
+def _check_numbers(confidence: float, resamples: int, rerun_images: int | None) -> None:
     """Raise `TfvizError` for numbers that give no intervals."""
+    if rerun_images is not None:
+        integer("rerun_images", rerun_images, 1)
     if not 0 < confidence < 1:
         raise TfvizError(f"confidence is {confidence!r}, expected a share above 0 and below 1, such as 0.95")
     if isinstance(resamples, bool) or not isinstance(resamples, int) or resamples < 1:
@@ -168,6 +176,20 @@ def _rows(subject: Subject, results: Results, beside: Mapping[str, Baseline]) ->
             continue
         rows[name] = Row(own, own, None, baseline)
     return rows, warnings
+
+
+def _remember(maps: SharedMaps, subject: Subject, rows: Mapping[str, Row], wanted: int | None) -> np.ndarray:
+    """Let metrics that run methods again run them all together; return on which images, bool (N,).
+
+    What the methods found in these is known already.
+    """
+    rerun = spread(len(subject), wanted)
+    some = subject.select(np.flatnonzero(rerun))
+    methods = [(row.method, row.options) for row in rows.values() if isinstance(row.method, str)]
+    found = [row.found[rerun] for row in rows.values() if isinstance(row.method, str)]
+    maps.together(some.network, methods)
+    maps.know(some.network, some.as_given(some.images, np.arange(len(some))), some.targets, found)
+    return rerun
 
 
 def _about_few(subject: Subject) -> tuple[str, ...]:

@@ -41,8 +41,14 @@ def sentences_of(found: Findings, *, with_marks: bool = True) -> Iterator[str]:
         for why in dict.fromkeys(reasons.values()):
             rows = ", ".join(row for row, each in reasons.items() if each == why)
             yield f"No {metric} of {rows}: {why}."
-    asked, run = found.passes
+    some = int(found.table.rerun.sum())
+    if again := [metric for metric in found.metrics if METRICS[metric].takes == "method" and some < count]:
+        names = ", ".join(again)
+        yield f"On {some} of the images, since the methods are run again for each (rerun_images=None: all): {names}."
+    (asked, run), (wanted, explained) = found.passes, found.maps
     yield f"The metrics asked for the scores of {asked} images; {run} were run, the others shared."
+    if wanted:
+        yield f"They asked for {wanted} maps of methods that were run again; {explained} were made, the others shared."
 
 
 def table_of_comparison(found: Findings) -> Table:

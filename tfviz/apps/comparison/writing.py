@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tfviz.apps.comparison.table import headings_of, sentences_of
 from tfviz.apps.explanation import versions
 from tfviz.apps.files import strict_json, write_file
@@ -53,6 +55,8 @@ def comparison_content(found: Findings) -> dict[str, Any]:
         "resamples": found.resamples,
         "seed": found.seed,
         "passes": dict(zip(("asked", "run"), found.passes, strict=True)),
+        "maps_again": dict(zip(("asked", "run"), found.maps, strict=True)),
+        "rerun_images": np.flatnonzero(found.table.rerun),
         "warnings": found.warnings,
     }
 

@@ -6,6 +6,6 @@ several methods. `tfviz.compare` runs them.
 
 from tfviz.results.comparison.baselines import BASELINES, Baseline, find_baselines
 from tfviz.results.comparison.findings import Findings
-from tfviz.results.comparison.measuring import Measured, Row, measure
+from tfviz.results.comparison.measuring import Measured, Row, measure, spread
 from tfviz.results.comparison.statistics import bootstrap_means, differ, interval, kendall_tau, ranks
 from tfviz.results.comparison.summary import LEGEND, NO_BETTER, Summary, number_text

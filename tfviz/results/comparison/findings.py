@@ -39,6 +39,8 @@ class Findings:
         Of the intervals.
     passes : (int, int)
         How many images the metrics asked the network for, and how many were run: the others were shared.
+    maps : (int, int)
+        The same of the maps for which metrics asked methods again.
     warnings : tuple of str
     """
 
@@ -50,6 +52,7 @@ class Findings:
     resamples: int
     seed: int
     passes: tuple[int, int]
+    maps: tuple[int, int]
     warnings: tuple[str, ...]
 
     @property

@@ -19,6 +19,9 @@ from tfviz.results import Masks
 from tfviz.results.comparison.baselines import Baseline
 from tfviz.results.metrics import Curves, Measurement, Metric, Subject
 
+WithOptions = tuple[Metric, Mapping[str, Any]]
+"""A metric with its options."""
+
 
 @dataclass(frozen=True, eq=False)
 class Row:
@@ -39,7 +42,8 @@ class Measured:
     """What came of all metrics and rows, each by the name of the metric and then of the row.
 
     values: float64 (N,). undefined: why a value cannot be. curves: of those metrics that have some. options: all those
-    of each metric, as they were used. warnings: without repetitions.
+    of each metric, as they were used. warnings: without repetitions. rerun: bool (N,), the images on which metrics that
+    run methods again were measured; the values of the others are NaN, and belong to no mean.
     """
 
     values: dict[str, dict[str, Doubles]] = field(default_factory=dict)
@@ -47,6 +51,7 @@ class Measured:
     curves: dict[str, dict[str, Curves]] = field(default_factory=dict)
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
     warnings: dict[str, None] = field(default_factory=dict)
+    rerun: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
 
     def add(self, metric: str, row: str, found: Measurement, general: tuple[str, ...]) -> None:
         """Take the measurement of a row; `general` are warnings that say nothing of the row."""
@@ -63,44 +68,73 @@ class Measured:
             metric: {row: replace(each, scores=each.scores[index]) for row, each in rows.items()}
             for metric, rows in self.curves.items()
         }
-        return replace(self, values=values, curves=curves)
+        return replace(self, values=values, curves=curves, rerun=self.rerun[index])
 
 
 def measure(
     subject: Subject,
     rows: Mapping[str, Row],
-    metrics: Mapping[str, tuple[Metric, Mapping[str, Any]]],
+    metrics: Mapping[str, WithOptions],
+    rerun: np.ndarray,
     masks: Masks | None = None,
 ) -> Measured:
     """Return what all metrics, with the options beside them, measure of all rows; masks (N, H, W): the true places.
 
-    Raises the error of a metric that fails for every row.
+    rerun: bool (N,), the images on which metrics measure that run methods again. Raises the error of a metric that
+    fails for every row.
     """
-    table = Measured()
+    table = Measured(rerun=rerun)
     with progress("comparing", len(metrics) * len(rows)) as advance:
-        for name, (metric, options) in metrics.items():
+        for name, chosen in metrics.items():
             for key, row in rows.items():
                 try:
-                    found = _measure(subject, row, metric, options, masks)
+                    found = _measure(subject, row, chosen, masks, table.rerun)
                 except TfvizError as error:
                     table.undefined.setdefault(name, {})[key] = str(error)
                     if len(table.undefined[name]) == len(rows):
                         raise
-                    found = Measurement(name, np.full(len(subject), np.nan), options=options)
+                    found = Measurement(name, np.full(len(subject), np.nan), options=chosen[1])
                 table.add(name, key, found, subject.about_probabilities)
                 advance(1)
     return table
 
 
-def _measure(
-    subject: Subject, row: Row, metric: Metric, options: Mapping[str, Any], masks: Masks | None
-) -> Measurement:
+def spread(count: int, wanted: int | None) -> np.ndarray:
+    """Return which of N images are taken, bool (N,), at equal distances: neighbours are often of one class.
+
+    wanted: how many; None: all.
+    """
+    taken = np.zeros(count, bool)
+    taken[np.linspace(0, count - 1, min(count, wanted or count)).round().astype(int)] = True
+    return taken
+
+
+def _measure(subject: Subject, row: Row, chosen: WithOptions, masks: Masks | None, rerun: np.ndarray) -> Measurement:
+    metric, options = chosen
     if metric.takes == "maps":
         return metric.compute(row.maps, **options)
     if metric.takes == "masks":
         return metric.compute(row.maps, masks, **options)
-    about = (subject.network, subject.as_given(subject.images, np.arange(len(subject))), subject.targets)
     shared = {"collapse": row.how, "batch_size": subject.batch_size, **options}
     if metric.takes == "network":
-        return metric.compute(*about, row.found, **shared)
-    return metric.compute(*about, row.method, **{"options": row.options or None, **shared})
+        return metric.compute(*_about(subject), row.found, **shared)
+    some = subject.select(np.flatnonzero(rerun))
+    found = metric.compute(*_about(some), row.method, **{"options": row.options or None, **shared})
+    return _among_all(found, rerun)
+
+
+def _about(subject: Subject) -> tuple[Any, Any, Any]:
+    """Return the network, the images and the targets as metrics take them."""
+    return subject.network, subject.as_given(subject.images, np.arange(len(subject))), subject.targets
+
+
+def _among_all(found: Measurement, rerun: np.ndarray) -> Measurement:
+    """Return what was measured of some images as one of all, with NaN for the others."""
+
+    def filled(part: Doubles) -> Doubles:
+        values = np.full((len(rerun), *part.shape[1:]), np.nan)
+        values[rerun] = part
+        return values
+
+    curves = None if found.curves is None else replace(found.curves, scores=filled(found.curves.scores))
+    return replace(found, values=filled(found.values), curves=curves)

@@ -64,6 +64,7 @@ from tfviz.results.metrics.removal import deletion, insertion
 from tfviz.results.metrics.road import road
 from tfviz.results.metrics.robustness import average_sensitivity, local_lipschitz, max_sensitivity
 from tfviz.results.metrics.sanity import SanityVerdict, sanity_verdicts
+from tfviz.results.metrics.shared_maps import SharedMaps
 from tfviz.results.metrics.subject import Subject, subject_of
 from tfviz.results.metrics.subsets import mu_fidelity, sensitivity_n
 
@@ -76,6 +77,7 @@ __all__ = [
     "Measurement",
     "Metric",
     "SanityVerdict",
+    "SharedMaps",
     "SharedPasses",
     "Subject",
     "average_drop",

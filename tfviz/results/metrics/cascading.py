@@ -10,13 +10,13 @@ import numpy as np
 
 from tfviz.arrays import Doubles, Floats, name_images
 from tfviz.errors import TfvizError
-from tfviz.network.traced import TracedNetwork, with_own_weights
+from tfviz.network.traced import OtherWeights, TracedNetwork
 from tfviz.progress import progress
 from tfviz.results import pick
 from tfviz.results.metrics.curves import Curves
 from tfviz.results.metrics.explaining import Explaining
 from tfviz.results.metrics.measurement import Measurement
-from tfviz.results.metrics.random_weights import ORDERS, check_draw, count_of, states
+from tfviz.results.metrics.random_weights import ORDERS, check_draw, count_of, other_weights, states
 from tfviz.results.metrics.similarity import SIMILARITIES, similarities
 
 COUNTED = ("samples", "bins")  # options that are numbers of something
@@ -44,11 +44,26 @@ def cascade(
 
     maps: what the method finds on a network. As Quantus counts, the network as it is, run again, is a state, too.
     """
-    other = with_own_weights(explaining.subject.network)
+    with other_weights(explaining.subject.network) as other:
+        shares, layers, scores = _compared(name, maps(explaining.subject.network), other, chosen, maps)
+    curves = Curves(np.array(shares), scores, _about_share(chosen["order"]), "similarity of the maps")
+    values = _mean_of_defined(scores)
+    return Measurement(
+        name, values, explaining.how, {**chosen, "layers": (*layers,)}, curves, about_undefined(name, values)
+    )
+
+
+def _compared(
+    name: str,
+    first: Doubles,
+    other: OtherWeights,
+    chosen: Mapping[str, Any],
+    maps: Callable[[TracedNetwork], Doubles],
+) -> tuple[list[float], list[str], Doubles]:
+    """Return for each state the share of random layers, the last of them, and how alike its maps are to the first."""
     how, drawing = chosen["similarity"], (chosen["order"], chosen["steps"], chosen["weights"], chosen["seed"])
     found, shares, layers = list[Doubles](), list[float](), list[str]()
     with progress(name, 1 + count_of(other, chosen["steps"])) as advance:
-        first = maps(other.network)
         advance(1)
         if chosen["like"] == "quantus":
             found, shares, layers = [similarities(how, first, maps(other.network))], [0.0], ["original"]
@@ -57,12 +72,7 @@ def cascade(
             shares.append(state.share)
             layers.append(state.layer)
             advance(1)
-    scores = np.stack(found, axis=1)
-    curves = Curves(np.array(shares), scores, _about_share(chosen["order"]), "similarity of the maps")
-    values = _mean_of_defined(scores)
-    return Measurement(
-        name, values, explaining.how, {**chosen, "layers": (*layers,)}, curves, about_undefined(name, values)
-    )
+    return shares, layers, np.stack(found, axis=1)
 
 
 def _about_share(order: str) -> str:

@@ -14,6 +14,7 @@ from tfviz.errors import TfvizError
 from tfviz.methods import Results, find_method, run_methods
 from tfviz.methods.engine import sign_of
 from tfviz.network.traced import TracedNetwork
+from tfviz.results.metrics.remembering import sharing
 from tfviz.results.metrics.subject import Subject
 
 Explain = Callable[[Any, Any, Any], ArrayLike]
@@ -69,9 +70,15 @@ class Explaining:
         if isinstance(self.method, str):
             # A custom score has no classes, and so no targets.
             known = wanted if network.head.has_classes else None
-            chosen, batch_size = {self.method: self.options}, self.subject.batch_size
-            found: Results = run_methods(network, chosen, given, known, batch_size=batch_size)
-            return found[self.method]
+
+            def run(chosen: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Floats]:
+                found: Results = run_methods(network, chosen, given, known, batch_size=self.subject.batch_size)
+                return found.maps
+
+            own, shared = (self.method, self.options), sharing()
+            return (
+                run(dict([own]))[self.method] if shared is None else shared.maps.found(network, given, wanted, own, run)
+            )
         return np.asarray(self.method(network, given, wanted))
 
     def maps(

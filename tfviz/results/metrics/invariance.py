@@ -25,6 +25,7 @@ from tfviz.results.metrics.explaining import Explain, Explaining
 from tfviz.results.metrics.measurement import Measurement
 from tfviz.results.metrics.parts import chosen_like, set_undefined
 from tfviz.results.metrics.registry import metric
+from tfviz.results.metrics.remembering import made_of
 from tfviz.results.metrics.subject import subject_of
 
 LIKE: Mapping[str, Mapping[str, Any]] = {"tfviz": {"shift": None}, "quantus": {"shift": -1.0}}
@@ -96,7 +97,8 @@ def input_invariance(
     if like == "quantus":
         moved[:, 0, 0, 0] = subject.images[:, 0, 0, 0]
     found = explaining.found(subject.images, rows)
-    again = explaining.found(moved, rows, network=ShiftedNetwork(subject.network, chosen["shift"]))
+    shifted = made_of(subject.network, chosen["shift"], lambda: ShiftedNetwork(subject.network, chosen["shift"]))
+    again = explaining.found(moved, rows, network=shifted)
     if like == "quantus":
         is_close = np.isclose(found, again, RELATIVE, ABSOLUTE).reshape(len(rows), -1).all(axis=1)
         return Measurement("input_invariance", is_close.astype(np.float64), None, chosen)

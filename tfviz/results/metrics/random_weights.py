@@ -13,6 +13,7 @@ depend on the seed and on its place in the network alone, so they are the same i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from numpy.typing import ArrayLike
 from tfviz.errors import TfvizError
 from tfviz.network.traced import LayerWeights, OtherWeights, TracedNetwork, with_own_weights
 from tfviz.results import pick
+from tfviz.results.metrics.remembering import made_of
 
 ORDERS = {"top_down": "from the output on", "bottom_up": "from the input on", "independent": "each layer alone"}
 """Which layers have random weights at a time."""
@@ -54,6 +56,21 @@ def states(weights: OtherWeights, order: str, steps: int | None, draw: str | Red
             yield State(layer.name, position / count)
         if order == "independent":
             layer.assign(before)
+
+
+@contextmanager
+def other_weights(network: TracedNetwork) -> Iterator[OtherWeights]:
+    """Lend a copy of a network on variables of its own, the same one to all that share their passes.
+
+    However it is left, its weights are those of the network again. Raises as `with_own_weights`.
+    """
+    lent = made_of(network, OtherWeights, lambda: with_own_weights(network))
+    before = [layer.values() for layer in lent.layers]
+    try:
+        yield lent
+    finally:
+        for layer, values in zip(lent.layers, before, strict=True):
+            layer.assign(values)
 
 
 def with_random_weights(network: TracedNetwork, seed: int = 0) -> OtherWeights:

@@ -4,7 +4,7 @@ A map that explains what a network has learnt must change with its weights. Adeb
 from the output to the input, and compares the maps; guided backpropagation failed, being close to an edge detector. The
 user's weights are never touched: a copy of the network is run, see `tfviz.network.traced.other_weights`.
 
-tfviz's own choices: eight states at equal distances, since a network of a hundred layers would otherwise be explained a
+tfviz's own choices: four states at equal distances, since a network of a hundred layers would otherwise be explained a
 hundred times; weights around zero, see `random_weights`; the rank correlation, which a few bright pixels do not decide.
 The smooth form goes from the input to the output, as its authors advise: from the output on, what the lower layers keep
 of the image's edges makes the maps of any method alike (Binder 2022).
@@ -18,16 +18,16 @@ from typing import Any
 import numpy as np
 
 from tfviz.arrays import Doubles
-from tfviz.network.traced import TracedNetwork, with_own_weights
+from tfviz.network.traced import TracedNetwork
 from tfviz.results.metrics.cascading import Noisy, about_undefined, cascade, choose_randomisation
 from tfviz.results.metrics.explaining import Explain, Explaining
 from tfviz.results.metrics.measurement import Measurement
-from tfviz.results.metrics.random_weights import Redraw, states
+from tfviz.results.metrics.random_weights import Redraw, other_weights, states
 from tfviz.results.metrics.registry import metric
 from tfviz.results.metrics.similarity import is_constant
 from tfviz.results.metrics.subject import subject_of
 
-OWN: Mapping[str, Any] = {"steps": 8, "weights": "centred", "seed": 0}
+OWN: Mapping[str, Any] = {"steps": 4, "weights": "centred", "seed": 0}
 QUANTUS: Mapping[str, Any] = {"steps": None, "weights": "rows", "seed": 42}
 LIKE: Mapping[str, Mapping[str, Any]] = {
     "tfviz": {**OWN, "order": "top_down", "similarity": "spearman"},
@@ -49,7 +49,7 @@ EDGES = "maps of natural pictures are alike by their edges alone; compare with o
     better="lower",
     bounds=(-1.0, 1.0),
     paper="Adebayo 2018, arXiv 1810.03292",
-    cost="the method once for each state, 9 times by default",
+    cost="the method once for each state, 5 times by default",
     caution=EDGES,
     **FAMILY,
 )
@@ -74,7 +74,7 @@ def parameter_randomisation(
     Parameters
     ----------
     like
-        ``"tfviz"``: 8 states from the output to the input, weights around zero, rank correlation of absolute maps.
+        ``"tfviz"``: 4 states from the output to the input, weights around zero, rank correlation of absolute maps.
         ``"quantus"``: a state after every layer, weights permuted along their first axis as Quantus does for Keras (a
         1x1 convolution of one input channel stays as it is), and the network as it is, with its 1, is one of the
         states in the mean. Quantus shuffles the weights of a fresh clone, not of the network itself.
@@ -116,7 +116,7 @@ def parameter_randomisation(
     better="lower",
     bounds=(-1.0, 1.0),
     paper="Hedström 2024, arXiv 2405.02383",
-    cost="the method for each sample of each state, 90 times by default",
+    cost="the method for each sample of each state, 50 times by default",
     caution=EDGES,
     **FAMILY,
 )
@@ -218,10 +218,10 @@ def efficient_parameter_randomisation(
     chosen = choose_randomisation(EFFICIENT_LIKE, like, {"weights": weights, "bins": bins, "seed": seed})
     explaining = Explaining(subject_of(model, images, targets, batch_size), method, options or {}, collapse)
     subject, every = explaining.subject, np.arange(len(explaining.subject))
-    other = with_own_weights(subject.network)
-    before = explaining.maps(subject.images, every, network=other.network)
-    for _ in states(other, "bottom_up", 1, chosen["weights"], chosen["seed"]):
-        after = explaining.maps(subject.images, every, network=other.network)
+    with other_weights(subject.network) as other:
+        before = explaining.maps(subject.images, every, network=other.network)
+        for _ in states(other, "bottom_up", 1, chosen["weights"], chosen["seed"]):
+            after = explaining.maps(subject.images, every, network=other.network)
     first, last = (np.array([_entropy(each, chosen["bins"]) for each in maps]) for maps in (before, after))
     # A map of one value has no complexity, neither before nor after.
     defined = ~is_constant(before) & ~is_constant(after)

@@ -1,7 +1,8 @@
 """Remembers the scores of images, so that metrics and methods that ask for the same image run it once.
 
 The whole image, one of nothing, those under the same random masks: in a comparison all metrics ask for them, for every
-method. An image is known by its content, so that no metric needs to know of another.
+method. An image is known by its content, so that no metric needs to know of another. What methods find is remembered
+by `shared_maps`.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from tfviz.arrays import Floats
 from tfviz.network.traced import TracedNetwork
+from tfviz.results.metrics.shared_maps import SharedMaps
 
 REMEMBERED = 400_000_000
 """The bytes of scores that `shared_passes` keeps; those used longest ago are forgotten."""
@@ -24,10 +27,14 @@ REMEMBERED = 400_000_000
 
 @dataclass(eq=False)
 class SharedPasses:
-    """Scores by the image that they are of; asked: how many were asked for, computed: for how many a pass was run."""
+    """Scores by the image that they are of; asked: how many were asked for, computed: for how many a pass was run.
+
+    maps: what methods found, with counts of its own.
+    """
 
     asked: int = 0
     computed: int = 0
+    maps: SharedMaps = field(default_factory=SharedMaps)
     _kept: OrderedDict[bytes, Floats] = field(default_factory=OrderedDict, repr=False)
     # A network's place in memory is a part of the key, so it must not be used for another one.
     _networks: dict[int, TracedNetwork] = field(default_factory=dict, repr=False)
@@ -79,6 +86,12 @@ def shared_passes() -> Iterator[SharedPasses]:
         yield shared
     finally:
         _SHARED.reset(token)
+
+
+def made_of(network: TracedNetwork, key: Any, make: Callable[[], Any]) -> Any:
+    """Return what `make` returns, another network or `OtherWeights`: the same one for all that share their passes."""
+    shared = sharing()
+    return make() if shared is None else shared.maps.made(network, key, make)
 
 
 def sharing() -> SharedPasses | None:

@@ -29,12 +29,13 @@ from typing import Any
 import numpy as np
 
 from tfviz.arrays import Doubles
-from tfviz.network.traced import OtherWeights, with_own_weights
+from tfviz.network.traced import OtherWeights
 from tfviz.progress import progress
 from tfviz.results.metrics.explaining import Explain, Explaining
-from tfviz.results.metrics.random_weights import count_of, states
+from tfviz.results.metrics.random_weights import count_of, other_weights, states
+from tfviz.results.metrics.remembering import shared_passes
 from tfviz.results.metrics.similarity import similarities
-from tfviz.results.metrics.subject import subject_of
+from tfviz.results.metrics.subject import Subject, subject_of
 
 HARDLY = 0.3
 """The part of the likeness beyond chance from which on maps hardly depend on the weights; see above."""
@@ -115,8 +116,19 @@ def sanity_verdicts(
     """
     subject, own = subject_of(model, images, targets, batch_size), options or {}
     named = [Explaining(subject, each, own.get(each, {}) if isinstance(each, str) else {}) for each in methods]
-    other, every = with_own_weights(subject.network), np.arange(len(subject))
-    count = max(1, count_of(other, STATES) // 2)
+    with shared_passes() as shared, other_weights(subject.network) as other:
+        shared.maps.together(
+            subject.network, [(each.method, each.options) for each in named if isinstance(each.method, str)]
+        )
+        layers, found = _measured(subject, named, other, seed)
+    return {name: _judged(name, np.stack(parts), layers) for name, parts in found.items()}
+
+
+def _measured(
+    subject: Subject, named: Sequence[Explaining], other: OtherWeights, seed: int
+) -> tuple[tuple[str, ...], dict[str, list[Doubles]]]:
+    """Return the layers with random weights, and for each method what was compared in each state, (3, N)."""
+    count, every = max(1, count_of(other, STATES) // 2), np.arange(len(subject))
     found: dict[str, list[Doubles]] = {each.name: [] for each in named}
     layers: dict[str, None] = {}
     with progress("sanity", (1 + DRAWS_OF_EACH * count) * len(named)) as advance:
@@ -131,7 +143,7 @@ def sanity_verdicts(
             layers[layer] = None
             for each, first, second in zip(named, before, maps(), strict=True):
                 found[each.name].append(_compared(first, second))
-    return {name: _judged(name, np.stack(parts), (*layers,)) for name, parts in found.items()}
+    return (*layers,), found
 
 
 def _random_layers(weights: OtherWeights, count: int, seed: int) -> Iterator[str]:

@@ -7,7 +7,7 @@ of the changed ones, which are run a chunk at a time in one compiled function.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -46,6 +46,10 @@ class Subject:
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self.images)
+
+    def select(self, rows: np.ndarray) -> Subject:
+        """Return the same about some of the images, by their indices."""
+        return replace(self, images=self.images[rows], targets=self.targets[rows], extra_inputs=self._beside(rows))
 
     @property
     def about_probabilities(self) -> tuple[str, ...]:
