@@ -12,7 +12,7 @@ import pytest
 import tfviz
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, TfvizWarning, UnknownMethodError
 from tfviz.results.metrics import METRICS, Measurement, deletion, insertion
-from tfviz.results.metrics.registry import Metric
+from tfviz.results.metrics.measuring.registry import Metric
 
 METHODS = ("gradient", "grad_cam", "input_x_gradient")
 

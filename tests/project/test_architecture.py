@@ -45,7 +45,7 @@ SHARED_NAMES = {
     "compare": {"tfviz/apps/command/compare.py", "tfviz/apps/comparison/compare.py"},
     "fool": {"tfviz/apps/command/fool.py", "tfviz/apps/runs/fool.py"},
     "visualize": {"tfviz/apps/command/visualize.py", "tfviz/apps/runs/visualize.py"},
-    "pointing_game": {"tfviz/results/places.py", "tfviz/results/metrics/localisation.py"},
+    "pointing_game": {"tfviz/results/places.py", "tfviz/results/metrics/localisation/localisation.py"},
     "report": {"tfviz/apps/command/report.py", "tfviz/apps/runs/report.py"},
     "Doubles": {"tfviz/arrays.py", "tfviz/demo/drawing.py"},
 }
@@ -220,7 +220,7 @@ EMITTING = {
     "tfviz/methods/visualization/feature_visualization.py": "feature_visualization",
     "tfviz/results/evidence.py": "supported_mask",
     "tfviz/results/localize.py": "grabcut_mask, threshold_mask",
-    "tfviz/results/metrics/registry.py": "the functions of the metrics",
+    "tfviz/results/metrics/measuring/registry.py": "the functions of the metrics",
     "tfviz/apps/comparison/compare.py": "compare",
     "tfviz/apps/explanation/explain.py": "explain",
     "tfviz/apps/export/export.py": "export",

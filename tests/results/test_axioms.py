@@ -10,11 +10,11 @@ from support.references import convolutional, linear, load
 
 import tfviz
 from tfviz.errors import InvalidImagesError, TfvizError
-from tfviz.results.metrics import axioms
-from tfviz.results.metrics.axioms import completeness, non_sensitivity
-from tfviz.results.metrics.infidelity import infidelity
-from tfviz.results.metrics.invariance import ShiftedNetwork, input_invariance
-from tfviz.results.metrics.subsets import sensitivity_n
+from tfviz.results.metrics.axioms import axioms
+from tfviz.results.metrics.axioms.axioms import completeness, non_sensitivity
+from tfviz.results.metrics.axioms.invariance import ShiftedNetwork, input_invariance
+from tfviz.results.metrics.faithfulness.infidelity import infidelity
+from tfviz.results.metrics.faithfulness.subsets import sensitivity_n
 
 SIDE, COUNT = 8, 3
 

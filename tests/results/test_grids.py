@@ -24,9 +24,9 @@ from tfviz.errors import (
 )
 from tfviz.methods import METHODS
 from tfviz.results.metrics import disconnected_grid, grid_pointing_game
-from tfviz.results.metrics.grid_game import is_shrunk
-from tfviz.results.metrics.grid_network import grid_network
-from tfviz.results.metrics.grid_pictures import GridLayout, arrange
+from tfviz.results.metrics.localisation.grid_game import is_shrunk
+from tfviz.results.metrics.localisation.grid_network import grid_network
+from tfviz.results.metrics.localisation.grid_pictures import GridLayout, arrange
 
 SIDE = 12
 FEW = {"steps": 3, "samples": 2, "masks": 10, "cells": 3, "patch": 4, "scales": (50,)}

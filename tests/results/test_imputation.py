@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tfviz.results.metrics.imputation import imputed
+from tfviz.results.metrics.faithfulness.imputation import imputed
 
 
 def weight(down, right):

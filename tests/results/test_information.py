@@ -13,7 +13,7 @@ from support import references
 import tfviz
 from tfviz.errors import TfvizError, TfvizWarning, UnsupportedModelError
 from tfviz.results.metrics import performance_information
-from tfviz.results.metrics.information import bytes_of, information_curves
+from tfviz.results.metrics.faithfulness.information import bytes_of, information_curves
 
 SIDE = 32
 REGION = np.zeros((SIDE, SIDE), bool)

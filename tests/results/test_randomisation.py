@@ -12,8 +12,8 @@ from support.references import load
 import tfviz
 from tfviz.network.traced import LayerWeights, with_own_weights, with_weights
 from tfviz.results import metrics
-from tfviz.results.metrics.random_weights import redrawn, states
-from tfviz.results.metrics.similarity import SIMILARITIES, similarities
+from tfviz.results.metrics.randomisation.random_weights import redrawn, states
+from tfviz.results.metrics.randomisation.similarity import SIMILARITIES, similarities
 
 IMAGES = random_images(3)
 TARGETS = np.array([0, 3, 1])

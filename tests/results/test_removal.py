@@ -10,8 +10,9 @@ from support import references
 
 import tfviz
 from tfviz.errors import InvalidImagesError, TfvizError, TfvizWarning
-from tfviz.results import metrics
-from tfviz.results.metrics import deletion, insertion, remembering, shared_passes
+from tfviz.results.metrics import deletion, insertion, shared_passes
+from tfviz.results.metrics.measuring import remembering
+from tfviz.results.metrics.measuring.blanks import blank
 
 SIDE = 8
 # Pixels in the middle, whose sum is the score.
@@ -218,12 +219,12 @@ def test_the_blur_is_a_gaussian_of_a_sixteenth_of_the_shorter_side():
     """With the border mirrored, as the sum over all pixels shows, which it keeps."""
     image = np.zeros((64, 96, 1), np.float32)
     image[30, 50] = 1
-    blurred = metrics.removal.blank(image, "blur")[..., 0]
+    blurred = blank(image, "blur")[..., 0]
     rows, columns = np.mgrid[:64, :96]
     np.testing.assert_allclose(blurred.sum(), 1, atol=1e-5)
     variance = (blurred * (rows - 30) ** 2).sum(), (blurred * (columns - 50) ** 2).sum()
     np.testing.assert_allclose(variance, 16, rtol=0.01)
-    np.testing.assert_allclose(metrics.removal.blank(np.ones((5, 4, 3), np.float32), "blur"), 1, atol=1e-6)
+    np.testing.assert_allclose(blank(np.ones((5, 4, 3), np.float32), "blur"), 1, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -306,7 +307,7 @@ def test_rise_as_its_authors_measure():
         found = metric(network, arrays["images"], arrays["classes"], arrays["maps"], like="rise")
         np.testing.assert_allclose(found.curves.scores, arrays[f"{metric.__name__}_curves"], atol=1e-6)
         np.testing.assert_allclose(found, arrays[metric.__name__], atol=1e-6)
-    blurred = metrics.removal.blank(arrays["images"][0], "blur_of_rise")
+    blurred = blank(arrays["images"][0], "blur_of_rise")
     np.testing.assert_allclose(blurred, arrays["blurred"][0], atol=1e-6)
 
 

@@ -10,8 +10,8 @@ from support.references import convolutional, load
 
 import tfviz
 from tfviz.errors import TfvizError, UnknownMethodError
-from tfviz.results.metrics.noisy import _noises_of_quantus
-from tfviz.results.metrics.robustness import average_sensitivity, local_lipschitz, max_sensitivity
+from tfviz.results.metrics.robustness.noisy import _noises_of_quantus
+from tfviz.results.metrics.robustness.robustness import average_sensitivity, local_lipschitz, max_sensitivity
 
 ALL = (max_sensitivity, average_sensitivity, local_lipschitz)
 SIDE, COUNT = 6, 2

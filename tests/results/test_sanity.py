@@ -14,7 +14,7 @@ import tfviz
 from tfviz.apps.files import read_image
 from tfviz.demo import load_network, sample_paths
 from tfviz.results.metrics import SanityVerdict, sanity_verdicts
-from tfviz.results.metrics.sanity import DEPENDS, HARDLY, HARDLY_DEPENDS, UNKNOWN
+from tfviz.results.metrics.randomisation.sanity import DEPENDS, HARDLY, HARDLY_DEPENDS, UNKNOWN
 
 SQUEEZENET = SHARED / "models" / "squeezenet_imagenet.keras"
 EXPECTED = {"gradient": DEPENDS, "grad_cam": DEPENDS, "guided_backprop": HARDLY_DEPENDS}

@@ -9,7 +9,9 @@ from support.model_zoo import model_of, random_images
 import tfviz
 from tfviz.errors import TfvizError
 from tfviz.results import metrics
-from tfviz.results.metrics import shared_maps, shared_passes
+from tfviz.results.metrics import shared_passes
+from tfviz.results.metrics.measuring import explaining, shared_maps
+from tfviz.results.metrics.randomisation import random_weights
 
 METHODS = {
     "gradient": {},
@@ -60,13 +62,13 @@ def test_values_are_those_of_each_method_alone(source, network, tmp_path):
 def test_all_methods_are_run_together(network, monkeypatch):
     """Three metrics of robustness ask for the same noisy images, and no method's run repeats another's."""
     runs = []
-    run_methods = metrics.explaining.run_methods
+    run_methods = explaining.run_methods
 
     def counted(network, chosen, *arguments, **named):
         runs.append([*chosen])
         return run_methods(network, chosen, *arguments, **named)
 
-    monkeypatch.setattr(metrics.explaining, "run_methods", counted)
+    monkeypatch.setattr(explaining, "run_methods", counted)
     three = ("max_sensitivity", "average_sensitivity", "local_lipschitz")
     found = tfviz.compare(network, random_images(2), [0, 1], METHODS, three, baselines=(), batch_size=4)
     # 5 samples, two at once; what is found in the images themselves is known.
@@ -118,7 +120,7 @@ def test_methods_of_one_name_and_others_that_fail(network):
 
 def test_a_copy_of_the_weights_is_lent_as_it_was(network):
     """All share one copy, whose weights are those of the network again, after an error, too."""
-    lend = metrics.random_weights.other_weights
+    lend = random_weights.other_weights
     with shared_passes():
         with lend(network) as first:
             wanted = [each.values() for each in first.layers]

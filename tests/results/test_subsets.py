@@ -11,9 +11,9 @@ from support.references import convolutional, linear, load
 import tfviz
 from tfviz.errors import InvalidImagesError, TfvizError
 from tfviz.results import metrics
-from tfviz.results.metrics import subsets
-from tfviz.results.metrics.infidelity import infidelity
-from tfviz.results.metrics.subsets import mu_fidelity, sensitivity_n
+from tfviz.results.metrics.faithfulness import subsets
+from tfviz.results.metrics.faithfulness.infidelity import infidelity
+from tfviz.results.metrics.faithfulness.subsets import mu_fidelity, sensitivity_n
 
 SIDE, COUNT = 8, 3
 SAME_SCORE = "is not defined \\(NaN\\): the score is the same whatever is removed"

@@ -1,4 +1,4 @@
-"""Measures how good maps are: one registry of metrics, `METRICS`, in six families.
+"""Measures how good maps are: one registry of metrics, `METRICS`, in six families, each with a folder or file here.
 
 No single number says which map to believe, and rankings change with the metric and its settings. So there are several
 families: faithfulness (do the pixels that a map points at decide the score?), localisation (does it point at the true
@@ -28,45 +28,63 @@ collapse
 Each returns a `Measurement`, with a float64 for each image. NaN is a value that is not defined, with a warning. All
 raise `InvalidImagesError` for maps or masks that do not fit, `InvalidTargetsError`, `TfvizError` for an option, and
 `UnsupportedModelError` if the network has no classes and the metric needs some.
+
+`measuring` is the ground under the families, and to be read first; `complexity` is the shortest family, since it looks
+at maps alone. `other_libraries` hands methods to the metrics of other software.
 """
 
 from __future__ import annotations
 
-from tfviz.results.metrics.axioms import completeness, non_sensitivity
+from tfviz.results.metrics.axioms import completeness, input_invariance, non_sensitivity
 from tfviz.results.metrics.complexity import complexity, effective_complexity, sparseness
-from tfviz.results.metrics.curves import Curves
-from tfviz.results.metrics.explaining import Explain, Explaining, collapse_of
-from tfviz.results.metrics.flipping import pixel_flipping
-from tfviz.results.metrics.grids import disconnected_grid, grid_pointing_game
-from tfviz.results.metrics.infidelity import infidelity
-from tfviz.results.metrics.information import performance_information
-from tfviz.results.metrics.invariance import input_invariance
+from tfviz.results.metrics.faithfulness import (
+    average_drop,
+    deletion,
+    increase_in_confidence,
+    infidelity,
+    insertion,
+    mu_fidelity,
+    performance_information,
+    pixel_flipping,
+    road,
+    sensitivity_n,
+)
 from tfviz.results.metrics.localisation import (
+    disconnected_grid,
     energy_in_mask,
+    grid_pointing_game,
     localisation_auc,
     pointing_game,
     relevance_rank,
     top_k_intersection,
 )
-from tfviz.results.metrics.masking import average_drop, increase_in_confidence
-from tfviz.results.metrics.measurement import Measurement
+from tfviz.results.metrics.measuring import (
+    FAMILIES,
+    METRICS,
+    Curves,
+    Explain,
+    Explaining,
+    Measurement,
+    Metric,
+    SharedMaps,
+    SharedPasses,
+    Subject,
+    collapse_of,
+    find_metric,
+    shared_passes,
+    subject_of,
+)
 from tfviz.results.metrics.other_libraries import explain_func
-from tfviz.results.metrics.random_logit import random_logit
-from tfviz.results.metrics.random_weights import with_random_weights
 from tfviz.results.metrics.randomisation import (
+    SanityVerdict,
     efficient_parameter_randomisation,
     parameter_randomisation,
+    random_logit,
+    sanity_verdicts,
     smooth_parameter_randomisation,
+    with_random_weights,
 )
-from tfviz.results.metrics.registry import FAMILIES, METRICS, Metric, find_metric
-from tfviz.results.metrics.remembering import SharedPasses, shared_passes
-from tfviz.results.metrics.removal import deletion, insertion
-from tfviz.results.metrics.road import road
 from tfviz.results.metrics.robustness import average_sensitivity, local_lipschitz, max_sensitivity
-from tfviz.results.metrics.sanity import SanityVerdict, sanity_verdicts
-from tfviz.results.metrics.shared_maps import SharedMaps
-from tfviz.results.metrics.subject import Subject, subject_of
-from tfviz.results.metrics.subsets import mu_fidelity, sensitivity_n
 
 __all__ = [
     "FAMILIES",

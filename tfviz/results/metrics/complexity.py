@@ -14,10 +14,7 @@ from numpy.typing import ArrayLike
 
 from tfviz.arrays import Doubles
 from tfviz.errors import TfvizError
-from tfviz.results.metrics.definitions import choose
-from tfviz.results.metrics.given import maps_of, undefined
-from tfviz.results.metrics.measurement import Measurement
-from tfviz.results.metrics.registry import metric
+from tfviz.results.metrics.measuring import Measurement, choose, maps_of, metric, undefined
 
 SPARSENESS_LIKE: Mapping[str, Mapping[str, Any]] = {
     "tfviz": {"unit": "map", "added": 0.0},

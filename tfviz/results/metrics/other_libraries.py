@@ -18,7 +18,7 @@ from tfviz.methods import Explainer, find_method
 from tfviz.network import network_of
 from tfviz.network.traced import TracedNetwork
 from tfviz.results import check_attributions, collapse as collapsed, pick
-from tfviz.results.metrics.explaining import collapse_of
+from tfviz.results.metrics.measuring import collapse_of
 
 CHANNELS = {"first": DataFormat.CHANNELS_FIRST, "last": DataFormat.CHANNELS_LAST}
 """Where images and attributions have their channels, by the option of `explain_func`."""

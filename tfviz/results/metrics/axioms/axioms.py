@@ -1,0 +1,227 @@
+"""Axioms: whether a map adds up to the score, and is zero where the network does not look.
+
+Both hold for some methods by their derivation, so what is measured is how far that carries. A network whose score is
+the same for every image, as one whose first ReLU never fires, is found by `non_sensitivity`: no part of the image is of
+any effect to it, so every cell that a map marks is wrong. A CAM marks all of them there, since it shows biases.
+
+tfviz's own choices: completeness is the gap relative to the difference of the scores, since floats are never equal;
+sensitivity is asked of the cells of a 16×16 grid, because a pass for each pixel is out of reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tfviz.arrays import Doubles, Floats, name_images
+from tfviz.errors import InvalidImagesError
+from tfviz.methods.engine import number
+from tfviz.results.metrics.measuring import (
+    Measurement,
+    Subject,
+    blank,
+    cells_of,
+    chosen_like,
+    metric,
+    score_drops,
+    set_undefined,
+    subject_of,
+    with_channels,
+)
+
+COMPLETENESS_LIKE: Mapping[str, Mapping[str, Any]] = {"tfviz": {"fill": 0.0}, "quantus": {"fill": "lowest"}}
+SENSITIVITY_LIKE: Mapping[str, Mapping[str, Any]] = {
+    "tfviz": {"grid": 16, "fill": "mean", "tolerance": 1e-5},
+    "quantus": {"fill": "lowest", "tolerance": 1e-5},
+}
+
+
+@metric(
+    family="axioms",
+    takes="network",
+    better="lower",
+    bounds=(0.0, np.inf),
+    paper="Sundararajan 2017, arXiv 1703.01365, section 3",
+    cost="2 forwards",
+    caution="few methods promise it: integrated_gradients from the same baseline, input_x_gradient from zero on a "
+    "network of ReLUs without biases; of a CAM it says nothing",
+)
+def completeness(
+    model: Any,
+    images: Any,
+    targets: Any,
+    maps: ArrayLike,
+    *,
+    like: str = "tfviz",
+    baseline: float | str | ArrayLike | None = None,
+    collapse: str | None = None,
+    batch_size: int = 32,
+) -> Measurement:
+    """Return how far the sum of attributions is from the rise of the logit from a baseline, relative to that [1]_.
+
+    All values are added as they are, so attributions are needed: maps have lost the sign, or the unit, of theirs.
+
+    Parameters
+    ----------
+    like
+        ``"tfviz"``: as above. ``"quantus"``: 1 if both are equal to the last bit and else 0, so the higher the better;
+        the baseline is the image's lowest value, and attributions are divided by the largest absolute value of all. A
+        map may be given, for which only the first channel of the image is replaced.
+    baseline
+        What stands for nothing there: a number (0 by default), a colour (C,) or an image in the network's input space,
+        or ``"mean"`` or ``"blur"``, as the `fill` of `deletion`.
+    collapse
+        Without meaning here, where nothing is collapsed.
+
+    Returns
+    -------
+    Measurement of (N,), 0 or more, the lower the better. NaN if the image and the baseline have the same score.
+
+    References
+    ----------
+    .. [1] Sundararajan, Taly, Yan, "Axiomatic Attribution for Deep Networks", 2017, arXiv 1703.01365, section 3.
+    """
+    chosen = chosen_like(COMPLETENESS_LIKE, like, {}, fill=baseline if isinstance(baseline, str) else None)
+    subject = subject_of(model, images, targets, batch_size)
+    fill = chosen.pop("fill") if baseline is None or isinstance(baseline, str) else _color(subject, baseline)
+    options = {**chosen, "baseline": np.asarray(fill).tolist()}
+    if like == "quantus":
+        given = with_channels(subject, maps)
+        is_equal = _scaled(given).sum(axis=(1, 2, 3)) == _rise(subject, fill, given.shape[3])
+        return Measurement("completeness", is_equal.astype(np.float64), options=options)
+    total, rise = subject.attributions(maps).sum(axis=(1, 2, 3)), _rise(subject, fill, subject.images.shape[3])
+    values = np.abs(total - rise) / np.where(rise, np.abs(rise), 1)
+    which = set_undefined(values, rise == 0)
+    text = f"completeness of image {which} is not defined (NaN): the score is that of the baseline"
+    warnings = (text,) if which else ()
+    return Measurement("completeness", values, options=options, warnings=warnings)
+
+
+@metric(
+    family="axioms",
+    takes="network",
+    better="lower",
+    bounds=(0.0, 1.0),
+    paper="Nguyen 2020, arXiv 2007.07584, section 3.1",
+    cost="257 forwards by default",
+    caution="nearly all of an image is of some effect to a deep network, so sparse maps have high values; a cell of "
+    "the colour that fills it seems to be of none",
+)
+def non_sensitivity(
+    model: Any,
+    images: Any,
+    targets: Any,
+    maps: ArrayLike,
+    *,
+    like: str = "tfviz",
+    grid: int | None = None,
+    fill: float | str | None = None,
+    tolerance: float | None = None,
+    collapse: str | None = None,
+    batch_size: int = 32,
+) -> Measurement:
+    """Return the share of an image's cells that the map marks and the score does not depend on, or the reverse [1]_.
+
+    A cell is marked if any of its pixels is not zero in the map. If the score depends on no cell at all, no map of that
+    image is evidence, and there is a warning: the value is then the share of the cells that the map marks.
+
+    Parameters
+    ----------
+    like
+        ``"tfviz"``: as above. ``"quantus"``: every channel of every pixel by itself, of the probability; the value is
+        their number, and attributions are not collapsed.
+    grid
+        The cells in a row and in a column. For ``"tfviz"`` alone.
+    fill
+        What takes the place of a cell: as in `deletion`. The lowest value of the image for ``"quantus"``.
+    tolerance
+        What is not above it counts as zero, as a share: of the largest absolute value of the map and, for the change of
+        the logit, of the logit or of its largest change. For ``"quantus"`` what is below it: of the largest value of
+        all maps, and of the probability by itself.
+
+    Returns
+    -------
+    Measurement of (N,), 0..1, the lower the better; for ``"quantus"`` 0 to the number of the image's values.
+
+    References
+    ----------
+    .. [1] Nguyen, Rodríguez Martínez, "On quantitative aspects of model interpretability", 2020, arXiv 2007.07584,
+       section 3.1.
+    """
+    own: dict[str, Any] = {"grid": grid, "fill": fill, "tolerance": tolerance}
+    chosen = chosen_like(SENSITIVITY_LIKE, like, {"grid": 1}, **own)
+    number("tolerance", chosen["tolerance"], 0)
+    subject = subject_of(model, images, targets, batch_size)
+    if like == "quantus":
+        return _of_values(subject, with_channels(subject, maps), chosen)
+    found, how = subject.maps(maps, collapse)
+    cells = cells_of(found.shape[1:], chosen["grid"])
+    parts = cells == np.unique(cells)[:, np.newaxis, np.newaxis]
+    depends, warnings = _depends(subject, parts, chosen)
+    values = np.abs(found)
+    is_marked = values > chosen["tolerance"] * values.max(axis=(1, 2), keepdims=True)
+    marked = np.stack([is_marked[:, part].any(axis=1) for part in parts], axis=1)
+    return Measurement("non_sensitivity", (marked != depends).mean(axis=1), how, chosen, warnings=warnings)
+
+
+def _depends(subject: Subject, parts: np.ndarray, options: Mapping[str, Any]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return whether the score depends on each part, bool (N, P), and a warning of images where it does on none."""
+    before = subject.scores(enumerate(subject.images), len(subject), "non_sensitivity")
+    drops = np.abs(score_drops(subject, parts, options["fill"], "non_sensitivity"))
+    largest = np.maximum(np.abs(before), drops.max(axis=1))
+    depends = drops > options["tolerance"] * largest[:, np.newaxis]
+    which = name_images(np.flatnonzero(~depends.any(axis=1)))
+    text = f"the score of image {which} is the same whatever is removed: a map of it shows no evidence"
+    warnings = (text,) if which else ()
+    return depends, warnings
+
+
+def _of_values(subject: Subject, attributions: Doubles, options: Mapping[str, Any]) -> Measurement:
+    """Return non-sensitivity as Quantus has it, of attributions (N, H, W, C) or maps (N, H, W, 1)."""
+
+    def changed() -> Iterator[tuple[int, Floats]]:
+        for row, image in enumerate(subject.images):
+            other = blank(image, options["fill"])
+            for place in np.ndindex(image.shape):
+                one = image.copy()
+                one[place] = other[place]
+                yield row, one
+
+    count = len(subject)
+    before = subject.probabilities(enumerate(subject.images), count, "non_sensitivity")
+    after = subject.probabilities(changed(), subject.images.size, "non_sensitivity").reshape(subject.images.shape)
+    is_same = np.abs(after - before.reshape(-1, 1, 1, 1)) < options["tolerance"]
+    is_zero = np.abs(_scaled(attributions)) < options["tolerance"]
+    values = (is_same != is_zero).sum(axis=(1, 2, 3)).astype(np.float64)
+    return Measurement("non_sensitivity", values, None, options, warnings=subject.about_probabilities)
+
+
+def _rise(subject: Subject, fill: Any, channels: int) -> Doubles:
+    """Return by how much the score (N,) rises from a baseline that differs from the image in its first channels."""
+    baselines = subject.images.copy()
+    for baseline in baselines:
+        other = blank(baseline, fill) if isinstance(fill, str) else np.broadcast_to(fill, baseline.shape)
+        baseline[..., :channels] = other[..., :channels]
+    pairs = (pair for each in (subject.images, baselines) for pair in enumerate(each))
+    scores = subject.scores(pairs, 2 * len(subject), "completeness").reshape(2, -1)
+    return np.asarray(scores[0] - scores[1])
+
+
+def _color(subject: Subject, baseline: Any) -> np.ndarray:
+    """Return a baseline of numbers, channels last; raise `InvalidImagesError` if it does not fit the images."""
+    array, shape = np.asarray(baseline), subject.images.shape[1:]
+    array = subject.network.data_format.to_last(array) if array.ndim == 3 else array
+    if array.dtype.kind not in "fiu" or array.shape not in ((), shape[-1:], shape) or not np.isfinite(array).all():
+        raise InvalidImagesError(
+            f"baseline has the shape {array.shape} and the type {array.dtype}, expected finite numbers: one, a colour "
+            f"{shape[-1:]} or an image {shape}"
+        )
+    return array.astype(np.float32)
+
+
+def _scaled(attributions: Doubles) -> Doubles:
+    """Return attributions divided by the largest absolute value of them all, as Quantus does; zeros stay."""
+    return np.asarray(attributions / (np.abs(attributions).max() or 1))

@@ -1,0 +1,108 @@
+"""Pixel flipping: how the probability falls while the first pixels of a map get other values, step by step.
+
+It is the oldest of its kind, and deletion its best known child. Two things set it apart: only the first pixels count,
+and these are not wiped out but get the opposite value, which a network cannot take for a background.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tfviz.arrays import Doubles, Floats
+from tfviz.results.metrics.faithfulness.ordering import ordered, replaced, without_constant
+from tfviz.results.metrics.measuring import (
+    Curves,
+    Definitions,
+    Measurement,
+    blank,
+    check_share,
+    choose,
+    metric,
+    subject_of,
+)
+
+FLIPPING_LIKE: Definitions = {
+    "tfviz": {"steps": 10, "share": 0.25, "fill": "turned", "ties": "random", "area": "mean"},
+    # NumPy's sort leaves the order of equal values open.
+    "quantus": {"steps": None, "share": 1.0, "fill": "lowest", "ties": "first", "area": "steps"},
+}
+
+
+@metric(
+    family="faithfulness",
+    takes="network",
+    better="lower",
+    bounds=(0.0, 1.0),
+    paper="Bach 2015, doi 10.1371/journal.pone.0130140",
+    cost="1 forward for each step, 11 by default",
+    caution="pixels of turned values are none that the network has seen: it may fall for them and not for what is lost",
+)
+def pixel_flipping(
+    model: Any,
+    images: Any,
+    targets: Any,
+    maps: ArrayLike,
+    *,
+    like: str = "tfviz",
+    steps: int | None = None,
+    share: float | None = None,
+    fill: float | str | None = None,
+    collapse: str | None = None,
+    batch_size: int = 32,
+) -> Measurement:
+    """Return the mean probability of the target while the first pixels are flipped, highest values first [1]_.
+
+    Parameters
+    ----------
+    like
+        ``"tfviz"``: a quarter of the pixels in 10 equal steps, each to its value mirrored in the middle of the image's
+        range, and the mean by the trapezoid rule, the image itself included. ``"quantus"``: as Quantus 0.6, all pixels,
+        one a step, to the image's lowest value; the area by the trapezoid rule, whose unit is a step, without the image
+        itself. Quantus flips the channels of a pixel one after the other, in an order that it leaves open, unless its
+        `features_in_step` is a multiple of their number; then both agree.
+    steps
+        The number of steps, in place of those of `like`.
+    share
+        The share of the pixels that are flipped in the end, above 0 to 1, in place of that of `like`.
+    fill
+        What a flipped pixel shows, in place of that of `like`: see `deletion`.
+
+    Returns
+    -------
+    Measurement of (N,), 0..1, the lower the better, with ``like="quantus"`` up to the number of steps less one; its
+    `curves` are the probabilities. NaN for a constant map.
+
+    References
+    ----------
+    .. [1] Bach, Binder, Montavon, Klauschen, Müller, Samek, "On Pixel-Wise Explanations for Non-Linear Classifier
+       Decisions by Layer-Wise Relevance Propagation", 2015, doi 10.1371/journal.pone.0130140, "pixel-flipping".
+    """
+    chosen = choose(FLIPPING_LIKE, like, steps=steps, share=share, fill=fill)
+    check_share("share", chosen["share"])
+    subject = subject_of(model, images, targets, batch_size)
+    values, how = subject.maps(maps, collapse)
+    pixels = values[0].size
+    last = max(1, round(chosen["share"] * pixels))
+    counts = np.rint(np.linspace(0, last, (chosen["steps"] or last) + 1)).astype(int)
+    counts = counts[chosen["area"] == "steps" :]
+
+    def changed() -> Iterator[tuple[int, Floats]]:
+        for row, (image, one_map) in enumerate(zip(subject.images, values, strict=True)):
+            flipped = blank(image, chosen["fill"])
+            for each in replaced(image, flipped, ordered(one_map, chosen["ties"]), counts):
+                yield row, each
+
+    found = subject.probabilities(changed(), len(values) * len(counts), "pixel_flipping").reshape(len(values), -1)
+    areas, warnings = without_constant("pixel_flipping", values, area_of(found, chosen))
+    curves = Curves(counts / pixels, found, "share of the pixels that are flipped", "probability of the target")
+    return Measurement("pixel_flipping", areas, how, chosen, curves, (*warnings, *subject.about_probabilities))
+
+
+def area_of(curves: Doubles, options: Mapping[str, Any]) -> Doubles:
+    """Return the area (N,) below curves (N, P) by the trapezoid rule: of all steps, or their mean."""
+    parts = curves[:, 1:] / 2 + curves[:, :-1] / 2
+    return np.asarray(parts.sum(axis=1) if options["area"] == "steps" else parts.mean(axis=1))

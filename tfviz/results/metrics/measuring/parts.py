@@ -1,0 +1,80 @@
+"""Parts of images that are replaced by something that says nothing, and what the score loses by it.
+
+The parts are the same for every image and every method, so that their passes are shared, and they lie on a grid over
+the image, so that the size of the image does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tfviz.arrays import Doubles, Floats, name_images
+from tfviz.errors import TfvizError
+from tfviz.methods.engine import integer
+from tfviz.results import pick
+from tfviz.results.metrics.measuring.blanks import BLANKS, blank
+from tfviz.results.metrics.measuring.subject import Subject
+
+
+def chosen_like(
+    likes: Mapping[str, Mapping[str, Any]], like: str, least: Mapping[str, int], **given: Any
+) -> dict[str, Any]:
+    """Return the options that `like` names, with those given in their place, None for none.
+
+    least: the smallest value of those that are integers. Raises `TfvizError` for an option that the definition does
+    not have, and for a value that it does not take.
+    """
+    own = pick("definition (like)", like, likes)
+    chosen = {**own, **{name: each for name, each in given.items() if each is not None}}
+    for name, each in chosen.items():
+        if name not in own:
+            raise TfvizError(f"{name} is not an option of the definition of {like}: it has {', '.join(own)}")
+        if name in least:
+            integer(name, each, least[name])
+        if name == "fill" and isinstance(each, str):
+            pick(name, each, BLANKS)
+    return {"like": like, **chosen}
+
+
+def cells_of(size: tuple[int, int], grid: int) -> np.ndarray:
+    """Return the number of the cell that each pixel (H, W) lies in, of a grid of `grid` rows and columns."""
+    rows, columns = (((np.arange(side) + 0.5) * grid / side).astype(int) for side in size)
+    return np.asarray(rows[:, np.newaxis] * grid + columns)
+
+
+def with_channels(subject: Subject, given: ArrayLike) -> Doubles:
+    """Return attributions (N, H, W, C) as they are, or maps as (N, H, W, 1)."""
+    return subject.attributions(given) if np.ndim(given) == 4 else subject.maps(given, None)[0][..., np.newaxis]
+
+
+def score_drops(subject: Subject, parts: np.ndarray, fill: float | str, name: str) -> Doubles:
+    """Return how much the score of each image falls (N, P) without each of the parts, bool (P, H, W)."""
+
+    def changed() -> Iterator[tuple[int, Floats]]:
+        for row, image in enumerate(subject.images):
+            other = blank(image, fill)
+            for part in parts:
+                without = image.copy()
+                without[part] = other[part]
+                yield row, without
+
+    count = len(subject)
+    before = subject.scores(enumerate(subject.images), count, name)
+    after = subject.scores(changed(), count * len(parts), name).reshape(count, len(parts))
+    return before[:, np.newaxis] - after
+
+
+def sums_over(maps: Doubles, parts: np.ndarray) -> Doubles:
+    """Return the sum of each map (N, H, W) over each of the parts, bool (P, H, W): (N, P)."""
+    flat = maps.reshape(len(maps), -1)
+    return np.stack([flat @ part.ravel() for part in parts], axis=1)
+
+
+def set_undefined(values: Doubles, rows: np.ndarray) -> str:
+    """Set the values of the images whose row, bool (N,), is true to NaN; return which they are in words, or nothing."""
+    values[rows] = np.nan
+    return name_images(np.flatnonzero(rows))
