@@ -119,7 +119,10 @@ def test_attributions_and_a_single_map_are_taken(measure):
 
 def test_refusals():
     for threshold in (-0.1, 1, float("nan")):
-        with pytest.raises(TfvizError, match=r"threshold is .*, expected a share of the largest value"):
+        with pytest.raises(
+            TfvizError,
+            match=r"threshold is .*, expected a number of at least 0 and below 1: a share of the largest value",
+        ):
             effective_complexity(random_maps(), threshold=threshold)
     with pytest.raises(InvalidImagesError, match="the map of image 0 has 1 NaN"):
         complexity(np.full((1, 1, 1), np.nan))

@@ -310,12 +310,13 @@ def test_every_seed_and_option_counts(residual):
     ("options", "told"),
     [
         ({"order": "sideways"}, "there is no order of layers"),
-        ({"steps": 0}, "steps is 0, expected an integer of at least 1, or None"),
+        ({"steps": 0}, "steps is 0, expected an integer of at least 1"),
         ({"weights": "zeros"}, "there is no way to draw weights"),
         ({"similarity": "cosine"}, "there is no similarity 'cosine'"),
         ({"like": "captum"}, "there is no definition"),
+        ({"seed": -1}, "seed is -1, expected an integer of at least 0"),
         ({"samples": 0}, "samples is 0, expected an integer of at least 1"),
-        ({"noise": -1.0}, "noise is -1.0, expected a part of the image's range, at least 0"),
+        ({"noise": -1.0}, "noise is -1.0, expected a number of at least 0: a part of the image's range"),
     ],
 )
 def test_bad_options(residual, options, told):

@@ -7,24 +7,25 @@ of all. So they say something of maps alone that other metrics call good.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tfviz.arrays import Doubles
-from tfviz.errors import TfvizError
-from tfviz.results.metrics.measuring import Measurement, choose, maps_of, metric, undefined
+from tfviz.methods.engine import number
+from tfviz.results.metrics.measuring import Definitions, Measurement, choose, maps_of, metric, undefined
 
-SPARSENESS_LIKE: Mapping[str, Mapping[str, Any]] = {
+SPARSENESS_LIKE: Definitions = {
     "tfviz": {"unit": "map", "added": 0.0},
     "quantus": {"unit": "batch", "added": 1e-7},
 }
-EFFECTIVE_LIKE: Mapping[str, Mapping[str, Any]] = {
+EFFECTIVE_LIKE: Definitions = {
     "tfviz": {"unit": "map", "threshold": 0.01},
     "quantus": {"unit": "batch", "threshold": 1e-5},
 }
-ENTROPY_LIKE: Mapping[str, Mapping[str, Any]] = {
+ENTROPY_LIKE: Definitions = {
     "tfviz": {"added": 0.0},
     "quantus": {"added": 1e-12},
     "xplique": {"added": 1e-8},
@@ -35,6 +36,7 @@ COMPLEXITY: Mapping[str, Any] = {
     "cost": "no pass",
     "caution": "knows neither image nor network: a single pixel at random is the best of all maps",
 }
+_SHARE = partial(number, least=0, below=1, unit=": a share of the largest value")
 ZERO = "the map is zero everywhere"
 
 
@@ -121,10 +123,8 @@ def effective_complexity(
     ----------
     .. [1] Nguyen, Martínez, "On Quantitative Aspects of Model Interpretability", 2020, arXiv 2007.07584.
     """
-    options = choose(EFFECTIVE_LIKE, like, threshold=threshold)
+    options = choose(EFFECTIVE_LIKE, like, {"threshold": _SHARE}, threshold=threshold)
     share = options["threshold"]
-    if not 0 <= share < 1:
-        raise TfvizError(f"threshold is {share!r}, expected a share of the largest value: at least 0 and below 1")
     sizes, how = _sizes(maps, collapse, options["unit"])
     counts = (sizes > share).sum(axis=1).astype(np.float64)
     zero = (sizes.max(axis=1) == 0) & (options["unit"] == "map")

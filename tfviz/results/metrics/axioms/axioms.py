@@ -11,6 +11,7 @@ sensitivity is asked of the cells of a 16×16 grid, because a pass for each pixe
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,16 @@ from numpy.typing import ArrayLike
 
 from tfviz.arrays import Doubles, Floats, name_images
 from tfviz.errors import InvalidImagesError
-from tfviz.methods.engine import number
+from tfviz.methods.engine import integer, number
 from tfviz.results.metrics.measuring import (
+    Checks,
+    Definitions,
     Measurement,
     Subject,
     blank,
     cells_of,
-    chosen_like,
+    check_blank,
+    choose,
     metric,
     score_drops,
     set_undefined,
@@ -32,11 +36,12 @@ from tfviz.results.metrics.measuring import (
     with_channels,
 )
 
-COMPLETENESS_LIKE: Mapping[str, Mapping[str, Any]] = {"tfviz": {"fill": 0.0}, "quantus": {"fill": "lowest"}}
-SENSITIVITY_LIKE: Mapping[str, Mapping[str, Any]] = {
+COMPLETENESS_LIKE: Definitions = {"tfviz": {"fill": 0.0}, "quantus": {"fill": "lowest"}}
+SENSITIVITY_LIKE: Definitions = {
     "tfviz": {"grid": 16, "fill": "mean", "tolerance": 1e-5},
     "quantus": {"fill": "lowest", "tolerance": 1e-5},
 }
+CHECKS: Checks = {"grid": integer, "fill": check_blank, "tolerance": partial(number, least=0)}
 
 
 @metric(
@@ -84,7 +89,7 @@ def completeness(
     ----------
     .. [1] Sundararajan, Taly, Yan, "Axiomatic Attribution for Deep Networks", 2017, arXiv 1703.01365, section 3.
     """
-    chosen = chosen_like(COMPLETENESS_LIKE, like, {}, fill=baseline if isinstance(baseline, str) else None)
+    chosen = choose(COMPLETENESS_LIKE, like, CHECKS, fill=baseline if isinstance(baseline, str) else None)
     subject = subject_of(model, images, targets, batch_size)
     fill = chosen.pop("fill") if baseline is None or isinstance(baseline, str) else _color(subject, baseline)
     options = {**chosen, "baseline": np.asarray(fill).tolist()}
@@ -152,8 +157,7 @@ def non_sensitivity(
        section 3.1.
     """
     own: dict[str, Any] = {"grid": grid, "fill": fill, "tolerance": tolerance}
-    chosen = chosen_like(SENSITIVITY_LIKE, like, {"grid": 1}, **own)
-    number("tolerance", chosen["tolerance"], 0)
+    chosen = choose(SENSITIVITY_LIKE, like, CHECKS, **own)
     subject = subject_of(model, images, targets, batch_size)
     if like == "quantus":
         return _of_values(subject, with_channels(subject, maps), chosen)

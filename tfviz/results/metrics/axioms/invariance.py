@@ -18,21 +18,22 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.arrays import Doubles
-from tfviz.methods.engine import number
+from tfviz.methods.engine import number, optional
 from tfviz.network.program import CompiledFunctions, Value
 from tfviz.network.traced import TracedNetwork
 from tfviz.results.metrics.measuring import (
+    Definitions,
     Explain,
     Explaining,
     Measurement,
-    chosen_like,
+    choose,
     made_of,
     metric,
     set_undefined,
     subject_of,
 )
 
-LIKE: Mapping[str, Mapping[str, Any]] = {"tfviz": {"shift": None}, "quantus": {"shift": -1.0}}
+LIKE: Definitions = {"tfviz": {"shift": None}, "quantus": {"shift": -1.0}}
 ABSOLUTE, RELATIVE = 1e-4, 1e-5  # the differences that Quantus takes for none
 
 
@@ -92,12 +93,12 @@ def input_invariance(
     .. [1] Kindermans, Hooker, Adebayo, Alber, Schütt, Dähne, Erhan, Kim, "The (Un)reliability of saliency methods",
        2017, arXiv 1711.00867, section 2.
     """
-    chosen = chosen_like(LIKE, like, {}, shift=shift)
+    chosen = choose(LIKE, like, {"shift": optional(number)}, shift=shift)
     explaining = Explaining(subject_of(model, images, targets, batch_size), method, options or {}, collapse)
     subject, rows = explaining.subject, np.arange(len(explaining.subject))
     if chosen["shift"] is None:
         chosen["shift"] = -(2.0 ** np.rint(np.log2(np.ptp(subject.images) or 1)))
-    moved = subject.images + np.float32(number("shift", chosen["shift"]))
+    moved = subject.images + np.float32(chosen["shift"])
     if like == "quantus":
         moved[:, 0, 0, 0] = subject.images[:, 0, 0, 0]
     found = explaining.found(subject.images, rows)

@@ -13,14 +13,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tfviz.arrays import Doubles, Floats
+from tfviz.errors import TfvizError
+from tfviz.methods.engine import integer, optional
 from tfviz.results.metrics.faithfulness.ordering import ordered, replaced, without_constant
 from tfviz.results.metrics.measuring import (
+    Checks,
     Curves,
     Definitions,
     Measurement,
     blank,
-    check_share,
+    check_blank,
     choose,
+    is_number,
     metric,
     subject_of,
 )
@@ -30,6 +34,15 @@ FLIPPING_LIKE: Definitions = {
     # NumPy's sort leaves the order of equal values open.
     "quantus": {"steps": None, "share": 1.0, "fill": "lowest", "ties": "first", "area": "steps"},
 }
+
+
+def _check_share(name: str, value: Any) -> None:
+    """Raise `TfvizError` unless an option is a number above 0, to 1."""
+    if not is_number(value) or not 0 < value <= 1:
+        raise TfvizError(f"{name} is {value!r}, expected a number above 0 to 1")
+
+
+CHECKS: Checks = {"steps": optional(integer), "share": _check_share, "fill": check_blank}
 
 
 @metric(
@@ -81,8 +94,7 @@ def pixel_flipping(
     .. [1] Bach, Binder, Montavon, Klauschen, Müller, Samek, "On Pixel-Wise Explanations for Non-Linear Classifier
        Decisions by Layer-Wise Relevance Propagation", 2015, doi 10.1371/journal.pone.0130140, "pixel-flipping".
     """
-    chosen = choose(FLIPPING_LIKE, like, steps=steps, share=share, fill=fill)
-    check_share("share", chosen["share"])
+    chosen = choose(FLIPPING_LIKE, like, CHECKS, steps=steps, share=share, fill=fill)
     subject = subject_of(model, images, targets, batch_size)
     values, how = subject.maps(maps, collapse)
     pixels = values[0].size

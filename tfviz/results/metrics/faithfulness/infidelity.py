@@ -14,11 +14,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tfviz.arrays import Doubles
+from tfviz.methods.engine import integer
 from tfviz.results.metrics.measuring import (
+    Checks,
+    Definitions,
     Measurement,
     Subject,
     blank,
-    chosen_like,
+    check_blank,
+    check_seed,
+    choose,
     metric,
     score_drops,
     set_undefined,
@@ -29,10 +34,11 @@ from tfviz.results.metrics.measuring import (
 
 SMALLEST, LARGEST = 0.1, 0.5
 """The sides of random squares, as shares of the image's."""
-LIKE: Mapping[str, Mapping[str, Any]] = {
+LIKE: Definitions = {
     "tfviz": {"fill": "mean", "squares": 64, "seed": 0, "of_slopes": False, "scaled": True},
     "quantus": {"fill": "lowest", "of_slopes": True, "scaled": False},
 }
+CHECKS: Checks = {"squares": integer, "fill": check_blank, "seed": check_seed}
 SIDE_OF_QUANTUS = 4  # pixels
 
 
@@ -88,7 +94,7 @@ def infidelity(
        1901.09392, definition 2.1, square removal of section 3.
     """
     own: dict[str, Any] = {"squares": squares, "seed": seed, "of_slopes": of_slopes, "scaled": scaled}
-    chosen = chosen_like(LIKE, like, {"squares": 1, "seed": 0}, fill=fill, **own)
+    chosen = choose(LIKE, like, CHECKS, fill=fill, **own)
     subject = subject_of(model, images, targets, batch_size)
     size = subject.images.shape[1:3]
     parts = _blocks(size) if like == "quantus" else _squares(size, chosen["squares"], chosen["seed"])

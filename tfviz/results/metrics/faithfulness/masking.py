@@ -14,12 +14,23 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tfviz.arrays import Doubles, Floats, name_images
-from tfviz.results.metrics.measuring import Definitions, Measurement, Subject, blank, choose, metric, subject_of
+from tfviz.results.metrics.measuring import (
+    Checks,
+    Definitions,
+    Measurement,
+    Subject,
+    blank,
+    check_blank,
+    choose,
+    metric,
+    subject_of,
+)
 
 MASKING_LIKE: Definitions = {
     "tfviz": {"scaling": "positive", "fill": 0.0},
     "xplique": {"scaling": "min_max_of_abs", "fill": 0.0},
 }
+CHECKS: Checks = {"fill": check_blank}
 EPSILON = 1e-8  # xplique adds it to denominators
 MASKED: Mapping[str, Any] = {
     "family": "faithfulness",
@@ -65,7 +76,7 @@ def average_drop(
     ----------
     .. [1] Chattopadhay, Sarkar, Howlader, Balasubramanian, "Grad-CAM++", 2018, arXiv 1710.11063, section 5.1.
     """
-    chosen = choose(MASKING_LIKE, like, fill=fill)
+    chosen = choose(MASKING_LIKE, like, CHECKS, fill=fill)
     subject = subject_of(model, images, targets, batch_size)
     values, how = subject.maps(maps, collapse)
     before, after = masked(subject, values, chosen, "average_drop")
@@ -100,7 +111,7 @@ def increase_in_confidence(
     ----------
     .. [1] Chattopadhay, Sarkar, Howlader, Balasubramanian, "Grad-CAM++", 2018, arXiv 1710.11063, section 5.1.
     """
-    chosen = choose(MASKING_LIKE, like, fill=fill)
+    chosen = choose(MASKING_LIKE, like, CHECKS, fill=fill)
     subject = subject_of(model, images, targets, batch_size)
     values, how = subject.maps(maps, collapse)
     before, after = masked(subject, values, chosen, "increase_in_confidence")

@@ -25,8 +25,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tfviz.arrays import Doubles, Floats
+from tfviz.methods.engine import integer, optional
 from tfviz.results.metrics.faithfulness.ordering import ordered, replaced, without_constant
-from tfviz.results.metrics.measuring import Curves, Definitions, Measurement, Subject, blank, choose, metric, subject_of
+from tfviz.results.metrics.measuring import (
+    Checks,
+    Curves,
+    Definitions,
+    Measurement,
+    Subject,
+    blank,
+    check_blank,
+    choose,
+    metric,
+    subject_of,
+)
 
 OWN: Mapping[str, Any] = {"steps": 16, "spacing": "growing", "ties": "random"}
 # RISE's sort leaves the order of equal values open.
@@ -42,6 +54,7 @@ INSERTION_LIKE: Definitions = {
     "rise": {**RISE, "start": "blur_of_rise"},
     "xplique": {**XPLIQUE, "start": 0.0},
 }
+CHECKS: Checks = {"steps": optional(integer), "fill": check_blank, "start": check_blank}
 FAITHFUL: Mapping[str, Any] = {
     "family": "faithfulness",
     "takes": "network",
@@ -87,7 +100,7 @@ def deletion(
     ----------
     .. [1] Petsiuk, Das, Saenko, "RISE", 2018, arXiv 1806.07421, section 4.1.
     """
-    chosen = choose(DELETION_LIKE, like, steps=steps, fill=fill)
+    chosen = choose(DELETION_LIKE, like, CHECKS, steps=steps, fill=fill)
     subject = subject_of(model, images, targets, batch_size)
     return removal("deletion", subject, *subject.maps(maps, collapse), chosen)
 
@@ -126,7 +139,7 @@ def insertion(
     ----------
     .. [1] Petsiuk, Das, Saenko, "RISE", 2018, arXiv 1806.07421, section 4.1.
     """
-    chosen = choose(INSERTION_LIKE, like, steps=steps, start=start)
+    chosen = choose(INSERTION_LIKE, like, CHECKS, steps=steps, start=start)
     subject = subject_of(model, images, targets, batch_size)
     return removal("insertion", subject, *subject.maps(maps, collapse), chosen)
 

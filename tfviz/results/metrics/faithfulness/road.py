@@ -8,6 +8,7 @@ least relevant ones, and it stays.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,12 @@ from numpy.typing import ArrayLike
 
 from tfviz.arrays import Doubles, Floats
 from tfviz.errors import TfvizError
+from tfviz.methods.engine import number
 from tfviz.results.metrics.faithfulness.imputation import imputed
 from tfviz.results.metrics.faithfulness.ordering import ordered, without_constant
 from tfviz.results.metrics.faithfulness.performance import SCORES, check_performance, performance
 from tfviz.results.metrics.measuring import (
+    Checks,
     Curves,
     Definitions,
     Measurement,
@@ -51,10 +54,13 @@ ROAD_LIKE: Definitions = {
         "lerf": "removed",
         "ties": "random",
         "precision": 1e-5,  # which noise of 1 % hides, and takes half of the time
+        "seed": 0,
     },
-    "road": {**AUTHORS, "percentages": (10, 20, 30, 40, 50, 60, 70, 80, 90), "lerf": "kept"},
-    "quantus": {**AUTHORS, "percentages": tuple(range(1, 100, 2)), "lerf": "removed"},
+    "road": {**AUTHORS, "percentages": (10, 20, 30, 40, 50, 60, 70, 80, 90), "lerf": "kept", "seed": 0},
+    "quantus": {**AUTHORS, "percentages": tuple(range(1, 100, 2)), "lerf": "removed", "seed": 0},
 }
+
+CHECKS: Checks = {"noise": partial(number, least=0), "seed": check_seed}
 
 
 @metric(
@@ -115,7 +121,7 @@ def road(
     .. [1] Rong, Leemann, Borisov, Kasneci, Kasneci, "A Consistent and Efficient Evaluation Strategy for Attribution
        Methods", 2022, arXiv 2202.00449.
     """
-    chosen = choose(ROAD_LIKE, like, order=order, percentages=percentages, score=score, noise=noise, seed=seed)
+    chosen = choose(ROAD_LIKE, like, CHECKS, order=order, percentages=percentages, score=score, noise=noise, seed=seed)
     check_road(chosen)
     subject = subject_of(model, images, targets, batch_size)
     check_performance(subject, chosen["score"], "road")
@@ -133,15 +139,12 @@ def road(
 
 
 def check_road(options: Mapping[str, Any]) -> None:
-    """Raise `TfvizError` for an order that is not there, and numbers out of range."""
+    """Raise `TfvizError` for an order that is not there, and percentages out of range."""
     if options["order"] not in ORDERS:
         raise TfvizError(f"order is {options['order']!r}, expected one of {', '.join(ORDERS)}")
-    percentages, noise = options["percentages"], options["noise"]
+    percentages = options["percentages"]
     if not np.ndim(percentages) or not len(percentages) or not all(is_number(p) and 0 < p < 100 for p in percentages):
         raise TfvizError(f"percentages are {percentages!r}, expected numbers above 0 and below 100")
-    if not is_number(noise) or noise < 0:
-        raise TfvizError(f"noise is {noise!r}, expected a number of at least 0")
-    check_seed(options["seed"])
 
 
 def removals(subject: Subject, maps: Doubles, options: Mapping[str, Any]) -> Iterator[tuple[int, Floats]]:

@@ -11,6 +11,7 @@ probability near 1 does not fall until much is gone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,19 @@ from numpy.typing import ArrayLike
 
 from tfviz.arrays import Doubles, Floats
 from tfviz.errors import TfvizError
-from tfviz.methods.engine import number
+from tfviz.methods.engine import integer, number
 from tfviz.results.metrics.faithfulness.ordering import replaced
 from tfviz.results.metrics.measuring import (
+    Checks,
     Curves,
+    Definitions,
     Measurement,
     Subject,
     blank,
     cells_of,
-    chosen_like,
+    check_blank,
+    check_seed,
+    choose,
     correlation,
     mean_of_known,
     metric,
@@ -39,15 +44,22 @@ from tfviz.results.metrics.measuring import (
 
 SIZES, LARGEST_SHARE = 7, 0.8
 """How many sizes of a part sensitivity-n takes, between one cell and this share of the image."""
-SENSITIVITY_LIKE: Mapping[str, Mapping[str, Any]] = {
+SENSITIVITY_LIKE: Definitions = {
     "tfviz": {"grid": 8, "subsets": 32, "fill": "mean", "seed": 0},
     "quantus": {"step": 1, "fill": "lowest"},
 }
-FIDELITY_LIKE: Mapping[str, Mapping[str, Any]] = {
+FIDELITY_LIKE: Definitions = {
     "tfviz": {"grid": 8, "subsets": 128, "share": 0.2, "fill": "mean", "exact": True, "ranks": False, "seed": 0},
     "xplique": {"grid": 9, "subsets": 200, "share": 0.2, "fill": 0.0, "exact": False, "ranks": True, "seed": 0},
 }
-LEAST = {"grid": 2, "subsets": 2, "step": 1, "seed": 0}
+CHECKS: Checks = {
+    "grid": partial(integer, least=2),
+    "subsets": partial(integer, least=2),
+    "share": partial(number, above=0, below=1),
+    "fill": check_blank,
+    "step": integer,
+    "seed": check_seed,
+}
 CORRELATED: Mapping[str, Any] = {
     "family": "faithfulness",
     "takes": "network",
@@ -104,7 +116,7 @@ def sensitivity_n(
        Deep Neural Networks", 2018, arXiv 1711.06104, section 4.1.
     """
     own: dict[str, Any] = {"grid": grid, "subsets": subsets, "seed": seed}
-    chosen = chosen_like(SENSITIVITY_LIKE, like, LEAST, fill=fill, step=step, **own)
+    chosen = choose(SENSITIVITY_LIKE, like, CHECKS, fill=fill, step=step, **own)
     subject = subject_of(model, images, targets, batch_size)
     found, how = subject.maps(maps, collapse)
     if like == "quantus":
@@ -161,8 +173,7 @@ def mu_fidelity(
        definition 3.
     """
     own: dict[str, Any] = {"grid": grid, "subsets": subsets, "seed": seed}
-    chosen = chosen_like(FIDELITY_LIKE, like, LEAST, share=share, fill=fill, **own)
-    number("share", chosen["share"], above=0, below=1)
+    chosen = choose(FIDELITY_LIKE, like, CHECKS, share=share, fill=fill, **own)
     subject = subject_of(model, images, targets, batch_size)
     found, how = subject.maps(maps, collapse)
     parts = _random_parts(found.shape[1:], chosen)

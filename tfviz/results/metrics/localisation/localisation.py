@@ -20,20 +20,20 @@ from numpy.typing import ArrayLike
 
 from tfviz.arrays import Doubles, name_images
 from tfviz.errors import TfvizError
-from tfviz.results import Masks, check_masks, pick, pointing_game as points_at, with_places
+from tfviz.results import Masks, check_masks, pointing_game as points_at, with_places
 from tfviz.results.metrics.localisation.map_order import roc_area, share_of_highest
-from tfviz.results.metrics.measuring import Measurement, choose, maps_of, metric, undefined
+from tfviz.results.metrics.measuring import Definitions, Measurement, choose, maps_of, metric, named, undefined
 
-POINTING_LIKE: Mapping[str, Mapping[str, Any]] = {
+POINTING_LIKE: Definitions = {
     "tfviz": {"tolerance": 15, "ties": "first"},
     "quantus": {"tolerance": 0, "ties": "any"},
 }
-ENERGY_LIKE: Mapping[str, Mapping[str, Any]] = {
+ENERGY_LIKE: Definitions = {
     "tfviz": {"sign": "positive"},
     "quantus": {"sign": "absolute"},
     "quantus_mass": {"sign": "signed"},
 }
-TOP_LIKE: Mapping[str, Mapping[str, Any]] = {"tfviz": {"share": 0.02}, "quantus": {"k": 1000}}
+TOP_LIKE: Definitions = {"tfviz": {"share": 0.02, "k": None}, "quantus": {"k": 1000}}
 COUNTED: Mapping[str, Callable[[Doubles], Doubles]] = {
     "positive": lambda maps: np.maximum(maps, 0),
     "absolute": np.abs,
@@ -117,9 +117,9 @@ def energy_in_mask(
     ----------
     .. [1] Wang et al., "Score-CAM", 2019, arXiv 1910.01279.
     """
-    options = choose(ENERGY_LIKE, like, sign=sign)
+    options = choose(ENERGY_LIKE, like, {"sign": named("sign", COUNTED)}, sign=sign)
     values, places, how, warnings = _given("energy_in_mask", maps, masks, collapse)
-    energy = pick("sign", options["sign"], COUNTED)(values)
+    energy = COUNTED[options["sign"]](values)
     whole = energy.sum(axis=(1, 2))
     shares = np.divide((energy * places).sum(axis=(1, 2)), whole, out=np.full(len(whole), np.nan), where=whole != 0)
     warnings += undefined("energy_in_mask", whole == 0, f"the {options['sign']} values of the map sum to zero")
@@ -178,7 +178,7 @@ def top_k_intersection(
     options = choose(TOP_LIKE, like, k=k)
     values, places, how, warnings = _given("top_k_intersection", maps, masks, collapse)
     pixels, share = values[0].size, options.pop("share", 0)
-    count = options.setdefault("k", max(1, round(share * pixels)))
+    count = options["k"] = max(1, round(share * pixels)) if options["k"] is None else options["k"]
     if isinstance(count, bool) or not isinstance(count, int | np.integer) or not 1 <= count <= pixels:
         raise TfvizError(f"k is {count!r}, expected an integer from 1 to the {pixels} pixels of a map")
     shares = share_of_highest(values, places, np.full(len(values), count))

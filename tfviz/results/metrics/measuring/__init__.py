@@ -11,13 +11,12 @@ from __future__ import annotations
 from tfviz.results.metrics.measuring.blanks import blank, check_blank
 from tfviz.results.metrics.measuring.correlation import correlation, mean_of_known, ranks_of
 from tfviz.results.metrics.measuring.curves import Curves
-from tfviz.results.metrics.measuring.definitions import Definitions, check_seed, check_share, choose, is_number
+from tfviz.results.metrics.measuring.definitions import Checks, Definitions, check_seed, choose, is_number, named
 from tfviz.results.metrics.measuring.explaining import Explain, Explaining, collapse_of
 from tfviz.results.metrics.measuring.given import maps_of, undefined
 from tfviz.results.metrics.measuring.measurement import Measurement
 from tfviz.results.metrics.measuring.parts import (
     cells_of,
-    chosen_like,
     score_drops,
     set_undefined,
     sums_over,

@@ -1,53 +1,47 @@
-"""Definitions of a metric as data: the options that `like="..."` names, and checks of those given in their place."""
+"""Definitions of a metric as data: the options that `like="..."` names, and checks of those given in their place.
+
+A check takes the name of an option and its value, and raises `TfvizError`, as those of methods do.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tfviz.errors import TfvizError
+from tfviz.methods.engine import integer
 from tfviz.results import pick
-from tfviz.results.metrics.measuring.blanks import check_blank
 
 Definitions = Mapping[str, Mapping[str, Any]]
 """The options of a metric by the name of who defines it so."""
+Checks = Mapping[str, Callable[[str, Any], object]]
+"""What an option must be, by its name."""
+check_seed = partial(integer, least=0)
+"""What NumPy takes as a seed."""
 
 
-def choose(definitions: Definitions, like: str, **given: Any) -> dict[str, Any]:
+def choose(definitions: Definitions, like: str, checks: Checks | None = None, **given: Any) -> dict[str, Any]:
     """Return the options that `like` names, with those that are given (not None) in their place.
 
-    Raises `TfvizError` for a name that is not there, and for a `steps`, `fill` or `start` that is none.
+    Raises `TfvizError` for a name that is not there, for an option that the definition does not have, and for a value
+    that its check refuses.
     """
-    chosen = {
-        **pick("definition (like)", like, definitions),
-        **{name: each for name, each in given.items() if each is not None},
-    }
-    if chosen.get("steps") is not None:
-        check_count("steps", chosen["steps"])
-    for name in ("fill", "start"):
-        if name in chosen:
-            check_blank(name, chosen[name])
+    own = pick("definition (like)", like, definitions)
+    chosen = {**own, **{name: value for name, value in given.items() if value is not None}}
+    for name, value in chosen.items():
+        if name not in own:
+            raise TfvizError(f"{name} is not an option of the definition of {like}: it has {', '.join(own)}")
+        if checks and name in checks:
+            checks[name](name, value)
     return {"like": like, **chosen}
 
 
-def check_count(name: str, value: Any) -> None:
-    """Raise `TfvizError` unless an option is an integer of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise TfvizError(f"{name} is {value!r}, expected an integer of at least 1")
-
-
-def check_seed(seed: Any) -> None:
-    """Raise `TfvizError` unless an option is an integer that NumPy takes as a seed."""
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise TfvizError(f"seed is {seed!r}, expected an integer of at least 0")
-
-
-def check_share(name: str, value: Any) -> None:
-    """Raise `TfvizError` unless an option is a number above 0, to 1."""
-    if not is_number(value) or not 0 < value <= 1:
-        raise TfvizError(f"{name} is {value!r}, expected a number above 0 to 1")
+def named(kind: str, choices: Mapping[str, Any]) -> Callable[[str, Any], object]:
+    """Return a check that accepts the names of some choices; kind: what one of them is called."""
+    return lambda name, value: pick(kind, value, choices)
 
 
 def is_number(value: Any) -> bool:

@@ -6,38 +6,14 @@ the image, so that the size of the image does not matter.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tfviz.arrays import Doubles, Floats, name_images
-from tfviz.errors import TfvizError
-from tfviz.methods.engine import integer
-from tfviz.results import pick
-from tfviz.results.metrics.measuring.blanks import BLANKS, blank
+from tfviz.results.metrics.measuring.blanks import blank
 from tfviz.results.metrics.measuring.subject import Subject
-
-
-def chosen_like(
-    likes: Mapping[str, Mapping[str, Any]], like: str, least: Mapping[str, int], **given: Any
-) -> dict[str, Any]:
-    """Return the options that `like` names, with those given in their place, None for none.
-
-    least: the smallest value of those that are integers. Raises `TfvizError` for an option that the definition does
-    not have, and for a value that it does not take.
-    """
-    own = pick("definition (like)", like, likes)
-    chosen = {**own, **{name: each for name, each in given.items() if each is not None}}
-    for name, each in chosen.items():
-        if name not in own:
-            raise TfvizError(f"{name} is not an option of the definition of {like}: it has {', '.join(own)}")
-        if name in least:
-            integer(name, each, least[name])
-        if name == "fill" and isinstance(each, str):
-            pick(name, each, BLANKS)
-    return {"like": like, **chosen}
 
 
 def cells_of(size: tuple[int, int], grid: int) -> np.ndarray:

@@ -4,35 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tfviz.arrays import Doubles, Floats, name_images
-from tfviz.errors import TfvizError
+from tfviz.methods.engine import integer, number
 from tfviz.network.traced import OtherWeights, TracedNetwork
 from tfviz.progress import progress
-from tfviz.results import pick
-from tfviz.results.metrics.measuring import Curves, Explaining, Measurement
-from tfviz.results.metrics.randomisation.random_weights import ORDERS, check_draw, count_of, other_weights, states
+from tfviz.results.metrics.measuring import Checks, Curves, Explaining, Measurement, named
+from tfviz.results.metrics.randomisation.random_weights import DRAWING, ORDERS, count_of, other_weights, states
 from tfviz.results.metrics.randomisation.similarity import SIMILARITIES, similarities
 
-COUNTED = ("samples", "bins")  # options that are numbers of something
-
-
-def choose_randomisation(likes: Mapping[str, Mapping[str, Any]], like: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that `like` names, with those that are given in their place; raise `TfvizError` for others."""
-    wanted = {name: each for name, each in given.items() if each is not None}
-    chosen = {**pick("definition (like)", like, likes), **wanted}
-    check_draw(chosen.get("order", "top_down"), chosen.get("steps"), chosen.get("weights", "permutation"))
-    pick("similarity", chosen.get("similarity", "spearman"), SIMILARITIES)
-    for name in COUNTED:
-        number = chosen.get(name, 1)
-        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
-            raise TfvizError(f"{name} is {number!r}, expected an integer of at least 1")
-    if not np.isfinite(chosen.get("noise", 0)) or chosen.get("noise", 0) < 0:
-        raise TfvizError(f"noise is {chosen['noise']!r}, expected a part of the image's range, at least 0")
-    return {"like": like, **chosen}
+CHECKS: Checks = {
+    **DRAWING,
+    "similarity": named("similarity", SIMILARITIES),
+    "samples": integer,
+    "noise": partial(number, least=0, unit=": a part of the image's range"),
+    "bins": integer,
+}
+"""What the options of all metrics of this family must be."""
 
 
 def cascade(

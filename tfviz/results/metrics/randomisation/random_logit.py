@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from tfviz.arrays import Indices
-from tfviz.results.metrics.measuring import Explain, Explaining, Measurement, metric, subject_of
-from tfviz.results.metrics.randomisation.cascading import about_undefined, choose_randomisation
+from tfviz.results.metrics.measuring import Definitions, Explain, Explaining, Measurement, choose, metric, subject_of
+from tfviz.results.metrics.randomisation.cascading import CHECKS, about_undefined
 from tfviz.results.metrics.randomisation.similarity import similarities
 
-LIKE: Mapping[str, Mapping[str, Any]] = {
+LIKE: Definitions = {
     "tfviz": {"similarity": "ssim", "seed": 0},
     "quantus": {"similarity": "ssim_of_quantus", "seed": 42},
 }
@@ -68,7 +68,7 @@ def random_logit(
     .. [1] Sixt, Granz, Landgraf, "When Explanations Lie: Why Many Modified BP Attributions Fail", 2020, arXiv
        1912.09818, section 4.
     """
-    chosen = choose_randomisation(LIKE, like, {"similarity": similarity, "seed": seed})
+    chosen = choose(LIKE, like, CHECKS, similarity=similarity, seed=seed)
     explaining = Explaining(subject_of(model, images, targets, batch_size), method, options or {}, collapse)
     subject, every = explaining.subject, np.arange(len(explaining.subject))
     subject.check_classes("random_logit")

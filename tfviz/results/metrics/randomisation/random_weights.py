@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tfviz.errors import TfvizError
+from tfviz.methods.engine import integer, optional
 from tfviz.network.traced import LayerWeights, OtherWeights, TracedNetwork, with_own_weights
 from tfviz.results import pick
-from tfviz.results.metrics.measuring import made_of
+from tfviz.results.metrics.measuring import Checks, check_seed, made_of, named
 
 ORDERS = {"top_down": "from the output on", "bottom_up": "from the input on", "independent": "each layer alone"}
 """Which layers have random weights at a time."""
@@ -108,15 +108,6 @@ def redrawn(
     return [_of_type(DRAWS[draw](generator, each), each.dtype) for each in values]
 
 
-def check_draw(order: str, steps: Any, draw: Any) -> None:
-    """Raise `TfvizError` for an order, a number of steps, or a way to draw that there is not."""
-    pick("order of layers (order)", order, ORDERS)
-    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1):
-        raise TfvizError(f"steps is {steps!r}, expected an integer of at least 1, or None for every layer")
-    if not callable(draw):
-        pick("way to draw weights (weights)", draw, {**DRAWS, "rows": None})
-
-
 def _of_type(drawn: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
     """Return numbers that a type holds: a kernel that was quantised has integers within bounds."""
     if not np.issubdtype(dtype, np.integer):
@@ -146,3 +137,17 @@ DRAWS: dict[str, Callable[[np.random.Generator, np.ndarray], np.ndarray]] = {
     "centred": _centred,
 }
 """Random values in place of an array's, by name."""
+
+
+def _check_weights(name: str, value: Any) -> None:
+    if not callable(value):
+        pick(f"way to draw weights ({name})", value, {**DRAWS, "rows": None})
+
+
+DRAWING: Checks = {
+    "order": named("order of layers (order)", ORDERS),
+    "steps": optional(integer),
+    "weights": _check_weights,
+    "seed": check_seed,
+}
+"""What the options of `states` must be."""

@@ -19,22 +19,22 @@ import numpy as np
 
 from tfviz.arrays import Doubles
 from tfviz.network.traced import TracedNetwork
-from tfviz.results.metrics.measuring import Explain, Explaining, Measurement, metric, subject_of
-from tfviz.results.metrics.randomisation.cascading import Noisy, about_undefined, cascade, choose_randomisation
+from tfviz.results.metrics.measuring import Definitions, Explain, Explaining, Measurement, choose, metric, subject_of
+from tfviz.results.metrics.randomisation.cascading import CHECKS, Noisy, about_undefined, cascade
 from tfviz.results.metrics.randomisation.random_weights import Redraw, other_weights, states
 from tfviz.results.metrics.randomisation.similarity import is_constant
 
 OWN: Mapping[str, Any] = {"steps": 4, "weights": "centred", "seed": 0}
 QUANTUS: Mapping[str, Any] = {"steps": None, "weights": "rows", "seed": 42}
-LIKE: Mapping[str, Mapping[str, Any]] = {
+LIKE: Definitions = {
     "tfviz": {**OWN, "order": "top_down", "similarity": "spearman"},
     "quantus": {**QUANTUS, "order": "top_down", "similarity": "spearman"},
 }
-SMOOTH_LIKE: Mapping[str, Mapping[str, Any]] = {
+SMOOTH_LIKE: Definitions = {
     "tfviz": {**OWN, "order": "bottom_up", "similarity": "spearman", "samples": 10, "noise": 0.1},
     "quantus": {**QUANTUS, "order": "bottom_up", "similarity": "spearman", "samples": 50, "noise": 0.1},
 }
-EFFICIENT_LIKE: Mapping[str, Mapping[str, Any]] = {
+EFFICIENT_LIKE: Definitions = {
     "tfviz": {"weights": "centred", "seed": 0, "bins": 100},
     "quantus": {"weights": "rows", "seed": 42, "bins": 100},
 }
@@ -99,7 +99,7 @@ def parameter_randomisation(
     .. [1] Adebayo et al., "Sanity Checks for Saliency Maps", 2018, arXiv 1810.03292.
     """
     given = {"order": order, "steps": steps, "similarity": similarity, "weights": weights, "seed": seed}
-    chosen = choose_randomisation(LIKE, like, given)
+    chosen = choose(LIKE, like, CHECKS, **given)
     explaining = Explaining(subject_of(model, images, targets, batch_size), method, options or {}, collapse)
     every = np.arange(len(explaining.subject))
 
@@ -161,7 +161,7 @@ def smooth_parameter_randomisation(
     .. [1] Hedström et al., "Sanity Checks Revisited", 2024, arXiv 2405.02383.
     """
     given = {"order": order, "steps": steps, "similarity": similarity, "weights": weights, "seed": seed}
-    chosen = choose_randomisation(SMOOTH_LIKE, like, {**given, "samples": samples, "noise": noise})
+    chosen = choose(SMOOTH_LIKE, like, CHECKS, **given, samples=samples, noise=noise)
     explaining = Explaining(subject_of(model, images, targets, batch_size), method, options or {}, collapse)
     noisy = Noisy(explaining, chosen["samples"], chosen["noise"], chosen["seed"], like == "quantus")
     return cascade("smooth_parameter_randomisation", explaining, chosen, noisy.maps)
@@ -212,7 +212,7 @@ def efficient_parameter_randomisation(
     .. [1] Hedström et al., "Sanity Checks Revisited", 2024, arXiv 2405.02383.
     """
     name = "efficient_parameter_randomisation"
-    chosen = choose_randomisation(EFFICIENT_LIKE, like, {"weights": weights, "bins": bins, "seed": seed})
+    chosen = choose(EFFICIENT_LIKE, like, CHECKS, weights=weights, bins=bins, seed=seed)
     explaining = Explaining(subject_of(model, images, targets, batch_size), method, options or {}, collapse)
     subject, every = explaining.subject, np.arange(len(explaining.subject))
     with other_weights(subject.network) as other:

@@ -16,26 +16,30 @@ from typing import Any
 import numpy as np
 
 from tfviz.arrays import Doubles
+from tfviz.methods.engine import integer
 from tfviz.results.metrics.measuring import (
+    Checks,
+    Definitions,
     Explain,
     Explaining,
     Measurement,
-    chosen_like,
+    check_seed,
+    choose,
     metric,
     set_undefined,
     subject_of,
 )
 from tfviz.results.metrics.robustness.noisy import Changes, changes_under_noise
 
-SENSITIVITY_LIKE: Mapping[str, Mapping[str, Any]] = {
+SENSITIVITY_LIKE: Definitions = {
     "tfviz": {"radius": 0.02, "samples": 5, "seed": 0},
     "quantus": {"radius": 0.2, "samples": 200, "seed": 0},
 }
-LIPSCHITZ_LIKE: Mapping[str, Mapping[str, Any]] = {
+LIPSCHITZ_LIKE: Definitions = {
     "tfviz": {"radius": 0.02, "samples": 5, "seed": 0},
     "quantus": {"radius": 0.1, "samples": 200, "seed": 0},
 }
-LEAST = {"samples": 1, "seed": 0}
+CHECKS: Checks = {"samples": integer, "seed": check_seed}
 SMALL = 1e-10  # what Quantus adds to a distance that it divides by
 ROBUST: Mapping[str, Any] = {
     "family": "robustness",
@@ -84,7 +88,7 @@ def max_sensitivity(
     .. [1] Yeh, Hsieh, Suggala, Inouye, Ravikumar, "On the (In)fidelity and Sensitivity of Explanations", 2019, arXiv
        1901.09392, definition 3.1.
     """
-    chosen = chosen_like(SENSITIVITY_LIKE, like, LEAST, radius=radius, samples=samples, seed=seed)
+    chosen = choose(SENSITIVITY_LIKE, like, CHECKS, radius=radius, samples=samples, seed=seed)
     explaining = Explaining(subject_of(model, images, targets, batch_size), method, options or {}, collapse)
     changes = changes_under_noise("max_sensitivity", explaining, chosen)
     return _measured("max_sensitivity", chosen, changes, changes.relative.max(axis=1))
@@ -116,7 +120,7 @@ def average_sensitivity(
     -------
     Measurement of (N,), 0 or more, the lower the better. NaN if the map is zero everywhere, or the image has no range.
     """
-    chosen = chosen_like(SENSITIVITY_LIKE, like, LEAST, radius=radius, samples=samples, seed=seed)
+    chosen = choose(SENSITIVITY_LIKE, like, CHECKS, radius=radius, samples=samples, seed=seed)
     explaining = Explaining(subject_of(model, images, targets, batch_size), method, options or {}, collapse)
     changes = changes_under_noise("average_sensitivity", explaining, chosen)
     return _measured("average_sensitivity", chosen, changes, changes.relative.mean(axis=1))
@@ -160,7 +164,7 @@ def local_lipschitz(
     ----------
     .. [1] Alvarez-Melis, Jaakkola, "On the Robustness of Interpretability Methods", 2018, arXiv 1806.08049, equation 2.
     """
-    chosen = chosen_like(LIPSCHITZ_LIKE, like, LEAST, radius=radius, samples=samples, seed=seed)
+    chosen = choose(LIPSCHITZ_LIKE, like, CHECKS, radius=radius, samples=samples, seed=seed)
     explaining = Explaining(subject_of(model, images, targets, batch_size), method, options or {}, collapse)
     changes = changes_under_noise("local_lipschitz", explaining, chosen, is_scaled=like == "quantus")
     if like == "quantus":
