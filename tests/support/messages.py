@@ -18,8 +18,8 @@ HOLE = "…"
 # What collections of warnings are called in the package, and what puts a text among them.
 LISTS = {"warnings", "messages", "said"}
 SPEAKERS = {"emit_warnings", "say", "note"}
-# What says why a map is zero or a method is left out, which is the end of a warning.
-REASONS = {"when_zero", "zero_means", "zeros_at", "zeros_of_gradient", "missing_package"}
+# What says why a map is zero, a method is left out or a value is not defined, which is the end of a warning.
+REASONS = {"when_zero", "zero_means", "zeros_at", "zeros_of_gradient", "missing_package", "since"}
 # How functions begin whose result is warnings about diagnostics.
 JUDGING = "_warn_of_"
 PREFIX = "warning: "  # of what a command prints itself

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from tfviz.arrays import Doubles
 from tfviz.methods.engine import number
-from tfviz.results.metrics.measuring import Definitions, Measurement, choose, maps_of, metric, undefined
+from tfviz.results.metrics.measuring import ZERO, Definitions, Measurement, choose, maps_of, metric, set_undefined
 
 SPARSENESS_LIKE: Definitions = {
     "tfviz": {"unit": "map", "added": 0.0},
@@ -37,7 +37,6 @@ COMPLEXITY: Mapping[str, Any] = {
     "caution": "knows neither image nor network: a single pixel at random is the best of all maps",
 }
 _SHARE = partial(number, least=0, below=1, unit=": a share of the largest value")
-ZERO = "the map is zero everywhere"
 
 
 @metric(better="higher", bounds=(0.0, 1.0), paper="Chalasani 2020, arXiv 1810.06583", **COMPLEXITY)
@@ -64,8 +63,10 @@ def sparseness(maps: ArrayLike, *, like: str = "tfviz", collapse: str | None = N
     ordered = np.sort(sizes + options["added"], axis=1)
     count = sizes.shape[1]
     weighted = ordered @ (2 * np.arange(1.0, count + 1) - count - 1)
-    values, zero = _ratio(weighted, count * ordered.sum(axis=1))
-    return Measurement("sparseness", values, how, options, warnings=undefined("sparseness", zero, ZERO))
+    whole = count * ordered.sum(axis=1)
+    values = weighted / np.where(whole, whole, 1)
+    warnings = set_undefined("sparseness", values, whole == 0, since=ZERO)
+    return Measurement("sparseness", values, how, options, warnings=warnings)
 
 
 @metric(better="lower", bounds=(0.0, np.inf), paper="Bhatt 2020, arXiv 2005.00631", **COMPLEXITY)
@@ -92,10 +93,9 @@ def complexity(maps: ArrayLike, *, like: str = "tfviz", collapse: str | None = N
     whole = sizes.sum(axis=1, keepdims=True)
     shares = np.divide(sizes, whole, out=np.zeros_like(sizes), where=whole > 0)
     values = -np.sum(shares * np.log(np.where(shares > 0, shares + options["added"], 1)), axis=1)
-    zero = whole[:, 0] == 0
-    values[zero] = np.nan
-    # Of a single pixel it would be -0.
-    return Measurement("complexity", values + 0.0, how, options, warnings=undefined("complexity", zero, ZERO))
+    values += 0.0  # of a single pixel it would be -0
+    warnings = set_undefined("complexity", values, whole[:, 0] == 0, since=ZERO)
+    return Measurement("complexity", values, how, options, warnings=warnings)
 
 
 @metric(better="lower", bounds=(0.0, np.inf), paper="Nguyen 2020, arXiv 2007.07584", **COMPLEXITY)
@@ -128,8 +128,7 @@ def effective_complexity(
     sizes, how = _sizes(maps, collapse, options["unit"])
     counts = (sizes > share).sum(axis=1).astype(np.float64)
     zero = (sizes.max(axis=1) == 0) & (options["unit"] == "map")
-    counts[zero] = np.nan
-    warnings = undefined("effective_complexity", zero, ZERO)
+    warnings = set_undefined("effective_complexity", counts, zero, since=ZERO)
     return Measurement("effective_complexity", counts, how, options, warnings=warnings)
 
 
@@ -142,8 +141,3 @@ def _sizes(maps: ArrayLike, collapse: str | None, unit: str) -> tuple[Doubles, s
     sizes = np.abs(found).reshape(len(found), -1)
     largest = sizes.max(axis=1 if unit == "map" else None, keepdims=True)
     return np.divide(sizes, largest, out=np.zeros_like(sizes), where=largest > 0), how
-
-
-def _ratio(part: Doubles, whole: Doubles) -> tuple[Doubles, np.ndarray]:
-    """Return a ratio (N,), and where it is not defined: NaN."""
-    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0), whole == 0

@@ -99,9 +99,7 @@ def completeness(
         return Measurement("completeness", is_equal.astype(np.float64), options=options)
     total, rise = subject.attributions(maps).sum(axis=(1, 2, 3)), _rise(subject, fill, subject.images.shape[3])
     values = np.abs(total - rise) / np.where(rise, np.abs(rise), 1)
-    which = set_undefined(values, rise == 0)
-    text = f"completeness of image {which} is not defined (NaN): the score is that of the baseline"
-    warnings = (text,) if which else ()
+    warnings = set_undefined("completeness", values, rise == 0, since="the score is that of the baseline")
     return Measurement("completeness", values, options=options, warnings=warnings)
 
 

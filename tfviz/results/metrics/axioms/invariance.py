@@ -22,6 +22,7 @@ from tfviz.methods.engine import number, optional
 from tfviz.network.program import CompiledFunctions, Value
 from tfviz.network.traced import TracedNetwork
 from tfviz.results.metrics.measuring import (
+    ZERO,
     Definitions,
     Explain,
     Explaining,
@@ -111,9 +112,7 @@ def input_invariance(
     others, _ = subject.maps(again, explaining.how)
     norms, apart = _norms(maps), _norms(others - maps)
     values = apart / np.where(norms, norms, 1)
-    which = set_undefined(values, norms == 0)
-    text = f"input_invariance of image {which} is not defined (NaN): the map is zero everywhere"
-    warnings = (text,) if which else ()
+    warnings = set_undefined("input_invariance", values, norms == 0, since=ZERO)
     return Measurement("input_invariance", values, how, chosen, warnings=warnings)
 
 

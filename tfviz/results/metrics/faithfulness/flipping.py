@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from tfviz.arrays import Doubles, Floats
 from tfviz.errors import TfvizError
 from tfviz.methods.engine import integer, optional
-from tfviz.results.metrics.faithfulness.ordering import ordered, replaced, without_constant
+from tfviz.results.metrics.faithfulness.ordering import NO_ORDER, ordered, replaced
 from tfviz.results.metrics.measuring import (
     Checks,
     Curves,
@@ -24,8 +24,10 @@ from tfviz.results.metrics.measuring import (
     blank,
     check_blank,
     choose,
+    is_constant,
     is_number,
     metric,
+    set_undefined,
     subject_of,
 )
 
@@ -109,7 +111,8 @@ def pixel_flipping(
                 yield row, each
 
     found = subject.probabilities(changed(), len(values) * len(counts), "pixel_flipping").reshape(len(values), -1)
-    areas, warnings = without_constant("pixel_flipping", values, area_of(found, chosen))
+    areas = area_of(found, chosen)
+    warnings = set_undefined("pixel_flipping", areas, is_constant(values), since=NO_ORDER)
     curves = Curves(counts / pixels, found, "share of the pixels that are flipped", "probability of the target")
     return Measurement("pixel_flipping", areas, how, chosen, curves, (*warnings, *subject.about_probabilities))
 

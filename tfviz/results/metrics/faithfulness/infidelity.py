@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from tfviz.arrays import Doubles
 from tfviz.methods.engine import integer
 from tfviz.results.metrics.measuring import (
+    SAME_SCORE,
     Checks,
     Definitions,
     Measurement,
@@ -121,10 +122,7 @@ def _errors(said: Doubles, drops: Doubles, scaled: bool) -> tuple[Doubles, tuple
     size, power = np.square(said).mean(axis=1), np.square(drops).mean(axis=1)
     factor = np.maximum((said * drops).mean(axis=1), 0) / np.where(size, size, 1)
     values = np.square(factor[:, np.newaxis] * said - drops).mean(axis=1) / np.where(power, power, 1)
-    which = set_undefined(values, power == 0)
-    text = f"infidelity of image {which} is not defined (NaN): the score is the same whatever is removed"
-    warnings = (text,) if which else ()
-    return values, warnings
+    return values, set_undefined("infidelity", values, power == 0, since=SAME_SCORE)
 
 
 def _squares(size: tuple[int, int], count: int, seed: int) -> np.ndarray:

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tfviz.arrays import Doubles, Floats, name_images
+from tfviz.arrays import Doubles, Floats
 from tfviz.errors import TfvizError
 from tfviz.results import pick
-from tfviz.results.metrics.faithfulness.ordering import ordered, replaced, without_constant
+from tfviz.results.metrics.faithfulness.ordering import NO_ORDER, ordered, replaced
 from tfviz.results.metrics.faithfulness.performance import check_performance, performance
 from tfviz.results.metrics.measuring import (
     Curves,
@@ -25,14 +25,17 @@ from tfviz.results.metrics.measuring import (
     Subject,
     blank,
     check_blank,
+    is_constant,
     is_number,
     metric,
+    set_undefined,
     subject_of,
 )
 
 SHARES = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.13, 0.21, 0.34, 0.5, 0.75)
 """Of the pixels, those that are sharp in turn; most happens early."""
 CURVES = {"sic": "probability", "aic": "accuracy"}
+NO_GAIN = "the network does as well on the blurred image, or that takes as many bytes"
 BINS = np.linspace(0, 1, 101)
 
 
@@ -95,10 +98,11 @@ def performance_information(
     pairs = revealed(subject, values, shares, start, bits)
     found = performance(subject, pairs, len(shares) + 2, "performance_information", score)
     curves, areas, undefined = information_curves(np.reshape(bits, found.shape).astype(np.float64), found)
-    areas, constant = without_constant("performance_information", values, areas)
+    warnings = set_undefined("performance_information", areas, is_constant(values), since=NO_ORDER)
+    warnings += set_undefined("performance_information", areas, undefined, since=NO_GAIN)
     options = {"curve": curve, "shares": tuple(shares), "start": start}
     lines = Curves(BINS, curves, "share of the information", f"share of the {score}")
-    warnings = (*constant, *without_gain(undefined), *subject.about_probabilities)
+    warnings += subject.about_probabilities
     return Measurement("performance_information", areas, how, options, lines, warnings)
 
 
@@ -141,14 +145,3 @@ def information_curves(bits: Doubles, scores: Doubles) -> tuple[Doubles, Doubles
         curves[row] = np.interp(BINS, x, y)
         areas[row] = (np.diff(x) * (y[1:] + y[:-1]) / 2).sum()
     return curves, areas, undefined
-
-
-def without_gain(undefined: np.ndarray) -> tuple[str, ...]:
-    """Return a warning that names the images (N,) that are undefined, if there are any."""
-    if not undefined.any():
-        return ()
-    which = name_images(np.flatnonzero(undefined))
-    return (
-        f"performance_information of image {which} is not defined (NaN): the network does as well on the blurred "
-        "image, or that takes as many bytes",
-    )

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tfviz.arrays import Doubles, Floats, name_images
+from tfviz.arrays import Doubles, Floats
 from tfviz.results.metrics.measuring import (
     Checks,
     Definitions,
@@ -23,6 +23,7 @@ from tfviz.results.metrics.measuring import (
     check_blank,
     choose,
     metric,
+    set_undefined,
     subject_of,
 )
 
@@ -31,6 +32,7 @@ MASKING_LIKE: Definitions = {
     "xplique": {"scaling": "min_max_of_abs", "fill": 0.0},
 }
 CHECKS: Checks = {"fill": check_blank}
+NO_PROBABILITY = "the target's probability is not above 0 to begin with"
 EPSILON = 1e-8  # xplique adds it to denominators
 MASKED: Mapping[str, Any] = {
     "family": "faithfulness",
@@ -81,9 +83,8 @@ def average_drop(
     values, how = subject.maps(maps, collapse)
     before, after = masked(subject, values, chosen, "average_drop")
     positive = before > 0
-    below = np.where(positive, before, np.nan) + (EPSILON if like == "xplique" else 0)
-    warnings = without_probability("average_drop", positive)
-    drop = np.maximum(before - after, 0) / below
+    drop = np.maximum(before - after, 0) / (np.where(positive, before, 1) + (EPSILON if like == "xplique" else 0))
+    warnings = set_undefined("average_drop", drop, ~positive, since=NO_PROBABILITY)
     return Measurement("average_drop", drop, how, chosen, warnings=(*warnings, *subject.about_probabilities))
 
 
@@ -146,11 +147,3 @@ def _min_max_of_abs(one_map: Doubles) -> Doubles:
 
 SCALINGS = {"positive": _positive, "min_max_of_abs": _min_max_of_abs}
 """Ways to make a map (H, W) a mask, 0..1."""
-
-
-def without_probability(name: str, positive: np.ndarray) -> tuple[str, ...]:
-    """Return a warning that names the images whose probability is not positive, if there are any."""
-    if positive.all():
-        return ()
-    which = name_images(np.flatnonzero(~positive))
-    return (f"{name} of image {which} is not defined (NaN): the target's probability is not above 0 to begin with",)

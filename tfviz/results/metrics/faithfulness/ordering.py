@@ -7,7 +7,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from tfviz.arrays import Doubles, Floats, name_images
+from tfviz.arrays import Doubles, Floats
+
+NO_ORDER = "the map is the same everywhere, and orders no pixels"
 
 
 def ordered(one_map: Doubles, ties: str = "random") -> np.ndarray:
@@ -42,14 +44,3 @@ def replaced(first: Floats, last: Floats, pixels: np.ndarray, counts: np.ndarray
         current[pixels[done:count]] = flat[pixels[done:count]]
         done = count
         yield current.reshape(first.shape).copy()
-
-
-def without_constant(name: str, maps: Doubles, values: Doubles) -> tuple[Doubles, tuple[str, ...]]:
-    """Return values (N,), NaN for constant maps, which order no pixels, with a warning that names these."""
-    constant = maps.max(axis=(1, 2)) == maps.min(axis=(1, 2))
-    if not constant.any():
-        return values, ()
-    which = name_images(np.flatnonzero(constant))
-    return np.where(constant, np.nan, values), (
-        f"{name} of image {which} is not defined (NaN): the map is the same everywhere, and orders no pixels",
-    )

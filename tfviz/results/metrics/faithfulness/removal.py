@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike
 
 from tfviz.arrays import Doubles, Floats
 from tfviz.methods.engine import integer, optional
-from tfviz.results.metrics.faithfulness.ordering import ordered, replaced, without_constant
+from tfviz.results.metrics.faithfulness.ordering import NO_ORDER, ordered, replaced
 from tfviz.results.metrics.measuring import (
     Checks,
     Curves,
@@ -36,7 +36,9 @@ from tfviz.results.metrics.measuring import (
     blank,
     check_blank,
     choose,
+    is_constant,
     metric,
+    set_undefined,
     subject_of,
 )
 
@@ -162,10 +164,10 @@ def removal(
     # Equal steps count the same, also one that is a pixel shorter, as in the software that `like` names.
     widths = np.diff(counts) / counts[-1] if options["spacing"] == "growing" else np.full(len(counts) - 1, 1.0)
     areas = np.average(found[:, 1:] / 2 + found[:, :-1] / 2, axis=1, weights=widths)
-    values, warnings = without_constant(name, maps, areas)
+    warnings = set_undefined(name, areas, is_constant(maps), since=NO_ORDER)
     about = f"share of the pixels that are {'given back' if inserting else 'deleted'}"
     curves = Curves(counts / counts[-1], found, about, "probability of the target")
-    return Measurement(name, values, collapse, options, curves, (*warnings, *subject.about_probabilities))
+    return Measurement(name, areas, collapse, options, curves, (*warnings, *subject.about_probabilities))
 
 
 def counts_of(size: tuple[int, ...], steps: int | None, spacing: str) -> np.ndarray:

@@ -18,7 +18,7 @@ from tfviz.arrays import Doubles, Floats
 from tfviz.errors import TfvizError
 from tfviz.methods.engine import number
 from tfviz.results.metrics.faithfulness.imputation import imputed
-from tfviz.results.metrics.faithfulness.ordering import ordered, without_constant
+from tfviz.results.metrics.faithfulness.ordering import NO_ORDER, ordered
 from tfviz.results.metrics.faithfulness.performance import SCORES, check_performance, performance
 from tfviz.results.metrics.measuring import (
     Checks,
@@ -28,8 +28,10 @@ from tfviz.results.metrics.measuring import (
     Subject,
     check_seed,
     choose,
+    is_constant,
     is_number,
     metric,
+    set_undefined,
     subject_of,
 )
 
@@ -131,7 +133,8 @@ def road(
     found = performance(subject, removals(subject, values, chosen), count, "road", chosen["score"])
     scores = found.reshape(-1, len(orders), len(shares))
     difference = scores[:, 0] - scores[:, 1] if len(orders) == 2 else scores[:, 0]
-    areas, warnings = without_constant("road", values, difference.mean(axis=1))
+    areas = difference.mean(axis=1)
+    warnings = set_undefined("road", areas, is_constant(values), since=NO_ORDER)
     about = SCORES[chosen["score"]] + (", LeRF less MoRF" if len(orders) == 2 else "")
     kept = chosen["order"] == "lerf" and chosen["lerf"] == "kept"
     curves = Curves(shares, difference, f"share of the pixels that are {'kept' if kept else 'removed'}", about)

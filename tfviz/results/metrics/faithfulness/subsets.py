@@ -22,6 +22,7 @@ from tfviz.errors import TfvizError
 from tfviz.methods.engine import integer, number
 from tfviz.results.metrics.faithfulness.ordering import replaced
 from tfviz.results.metrics.measuring import (
+    SAME_SCORE,
     Checks,
     Curves,
     Definitions,
@@ -227,9 +228,6 @@ def _over_images(subject: Subject, maps: Doubles, how: str | None, options: Mapp
 def _defined(name: str, values: Doubles, drops: Doubles) -> tuple[Doubles, tuple[str, ...]]:
     """Return correlations (N,), and warnings of those that are NaN, given what the scores lost (N, P)."""
     unknown, same = np.isnan(values), np.ptp(drops, axis=1) == 0
-    warnings = []
-    if which := set_undefined(values, same):
-        warnings.append(f"{name} of image {which} is not defined (NaN): the score is the same whatever is removed")
-    if which := set_undefined(values, unknown & ~same):
-        warnings.append(f"{name} of image {which} is not defined (NaN): the map has the same sum whatever is removed")
-    return values, tuple(warnings)
+    warnings = set_undefined(name, values, same, since=SAME_SCORE)
+    warnings += set_undefined(name, values, unknown & ~same, since="the map has the same sum whatever is removed")
+    return values, warnings

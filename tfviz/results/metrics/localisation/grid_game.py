@@ -12,7 +12,7 @@ from tfviz.arrays import Doubles, Floats
 from tfviz.errors import TfvizError, UnsupportedModelError
 from tfviz.progress import progress
 from tfviz.results.metrics.localisation.grid_pictures import GridLayout, PictureGrid, arrange
-from tfviz.results.metrics.measuring import Measurement, Subject, undefined
+from tfviz.results.metrics.measuring import Measurement, Subject, set_undefined
 
 Explained = Callable[[Floats, np.ndarray, np.ndarray], tuple[Doubles, str | None]]
 """Returns the maps (n, h, w) of grids (n, h, w, C), and how attributions became maps.
@@ -47,8 +47,9 @@ class Game:
                 advance(len(part))
         used = np.isin(np.arange(len(subject)), [grid.rows[cell] for grid, cell in jobs])
         unsure = f"it is on no grid, as its target has a probability below {self.confidence:g} (confidence)"
-        warnings = undefined(self.name, ~used, unsure)
-        warnings += undefined(self.name, used & np.isnan(values), "the map of its grid has no positive values")
+        warnings = set_undefined(self.name, values, ~used, since=unsure)
+        empty = used & np.isnan(values)
+        warnings += set_undefined(self.name, values, empty, since="the map of its grid has no positive values")
         return Measurement(self.name, values, how, options, warnings=(*warnings, *subject.about_probabilities))
 
     def _shares(

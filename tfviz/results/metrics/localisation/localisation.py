@@ -22,7 +22,7 @@ from tfviz.arrays import Doubles, name_images
 from tfviz.errors import TfvizError
 from tfviz.results import Masks, check_masks, pointing_game as points_at, with_places
 from tfviz.results.metrics.localisation.map_order import roc_area, share_of_highest
-from tfviz.results.metrics.measuring import Definitions, Measurement, choose, maps_of, metric, named, undefined
+from tfviz.results.metrics.measuring import Definitions, Measurement, choose, maps_of, metric, named, set_undefined
 
 POINTING_LIKE: Definitions = {
     "tfviz": {"tolerance": 15, "ties": "first"},
@@ -121,8 +121,9 @@ def energy_in_mask(
     values, places, how, warnings = _given("energy_in_mask", maps, masks, collapse)
     energy = COUNTED[options["sign"]](values)
     whole = energy.sum(axis=(1, 2))
-    shares = np.divide((energy * places).sum(axis=(1, 2)), whole, out=np.full(len(whole), np.nan), where=whole != 0)
-    warnings += undefined("energy_in_mask", whole == 0, f"the {options['sign']} values of the map sum to zero")
+    shares = (energy * places).sum(axis=(1, 2)) / np.where(whole, whole, 1)
+    no_sum = f"the {options['sign']} values of the map sum to zero"
+    warnings += set_undefined("energy_in_mask", shares, whole == 0, since=no_sum)
     return Measurement("energy_in_mask", shares, how, options, warnings=warnings)
 
 
@@ -206,7 +207,7 @@ def localisation_auc(maps: ArrayLike, masks: ArrayLike, *, collapse: str | None 
     """
     values, places, how, _ = _given("localisation_auc", maps, masks, collapse)
     areas = np.array([roc_area(*each) for each in zip(values, places, strict=True)])
-    warnings = undefined("localisation_auc", np.isnan(areas), "its mask covers the whole image")
+    warnings = set_undefined("localisation_auc", areas, np.isnan(areas), since="its mask covers the whole image")
     return Measurement("localisation_auc", areas, how, {}, warnings=warnings)
 
 

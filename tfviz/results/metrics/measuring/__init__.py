@@ -13,12 +13,12 @@ from tfviz.results.metrics.measuring.correlation import correlation, mean_of_kno
 from tfviz.results.metrics.measuring.curves import Curves
 from tfviz.results.metrics.measuring.definitions import Checks, Definitions, check_seed, choose, is_number, named
 from tfviz.results.metrics.measuring.explaining import Explain, Explaining, collapse_of
-from tfviz.results.metrics.measuring.given import maps_of, undefined
+from tfviz.results.metrics.measuring.given import maps_of
 from tfviz.results.metrics.measuring.measurement import Measurement
 from tfviz.results.metrics.measuring.parts import (
+    SAME_SCORE,
     cells_of,
     score_drops,
-    set_undefined,
     sums_over,
     with_channels,
 )
@@ -26,3 +26,4 @@ from tfviz.results.metrics.measuring.registry import FAMILIES, METRICS, Metric, 
 from tfviz.results.metrics.measuring.remembering import SharedPasses, made_of, shared_passes
 from tfviz.results.metrics.measuring.shared_maps import SharedMaps
 from tfviz.results.metrics.measuring.subject import Changed, Subject, subject_of
+from tfviz.results.metrics.measuring.undefined import ZERO, is_constant, set_undefined

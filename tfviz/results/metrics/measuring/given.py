@@ -1,11 +1,11 @@
-"""Maps that are measured without a network, and what is said of values that are not defined."""
+"""Maps that are measured without a network."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tfviz.arrays import Doubles, name_images
+from tfviz.arrays import Doubles
 from tfviz.results import check_attributions, check_maps, collapse
 
 
@@ -21,9 +21,3 @@ def maps_of(given: ArrayLike, how: str | None) -> tuple[Doubles, str | None]:
         return collapse(check_attributions(values), how).astype(np.float64), how
     maps = check_maps(values)
     return maps.reshape(-1, *maps.shape[-2:]), None
-
-
-def undefined(metric: str, rows: np.ndarray, reason: str) -> tuple[str, ...]:
-    """Return a warning that a metric is not defined for the images whose row (N,) is true; none if no row is."""
-    which = name_images(np.flatnonzero(rows))
-    return (f"{metric} of image {which} is not defined (NaN): {reason}",) if rows.any() else ()

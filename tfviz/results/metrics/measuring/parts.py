@@ -11,9 +11,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tfviz.arrays import Doubles, Floats, name_images
+from tfviz.arrays import Doubles, Floats
 from tfviz.results.metrics.measuring.blanks import blank
 from tfviz.results.metrics.measuring.subject import Subject
+
+SAME_SCORE = "the score is the same whatever is removed"
 
 
 def cells_of(size: tuple[int, int], grid: int) -> np.ndarray:
@@ -48,9 +50,3 @@ def sums_over(maps: Doubles, parts: np.ndarray) -> Doubles:
     """Return the sum of each map (N, H, W) over each of the parts, bool (P, H, W): (N, P)."""
     flat = maps.reshape(len(maps), -1)
     return np.stack([flat @ part.ravel() for part in parts], axis=1)
-
-
-def set_undefined(values: Doubles, rows: np.ndarray) -> str:
-    """Set the values of the images whose row, bool (N,), is true to NaN; return which they are in words, or nothing."""
-    values[rows] = np.nan
-    return name_images(np.flatnonzero(rows))

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from tfviz.arrays import Doubles, Floats, name_images
+from tfviz.arrays import Doubles, Floats
 from tfviz.methods.engine import integer, number
 from tfviz.network.traced import OtherWeights, TracedNetwork
 from tfviz.progress import progress
-from tfviz.results.metrics.measuring import Checks, Curves, Explaining, Measurement, named
+from tfviz.results.metrics.measuring import Checks, Curves, Explaining, Measurement, named, set_undefined
 from tfviz.results.metrics.randomisation.random_weights import DRAWING, ORDERS, count_of, other_weights, states
-from tfviz.results.metrics.randomisation.similarity import SIMILARITIES, similarities
+from tfviz.results.metrics.randomisation.similarity import NOT_COMPARED, SIMILARITIES, similarities
 
 CHECKS: Checks = {
     **DRAWING,
@@ -38,9 +38,8 @@ def cascade(
         shares, layers, scores = _compared(name, maps(explaining.subject.network), other, chosen, maps)
     curves = Curves(np.array(shares), scores, _about_share(chosen["order"]), "similarity of the maps")
     values = _mean_of_defined(scores)
-    return Measurement(
-        name, values, explaining.how, {**chosen, "layers": (*layers,)}, curves, about_undefined(name, values)
-    )
+    warnings = set_undefined(name, values, np.isnan(values), since=NOT_COMPARED)
+    return Measurement(name, values, explaining.how, {**chosen, "layers": (*layers,)}, curves, warnings)
 
 
 def _compared(
@@ -77,17 +76,6 @@ def _mean_of_defined(scores: Doubles) -> Doubles:
     counts = defined.sum(axis=1)
     sums = np.where(defined, scores, 0).sum(axis=1)
     return np.asarray(np.divide(sums, counts, out=np.full(len(scores), np.nan), where=counts > 0))
-
-
-def about_undefined(name: str, values: Doubles) -> tuple[str, ...]:
-    """Return a warning that names the images whose value is not defined, if there are any."""
-    undefined = np.flatnonzero(np.isnan(values))
-    if not undefined.size:
-        return ()
-    return (
-        f"{name} of image {name_images(undefined)} is not defined (NaN): a map of it that is compared is the "
-        "same everywhere",
-    )
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,18 @@ from typing import Any
 import numpy as np
 
 from tfviz.arrays import Indices
-from tfviz.results.metrics.measuring import Definitions, Explain, Explaining, Measurement, choose, metric, subject_of
-from tfviz.results.metrics.randomisation.cascading import CHECKS, about_undefined
-from tfviz.results.metrics.randomisation.similarity import similarities
+from tfviz.results.metrics.measuring import (
+    Definitions,
+    Explain,
+    Explaining,
+    Measurement,
+    choose,
+    metric,
+    set_undefined,
+    subject_of,
+)
+from tfviz.results.metrics.randomisation.cascading import CHECKS
+from tfviz.results.metrics.randomisation.similarity import NOT_COMPARED, similarities
 
 LIKE: Definitions = {
     "tfviz": {"similarity": "ssim", "seed": 0},
@@ -76,7 +85,8 @@ def random_logit(
     maps, others = (explaining.maps(subject.images, every, targets) for targets in (subject.targets, classes))
     values = similarities(chosen["similarity"], maps, others)
     about = {**chosen, "classes": tuple(classes.tolist())}
-    return Measurement("random_logit", values, explaining.how, about, warnings=about_undefined("random_logit", values))
+    warnings = set_undefined("random_logit", values, np.isnan(values), since=NOT_COMPARED)
+    return Measurement("random_logit", values, explaining.how, about, warnings=warnings)
 
 
 def _other_classes(targets: Indices, count: int, seed: int, like_quantus: bool) -> Indices:

@@ -19,10 +19,20 @@ import numpy as np
 
 from tfviz.arrays import Doubles
 from tfviz.network.traced import TracedNetwork
-from tfviz.results.metrics.measuring import Definitions, Explain, Explaining, Measurement, choose, metric, subject_of
-from tfviz.results.metrics.randomisation.cascading import CHECKS, Noisy, about_undefined, cascade
+from tfviz.results.metrics.measuring import (
+    Definitions,
+    Explain,
+    Explaining,
+    Measurement,
+    choose,
+    is_constant,
+    metric,
+    set_undefined,
+    subject_of,
+)
+from tfviz.results.metrics.randomisation.cascading import CHECKS, Noisy, cascade
 from tfviz.results.metrics.randomisation.random_weights import Redraw, other_weights, states
-from tfviz.results.metrics.randomisation.similarity import is_constant
+from tfviz.results.metrics.randomisation.similarity import NOT_COMPARED
 
 OWN: Mapping[str, Any] = {"steps": 4, "weights": "centred", "seed": 0}
 QUANTUS: Mapping[str, Any] = {"steps": None, "weights": "rows", "seed": 42}
@@ -221,9 +231,10 @@ def efficient_parameter_randomisation(
             after = explaining.maps(subject.images, every, network=other.network)
     first, last = (np.array([_entropy(each, chosen["bins"]) for each in maps]) for maps in (before, after))
     # A map of one value has no complexity, neither before nor after.
-    defined = ~is_constant(before) & ~is_constant(after)
-    values = np.divide(last - first, first, out=np.full(len(first), np.nan), where=defined)
-    return Measurement(name, values, explaining.how, chosen, warnings=about_undefined(name, values))
+    constant = is_constant(before) | is_constant(after)
+    values = (last - first) / np.where(constant, 1, first)
+    warnings = set_undefined(name, values, constant, since=NOT_COMPARED)
+    return Measurement(name, values, explaining.how, chosen, warnings=warnings)
 
 
 def _entropy(one_map: Doubles, bins: int) -> float:

@@ -14,8 +14,10 @@ import cv2
 import numpy as np
 
 from tfviz.arrays import Doubles
+from tfviz.results.metrics.measuring import is_constant
 
 WINDOW, DEVIATION = 11, 1.5  # pixels, of Wang 2004
+NOT_COMPARED = "a map of it that is compared is the same everywhere"
 STABILISERS = 0.01, 0.03  # its K1 and K2, parts of the range
 PIXELS_OF_QUANTUS = 7  # in the window of scikit-image's default
 
@@ -27,12 +29,6 @@ def similarities(how: str, maps: Doubles, others: Doubles) -> Doubles:
     """
     found = SIMILARITIES[how](maps, others)
     return np.where(is_constant(maps) | is_constant(others), np.nan, found)
-
-
-def is_constant(maps: Doubles) -> np.ndarray:
-    """Return whether each map (N, H, W) is the same everywhere: bool (N,)."""
-    constant: np.ndarray = maps.max(axis=(1, 2)) == maps.min(axis=(1, 2))
-    return constant
 
 
 def _ssim(maps: Doubles, others: Doubles) -> Doubles:

@@ -18,6 +18,7 @@ import numpy as np
 from tfviz.arrays import Doubles
 from tfviz.methods.engine import integer
 from tfviz.results.metrics.measuring import (
+    ZERO,
     Checks,
     Definitions,
     Explain,
@@ -179,9 +180,6 @@ def local_lipschitz(
 def _measured(name: str, options: Mapping[str, Any], changes: Changes, values: Doubles) -> Measurement:
     """Return a measurement, with NaN and a warning for maps that are zero, and images without a range."""
     zero, flat = changes.norms == 0, (changes.ranges == 0) & (options["like"] == "tfviz")
-    warnings = []
-    if which := set_undefined(values, zero):
-        warnings.append(f"{name} of image {which} is not defined (NaN): the map is zero everywhere")
-    if which := set_undefined(values, flat & ~zero):
-        warnings.append(f"{name} of image {which} is not defined (NaN): the image is the same everywhere")
-    return Measurement(name, values, changes.how, options, warnings=tuple(warnings))
+    warnings = set_undefined(name, values, zero, since=ZERO)
+    warnings += set_undefined(name, values, flat & ~zero, since="the image is the same everywhere")
+    return Measurement(name, values, changes.how, options, warnings=warnings)
