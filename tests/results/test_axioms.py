@@ -297,7 +297,7 @@ def test_as_quantus_has_it(monkeypatch):
         weights = exact["weights"].T[targets].reshape(images.shape)
         evidence = ((exact["images"] - black) * weights).astype(np.float64) * factor
         # These two were measured without dividing by the largest value.
-        monkeypatch.setattr(axioms, "_scaled", lambda attributions: attributions)
+        monkeypatch.setattr(axioms, "scaled_as_quantus", lambda attributions: attributions)
         found = completeness(linear({**known, **exact}), exact["images"], targets, evidence, like="quantus")
         np.testing.assert_array_equal(found, known[f"{name}_completeness"])
         monkeypatch.undo()

@@ -30,10 +30,10 @@ from tfviz.results.metrics.measuring import (
     check_blank,
     choose,
     metric,
+    scaled_as_quantus,
     score_drops,
     set_undefined,
     subject_of,
-    with_channels,
 )
 
 COMPLETENESS_LIKE: Definitions = {"tfviz": {"fill": 0.0}, "quantus": {"fill": "lowest"}}
@@ -94,8 +94,8 @@ def completeness(
     fill = chosen.pop("fill") if baseline is None or isinstance(baseline, str) else _color(subject, baseline)
     options = {**chosen, "baseline": np.asarray(fill).tolist()}
     if like == "quantus":
-        given = with_channels(subject, maps)
-        is_equal = _scaled(given).sum(axis=(1, 2, 3)) == _rise(subject, fill, given.shape[3])
+        given = subject.with_channels(maps)
+        is_equal = scaled_as_quantus(given).sum(axis=(1, 2, 3)) == _rise(subject, fill, given.shape[3])
         return Measurement("completeness", is_equal.astype(np.float64), options=options)
     total, rise = subject.attributions(maps).sum(axis=(1, 2, 3)), _rise(subject, fill, subject.images.shape[3])
     values = np.abs(total - rise) / np.where(rise, np.abs(rise), 1)
@@ -158,7 +158,7 @@ def non_sensitivity(
     chosen = choose(SENSITIVITY_LIKE, like, CHECKS, **own)
     subject = subject_of(model, images, targets, batch_size)
     if like == "quantus":
-        return _of_values(subject, with_channels(subject, maps), chosen)
+        return _of_values(subject, subject.with_channels(maps), chosen)
     found, how = subject.maps(maps, collapse)
     cells = cells_of(found.shape[1:], chosen["grid"])
     parts = cells == np.unique(cells)[:, np.newaxis, np.newaxis]
@@ -196,7 +196,7 @@ def _of_values(subject: Subject, attributions: Doubles, options: Mapping[str, An
     before = subject.probabilities(enumerate(subject.images), count, "non_sensitivity")
     after = subject.probabilities(changed(), subject.images.size, "non_sensitivity").reshape(subject.images.shape)
     is_same = np.abs(after - before.reshape(-1, 1, 1, 1)) < options["tolerance"]
-    is_zero = np.abs(_scaled(attributions)) < options["tolerance"]
+    is_zero = np.abs(scaled_as_quantus(attributions)) < options["tolerance"]
     values = (is_same != is_zero).sum(axis=(1, 2, 3)).astype(np.float64)
     return Measurement("non_sensitivity", values, None, options, warnings=subject.about_probabilities)
 
@@ -222,8 +222,3 @@ def _color(subject: Subject, baseline: Any) -> np.ndarray:
             f"{shape[-1:]} or an image {shape}"
         )
     return array.astype(np.float32)
-
-
-def _scaled(attributions: Doubles) -> Doubles:
-    """Return attributions divided by the largest absolute value of them all, as Quantus does; zeros stay."""
-    return np.asarray(attributions / (np.abs(attributions).max() or 1))

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfviz.arrays import Doubles
 from tfviz.methods.engine import number, optional
 from tfviz.network.program import CompiledFunctions, Value
 from tfviz.network.traced import TracedNetwork
@@ -30,6 +29,7 @@ from tfviz.results.metrics.measuring import (
     choose,
     made_of,
     metric,
+    norms,
     set_undefined,
     subject_of,
 )
@@ -110,11 +110,7 @@ def input_invariance(
         return Measurement("input_invariance", is_close.astype(np.float64), None, chosen)
     maps, how = subject.maps(found, explaining.how)
     others, _ = subject.maps(again, explaining.how)
-    norms, apart = _norms(maps), _norms(others - maps)
-    values = apart / np.where(norms, norms, 1)
-    warnings = set_undefined("input_invariance", values, norms == 0, since=ZERO)
+    sizes = norms(maps)
+    values = norms(others - maps) / np.where(sizes, sizes, 1)
+    warnings = set_undefined("input_invariance", values, sizes == 0, since=ZERO)
     return Measurement("input_invariance", values, how, chosen, warnings=warnings)
-
-
-def _norms(maps: Doubles) -> Doubles:
-    return np.asarray(np.linalg.norm(maps.reshape(len(maps), -1), axis=1), np.float64)

@@ -30,7 +30,6 @@ from tfviz.results.metrics.measuring import (
     set_undefined,
     subject_of,
     sums_over,
-    with_channels,
 )
 
 SMALLEST, LARGEST = 0.1, 0.5
@@ -112,7 +111,7 @@ def _said(
     if not options["of_slopes"]:
         return subject.maps(given, collapse)
     changes = np.stack([image - np.asarray(blank(image, options["fill"]), np.float64) for image in subject.images])
-    return np.asarray((with_channels(subject, given) * changes).sum(axis=3)), None
+    return np.asarray((subject.with_channels(given) * changes).sum(axis=3)), None
 
 
 def _errors(said: Doubles, drops: Doubles, scaled: bool) -> tuple[Doubles, tuple[str, ...]]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from tfviz.arrays import Doubles
 from tfviz.results import Masks
+from tfviz.results.metrics.measuring import ranks_of
 
 
 def share_of_highest(maps: Doubles, places: Masks, counts: np.ndarray) -> Doubles:
@@ -34,7 +35,6 @@ def roc_area(one_map: Doubles, place: Masks) -> float:
     inside, outside = int(place.sum()), int((~place).sum())
     if not outside:
         return np.nan
-    _, which, sizes = np.unique(one_map, return_inverse=True, return_counts=True)
-    ranks = np.cumsum(sizes) - (sizes - 1) / 2
-    above = ranks[which.reshape(place.shape)][place].sum() - inside * (inside + 1) / 2
+    ranks = ranks_of(one_map.reshape(1, -1))[0]
+    above = ranks[place.ravel()].sum() - inside * (inside - 1) / 2
     return float(above / (inside * outside))

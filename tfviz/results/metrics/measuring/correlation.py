@@ -14,7 +14,7 @@ def correlation(first: Doubles, second: Doubles) -> Doubles:
     """Return Pearson's correlation (...,) along the last axis of two arrays (..., P), -1..1."""
     varies = np.logical_and(*(np.ptp(each, axis=-1) > ROUNDING * np.abs(each).max(axis=-1) for each in (first, second)))
     one, other = (each - each.mean(axis=-1, keepdims=True) for each in (first, second))
-    scale = np.sqrt(np.square(one).sum(axis=-1) * np.square(other).sum(axis=-1))
+    scale = np.sqrt(np.square(one).sum(axis=-1)) * np.sqrt(np.square(other).sum(axis=-1))
     found = np.full(varies.shape, np.nan)
     np.divide((one * other).sum(axis=-1), scale, out=found, where=varies)
     return found.clip(-1, 1)

@@ -9,6 +9,7 @@ import numpy as np
 
 from tfviz.arrays import Doubles
 from tfviz.markup import Html, element, escaped, page_of
+from tfviz.results.metrics.measuring.correlation import mean_of_known
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 420, 220, 44, 8, 8, 38
 MOST_DRAWN = 50
@@ -52,10 +53,7 @@ class Curves:
 
     def _mean(self) -> Doubles:
         """Return the mean (P,) of the scores that are defined; NaN where none is."""
-        defined = np.isfinite(self.scores)
-        total, count = np.where(defined, self.scores, 0).sum(axis=0), defined.sum(axis=0)
-        mean: Doubles = np.divide(total, count, out=np.full(len(self.shares), np.nan), where=count > 0)
-        return mean
+        return mean_of_known(self.scores.T)
 
     def _line(self, scores: Doubles, low: float, high: float, **look: object) -> Html:
         """Return the line of the scores that are defined."""

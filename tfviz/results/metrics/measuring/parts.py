@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from tfviz.arrays import Doubles, Floats
 from tfviz.results.metrics.measuring.blanks import blank
@@ -22,11 +21,6 @@ def cells_of(size: tuple[int, int], grid: int) -> np.ndarray:
     """Return the number of the cell that each pixel (H, W) lies in, of a grid of `grid` rows and columns."""
     rows, columns = (((np.arange(side) + 0.5) * grid / side).astype(int) for side in size)
     return np.asarray(rows[:, np.newaxis] * grid + columns)
-
-
-def with_channels(subject: Subject, given: ArrayLike) -> Doubles:
-    """Return attributions (N, H, W, C) as they are, or maps as (N, H, W, 1)."""
-    return subject.attributions(given) if np.ndim(given) == 4 else subject.maps(given, None)[0][..., np.newaxis]
 
 
 def score_drops(subject: Subject, parts: np.ndarray, fill: float | str, name: str) -> Doubles:

@@ -23,7 +23,8 @@ from tfviz.network.passes import affordable
 from tfviz.network.program import is_batch
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import progress
-from tfviz.results import check_attributions, check_maps, collapse
+from tfviz.results import check_attributions
+from tfviz.results.metrics.measuring.maps import collapsed_maps
 from tfviz.results.metrics.measuring.remembering import sharing
 
 Changed = Iterable[tuple[int, Floats]]
@@ -99,15 +100,10 @@ class Subject:
         default, those of the subject.
         """
         expected = (len(self) if count is None else count, *self.images.shape[1:3])
-        values = np.asarray(given)
-        if values.ndim == 4:
-            how = how or "max_abs"
-            found = collapse(self.network.data_format.to_last(check_attributions(values)), how).astype(np.float64)
-        else:
-            how, found = None, check_maps(values)
+        found, how = collapsed_maps(given, how, self.network.data_format)
         if found.shape != expected:
             raise InvalidImagesError(
-                f"expected one map {expected[1:]} for each of {expected[0]} images, got {values.shape}"
+                f"expected one map {expected[1:]} for each of {expected[0]} images, got {np.shape(given)}"
             )
         return found, how
 
@@ -119,6 +115,10 @@ class Subject:
                 f"expected attributions of the images' shape {self.images.shape}, got {values.shape}"
             )
         return values
+
+    def with_channels(self, given: ArrayLike) -> Doubles:
+        """Return attributions (N, H, W, C), or maps as (N, H, W, 1)."""
+        return self.attributions(given) if np.ndim(given) == 4 else self.maps(given, None)[0][..., np.newaxis]
 
     def _beside(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         specs = self.network.extra_inputs

@@ -19,9 +19,3 @@ def set_undefined(metric: str, values: Doubles, rows: np.ndarray, *, since: str)
     values[rows] = np.nan
     which = name_images(np.flatnonzero(rows))
     return (f"{metric} of image {which} is not defined (NaN): {since}",)
-
-
-def is_constant(maps: Doubles) -> np.ndarray:
-    """Return whether each map (N, H, W) is the same everywhere: bool (N,)."""
-    constant: np.ndarray = maps.max(axis=(1, 2)) == maps.min(axis=(1, 2))
-    return constant

@@ -13,7 +13,7 @@ from tfviz.arrays import Doubles, Floats
 from tfviz.methods.engine import integer, number
 from tfviz.network.traced import OtherWeights, TracedNetwork
 from tfviz.progress import progress
-from tfviz.results.metrics.measuring import Checks, Curves, Explaining, Measurement, named, set_undefined
+from tfviz.results.metrics.measuring import Checks, Curves, Explaining, Measurement, mean_of_known, named, set_undefined
 from tfviz.results.metrics.randomisation.random_weights import DRAWING, ORDERS, count_of, other_weights, states
 from tfviz.results.metrics.randomisation.similarity import NOT_COMPARED, SIMILARITIES, similarities
 
@@ -37,7 +37,7 @@ def cascade(
     with other_weights(explaining.subject.network) as other:
         shares, layers, scores = _compared(name, maps(explaining.subject.network), other, chosen, maps)
     curves = Curves(np.array(shares), scores, _about_share(chosen["order"]), "similarity of the maps")
-    values = _mean_of_defined(scores)
+    values = mean_of_known(scores)
     warnings = set_undefined(name, values, np.isnan(values), since=NOT_COMPARED)
     return Measurement(name, values, explaining.how, {**chosen, "layers": (*layers,)}, curves, warnings)
 
@@ -68,14 +68,6 @@ def _about_share(order: str) -> str:
     if order == "independent":
         return "place of the one layer with random weights, from the input on"
     return f"share of the layers with random weights, {ORDERS[order]}"
-
-
-def _mean_of_defined(scores: Doubles) -> Doubles:
-    """Return the mean (N,) of each row (N, S) without its NaN; NaN for a row of nothing else."""
-    defined = ~np.isnan(scores)
-    counts = defined.sum(axis=1)
-    sums = np.where(defined, scores, 0).sum(axis=1)
-    return np.asarray(np.divide(sums, counts, out=np.full(len(scores), np.nan), where=counts > 0))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from tfviz.arrays import Doubles
-from tfviz.results.metrics.measuring import is_constant
+from tfviz.results.metrics.measuring import correlation, is_constant, ranks_of, scaled_as_quantus
 
 WINDOW, DEVIATION = 11, 1.5  # pixels, of Wang 2004
 NOT_COMPARED = "a map of it that is compared is the same everywhere"
@@ -67,9 +67,7 @@ def _ssim_of_quantus(maps: Doubles, others: Doubles) -> Doubles:
 
     Signed, with a flat window of 7 pixels of that row. All maps are divided by the largest absolute value of the batch.
     """
-    rows = [
-        (each / max(np.abs(each).max(), np.finfo(np.float64).tiny)).reshape(len(each), -1) for each in (maps, others)
-    ]
+    rows = [scaled_as_quantus(each).reshape(len(each), -1) for each in (maps, others)]
     bessel = PIXELS_OF_QUANTUS / (PIXELS_OF_QUANTUS - 1)
     found = []
     for first, second in zip(*rows, strict=True):
@@ -84,27 +82,21 @@ def _mean_of_row(values: Doubles) -> Doubles:
 
 def _pearson(maps: Doubles, others: Doubles) -> Doubles:
     """Return the correlation (N,) of absolute maps."""
-    return _correlation(*(np.abs(each).reshape(len(each), -1) for each in (maps, others)))
+    return _correlation(*(_absolute_rows(each) for each in (maps, others)))
 
 
 def _spearman(maps: Doubles, others: Doubles) -> Doubles:
     """Return the correlation (N,) of the ranks of absolute maps; equal values have the mean of their ranks."""
-    return _correlation(*(np.stack([_ranks(np.abs(each)) for each in both]) for both in (maps, others)))
-
-
-def _ranks(values: np.ndarray) -> Doubles:
-    """Return the ranks (n,) of values of any shape, from 1; equal ones have the mean of theirs."""
-    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
-    found: Doubles = (np.cumsum(counts) - (counts - 1) / 2)[which.ravel()]
-    return found
+    return _correlation(*(ranks_of(_absolute_rows(each)) for each in (maps, others)))
 
 
 def _correlation(first: Doubles, second: Doubles) -> Doubles:
     """Return Pearson's correlation (N,) of rows (N, n); 0 for a row of equal values."""
-    centred = [each - each.mean(axis=1, keepdims=True) for each in (first, second)]
-    norms = np.prod([np.sqrt(np.square(each).sum(axis=1)) for each in centred], axis=0)
-    products = (centred[0] * centred[1]).sum(axis=1)
-    return np.asarray(np.divide(products, norms, out=np.zeros_like(products), where=norms > 0))
+    return np.nan_to_num(correlation(first, second))
+
+
+def _absolute_rows(maps: Doubles) -> Doubles:
+    return np.abs(maps).reshape(len(maps), -1)
 
 
 SIMILARITIES: dict[str, Callable[[Doubles, Doubles], Doubles]] = {

@@ -12,7 +12,7 @@ import numpy as np
 from tfviz.arrays import Doubles
 from tfviz.methods.engine import number
 from tfviz.progress import progress
-from tfviz.results.metrics.measuring import Explaining
+from tfviz.results.metrics.measuring import Explaining, norms, scaled_as_quantus
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ def changes_under_noise(
     """
     number("radius", options["radius"], above=0)
     subject, rows = explaining.subject, np.arange(len(explaining.subject))
-    images, scaled = subject.images.astype(np.float64), _scaled if is_scaled else np.asarray
+    images, scaled = subject.images.astype(np.float64), scaled_as_quantus if is_scaled else np.asarray
     ranges = np.ptp(images, axis=(1, 2, 3))
     is_quantus = options["like"] == "quantus"
     noises = _noises_of_quantus(images.shape, options, is_scaled) if is_quantus else _noises(images, ranges, options)
@@ -56,15 +56,10 @@ def changes_under_noise(
             noisy = (images + np.stack(chunk)).astype(np.float32)
             found = explaining.maps(noisy.reshape(-1, *images.shape[1:]), np.tile(rows, len(chunk)))
             for each, changed in zip(found.reshape(len(chunk), *maps.shape), noisy, strict=True):
-                apart.append(_norms(scaled(each) - maps))
-                moved.append(_norms(changed - images))
+                apart.append(norms(scaled(each) - maps))
+                moved.append(norms(changed - images))
             advance(len(found))
-    return Changes(_norms(maps), ranges, np.stack(apart, axis=1), np.stack(moved, axis=1), how)
-
-
-def _norms(arrays: np.ndarray) -> Doubles:
-    """Return the Euclidean norm (N,) of each of several arrays (N, ...)."""
-    return np.asarray(np.linalg.norm(arrays.reshape(len(arrays), -1), axis=1), np.float64)
+    return Changes(norms(maps), ranges, np.stack(apart, axis=1), np.stack(moved, axis=1), how)
 
 
 def _noises(images: Doubles, ranges: Doubles, options: Mapping[str, Any]) -> Iterator[Doubles]:
@@ -81,8 +76,3 @@ def _noises_of_quantus(shape: tuple[int, ...], options: Mapping[str, Any], is_no
     draw, low = (random.normal, 0.0) if is_normal else (random.uniform, -options["radius"])
     for _ in range(options["samples"]):
         yield np.moveaxis(draw(low, options["radius"], (count, channels, height, width)), 1, -1)
-
-
-def _scaled(maps: Doubles) -> Doubles:
-    """Return maps divided by the largest absolute value of them all, as Quantus does; zeros stay."""
-    return np.asarray(maps / (np.abs(maps).max() or 1))
