@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from virtual_environment import python_in
 
 TENSORFLOW = ("tensorflow==2.21.0", "tf_keras==2.21.0")
 NOISE = "its own noise"
@@ -122,24 +121,5 @@ PEERS = {
 
 
 def python_of(name: str, folder: Path) -> Path:
-    """Return the Python of a peer's environment under `folder`, made now where it is not there yet.
-
-    Raises `subprocess.CalledProcessError` where pip fails.
-    """
-    peer, place = PEERS[name], folder / name
-    python, stamp = place / "bin" / "python", place / "installed.json"
-    wanted = json.dumps([peer.requirements, peer.alone, list(sys.version_info[:2])])
-    if stamp.exists() and stamp.read_text() == wanted:
-        return python
-    print(f"making the environment of {name} in {place}", file=sys.stderr)
-    run(sys.executable, "-m", "venv", "--clear", str(place))
-    run(str(python), "-m", "pip", "install", "-q", *peer.requirements)
-    if peer.alone:
-        run(str(python), "-m", "pip", "install", "-q", "--no-deps", *peer.alone)
-    stamp.write_text(wanted)
-    return python
-
-
-def run(*command: str) -> None:
-    """Run a command; what it prints is kept for the error."""
-    subprocess.run(command, check=True, capture_output=True, text=True)
+    """Return the Python of a peer's environment under `folder`, see `python_in`."""
+    return python_in(folder / name, PEERS[name].requirements, PEERS[name].alone)

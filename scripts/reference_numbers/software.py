@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from virtual_environment import python_in
 
 WORKERS = Path(__file__).parent / "workers"
 PYTHON = "3.11"
@@ -60,24 +59,6 @@ SOFTWARE = {
 
 
 def python_of(name: str, folder: Path) -> Path:
-    """Return the Python of the environment of `name` under `folder`, made now where it is not there yet.
-
-    Raises `subprocess.CalledProcessError` where pip fails.
-    """
+    """Return the Python of the environment of `name` under `folder`, see `python_in`."""
     software = SOFTWARE[name]
-    place = folder / software.environment
-    python, stamp = place / "bin" / "python", place / "installed.json"
-    wanted = json.dumps([software.requirements, software.alone, list(sys.version_info[:2])])
-    if stamp.exists() and stamp.read_text() == wanted:
-        return python
-    print(f"making the environment {software.environment} in {place}", file=sys.stderr)
-    run(sys.executable, "-m", "venv", "--clear", str(place))
-    run(str(python), "-m", "pip", "install", "-q", *software.requirements)
-    run(str(python), "-m", "pip", "install", "-q", "--no-deps", *software.alone)
-    stamp.write_text(wanted)
-    return python
-
-
-def run(*command: str) -> None:
-    """Run a command; what it prints is kept for the error."""
-    subprocess.run(command, check=True, capture_output=True, text=True)
+    return python_in(folder / software.environment, software.requirements, software.alone)

@@ -16,6 +16,7 @@ import tfviz
 
 sys.path.append(str(SCRIPTS))
 
+import virtual_environment
 from benchmark import environments, measure, page, plan, rounds, table, worker
 from benchmark.compare import compare, same_logits
 
@@ -160,19 +161,21 @@ def test_a_batch_larger_than_the_images_kept_takes_them_again(tmp_path):
     np.testing.assert_array_equal(targets, [7] * 5)
 
 
-def test_an_environment_is_made_once(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name, installs", [("captum", 1), ("xplique", 2)])
+def test_an_environment_is_made_once(tmp_path, monkeypatch, name, installs):
     commands = []
 
     def run(*command):
         commands.append(command)
-        (tmp_path / "captum").mkdir(exist_ok=True)
+        (tmp_path / name).mkdir(exist_ok=True)
 
-    monkeypatch.setattr(environments, "run", run)  # installing takes minutes and the network
-    python = environments.python_of("captum", tmp_path)
-    assert python == tmp_path / "captum" / "bin" / "python"
-    assert [command[1:3] for command in commands] == [("-m", "venv"), ("-m", "pip")]
-    environments.python_of("captum", tmp_path)
-    assert len(commands) == 2
+    monkeypatch.setattr(virtual_environment, "run", run)  # installing takes minutes and the network
+    python = environments.python_of(name, tmp_path)
+    assert python == tmp_path / name / "bin" / "python"
+    assert [command[1:3] for command in commands] == [("-m", "venv"), *[("-m", "pip")] * installs]
+    environments.python_of(name, tmp_path)
+    assert len(commands) == 1 + installs
+    assert ("--no-deps" in commands[-1]) == (installs == 2)
 
 
 def test_every_method_is_planned():
