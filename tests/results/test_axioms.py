@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+from support.closed_forms import sum_of_pixels
 from support.model_zoo import model_of
 from support.references import convolutional, linear, load
 
@@ -17,14 +18,6 @@ from tfviz.results.metrics.faithfulness.infidelity import infidelity
 from tfviz.results.metrics.faithfulness.subsets import sensitivity_n
 
 SIDE, COUNT = 8, 3
-
-
-def network_of(weights, bias=0.0):
-    """A network of two logits that are sums over the image with weights (H, W, C), up to the sign."""
-    inputs = keras.Input(weights.shape)
-    model = keras.Sequential([inputs, keras.layers.Flatten(), keras.layers.Dense(2)])
-    model.set_weights([np.stack([weights.ravel(), -weights.ravel()], axis=1), np.float32([bias, bias])])
-    return model
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +35,7 @@ def weights():
 
 @pytest.fixture(scope="module")
 def model(weights):
-    return network_of(weights, bias=0.5)
+    return sum_of_pixels(weights, bias=0.5)
 
 
 @pytest.fixture(scope="module")

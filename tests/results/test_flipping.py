@@ -6,16 +6,13 @@ import keras
 import numpy as np
 import pytest
 from support import references
+from support.closed_forms import mean_of_pixels
 
 import tfviz
 from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.results.metrics import pixel_flipping
 
 SIDE = 8
-
-
-def mean_of_pixels():
-    return tfviz.trace(keras.Sequential([keras.Input((SIDE, SIDE, 1)), keras.layers.GlobalAveragePooling2D()]))
 
 
 def distinct(count=1):
@@ -28,12 +25,12 @@ def test_flipped_pixels_of_a_network_that_means():
     images[0, 0, 0] = 0
     maps = distinct()
     maps[0, 0, 0] = -1
-    found = pixel_flipping(mean_of_pixels(), images, None, maps, steps=4)
+    found = pixel_flipping(mean_of_pixels(SIDE), images, None, maps, steps=4)
     np.testing.assert_allclose(found.curves.shares, [0, 4 / 64, 8 / 64, 12 / 64, 16 / 64])
     np.testing.assert_allclose(found.curves.scores[0], 63 / 64 - found.curves.shares, atol=1e-6)
     assert found[0] == pytest.approx(63 / 64 - 1 / 8, abs=1e-6)
     maps[0, 0, 0] = 100
-    found = pixel_flipping(mean_of_pixels(), images, None, maps, steps=64, share=1.0)
+    found = pixel_flipping(mean_of_pixels(SIDE), images, None, maps, steps=64, share=1.0)
     np.testing.assert_allclose(found.curves.scores[0, 1:], 65 / 64 - found.curves.shares[1:], atol=1e-6)
 
 
@@ -80,7 +77,7 @@ def test_quantus_a_pixel_a_step():
 
 
 def test_the_options_are_part_of_the_result():
-    found = pixel_flipping(mean_of_pixels(), np.ones((1, SIDE, SIDE, 1), np.float32), None, distinct(), fill=0)
+    found = pixel_flipping(mean_of_pixels(SIDE), np.ones((1, SIDE, SIDE, 1), np.float32), None, distinct(), fill=0)
     own = {"like": "tfviz", "steps": 10, "share": 0.25, "fill": 0, "ties": "random", "area": "mean"}
     assert found.options == own and found.metric == "pixel_flipping"
     assert found[0] == pytest.approx(1 - 0.125, abs=0.01)
@@ -90,7 +87,7 @@ def test_a_constant_map_is_not_defined():
     maps = distinct(2)
     maps[1] = 0
     with pytest.warns(TfvizWarning, match="pixel_flipping of image 1 is not defined"):
-        found = pixel_flipping(mean_of_pixels(), np.ones((2, SIDE, SIDE, 1), np.float32), None, maps)
+        found = pixel_flipping(mean_of_pixels(SIDE), np.ones((2, SIDE, SIDE, 1), np.float32), None, maps)
     assert np.isfinite(found[0]) and np.isnan(found[1])
 
 
@@ -107,4 +104,4 @@ def test_a_constant_map_is_not_defined():
 )
 def test_bad_options(options, message):
     with pytest.raises(TfvizError, match=message):
-        pixel_flipping(mean_of_pixels(), np.ones((1, SIDE, SIDE, 1), np.float32), None, distinct(), **options)
+        pixel_flipping(mean_of_pixels(SIDE), np.ones((1, SIDE, SIDE, 1), np.float32), None, distinct(), **options)

@@ -6,17 +6,13 @@ import keras
 import numpy as np
 import pytest
 from support import references
+from support.closed_forms import mean_of_pixels
 
 import tfviz
 from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.results.metrics import average_drop, increase_in_confidence, shared_passes
 
 SIDE = 4
-
-
-def mean_of_pixels():
-    """Return a network whose custom score is the mean of all pixels."""
-    return tfviz.trace(keras.Sequential([keras.Input((SIDE, SIDE, 1)), keras.layers.GlobalAveragePooling2D()]))
 
 
 def ones(count=1):
@@ -26,8 +22,8 @@ def ones(count=1):
 def test_the_drop_is_what_the_map_leaves_out():
     """Of an image of ones, the mean is the mean of the mask: that of the map's positive part over its maximum."""
     maps = np.array([[[3.0, 3, 1.5, -7], [0] * 4, [0] * 4, [0] * 4], np.full((4, 4), 2.0), np.zeros((4, 4))])
-    np.testing.assert_allclose(average_drop(mean_of_pixels(), ones(3), None, maps), [1 - 2.5 / 16, 0, 1], atol=1e-6)
-    grey = average_drop(mean_of_pixels(), ones(3), None, maps, fill=0.5)
+    np.testing.assert_allclose(average_drop(mean_of_pixels(SIDE), ones(3), None, maps), [1 - 2.5 / 16, 0, 1], atol=1e-6)
+    grey = average_drop(mean_of_pixels(SIDE), ones(3), None, maps, fill=0.5)
     np.testing.assert_allclose(grey, [0.5 - 1.25 / 16, 0, 0.5], atol=1e-6)
     assert grey.options == {"like": "tfviz", "scaling": "positive", "fill": 0.5} and grey.metric == "average_drop"
 
@@ -37,7 +33,9 @@ def test_there_is_no_negative_drop_but_an_increase():
     images = np.where(np.arange(SIDE)[:, np.newaxis, np.newaxis] < 2, 1.0, -0.5) * ones(2)
     maps = np.zeros((2, SIDE, SIDE))
     maps[0, :2], maps[1, 2:] = 1, 1
-    drop, increase = (metric(mean_of_pixels(), images, None, maps) for metric in (average_drop, increase_in_confidence))
+    drop, increase = (
+        metric(mean_of_pixels(SIDE), images, None, maps) for metric in (average_drop, increase_in_confidence)
+    )
     np.testing.assert_allclose(drop, [0, 2], atol=1e-6)  # a custom score may become negative: from 1/4 to -1/4
     np.testing.assert_array_equal(increase, [1, 0])
 
@@ -56,16 +54,18 @@ def test_a_score_that_is_not_positive_has_no_drop():
     with pytest.warns(
         TfvizWarning, match=r"average_drop of image 1, 2 is not defined \(NaN\): the target's probability"
     ):
-        drop = average_drop(mean_of_pixels(), images, None, np.ones((3, SIDE, SIDE)))
+        drop = average_drop(mean_of_pixels(SIDE), images, None, np.ones((3, SIDE, SIDE)))
     np.testing.assert_array_equal(drop, [0, np.nan, np.nan])
 
 
 def test_attributions_are_reduced():
     attributions = np.zeros((1, SIDE, SIDE, 1))
     attributions[0, 0, 0], attributions[0, 1, 1] = -2, 1
-    found = average_drop(mean_of_pixels(), ones(), None, attributions)
+    found = average_drop(mean_of_pixels(SIDE), ones(), None, attributions)
     assert found.collapse == "max_abs" and found[0] == pytest.approx(1 - 1.5 / 16)
-    assert average_drop(mean_of_pixels(), ones(), None, attributions, collapse="sum")[0] == pytest.approx(1 - 1 / 16)
+    assert average_drop(mean_of_pixels(SIDE), ones(), None, attributions, collapse="sum")[0] == pytest.approx(
+        1 - 1 / 16
+    )
 
 
 def test_xplique():
@@ -95,9 +95,9 @@ def test_the_slow_way_and_a_saved_model(tmp_path):
 def test_both_share_their_passes():
     maps = np.random.default_rng(0).normal(size=(3, SIDE, SIDE))
     with shared_passes() as shared:
-        average_drop(mean_of_pixels(), ones(3) * np.array([1, 2, 3])[:, None, None, None], None, maps)
+        average_drop(mean_of_pixels(SIDE), ones(3) * np.array([1, 2, 3])[:, None, None, None], None, maps)
     assert (shared.asked, shared.computed) == (6, 6)
-    network = mean_of_pixels()
+    network = mean_of_pixels(SIDE)
     with shared_passes() as shared:
         for metric in (average_drop, increase_in_confidence):
             metric(network, ones(3), None, maps)
@@ -107,6 +107,6 @@ def test_both_share_their_passes():
 @pytest.mark.parametrize("metric", [average_drop, increase_in_confidence])
 def test_bad_options(metric):
     with pytest.raises(TfvizError, match="there is no fill 'grey'"):
-        metric(mean_of_pixels(), ones(), None, np.ones((1, SIDE, SIDE)), fill="grey")
+        metric(mean_of_pixels(SIDE), ones(), None, np.ones((1, SIDE, SIDE)), fill="grey")
     with pytest.raises(TfvizError, match="there are: tfviz, xplique"):
-        metric(mean_of_pixels(), ones(), None, np.ones((1, SIDE, SIDE)), like="captum")
+        metric(mean_of_pixels(SIDE), ones(), None, np.ones((1, SIDE, SIDE)), like="captum")

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from support.closed_forms import edges
 from support.model_zoo import build, random_images
 from support.references import load
 
@@ -211,11 +212,6 @@ def test_the_smooth_form_compares_means_over_noise(residual):
     assert [each.share for each in states(copy, "bottom_up", 1, "centred", 0)] == [1]
     expected = [np.corrcoef(first, second)[0, 1] for first, second in zip(own, mean_maps(), strict=True)]
     np.testing.assert_allclose(found, expected, rtol=1e-4)
-
-
-def edges(network, images, targets):
-    """A method that knows the image alone."""
-    return np.abs(np.diff(images, axis=1, append=0)).sum(axis=-1)
 
 
 def test_what_does_not_look_at_the_network_stays_as_it_is(residual):

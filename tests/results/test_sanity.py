@@ -6,6 +6,7 @@ import math
 import keras
 import numpy as np
 import pytest
+from support.closed_forms import edges
 from support.model_zoo import build, random_images
 from support.photographs import read
 from support.places import SHARED
@@ -18,10 +19,6 @@ from tfviz.results.metrics.randomisation.sanity import DEPENDS, HARDLY, HARDLY_D
 
 SQUEEZENET = SHARED / "models" / "squeezenet_imagenet.keras"
 EXPECTED = {"gradient": DEPENDS, "grad_cam": DEPENDS, "guided_backprop": HARDLY_DEPENDS}
-
-
-def edges(network, images, targets):
-    return np.abs(np.diff(images, axis=1, append=0)).sum(axis=-1)
 
 
 def empty(network, images, targets):

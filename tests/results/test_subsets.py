@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from scipy import stats
+from support.closed_forms import sum_of_pixels
 from support.references import convolutional, linear, load
 
 import tfviz
@@ -17,15 +18,6 @@ from tfviz.results.metrics.faithfulness.subsets import mu_fidelity, sensitivity_
 
 SIDE, COUNT = 8, 3
 SAME_SCORE = "is not defined \\(NaN\\): the score is the same whatever is removed"
-
-
-def network(weights, bias=0.0):
-    """A network of two logits that are sums over the image with weights (H, W, C), up to the sign."""
-    inputs = keras.Input(weights.shape)
-    model = keras.Sequential([inputs, keras.layers.Flatten(), keras.layers.Dense(2)])
-    kernel = np.stack([weights.ravel(), -weights.ravel()], axis=1)
-    model.set_weights([kernel, np.full(2, bias)])
-    return model
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +32,7 @@ def weights():
 
 @pytest.fixture(scope="module")
 def model(weights):
-    return network(weights)
+    return sum_of_pixels(weights)
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +186,7 @@ def test_correlations_of_equal_numbers_are_left_out():
 
 @pytest.mark.parametrize("metric", [sensitivity_n, mu_fidelity, infidelity])
 def test_a_score_that_nothing_changes_is_named(metric, images, maps):
-    dead = network(np.zeros((SIDE, SIDE, 3), np.float32), bias=1.0)
+    dead = sum_of_pixels(np.zeros((SIDE, SIDE, 3), np.float32), bias=1.0)
     with pytest.warns(tfviz.TfvizWarning, match=f"{metric.__name__} of image 0, 1, 2 {SAME_SCORE}"):
         found = metric(dead, images, 0, maps)
     assert np.isnan(found.values).all() and len(found.warnings) == 1
@@ -223,9 +215,9 @@ def test_other_methods_and_metrics_take_the_same_passes(model, images, maps):
 def test_sizes_of_images_do_not_matter(images, maps, weights):
     """The parts are those of the image, so that each pixel as four has the same value."""
     large = [np.repeat(np.repeat(each, 2, axis=1), 2, axis=2) for each in (images, maps)]
-    wide = network(np.repeat(np.repeat(weights, 2, axis=0), 2, axis=1))
+    wide = sum_of_pixels(np.repeat(np.repeat(weights, 2, axis=0), 2, axis=1))
     for metric in (sensitivity_n, mu_fidelity):
-        expected = metric(network(weights), images, 0, maps).values
+        expected = metric(sum_of_pixels(weights), images, 0, maps).values
         np.testing.assert_allclose(metric(wide, large[0], 0, large[1]).values, expected, atol=1e-4)
 
 
