@@ -11,7 +11,6 @@ from tfviz.apps.comparison.table import as_text
 from tfviz.apps.comparison.writing import write_comparison
 from tfviz.results import plot_intervals
 from tfviz.results.comparison import Findings
-from tfviz.results.metrics import METRICS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,7 +37,7 @@ class Comparison(Findings):
         figsize: (width, height) in inches. pyplot: whether pyplot knows the figure, as `tfviz.results.plot` takes it.
         """
         shown = {
-            f"{metric} ({METRICS[metric].better} is better)": {
+            f"{metric} ({self.table.about[metric].better} is better)": {
                 row: (each.mean, each.low, each.high, row in self.baselines) for row, each in found.items()
             }
             for metric, found in self.summaries.items()

@@ -20,7 +20,7 @@ ARROWS = {"higher": "↑", "lower": "↓"}
 
 def headings_of(found: Findings) -> list[str]:
     """Return the name of each metric with an arrow: up if higher is better."""
-    return [f"{metric} {ARROWS[METRICS[metric].better]}" for metric in found.metrics]
+    return [f"{metric} {ARROWS[found.table.about[metric].better]}" for metric in found.metrics]
 
 
 def sentences_of(found: Findings, *, with_marks: bool = True) -> Iterator[str]:

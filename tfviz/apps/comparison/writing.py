@@ -65,7 +65,7 @@ def _metric_content(found: Findings, metric: str) -> dict[str, Any]:
     curves = found.table.curves.get(metric, {})
     return {
         "family": METRICS[metric].family,
-        "better": METRICS[metric].better,
+        "better": found.table.about[metric].better,
         "options": found.table.options[metric],
         "values": found.table.values[metric],
         "summaries": {row: {**vars(each)} for row, each in found.summaries[metric].items()},
@@ -83,12 +83,13 @@ def _as_csv(found: Findings) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for metric, rows in found.summaries.items():
+        better = found.table.about[metric].better
         for row, each in rows.items():
             kind = "method" if row in found.methods else "baseline"
             numbers = [value if value == value else "" for value in (each.mean, each.low, each.high)]
             rank = each.rank if each.rank == each.rank else ""
             beaten = " ".join(each.beaten_by)
-            about = (METRICS[metric].better, printable(row), kind, *numbers, each.count, rank, each.like_best, beaten)
+            about = (better, printable(row), kind, *numbers, each.count, rank, each.like_best, beaten)
             writer.writerow([metric, *about, printable(each.why)])
     return text.getvalue()
 

@@ -50,7 +50,8 @@ def curves_of(found: Findings, pictures: Sequence[str]) -> Iterator[ReportedCurv
             if row in found.methods or row == found.baselines[0]
         ]
         first = next(iter(rows.values()))
-        caption = f"{METRICS[metric].better.capitalize()} is better: the area below a curve is the value in the table."
+        better = found.table.about[metric].better.capitalize()
+        caption = f"{better} is better: the area below a curve is the value in the table."
         yield ReportedCurves(metric, caption, first.x, first.y, tuple(curves))
 
 

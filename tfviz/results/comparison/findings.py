@@ -15,7 +15,6 @@ from tfviz.methods import Results
 from tfviz.results.comparison.measuring import Measured
 from tfviz.results.comparison.statistics import bootstrap_means, differ, interval, kendall_tau, ranks
 from tfviz.results.comparison.summary import Summary
-from tfviz.results.metrics import METRICS
 
 if TYPE_CHECKING:
     from typing import Self
@@ -105,7 +104,7 @@ class Findings:
         return differ(self._means(metric), self.confidence)
 
     def _summarised(self, metric: str) -> dict[str, Summary]:
-        better, found = METRICS[metric], self.table.values[metric]
+        better, found = self.table.about[metric], self.table.values[metric]
         defined = {row: values[np.isfinite(values)] for row, values in found.items()}
         means = {row: float(values.mean()) if values.size else float("nan") for row, values in defined.items()}
         lows, highs = interval(self._means(metric), self.confidence)

@@ -17,7 +17,7 @@ from tfviz.errors import TfvizError
 from tfviz.progress import progress
 from tfviz.results import Masks
 from tfviz.results.comparison.baselines import Baseline
-from tfviz.results.metrics import Curves, Measurement, Metric, Subject
+from tfviz.results.metrics import METRICS, Curves, Measurement, Metric, Subject
 
 WithOptions = tuple[Metric, Mapping[str, Any]]
 """A metric with its options."""
@@ -42,14 +42,16 @@ class Measured:
     """What came of all metrics and rows, each by the name of the metric and then of the row.
 
     values: float64 (N,). undefined: why a value cannot be. curves: of those metrics that have some. options: all those
-    of each metric, as they were used. warnings: without repetitions. rerun: bool (N,), the images on which metrics that
-    run methods again were measured; the values of the others are NaN, and belong to no mean.
+    of each metric, as they were used. about: what is known of each metric, and which way is better with these options.
+    warnings: without repetitions. rerun: bool (N,), the images on which metrics that run methods again were measured;
+    the values of the others are NaN, and belong to no mean.
     """
 
     values: dict[str, dict[str, Doubles]] = field(default_factory=dict)
     undefined: dict[str, dict[str, str]] = field(default_factory=dict)
     curves: dict[str, dict[str, Curves]] = field(default_factory=dict)
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    about: dict[str, Metric] = field(default_factory=dict)
     warnings: dict[str, None] = field(default_factory=dict)
     rerun: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
 
@@ -57,6 +59,9 @@ class Measured:
         """Take the measurement of a row; `general` are warnings that say nothing of the row."""
         self.values.setdefault(metric, {})[row] = found.values
         self.options[metric] = dict(found.options)
+        self.about.setdefault(metric, METRICS[metric])
+        if found.better:
+            self.about[metric] = replace(METRICS[metric], better=found.better)
         if found.curves is not None:
             self.curves.setdefault(metric, {})[row] = found.curves
         self.warnings.update((each if each in general else f"{row}: {each}", None) for each in found.warnings)

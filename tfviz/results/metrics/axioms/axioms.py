@@ -96,7 +96,8 @@ def completeness(
     if like == "quantus":
         given = subject.with_channels(maps)
         is_equal = scaled_as_quantus(given).sum(axis=(1, 2, 3)) == _rise(subject, fill, given.shape[3])
-        return Measurement("completeness", is_equal.astype(np.float64), options=options)
+        values = is_equal.astype(np.float64)
+        return Measurement("completeness", values, options=options, better="higher", bounds=(0.0, 1.0))
     total, rise = subject.attributions(maps).sum(axis=(1, 2, 3)), _rise(subject, fill, subject.images.shape[3])
     values = np.abs(total - rise) / np.where(rise, np.abs(rise), 1)
     warnings = set_undefined("completeness", values, rise == 0, since="the score is that of the baseline")
@@ -198,7 +199,8 @@ def _of_values(subject: Subject, attributions: Doubles, options: Mapping[str, An
     is_same = np.abs(after - before.reshape(-1, 1, 1, 1)) < options["tolerance"]
     is_zero = np.abs(scaled_as_quantus(attributions)) < options["tolerance"]
     values = (is_same != is_zero).sum(axis=(1, 2, 3)).astype(np.float64)
-    return Measurement("non_sensitivity", values, None, options, warnings=subject.about_probabilities)
+    about, bounds = subject.about_probabilities, (0.0, float(subject.images[0].size))
+    return Measurement("non_sensitivity", values, None, options, warnings=about, bounds=bounds)
 
 
 def _rise(subject: Subject, fill: Any, channels: int) -> Doubles:

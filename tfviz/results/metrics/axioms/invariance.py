@@ -107,7 +107,8 @@ def input_invariance(
     again = explaining.found(moved, rows, network=shifted)
     if like == "quantus":
         is_close = np.isclose(found, again, RELATIVE, ABSOLUTE).reshape(len(rows), -1).all(axis=1)
-        return Measurement("input_invariance", is_close.astype(np.float64), None, chosen)
+        values = is_close.astype(np.float64)
+        return Measurement("input_invariance", values, None, chosen, better="higher", bounds=(0.0, 1.0))
     maps, how = subject.maps(found, explaining.how)
     others, _ = subject.maps(again, explaining.how)
     sizes = norms(maps)

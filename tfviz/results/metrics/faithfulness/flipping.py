@@ -114,7 +114,9 @@ def pixel_flipping(
     areas = area_of(found, chosen)
     warnings = set_undefined("pixel_flipping", areas, is_constant(values), since=NO_ORDER)
     curves = Curves(counts / pixels, found, "share of the pixels that are flipped", "probability of the target")
-    return Measurement("pixel_flipping", areas, how, chosen, curves, (*warnings, *subject.about_probabilities))
+    warnings += subject.about_probabilities
+    bounds = (0.0, len(counts) - 1.0 if chosen["area"] == "steps" else 1.0)
+    return Measurement("pixel_flipping", areas, how, chosen, curves, warnings, bounds=bounds)
 
 
 def area_of(curves: Doubles, options: Mapping[str, Any]) -> Doubles:

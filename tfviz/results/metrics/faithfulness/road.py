@@ -21,6 +21,7 @@ from tfviz.results.metrics.faithfulness.imputation import imputed
 from tfviz.results.metrics.faithfulness.ordering import NO_ORDER, ordered
 from tfviz.results.metrics.faithfulness.performance import SCORES, check_performance, performance
 from tfviz.results.metrics.measuring import (
+    Better,
     Checks,
     Curves,
     Definitions,
@@ -36,6 +37,7 @@ from tfviz.results.metrics.measuring import (
 )
 
 ORDERS = {"combined": ("lerf", "morf"), "morf": ("morf",), "lerf": ("lerf",)}
+BETTER: Mapping[str, Better] = {"combined": "higher", "morf": "lower", "lerf": "higher"}
 # Of the linear system, as a share of the image's range.
 EXACT = 1e-10
 AUTHORS: Mapping[str, Any] = {
@@ -138,7 +140,9 @@ def road(
     about = SCORES[chosen["score"]] + (", LeRF less MoRF" if len(orders) == 2 else "")
     kept = chosen["order"] == "lerf" and chosen["lerf"] == "kept"
     curves = Curves(shares, difference, f"share of the pixels that are {'kept' if kept else 'removed'}", about)
-    return Measurement("road", areas, how, chosen, curves, (*warnings, *subject.about_probabilities))
+    warnings += subject.about_probabilities
+    bounds = (-1.0 if len(orders) == 2 else 0.0, 1.0)
+    return Measurement("road", areas, how, chosen, curves, warnings, BETTER[chosen["order"]], bounds)
 
 
 def check_road(options: Mapping[str, Any]) -> None:

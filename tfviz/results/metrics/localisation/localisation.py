@@ -124,7 +124,8 @@ def energy_in_mask(
     shares = (energy * places).sum(axis=(1, 2)) / np.where(whole, whole, 1)
     no_sum = f"the {options['sign']} values of the map sum to zero"
     warnings += set_undefined("energy_in_mask", shares, whole == 0, since=no_sum)
-    return Measurement("energy_in_mask", shares, how, options, warnings=warnings)
+    bounds = (-np.inf, np.inf) if options["sign"] == "signed" else None
+    return Measurement("energy_in_mask", shares, how, options, warnings=warnings, bounds=bounds)
 
 
 @metric(

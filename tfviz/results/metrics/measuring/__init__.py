@@ -14,7 +14,7 @@ from tfviz.results.metrics.measuring.curves import Curves
 from tfviz.results.metrics.measuring.definitions import Checks, Definitions, check_seed, choose, is_number, named
 from tfviz.results.metrics.measuring.explaining import Explain, Explaining, collapse_of
 from tfviz.results.metrics.measuring.maps import is_constant, maps_of, norms, scaled_as_quantus
-from tfviz.results.metrics.measuring.measurement import Measurement
+from tfviz.results.metrics.measuring.measurement import Better, Measurement
 from tfviz.results.metrics.measuring.parts import (
     SAME_SCORE,
     cells_of,

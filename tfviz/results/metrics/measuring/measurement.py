@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -13,6 +13,7 @@ from tfviz.arrays import Doubles
 from tfviz.markup import SENTENCE, changed_options, element, escaped, page_of, table_of, warnings_of
 from tfviz.results.metrics.measuring.curves import Curves
 
+Better = Literal["higher", "lower"]
 MOST_SHOWN = 20
 
 
@@ -21,9 +22,11 @@ class Measurement:
     """The result of a metric; NumPy takes it for its `values`, as in `np.mean(measurement)`.
 
     metric: its name. values: float64 (N,), a number for each image, NaN where it is not defined. collapse: how
-    attributions became maps, see `tfviz.results.collapse`; None if maps were given or nothing was reduced. options:
-    all of the metric's own, those that `like` chose included. curves: what the values sum up, if anything. warnings:
-    those about the values; the metric's function emits them.
+    attributions became maps, see `tfviz.results.collapse`; None if maps were given or nothing was reduced. options: all
+    of the metric's own, those that `like` chose included. curves: what the values sum up, if anything. warnings: those
+    about the values; the metric's function emits them. better, bounds: whether a higher or a lower value is better, and
+    the lowest and highest one that is possible, with these options; None, of `Metric.compute`, is as `Metric` says. A
+    custom score, which takes the place of a probability, may be beyond them.
     """
 
     metric: str
@@ -32,6 +35,8 @@ class Measurement:
     options: Mapping[str, Any] = field(default_factory=dict)
     curves: Curves | None = None
     warnings: tuple[str, ...] = ()
+    better: Better | None = None
+    bounds: tuple[float, float] | None = None
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         """Return the values, as NumPy's functions ask for them."""
@@ -58,7 +63,8 @@ class Measurement:
         values = np.atleast_1d(self.values)
         defined = values[np.isfinite(values)]
         mean = f"{defined.mean():.4g}" if defined.size else "not defined"
-        how = f"; attributions reduced by {self.collapse}" if self.collapse else ""
+        how = f"; {self.better} is better" if self.better else ""
+        how += f"; attributions reduced by {self.collapse}" if self.collapse else ""
         options = ", ".join(changed_options(self.options, {}))
         rows = [(escaped(f"image {index}"), escaped(f"{value:.4g}")) for index, value in enumerate(values[:MOST_SHOWN])]
         hidden = f"{len(values) - MOST_SHOWN} more images are not shown." if len(values) > MOST_SHOWN else ""

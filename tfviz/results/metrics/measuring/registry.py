@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, Literal, ParamSpec
 
 from tfviz.errors import TfvizError, emit_warnings, suggestion
-from tfviz.results.metrics.measuring.measurement import Measurement
+from tfviz.results.metrics.measuring.measurement import Better, Measurement
 
 Takes = Literal["maps", "masks", "network", "method"]
-Better = Literal["higher", "lower"]
 Arguments = ParamSpec("Arguments")
 
 FAMILIES = {
@@ -46,7 +45,8 @@ class Metric:
     family, takes
         One of `FAMILIES`, and of `GIVEN`.
     better, bounds
-        Whether a higher or a lower value is better, and the lowest and highest value that is possible.
+        Whether a higher or a lower value is better, and the lowest and highest value that is possible, with the default
+        options; a `Measurement` has those of its own.
     paper, cost, caution
         The source; the passes for one image; when not to trust the value.
     of_classes
@@ -85,13 +85,13 @@ def metric(
     """Register a function as a metric; `about` are the other fields of a `Metric`."""
 
     def register(compute: Callable[Arguments, Measurement]) -> Callable[Arguments, Measurement]:
-        METRICS[compute.__name__] = Metric(compute.__name__, compute, **about)
+        default = METRICS[compute.__name__] = Metric(compute.__name__, compute, **about)
 
         @wraps(compute)
         def measure(*arguments: Arguments.args, **options: Arguments.kwargs) -> Measurement:
             found = compute(*arguments, **options)
             emit_warnings(found.warnings)
-            return found
+            return replace(found, better=found.better or default.better, bounds=found.bounds or default.bounds)
 
         return measure
 
