@@ -45,7 +45,7 @@ SHARED_NAMES = {
     "compare": {"tfviz/apps/command/compare.py", "tfviz/apps/comparison/compare.py"},
     "fool": {"tfviz/apps/command/fool.py", "tfviz/apps/runs/fool.py"},
     "visualize": {"tfviz/apps/command/visualize.py", "tfviz/apps/runs/visualize.py"},
-    "pointing_game": {"tfviz/results/places.py", "tfviz/results/metrics/localisation/localisation.py"},
+    "pointing_game": {"tfviz/results/places.py", "tfviz/results/metrics/localisation/masks.py"},
     "report": {"tfviz/apps/command/report.py", "tfviz/apps/runs/report.py"},
     "Doubles": {"tfviz/arrays.py", "tfviz/demo/drawing.py"},
 }
