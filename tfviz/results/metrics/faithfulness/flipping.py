@@ -6,7 +6,7 @@ and these are not wiped out but get the opposite value, which a network cannot t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from tfviz.arrays import Doubles, Floats
 from tfviz.errors import TfvizError
 from tfviz.methods.engine import integer, optional
-from tfviz.results.metrics.faithfulness.ordering import NO_ORDER, ordered, replaced
+from tfviz.results.metrics.faithfulness.ordering import NO_ORDER, step_by_step
 from tfviz.results.metrics.measuring import (
     Checks,
     Curves,
@@ -104,13 +104,11 @@ def pixel_flipping(
     counts = np.rint(np.linspace(0, last, (chosen["steps"] or last) + 1)).astype(int)
     counts = counts[chosen["area"] == "steps" :]
 
-    def changed() -> Iterator[tuple[int, Floats]]:
-        for row, (image, one_map) in enumerate(zip(subject.images, values, strict=True)):
-            flipped = blank(image, chosen["fill"])
-            for each in replaced(image, flipped, ordered(one_map, chosen["ties"]), counts):
-                yield row, each
+    def ends(image: Floats) -> tuple[Floats, Floats]:
+        return image, blank(image, chosen["fill"])
 
-    found = subject.probabilities(changed(), len(values) * len(counts), "pixel_flipping").reshape(len(values), -1)
+    changed = step_by_step(subject.images, values, counts, ends, chosen["ties"])
+    found = subject.probabilities(changed, len(values) * len(counts), "pixel_flipping").reshape(len(values), -1)
     areas = area_of(found, chosen)
     warnings = set_undefined("pixel_flipping", areas, is_constant(values), since=NO_ORDER)
     curves = Curves(counts / pixels, found, "share of the pixels that are flipped", "probability of the target")

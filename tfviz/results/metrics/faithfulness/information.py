@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from tfviz.arrays import Doubles, Floats
 from tfviz.errors import TfvizError
 from tfviz.results import pick
-from tfviz.results.metrics.faithfulness.ordering import NO_ORDER, ordered, replaced
+from tfviz.results.metrics.faithfulness.ordering import NO_ORDER, step_by_step
 from tfviz.results.metrics.faithfulness.performance import check_performance, performance
 from tfviz.results.metrics.measuring import (
     Curves,
@@ -118,10 +118,10 @@ def revealed(
 ) -> Iterator[tuple[int, Floats]]:
     """Yield the blurred image with the first pixels of its map sharp, from none to all; bits get the size of each."""
     counts = np.rint(maps[0].size * np.array([0, *shares, 1])).astype(int)
-    for row, (image, one_map) in enumerate(zip(subject.images, maps, strict=True)):
-        for each in replaced(blank(image, start), image, ordered(one_map), counts):
-            bits.append(bytes_of(each, float(image.min()), float(image.max())))
-            yield row, each
+    for row, each in step_by_step(subject.images, maps, counts, lambda image: (blank(image, start), image), "random"):
+        image = subject.images[row]
+        bits.append(bytes_of(each, float(image.min()), float(image.max())))
+        yield row, each
 
 
 def bytes_of(image: Floats, low: float, high: float) -> int:

@@ -1,8 +1,8 @@
-"""Pixels in the order of a map, and images of which the first of them are replaced."""
+"""Pixels in the order of a map, and images of which more and more of them are replaced."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -12,7 +12,7 @@ from tfviz.arrays import Doubles, Floats
 NO_ORDER = "the map is the same everywhere, and orders no pixels"
 
 
-def ordered(one_map: Doubles, ties: str = "random") -> np.ndarray:
+def ordered(one_map: Doubles, ties: str) -> np.ndarray:
     """Return the pixels (H · W,) of a map from the highest value to the lowest; ties: how equal ones lie.
 
     ``"random"``: in an order drawn once for each size of map. ``"first"``: as they lie in the map, ``"last"``: from its
@@ -44,3 +44,16 @@ def replaced(first: Floats, last: Floats, pixels: np.ndarray, counts: np.ndarray
         current[pixels[done:count]] = flat[pixels[done:count]]
         done = count
         yield current.reshape(first.shape).copy()
+
+
+def step_by_step(
+    images: Floats, maps: Doubles, counts: np.ndarray, ends: Callable[[Floats], tuple[Floats, Floats]], ties: str
+) -> Iterator[tuple[int, Floats]]:
+    """Yield each image with its row at each step, for as many steps as there are counts: see `replaced`.
+
+    ends: returns for an image (H, W, C) the picture that it begins with, and the one that it gets its pixels from, in
+    the order of its map. ties: see `ordered`.
+    """
+    for row, (image, one_map) in enumerate(zip(images, maps, strict=True)):
+        for each in replaced(*ends(image), ordered(one_map, ties), counts):
+            yield row, each

@@ -18,7 +18,7 @@ correlation of the methods' values of a picture with those of 256 steps is 0.91 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike
 
 from tfviz.arrays import Doubles, Floats
 from tfviz.methods.engine import integer, optional
-from tfviz.results.metrics.faithfulness.ordering import NO_ORDER, ordered, replaced
+from tfviz.results.metrics.faithfulness.ordering import NO_ORDER, step_by_step
 from tfviz.results.metrics.measuring import (
     Checks,
     Curves,
@@ -153,14 +153,11 @@ def removal(
     inserting, size = name == "insertion", maps.shape[1:]
     counts = counts_of(size, options["steps"], options["spacing"])
 
-    def changed() -> Iterator[tuple[int, Floats]]:
-        for row, (image, one_map) in enumerate(zip(subject.images, maps, strict=True)):
-            other = blank(image, options["start" if inserting else "fill"])
-            first, last = (other, image) if inserting else (image, other)
-            for each in replaced(first, last, ordered(one_map, options["ties"]), counts):
-                yield row, each
+    def ends(image: Floats) -> tuple[Floats, Floats]:
+        return (blank(image, options["start"]), image) if inserting else (image, blank(image, options["fill"]))
 
-    found = subject.probabilities(changed(), len(maps) * len(counts), name).reshape(len(maps), -1)
+    changed = step_by_step(subject.images, maps, counts, ends, options["ties"])
+    found = subject.probabilities(changed, len(maps) * len(counts), name).reshape(len(maps), -1)
     # Equal steps count the same, also one that is a pixel shorter, as in the software that `like` names.
     widths = np.diff(counts) / counts[-1] if options["spacing"] == "growing" else np.full(len(counts) - 1, 1.0)
     areas = np.average(found[:, 1:] / 2 + found[:, :-1] / 2, axis=1, weights=widths)

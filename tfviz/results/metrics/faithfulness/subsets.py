@@ -10,7 +10,7 @@ probability near 1 does not fall until much is gone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from tfviz.arrays import Doubles, Floats
 from tfviz.errors import TfvizError
 from tfviz.methods.engine import integer, number
-from tfviz.results.metrics.faithfulness.ordering import replaced
+from tfviz.results.metrics.faithfulness.ordering import step_by_step
 from tfviz.results.metrics.measuring import (
     SAME_SCORE,
     Checks,
@@ -209,16 +209,15 @@ def _over_images(subject: Subject, maps: Doubles, how: str | None, options: Mapp
     counts = np.arange(int(LARGEST_SHARE * pixels // (step * subject.images.shape[-1])) + 1) * step
     if len(counts) < 2:
         raise TfvizError(f"step is {step}, expected fewer pixels: one step is more than 80 % of the features")
-    orders = [np.argsort(-each.ravel(), kind="stable") for each in maps]
 
-    def changed() -> Iterator[tuple[int, Floats]]:
-        for row, (image, order) in enumerate(zip(subject.images, orders, strict=True)):
-            yield from ((row, each) for each in replaced(image, blank(image, options["fill"]), order, counts))
+    def ends(image: Floats) -> tuple[Floats, Floats]:
+        return image, blank(image, options["fill"])
 
-    kept = subject.probabilities(changed(), len(maps) * len(counts), "sensitivity_n").reshape(len(maps), -1)
+    changed = step_by_step(subject.images, maps, counts, ends, "first")
+    kept = subject.probabilities(changed, len(maps) * len(counts), "sensitivity_n").reshape(len(maps), -1)
     drops = kept[:, :1] - kept[:, 1:]
-    sorted_maps = np.stack([each.ravel()[order] for each, order in zip(maps, orders, strict=True)])
-    sums = sorted_maps[:, : counts[-1]].reshape(len(maps), -1, step).sum(axis=2)
+    highest_first = -np.sort(-maps.reshape(len(maps), -1), axis=1)
+    sums = highest_first[:, : counts[-1]].reshape(len(maps), -1, step).sum(axis=2)
     by_size = np.broadcast_to(correlation(sums.T, drops.T), drops.shape)
     values, warnings = _defined("sensitivity_n", by_size.mean(axis=1), drops)
     curves = Curves(counts[1:] / pixels, by_size, *ABOUT_SIZES)
