@@ -25,9 +25,10 @@ collapse
     How attributions become maps, see `tfviz.results.collapse`; None is `max_abs`, or `sum` for the method's name whose
     sign means evidence. It is named in the result.
 
-Each returns a `Measurement`, with a float64 for each image. NaN is a value that is not defined, with a warning. All
-raise `InvalidImagesError` for maps or masks that do not fit, `InvalidTargetsError`, `TfvizError` for an option, and
-`UnsupportedModelError` if the network has no classes and the metric needs some.
+Each returns a `Measurement`, with a float64 for each image, and with what holds for its options: which way is better,
+and within what. NaN is a value that is not defined, with a warning. All raise `InvalidImagesError` for maps or masks
+that do not fit, `InvalidTargetsError`, `TfvizError` for an option, and `UnsupportedModelError` if the network has no
+classes and the metric needs some.
 
 `measuring` is the ground under the families, and to be read first; `complexity` is the shortest family, since it looks
 at maps alone. `other_libraries` hands methods to the metrics of other software.
