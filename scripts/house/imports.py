@@ -78,17 +78,21 @@ def folder_of(name: str) -> str:
 
 
 def room_of(name: str) -> str:
-    """Return the folder of a file, or which of the two that stand beside the folders it belongs to."""
+    """Return the room of a file: its wing or a folder of that, or which of the two that stand beside the wings.
+
+    What a folder of a wing holds in folders of its own is in the same room.
+    """
     folder = folder_of(name)
     if folder == ROOF and all(folder_of(other) == ROOF for other in files_imported(name)):
         return GROUND
-    return folder
+    return "/".join(folder.split("/")[:3])
 
 
 def read_folders() -> dict[str, Folder]:
-    """Return every folder of tfviz by its path: what its `__init__` says it is, its files, and the folders it imports.
+    """Return every room of tfviz by its path: what its `__init__` says it is, its files, and the rooms that it imports.
 
-    The files beside the folders are the roof or the ground floor.
+    The files beside the folders are the roof or the ground floor. A folder in a room is named among its files, with a
+    slash: `axioms/`.
     """
     rooms = {name: room_of(name) for name in MODULES}
     folders: dict[str, Folder] = {}
@@ -97,10 +101,16 @@ def read_folders() -> dict[str, Folder]:
         found = {rooms[other] for name in names for other in files_imported(name)}
         folders[room] = {
             "about": first_sentence(MODULES[f"{room}/__init__.py"]) if room != GROUND else "",
-            "files": [Path(name).stem for name in names if Path(name).name != "__init__.py"],
+            "files": [each for each in dict.fromkeys(_shown(name, room) for name in names) if each != "__init__"],
             "imports": sorted(found - {room}),
         }
     return folders
+
+
+def _shown(name: str, room: str) -> str:
+    """Return what stands for a file in its room: its name, or that of the folder in the room that holds it."""
+    inside = Path(name).parts[len(Path(room).parts) :]
+    return f"{inside[0]}/" if len(inside) > 1 else Path(name).stem
 
 
 def first_sentence(module: ast.Module) -> str:

@@ -89,6 +89,18 @@ def test_no_two_files_import_each_other_even_for_types():
         pytest.fail(" -> ".join(error.args[1]))
 
 
+def test_no_two_folders_import_each_other():
+    """Beside those that hold both what all import and what imports all: the files of tfviz itself."""
+    graph = defaultdict(set)
+    for name in MODULES:
+        graph[folder_of(name)] |= {folder_of(other) for other in files_imported(name)} - {folder_of(name), "tfviz"}
+    del graph["tfviz"]
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_other_folders_are_entered_by_their_face(name):
     """A file imports from the files beside it, from those on the ground floor, and from the `__init__` of a folder."""
