@@ -27,6 +27,7 @@ default_role = "name"
 # Quotes of messages and code stay as they are.
 smartquotes = False
 ARRAY = re.compile(r"~?(?:numpy\.)?ndarray\[~?tuple\[~?(?:typing\.)?Any, \.\.\.\], ~?(?:numpy\.)?dtype\[([~\w.]+)\]\]")
+ALIAS = re.compile(r"TypeAliasForwardRef\('(?:\w+\.)*(\w+)'\)")
 NO_LITERAL = re.compile(r"<function [\w.]+(?:<\w+>)?>|<factory>")
 WAY_BACK = re.compile(r'<a class="viewcode-back".*?</a>')
 REFERENCE = re.compile(r" ?\[[\w-]+\]_")
@@ -77,8 +78,12 @@ class Listing(Autosummary):
 def with_short_types(
     app: Sphinx, what: str, name: str, shown: object, options: object, signature: str | None, returned: str | None
 ) -> tuple[str | None, str | None]:
-    """Write `NDArray[uint8]` as in the code, not what NumPy makes of it, and no defaults that are not Python."""
-    signature, returned = (each and ARRAY.sub(r"NDArray[\1]", each) for each in (signature, returned))
+    """Write `NDArray[uint8]` as in the code, not what NumPy makes of it, and no defaults that are not Python.
+
+    An alias that is one of several types is shown by Sphinx as the object that it holds it in.
+    """
+    for long, short in ((ARRAY, r"NDArray[\1]"), (ALIAS, r"\1")):
+        signature, returned = (each and long.sub(short, each) for each in (signature, returned))
     return signature and NO_LITERAL.sub("...", signature), returned
 
 

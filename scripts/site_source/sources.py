@@ -14,7 +14,9 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import get_origin
 
+from site_source.metrics import page_of_metrics
 from tfviz.quiet import start_tensorflow
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +24,8 @@ PAGES = ROOT / "notebooks"
 FACES = (
     "tfviz",
     "tfviz.results",
+    "tfviz.results.metrics",
+    "tfviz.results.comparison",
     "tfviz.images",
     "tfviz.scores",
     "tfviz.callbacks",
@@ -32,7 +36,7 @@ FACES = (
 )
 """The folders and modules that users import from; a name that several show has its page with the first."""
 LINK = re.compile(r"\]\((?P<path>[^)\s#:]*)(?P<anchor>#[^)\s]*)?\)")
-SUFFIXES = {".md", ".ipynb"}
+SUFFIXES = (".ipynb", ".md")
 
 
 def names_shown(face: str) -> list[str]:
@@ -53,23 +57,26 @@ def public_names(face: str) -> list[str]:
 def kind_of(face: str, name: str) -> str:
     """Return the heading under which the reference lists a name."""
     import tfviz
+    from tfviz.results.metrics import METRICS
 
     found = getattr(import_module(face), name)
     if inspect.isclass(found):
         return "Errors and warnings" if issubclass(found, Exception) else "Classes"
-    if not callable(found):
+    if not callable(found) or get_origin(found):
         return "Constants"
+    if face == "tfviz.results.metrics" and name in METRICS:
+        return "Metrics"
     return "Methods" if face == "tfviz" and name in tfviz.METHODS else "Functions"
 
 
 def write_sources(folder: Path) -> None:
     """Write the sources of the site into a folder, which is made."""
-    notebooks = [path.stem for path in sorted(PAGES.glob("*.ipynb"))]
-    pages = [path.stem for path in sorted(PAGES.glob("*.md"))]
-    chapters = {"guides": ("Guides", notebooks), "pages": ("Pages", pages)}
+    notebooks, pages = ([f"notebooks/{path.stem}" for path in sorted(PAGES.glob(f"*{kind}"))] for kind in SUFFIXES)
+    chapters = {"guides": ("Guides", notebooks), "pages": ("Pages", [*pages, "metrics"])}
     written = {name: chapter for name, chapter in chapters.items() if chapter[1]}
     for name, (title, names) in written.items():
-        _write(folder / f"{name}.md", f"# {title}", _toctree([f"notebooks/{each}" for each in names], "maxdepth: 2"))
+        _write(folder / f"{name}.md", f"# {title}", _toctree(names, "maxdepth: 2"))
+    _write(folder / "metrics.md", page_of_metrics())
     front = _linked(ROOT / "README.md", folder)
     _write(folder / "index.md", front, _toctree(["Start <self>", *written, "reference/index"], "hidden:"))
     for path in sorted(PAGES.iterdir()):
@@ -92,7 +99,7 @@ def _write_reference(folder: Path) -> None:
 
 
 def _place(kind: str) -> int:
-    return ["Methods", "Functions", "Classes", "Constants", "Errors and warnings"].index(kind)
+    return ["Methods", "Metrics", "Functions", "Classes", "Constants", "Errors and warnings"].index(kind)
 
 
 def _table(face: str, kind: str, names: Sequence[str]) -> str:

@@ -19,8 +19,12 @@ sys.path.append(str(SCRIPTS))
 from site_source import sources
 from site_source.docstrings import with_attributes
 from site_source.links import broken_links
+from site_source.metrics import linked_source, range_in_words
 
-FACES = {"tfviz", *(f"tfviz.{folder}" for folder in tfviz._FOLDERS), "tfviz.apps.beam", "tfviz.apps.records"}
+from tfviz.results.metrics import FAMILIES, METRICS
+
+INNER = ("tfviz.results.metrics", "tfviz.results.comparison", "tfviz.apps.beam", "tfviz.apps.records")
+FACES = {"tfviz", *(f"tfviz.{folder}" for folder in tfviz._FOLDERS), *INNER}
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +42,11 @@ def listed(page):
 
 def test_every_public_name_has_one_page(written):
     pages = [(name, face) for face in FACES for name in listed(written / "reference" / f"{face}.rst")]
-    found = {name: getattr(import_module(face), name) for name, face in pages}
+    found = {id(getattr(import_module(face), name)) for name, face in pages}
     assert len(pages) == len(found)
     for face in FACES - {"tfviz.scores"}:
         module = import_module(face)
-        assert [name for name in module.__all__ if found.get(name) is not getattr(module, name)] == []
+        assert [name for name in module.__all__ if id(getattr(module, name)) not in found] == []
 
 
 def test_a_module_without_a_list_shows_its_functions(written):
@@ -58,11 +62,44 @@ def test_methods_stand_together(written):
     page = (written / "reference" / "tfviz.rst").read_text(encoding="utf-8")
     methods = page.partition("Methods\n-------")[2].partition("Functions\n---------")[0]
     assert {*re.findall(r"^ {3}(\w+)$", methods, flags=re.MULTILINE)} == {*tfviz.METHODS}
+    page = (written / "reference" / "tfviz.results.metrics.rst").read_text(encoding="utf-8")
+    metrics = page.partition("Metrics\n-------")[2].partition("Functions\n---------")[0]
+    assert {*re.findall(r"^ {3}(\w+)$", metrics, flags=re.MULTILINE)} == {*METRICS}
+    assert "Constants" in page.partition("Explain\n")[0]
+
+
+def test_the_page_of_metrics_tells_all_that_is_known_of_each(written):
+    page = (written / "metrics.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", page, flags=re.MULTILINE | re.DOTALL))
+    assert [name.lower() for name in sections] == [*FAMILIES]
+    found = set()
+    for family, text in sections.items():
+        assert FAMILIES[family.lower()] in text.lower()
+        for row in text.split("\n* - ")[2:]:
+            name, *rest = re.findall(r"<tfviz.results.metrics.(\w+)>", row)
+            metric = METRICS[name]
+            assert not rest and metric.family == family.lower() and f"{metric.better} is better" in row
+            plain = re.sub(r"\[(.*?)\]\(.*?\)", r"\1", row)
+            assert all(each in plain for each in (metric.paper, metric.cost, metric.caution, f"takes `{metric.takes}`"))
+            assert (", of classes" in row) == metric.of_classes
+            found.add(name)
+    assert found == {*METRICS}
+
+
+def test_ranges_and_sources_of_metrics_in_words():
+    assert [range_in_words(*each) for each in ((0, 1), (-1, 1), (0, float("inf")))] == ["0..1", "-1..1", "0 and above"]
+    assert linked_source("Yeh 2019, arXiv 1901.09392, definition 2.1") == (
+        "Yeh 2019, [arXiv 1901.09392](https://arxiv.org/abs/1901.09392), definition 2.1"
+    )
+    assert linked_source("Bach 2015, doi 10.1371/a.0130140") == (
+        "Bach 2015, [doi 10.1371/a.0130140](https://doi.org/10.1371/a.0130140)"
+    )
 
 
 def test_every_page_and_notebook_is_found(written):
     for suffix, chapter in ((".ipynb", "guides"), (".md", "pages")):
         names = [f"notebooks/{path.stem}" for path in sorted((ROOT / "notebooks").glob(f"*{suffix}"))]
+        names += ["metrics"] * (suffix == ".md")
         assert (listed(written / f"{chapter}.md") if names else []) == names
         assert (chapter in listed(written / "index.md")) == bool(names)
     given = {path.name for path in (ROOT / "notebooks").iterdir() if path.is_file()}
@@ -99,7 +136,7 @@ def test_links_to_files_lead_to_pages_of_the_site(project):
     include = re.findall(r"literalinclude} (\S+)", (site / code).read_text())
     assert [((site / code).parent / each).read_text() for each in include] == ["text"]
     assert "- `tool`" in (site / "files" / "scripts.md").read_text()
-    assert not (site / "guides.md").exists() and listed(site / "pages.md") == ["notebooks/a"]
+    assert not (site / "guides.md").exists() and listed(site / "pages.md") == ["notebooks/a", "metrics"]
 
 
 def test_anchors_of_notebooks_are_those_of_the_site(project):
