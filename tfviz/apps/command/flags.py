@@ -96,7 +96,7 @@ class SignatureCommand(ModelCommand):
         about_model = {each.name for each in self._about_model}
         names = [name for name in ctx.params if name not in expected and name not in about_model]
         given = {name: ctx.params.pop(name) for name in names}
-        ctx.meta[CHOSEN] = {name: _value(text) for name, text in given.items() if text is not None}
+        ctx.meta[CHOSEN] = {name: value_of(text) for name, text in given.items() if text is not None}
         return super().invoke(ctx)
 
 
@@ -165,7 +165,7 @@ def _option_flags(functions: Mapping[str, Callable[..., Any]], panel: str) -> li
     """Return the parameters of a command with a flag for every option of the functions.
 
     Functions that share an option share its flag: the help is the text that the first of them has, with the default of
-    each and the names of all. An option is a switch if all its defaults are bool, and else a text, for `_value`.
+    each and the names of all. An option is a switch if all its defaults are bool, and else a text, for `value_of`.
     """
     owners: defaultdict[str, dict[str, Any]] = defaultdict(dict)
     texts: dict[str, str] = {}
@@ -215,7 +215,7 @@ def _help(text: str, defaults: Mapping[str, Any]) -> str:
     return f"{text.replace('`', '')}{default} Of {', '.join(defaults)}."
 
 
-def _value(text: Any) -> Any:
+def value_of(text: Any) -> Any:
     """Return what a text on the command line stands for: a number, a colour (numbers with commas), a list, a word.
 
     A colour is an array, because a list of baselines is averaged; parts that are not all numbers are a list. What is
@@ -224,7 +224,7 @@ def _value(text: Any) -> Any:
     if not isinstance(text, str):
         return text
     if "," in text:
-        parts = [_value(part.strip()) for part in text.split(",")]
+        parts = [value_of(part.strip()) for part in text.split(",")]
         return np.array(parts) if all(isinstance(part, int | float) for part in parts) else parts
     for kind in (int, float):
         try:

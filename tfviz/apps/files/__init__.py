@@ -2,7 +2,7 @@
 
 A good order of reading: `image_files` (which files a user means), `image_headers` (what a file asks for, before it is
 decoded), `images` (decode, with `depth` for 16 bits), `fitting` (to a network's size), `labels` and `json_texts` (class
-names), `true_labels` (which image is of which class); then writing: `output` (whole files and their names), `pages`,
+names), `true_labels` (which image is of which class), `true_places` (where it shows it: masks or boxes); then writing: `output` (whole files and their names), `pages`,
 `map_files`, `animation`, `folders` and `saved_model_folder` (whole folders). A file of a stranger costs at most the
 memory that the limits allow; a file of ours is complete or not there.
 """
@@ -46,3 +46,4 @@ from tfviz.apps.files.output import (
 from tfviz.apps.files.pages import check_report_place, report_files
 from tfviz.apps.files.saved_model_folder import EXTRA, METADATA, carry_over, check_place, write_folder
 from tfviz.apps.files.true_labels import TrueLabel, read_true_labels
+from tfviz.apps.files.true_places import TruePlaces, find_true_places
