@@ -137,7 +137,7 @@ def read_metrics(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
         if name in found:
             raise TfvizError(f"the metric {name} is named twice; a table has one column for each")
         found[name] = {}
-        for option, _, value in (part.partition("=") for part in parts):
+        for option, value in (map(str.strip, f"{part}=".split("=")[:2]) for part in parts):
             if not option or not value:
                 raise TfvizError(f"--metric {text}: expected {name}:OPTION=VALUE, with a colon before each option")
             found[name][option] = SWITCHES[value.lower()] if value.lower() in SWITCHES else value_of(value)

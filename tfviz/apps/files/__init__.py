@@ -2,9 +2,10 @@
 
 A good order of reading: `image_files` (which files a user means), `image_headers` (what a file asks for, before it is
 decoded), `images` (decode, with `depth` for 16 bits), `fitting` (to a network's size), `labels` and `json_texts` (class
-names), `true_labels` (which image is of which class), `true_places` (where it shows it: masks or boxes); then writing: `output` (whole files and their names), `pages`,
-`map_files`, `animation`, `folders` and `saved_model_folder` (whole folders). A file of a stranger costs at most the
-memory that the limits allow; a file of ours is complete or not there.
+names), `true_labels` (which image is of which class), `true_places` (where it shows it: `true_masks`, `true_boxes`);
+then writing: `output` (whole files and their names), `pages`, `map_files`, `animation`, `folders` and
+`saved_model_folder` (whole folders). A file of a stranger costs at most the memory that the limits allow; a file of
+ours is complete or not there.
 """
 
 from tfviz.apps.files.animation import encode_gif

@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfviz.apps.files.json_texts import read_json
+from tfviz.apps.files.output import MOST_NAMED
 from tfviz.errors import InvalidImagesError, one_line, suggestion
 from tfviz.paths import special_kind
 
 COLUMNS = ["x", "y", "width", "height"]
 EXPECTED = "expected a file and its box, x,y,width,height in pixels, the last two above 0"
-MOST_NAMED = 3
 ROUNDING = 1
 """Pixels by which a box may reach out of its picture: what rounding makes of one at the edge."""
 

@@ -1,7 +1,7 @@
 """Finds and reads masks: pictures of the true place in other pictures, whose stem and size they have.
 
-Every pixel that is not black is inside. A mask of 16 bits keeps its numbers, which may be small, such as those of instances.
-Masks with transparent pixels are refused, since programs differ in whether these are inside.
+Every pixel that is not black is inside. A mask of 16 bits keeps its numbers, which may be small, such as those of
+instances. Masks with transparent pixels are refused, since programs differ in whether these are inside.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def find_masks(folder: Path, images: Sequence[Path]) -> dict[Path, Path]:
         called = image.absolute().with_suffix("").parts
         found = [path for path, parts in masks.items() if called[-len(parts) :] == parts and path.absolute() not in own]
         if not found:
-            names = [path.name for path in masks if path.absolute() not in own]
-            hint = suggestion(image.name, names, f"it would be called {image.stem}.png, or as the end of its path")
+            stems = [path.stem for path in masks if path.absolute() not in own]
+            hint = suggestion(image.stem, stems, f"it would be called {image.stem}.png, or as the end of its path")
             raise InvalidImagesError(f"{folder} has no mask for {image}; {hint}")
         if len(found) > 1:
             raise InvalidImagesError(f"{folder} has several masks for {image}: {', '.join(map(str, found[:3]))}")
@@ -61,18 +61,19 @@ def read_mask(path: Path, image: Path, size: tuple[int, int], maximum_bytes: int
     """
     data = read_bytes(path, maximum_bytes)
     pixels = decode_image(data, path, maximum_bytes=maximum_bytes, depth=RAW).image
-    if pixels.shape[:2] != size:
+    height, width = pixels.shape[:2]
+    if (height, width) != size:
         raise InvalidImagesError(
-            f"the mask {path} has {pixels.shape[1]}x{pixels.shape[0]} pixels, but {image} has {size[1]}x{size[0]}; a "
-            "mask has the size of its picture"
+            f"the mask {path} has {width}x{height} pixels, but {image} has {size[1]}x{size[0]}; a mask has the size of "
+            "its picture"
         )
     if _is_transparent(data):
         raise InvalidImagesError(
-            f"the mask {path} has transparent pixels; expected black outside, anything else inside"
+            f"the mask {path} of {image} has transparent pixels; expected black outside, and anything else inside"
         )
     values = pixels.max(axis=-1)
     if not values.any():
-        raise InvalidImagesError(f"the mask {path} is empty: no pixel is above zero")
+        raise InvalidImagesError(f"the mask {path} of {image} is empty: no pixel is above zero")
     faint = (values > 0) & (values < FAINT * values.max())
     return values > 0, is_jpeg(data) and bool(faint.any())
 

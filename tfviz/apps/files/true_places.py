@@ -47,5 +47,5 @@ def find_true_places(source: Path, images: Sequence[Path]) -> TruePlaces:
     if source.suffix.lower() in TABLES:
         boxes, warnings = read_boxes(source, images)
         return TruePlaces(boxes=boxes, warnings=warnings)
-    trouble = "is neither" if source.exists() else "does not exist; expected"
+    trouble = "is not" if source.exists() else "does not exist; expected"
     raise InvalidImagesError(f"{source} {trouble} a folder of masks or a table of boxes ({', '.join(TABLES)})")

@@ -114,8 +114,8 @@ def _read(setup: Setup, paths: Sequence[Path], places: TruePlaces | None) -> tup
     if grown:
         emit_warnings(
             [
-                f"masks in JPEG, such as that of {grown[0]}, have grey beside their edges, which counts as inside; save "
-                "them as PNG"
+                f"masks in JPEG, such as that of {grown[0]}, have grey beside their edges, which counts as inside; "
+                "save them as PNG"
             ]
         )
     return samples, np.stack(masks) if masks else None
@@ -125,7 +125,7 @@ def _tables(found: Findings, console: Console) -> Iterator[Table]:
     """Yield the table in as many parts as the terminal needs, each of some metrics, so that no number is broken."""
     widths = {metric: _width(found, [metric], console) for metric in found.metrics}
     names, part = _width(found, [], console), list[str]()
-    for metric, width in widths.items():
+    for metric in widths:
         if part and names + sum(widths[each] - names for each in (*part, metric)) > console.width:
             yield table_of_comparison(_of_metrics(found, part))
             part = []
