@@ -16,13 +16,14 @@ import tensorflow as tf
 
 from tfviz.arrays import name_images
 from tfviz.errors import TfvizError
-from tfviz.methods.engine.compiled import FINITE, Compiled, compile_methods
+from tfviz.methods.engine.compiled import ASLEEP, FINITE, Compiled, compile_methods
 from tfviz.methods.engine.image_ranges import ImageRanges
 from tfviz.methods.engine.precision_error import precision_errors
 from tfviz.methods.engine.replicas import on_replicas, replica_devices, run_parts
+from tfviz.methods.engine.sleeping import add_unseen
 from tfviz.network.batches import Batch, Targets, as_targets, same_for_all
 from tfviz.network.diagnosis import OVERFLOW, check_scores, check_weights, refusal
-from tfviz.network.passes import affordable
+from tfviz.network.passes import AWAKE, affordable
 from tfviz.network.program import with_captured
 from tfviz.network.replay import FULL
 from tfviz.network.traced import TracedNetwork
@@ -32,6 +33,7 @@ RAW_PROBABILITIES = (
     "the model's output looks like probabilities, but no softmax or sigmoid was found at its end: the raw output is "
     "explained, whose gradient fades where the model is sure; trace(model, score=...) explains another number"
 )
+NOBODY = np.empty(0, np.int32)
 
 
 class Computed(NamedTuple):
@@ -61,8 +63,7 @@ def run_batches(
     compiled = compile_methods(network, chosen, wanted.width, maps_alone=maps_alone)
     run, ranges = _runner(network, compiled, wanted, batch_size), ImageRanges(compiled.expected)
     found: list[dict[str, Any]] = []
-    exact: dict[str, np.ndarray] = {}
-    done = 0
+    exact, done = dict[str, np.ndarray](), 0
     for batch in network.batches(images, wanted, batch_size):
         ranges.look(batch.images)
         found.append(_rows(network, compiled, run, batch, done))
@@ -73,10 +74,12 @@ def run_batches(
     if exact:
         for name, errors in precision_errors(joined["maps"], exact).items():
             joined["diagnostics"].setdefault(name, {}).update(errors)
-    joined["targets_per_image"] = wanted.per_image
-    joined["zero_maps"] = _check_maps(network, compiled, joined, wanted.per_image)
-    messages = (*compiled.warnings, *ranges.messages(), *_about_zero(joined["zero_maps"], wanted.per_image))
-    messages += _judge(compiled, joined["diagnostics"], wanted.per_image)
+    columns = joined["targets_per_image"] = wanted.per_image
+    joined["zero_maps"] = _check_maps(network, compiled, joined, columns)
+    if (asleep := joined.pop(ASLEEP, NOBODY)).min(initial=AWAKE) < AWAKE:
+        add_unseen(joined, asleep, {name: run.sees_up_to(network) for name, run in compiled.runs.items()})
+    messages = (*compiled.warnings, *ranges.messages(), *_about_zero(joined["zero_maps"], columns))
+    messages += _judge(compiled, joined["diagnostics"], columns)
     return Computed(compiled, joined, messages if maps_alone else messages + _complete(network, joined))
 
 

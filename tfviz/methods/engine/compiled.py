@@ -27,6 +27,10 @@ FINITE = "finite"
 """In the output of a compiled function: whether the score of each target, and what explains it, is finite."""
 
 
+ASLEEP = "asleep"
+"""In that output, if a method looks inside: which ReLU lets nothing of each image through, see `Passes`."""
+
+
 @dataclass(frozen=True, eq=False)
 class Functions:
     """The part of `Compiled` that a network remembers: its function, its loops and its warnings.
@@ -137,6 +141,8 @@ def _compile(
                 found[name] = tf.nest.map_structure(lambda *each: interleaved(each), *map(_parts, results))
         warnings.extend(whole.warnings)
         computed = {"found": found, "loops": started, FINITE: whole.finite}
+        if any(run.looks_inside for run in runs.values()):
+            computed[ASLEEP] = whole.asleep
         return computed if maps_alone else computed | _about_scores(network, whole)
 
     function = compile_function(explain, *batch_specs(network), *(slot.spec for slot in slots(compiled_for)))

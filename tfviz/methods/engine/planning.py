@@ -20,7 +20,7 @@ from tfviz.errors import InvalidImagesError, UnknownLayerError
 from tfviz.methods.engine.loop import Diagnosed, Loop
 from tfviz.methods.engine.registry import INNER, INNER_OPTIONS, LAYER, Method, find_method
 from tfviz.network.diagnosis import zeros_at, zeros_of_gradient
-from tfviz.network.passes import Features, Passes
+from tfviz.network.passes import AWAKE, IMAGES, Features, Passes
 from tfviz.network.rewriting import in_own_order
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import progress
@@ -44,6 +44,17 @@ class Run:
         """The path of the layer that the method, or its inner method, looks at."""
         path: str | None = self.options.get(LAYER) or (self.options.get(INNER_OPTIONS) or {}).get(LAYER)
         return path
+
+    @property
+    def looks_inside(self) -> bool:
+        """Whether the method reads more of an image's own passes than its gradient: layers, biases, another rule."""
+        return any(each.at != IMAGES or each.rule is not None for each in self.method.gradients)
+
+    def sees_up_to(self, network: TracedNetwork) -> int:
+        """Return the number in `Evidence.order` of what the method looks at: nothing behind it decides what it sees."""
+        if not self.looks_inside:
+            return 0
+        return AWAKE if self.layer is None else network.layer_index.evidence.order[network.find_layer(self.layer).value]
 
     def layer_name(self, network: TracedNetwork) -> str | None:
         """Return the name of that layer."""

@@ -19,6 +19,7 @@ import tensorflow as tf
 from tfviz.errors import TfvizError, UnknownMethodError, suggestion
 from tfviz.methods.engine.loop import Diagnosed, Loop
 from tfviz.methods.engine.precision_error import judge_precision
+from tfviz.methods.engine.sleeping import judge_unseen
 from tfviz.network.passes import Gradient
 
 LAYER = "layer"
@@ -160,8 +161,9 @@ class Method:
         return "" if self.on_host else f"; that is {own} of smooth_grad(..., of={self.name!r})"
 
     def judged(self, diagnostics: Mapping[str, np.ndarray]) -> list[str]:
-        """Return warnings about the diagnostics of a result, those of its precision included."""
-        return [*judge_precision(self.name, diagnostics), *self.judge(diagnostics)]
+        """Return warnings about the diagnostics of a result, those of any method included."""
+        own = self.judge(diagnostics)
+        return [*judge_precision(self.name, diagnostics), *judge_unseen(self.name, diagnostics), *own]
 
     def gradients_at(self, layer: str | None) -> list[Gradient]:
         """Return the gradients that the method reads when it looks at `layer`."""

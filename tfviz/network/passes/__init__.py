@@ -9,4 +9,4 @@ is refused). `biases` finds what full gradients add up; `memory` says how many i
 from tfviz.network.passes.memory import affordable
 from tfviz.network.passes.passes import Passes, columns_of, passes_of, running
 from tfviz.network.passes.rule_checks import check_rules
-from tfviz.network.passes.shared_forward import BIASES, IMAGES, Features, Gradient, interleaved
+from tfviz.network.passes.shared_forward import AWAKE, BIASES, IMAGES, Features, Gradient, interleaved

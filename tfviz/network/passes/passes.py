@@ -40,7 +40,9 @@ class Passes:
     images: float32 (N, H, W, C). extra_inputs: the inputs beside them, by name. logits: (N, K). targets: int32 (N,).
     scores: (N,), the logit of each target, NaN without a classifier. biases: every bias with its gradient, if
     `Gradient(BIASES)` was announced. layers: those of the network. finite: whether each image's score and the maps of
-    the layers hold no NaN and nothing infinite, bool (N,). warnings: those about the result.
+    the layers hold no NaN and nothing infinite, bool (N,). asleep: the number in `Evidence.order` of
+    the first ReLU that lets nothing of each image through, int32 (N,), `AWAKE` if there is none. warnings: those about
+    the result.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Passes:
     ) -> None:
         self.images, self.extra_inputs, self.warnings = images, extra_inputs, warnings
         self.logits, self.targets, self.scores, self.finite = rows.logits, rows.targets, rows.scores, rows.finite
+        self.asleep = rows.asleep
         self.layers = network.layer_index
         self._network, self._forward, self._rows = network, forward, rows
         self._gradients = dict(zip(forward.gradients, rows.gradients, strict=True))

@@ -13,17 +13,19 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from tfviz.network.passes.biases import find_biases
 from tfviz.network.passes.forward import Forward, shared_by
 from tfviz.network.passes.rule_checks import check_rules
 from tfviz.network.program import Value
-from tfviz.network.replay import Change, Rule
+from tfviz.network.replay import RELUS, Change, Rule
 from tfviz.network.traced import TracedNetwork
 
 IMAGES = "images"
 BIASES = "biases"
+AWAKE = np.iinfo(np.int32).max
 
 Group = tuple[Forward, tuple[Rule | None, ...]]
 
@@ -45,14 +47,16 @@ class Rows(NamedTuple):
     """The results of passes in rows, each of which is an image and its target.
 
     logits: (N, K). targets: int32 (N,). scores: (N,), NaN without a classifier. finite: bool (N,), whether the score
-    and the maps of the layers are. layers: the values of the layers by their paths. biases: the values of the biases.
-    gradients: for each announced `Gradient` in the order of `SharedForward.gradients`, those of its places.
+    and the maps of the layers are. asleep: int32 (N,), the number of the first ReLU that lets nothing of the image
+    through, see `_asleep`. layers: the values of the layers by their paths. biases: the values of the biases. gradients: for each
+    announced `Gradient` in the order of `SharedForward.gradients`, those of its places.
     """
 
     logits: tf.Tensor
     targets: tf.Tensor
     scores: tf.Tensor
     finite: tf.Tensor
+    asleep: tf.Tensor
     layers: dict[str, tf.Tensor]
     biases: list[tf.Tensor]
     gradients: list[list[tf.Tensor]]
@@ -118,6 +122,7 @@ class SharedForward:
             targets=interleaved([column.targets for column in columns]),
             scores=interleaved([column.scores for column in columns]),
             finite=interleaved([column.finite for column in columns]),
+            asleep=interleaved([column.asleep for column in columns]),
             layers={path: tf.repeat(value, count, axis=0) for path, value in first.layers.items()},
             # A bias may be the same for all images.
             biases=[
@@ -154,6 +159,7 @@ class SharedForward:
             targets,
             tf.fill(tf.shape(scores), float("nan")) if head.lacking else scores,
             finite,
+            _asleep(self._network, first.tensors, tf.shape(scores)[0]),
             layers,
             [tf.cast(bias.tensor(first.tensors), tf.float32) for bias in self.biases],
             [each for forward, rules in forwards for rule in rules for each in self._backward(forward, rule, targets)],
@@ -164,6 +170,24 @@ class SharedForward:
         places = [self._places[each.at] for each in self._wanted.get(rule, [])]
         found = iter(forward.gradients(targets, rule, [value for values in places for value in values]))
         return [[next(found) for _ in values] for values in places]
+
+
+def _asleep(network: TracedNetwork, tensors: Mapping[Value, tf.Tensor], count: tf.Tensor) -> tf.Tensor:
+    """Return the number of the first ReLU that all evidence flows through and that is flat everywhere, int32 (N,).
+
+    What is behind it does not depend on the image then. Numbers are those of `Evidence.order`, `AWAKE` if there is no
+    such ReLU. Where nobody asks for it, TensorFlow leaves it out.
+    """
+    evidence = network.layer_index.evidence
+    first = tf.fill([count], AWAKE)
+    for step in reversed(network.program.steps):
+        if step.type in RELUS and evidence.has_all(step.outputs[0]):
+            values = tf.reshape(tensors[step.outputs[0]], [count, -1])
+            flat = tf.reduce_max(values, axis=1) == 0
+            if step.type == "Relu6":
+                flat |= tf.reduce_min(values, axis=1) == 6
+            first = tf.where(flat, evidence.order[step.outputs[0]], first)
+    return first
 
 
 def interleaved(columns: Sequence[tf.Tensor]) -> tf.Tensor:
