@@ -41,7 +41,7 @@ def compare(
     layer: str | None = None,
     masks: ArrayLike | None = None,
     baselines: Sequence[str] = tuple(BASELINES),
-    rerun_images: int | None = 8,
+    rerun_images: int | None = 5,
     confidence: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
