@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -91,6 +92,64 @@ def test_a_subgroup_has_summaries_of_its_own(found):
     curves = part.table.curves["insertion"]["edges"]
     np.testing.assert_array_equal(curves.scores, found.table.curves["insertion"]["edges"].scores[[3, 1]])
     assert part.results.targets.tolist() == found.results.targets[[3, 1]].tolist() and isinstance(part, type(found))
+
+
+def test_groups_of_images_are_those_that_are_selected(found):
+    parts = found.by(["b", "a", "b", "a", "b"])
+    assert [*parts] == ["b", "a"] and str(parts["a"]) == str(found.select([1, 3]))
+    np.testing.assert_array_equal(
+        parts["b"].table.values["deletion"]["edges"], found.table.values["deletion"]["edges"][[0, 2, 4]]
+    )
+    for groups in (["a"], "abcde"):
+        with pytest.raises(TfvizError, match=f"expected a group for each of the 5 images, got {len(groups)}"):
+            found.by(groups)
+
+
+def test_a_map_that_knows_nothing_can_be_perfect_by_some_metrics(model, images, tmp_path):
+    """A Gaussian that is the same for every image is perfectly robust: no method is marked for that, and it is said."""
+    metrics = {"max_sensitivity": {"samples": 2}, "sparseness": {}, "deletion": {"steps": 3}}
+    found = tfviz.compare(model, images, methods=METHODS, metrics=metrics)
+    assert found.summaries["max_sensitivity"]["centred_gaussian"].mean == 0
+    for metric in ("max_sensitivity", "sparseness"):
+        each = [found.summaries[metric][row] for row in METHODS]
+        assert any(one.beaten_by for one in each) and not any("!" in one.marks for one in each)
+    values = found.table.values
+    worst = {"deletion": {**values["deletion"], "gradient": values["deletion"]["gradient"] + 1}}
+    found = replace(found, table=replace(found.table, values={**values, **worst}))
+    assert found.summaries["deletion"]["gradient"].marks.endswith("!")
+    said = "By max_sensitivity, sparseness a map that does not know the network can be perfect"
+    markdown = found.save(tmp_path / "table.md").read_text()
+    for text in (" ".join(str(found).split()), found._repr_html_(), markdown):
+        assert said in text and "no better than a map that does not know the network" in text
+    without = tfviz.compare(model, images, methods=METHODS, metrics="sparseness", baselines=())
+    assert "can be perfect" not in str(without) and "can be perfect" not in str(
+        replace(found, table=of_deletion(found))
+    )
+
+
+def of_deletion(found):
+    return replace(found.table, values={"deletion": found.table.values["deletion"]})
+
+
+@pytest.mark.parametrize(
+    "passes, words",
+    [
+        ((1, 1), "of 1 image; it was run."),
+        ((3, 3), "of 3 images; all were run."),
+        ((3, 1), "of 3 images; 1 was run, the others shared."),
+        ((9, 4), "of 9 images; 4 were run, the others shared."),
+    ],
+)
+def test_numbers_agree_with_their_words(found, passes, words):
+    counted = " ".join(str(replace(found, passes=passes)).split())
+    assert counted.endswith(f"asked for the scores {words}")
+    assert "Means over 1 image, by" in str(found.select([2])) and "Means over 5 images, by" in str(found)
+
+
+def test_rows_that_are_too_many_for_a_page_are_counted(found, monkeypatch):
+    for most, words in ((6, "1 more row is not shown."), (4, "3 more rows are not shown.")):
+        monkeypatch.setattr("tfviz.apps.comparison.page.MOST_ROWS", most)
+        assert words in found._repr_html_() and found._repr_html_().count("<tr") == 1 + most
 
 
 def test_what_cannot_be_told_apart(found):

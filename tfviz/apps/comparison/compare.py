@@ -84,6 +84,42 @@ def compare(
         A metric, baseline or option does not exist, or a metric fails for every method.
     UnknownMethodError, InvalidImagesError, InvalidTargetsError, UnsupportedModelError, UnknownLayerError
     """
+    found = comparison_of(
+        model,
+        images,
+        targets,
+        methods,
+        metrics,
+        layer=layer,
+        masks=masks,
+        baselines=baselines,
+        rerun_images=rerun_images,
+        confidence=confidence,
+        resamples=resamples,
+        seed=seed,
+        batch_size=batch_size,
+    )
+    emit_warnings(found.warnings)
+    return found
+
+
+def comparison_of(
+    model: Any,
+    images: Any,
+    targets: Any,
+    methods: Named,
+    metrics: Named,
+    *,
+    layer: str | None = None,
+    masks: ArrayLike | None = None,
+    baselines: Sequence[str] = tuple(BASELINES),
+    rerun_images: int | None = 5,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+    batch_size: int = 32,
+) -> Comparison:
+    """Return what `compare` does, its warnings as data alone."""
     _check_numbers(confidence, resamples, rerun_images)
     chosen = choose_methods([*_named(methods)], None if layer is None else {LAYER: layer}, _named(methods))
     measured = _chosen_metrics(metrics)
@@ -95,7 +131,7 @@ def compare(
         rows, left_out = _rows(subject, results, beside)
         rerun = _remember(passes.maps, subject, rows, rerun_images)
         table = measure(subject, rows, measured, rerun, places)
-    found = Comparison(
+    return Comparison(
         table=table,
         results=results,
         baselines=tuple(name for name in rows if name in beside),
@@ -107,8 +143,6 @@ def compare(
         maps=(passes.maps.asked, passes.maps.computed),
         warnings=tuple(dict.fromkeys([*_about_few(subject), *results.warnings, *left_out, *table.warnings])),
     )
-    emit_warnings(found.warnings)
-    return found
 
 
 def _check_numbers(confidence: float, resamples: int, rerun_images: int | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfviz.apps.comparison.table import headings_of, sentences_of
+from tfviz.apps.comparison.table import counted, headings_of, sentences_of
 from tfviz.markup import CELL, SENTENCE, TABLE, Html, element, escaped, list_of, page_of, warnings_of
 from tfviz.results.comparison import Findings
 
@@ -24,7 +24,7 @@ def comparison_page(found: Findings) -> str:
         "p", element("b", escaped("Comparison")), escaped(f" by {found.results.model}"), style="margin:0 0 4px"
     )
     hidden = len(found.rows) - MOST_ROWS
-    notes = [*sentences_of(found), *([f"{hidden} more rows are not shown."] if hidden > 0 else [])]
+    notes = [*sentences_of(found), *_about_hidden(hidden)]
     table = element("table", element("tbody", *lines), style=TABLE)
     return page_of(
         title,
@@ -32,6 +32,13 @@ def comparison_page(found: Findings) -> str:
         element("div", list_of([escaped(each, SENTENCE) for each in notes]), style=QUIET),
         *warnings_of(found.warnings),
     )
+
+
+def _about_hidden(rows: int) -> list[str]:
+    """Return what must be said of the rows that are too many for a page."""
+    if rows < 1:
+        return []
+    return [f"{counted(rows, 'more row')} {'is' if rows == 1 else 'are'} not shown."]
 
 
 def _cell(found: Findings, metric: str, row: str) -> Html:

@@ -16,6 +16,12 @@ from tfviz.results.metrics import METRICS
 
 COLUMNS = 100
 ARROWS = {"higher": "↑", "lower": "↓"}
+UNMARKED = "a map that does not know the network can be perfect, so that being no better than one is not marked"
+
+
+def counted(count: int, noun: str, nouns: str | None = None) -> str:
+    """Return a number of things in words: `1 image`, `2 images`; nouns: the plural, if it is another one."""
+    return f"{count} {noun if count == 1 else nouns or f'{noun}s'}"
 
 
 def headings_of(found: Findings) -> list[str]:
@@ -26,13 +32,14 @@ def headings_of(found: Findings) -> list[str]:
 def sentences_of(found: Findings, *, with_marks: bool = True) -> Iterator[str]:
     """Yield what a reader must know of the table: images, intervals, marks, agreement, what is missing."""
     count, share = len(found.results.targets), f"{found.confidence:.0%}"
-    images = f"{count} image{'s' * (count != 1)}"
-    yield f"Means over {images}, by {found.results.model}; ↑ higher is better, ↓ lower is better."
+    yield f"Means over {counted(count, 'image')}, by {found.results.model}; ↑ higher is better, ↓ lower is better."
     if count > 1:
         yield f"Intervals hold {share} of {found.resamples} resamples of the images, the same for all methods."
     used = {mark for each in found.summaries.values() for row in each.values() for mark in row.marks}
     if used and with_marks:
         yield "; ".join(f"{mark} {meaning}" for mark, meaning in LEGEND.items() if mark in used) + "."
+    if found.baselines and (unmarked := [each for each in found.metrics if not found.must_beat(each)]):
+        yield f"By {', '.join(unmarked)} {UNMARKED}."
     if pairs := [
         f"{one} and {other} {number_text(tau)}" for (one, other), tau in found.agreement.items() if tau == tau
     ]:
@@ -46,9 +53,18 @@ def sentences_of(found: Findings, *, with_marks: bool = True) -> Iterator[str]:
         names = ", ".join(again)
         yield f"On {some} of the images, since the methods are run again for each (rerun_images=None: all): {names}."
     (asked, run), (wanted, explained) = found.passes, found.maps
-    yield f"The metrics asked for the scores of {asked} images; {run} were run, the others shared."
+    if asked:
+        yield f"The metrics asked for the scores of {counted(asked, 'image')}; {_run_of(asked, run, 'run')}."
     if wanted:
-        yield f"They asked for {wanted} maps of methods that were run again; {explained} were made, the others shared."
+        maps = counted(wanted, "map")
+        yield f"They asked for {maps} of methods that were run again; {_run_of(wanted, explained, 'made')}."
+
+
+def _run_of(asked: int, run: int, done: str) -> str:
+    """Return in words how many of what was asked for were run or made, and not shared."""
+    if run == asked:
+        return f"all were {done}" if run > 1 else f"it was {done}"
+    return f"{run} {'was' if run == 1 else 'were'} {done}, the others shared"
 
 
 def table_of_comparison(found: Findings) -> Table:

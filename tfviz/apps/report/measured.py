@@ -72,4 +72,4 @@ def _cell(each: Summary) -> ReportedCell:
     if not each.is_defined:
         return ReportedCell(None, mark=each.why)
     low, high = (None, None) if each.low != each.low else (each.low, each.high)
-    return ReportedCell(each.mean, low, high, LEGEND[NO_BETTER] if each.beaten_by else "")
+    return ReportedCell(each.mean, low, high, LEGEND[NO_BETTER] if each.is_no_better else "")

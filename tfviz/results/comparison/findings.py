@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfviz.arrays import Doubles
+from tfviz.errors import TfvizError
 from tfviz.methods import Results
 from tfviz.results.comparison.measuring import Measured
 from tfviz.results.comparison.statistics import bootstrap_means, differ, interval, kendall_tau, ranks
-from tfviz.results.comparison.summary import Summary
+from tfviz.results.comparison.summary import WON_BY_KNOWING_NOTHING, Summary
+from tfviz.results.metrics import METRICS
 
 if TYPE_CHECKING:
     from typing import Self
@@ -88,12 +90,26 @@ class Findings:
         index = np.asarray(rows, int)
         return replace(self, table=self.table.select(index), results=self.results.select(index.tolist()))
 
+    def by(self, groups: Sequence[str]) -> dict[str, Self]:
+        """Return the same about each group of the images, by its name; groups: that of each image.
+
+        Raises `TfvizError` if there is not one for each image.
+        """
+        if isinstance(groups, str) or len(groups) != len(self.results.targets):
+            raise TfvizError(f"expected a group for each of the {len(self.results.targets)} images, got {len(groups)}")
+        index = {name: [row for row, each in enumerate(groups) if each == name] for name in dict.fromkeys(groups)}
+        return {name: self.select(rows) for name, rows in index.items()}
+
     def alike(self, metric: str) -> list[tuple[str, str]]:
         """Return the pairs of methods that this metric cannot tell apart on these images: it may be chance."""
         apart = self._apart(metric)
         defined = [row for row in self.methods if np.isfinite(self.summaries[metric][row].mean)]
         index = {row: number for number, row in enumerate(self.rows)}
         return [(one, other) for one, other in combinations(defined, 2) if not apart[index[one], index[other]]]
+
+    def must_beat(self, metric: str) -> bool:
+        """Return whether a method should be better by this metric than a map that does not know the network."""
+        return METRICS[metric].family not in WON_BY_KNOWING_NOTHING
 
     def _means(self, metric: str) -> Doubles:
         values = np.stack([self.table.values[metric][row] for row in self.rows])
@@ -126,6 +142,7 @@ class Findings:
                     if row in self.methods and not better.is_better(means[row], means[each])
                 ),
                 why=self.table.undefined.get(metric, {}).get(row, ""),
+                must_beat=self.must_beat(metric),
             )
             for row in self.rows
         }

@@ -1,4 +1,9 @@
-"""What a metric says of a method or baseline over all images."""
+"""What a metric says of a method or baseline over all images.
+
+Of most metrics, a method that is no better than a map that does not know the network says nothing. Of robustness and
+complexity that is no verdict: a map that is the same for every image is perfectly robust, and a single point perfectly
+sparse, so that maps which know nothing may well be the best. There the baselines are shown, and nothing is marked.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,8 @@ LEGEND = {
     NO_BETTER: "no better than a map that does not know the network",
 }
 """The meanings of the marks beside a mean."""
+WON_BY_KNOWING_NOTHING = ("robustness", "complexity")
+"""The families of metrics by which a map that does not know the network can be perfect."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +25,8 @@ class Summary:
     """The mean of `count` images, its interval (low, high), and the rank among the methods, 1 for the best.
 
     like_best: whether it cannot be told from the best method's. beaten_by: the baselines that are at least as good.
-    why: why there is no value. NaN is what is not defined: the interval of one image, the rank of a baseline.
+    why: why there is no value. must_beat: whether a baseline that is as good is a verdict, see above. NaN is what is
+    not defined: the interval of one image, the rank of a baseline.
     """
 
     mean: float
@@ -29,6 +37,12 @@ class Summary:
     like_best: bool
     beaten_by: tuple[str, ...]
     why: str
+    must_beat: bool = True
+
+    @property
+    def is_no_better(self) -> bool:
+        """Whether it is no better than a map that does not know the network, and should be."""
+        return self.must_beat and bool(self.beaten_by)
 
     @property
     def is_defined(self) -> bool:
@@ -41,7 +55,7 @@ class Summary:
         if not self.is_defined or self.rank != self.rank:
             return ""
         best = BEST if self.rank == 1 else LIKE_BEST if self.like_best else ""
-        return best + (NO_BETTER if self.beaten_by else "")
+        return best + (NO_BETTER if self.is_no_better else "")
 
     @property
     def mean_text(self) -> str:
