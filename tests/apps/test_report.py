@@ -27,6 +27,7 @@ from tfviz.apps.report import (
     ReportedCell,
     ReportedCurve,
     ReportedCurves,
+    ReportedMetric,
     ReportedPicture,
     ReportedRow,
     ReportedTable,
@@ -75,7 +76,7 @@ def own(tmp_path_factory):
 
 
 def about(own, *methods):
-    given = ["--model", own / "own.keras", "--preprocess", "0..1", "--output", "page.html"]
+    given = ["--model", own / "own.keras", "--preprocess", "0..1", "--output", "page.html", "--no-compare"]
     return [*given, *(word for method in methods for word in ("--method", method))]
 
 
@@ -86,7 +87,7 @@ def page_in(folder, name="page.html"):
 
 
 def test_the_demo_without_images(run, tmp_path):
-    status, out, err = run("--method", "grad_cam", "--method", "saliency")
+    status, out, err = run("--method", "grad_cam", "--method", "saliency", "--no-compare")
     assert (status, err) == (0, "")
     assert out.startswith("tfviz-output/report.html: 3 pictures, 2 methods, 3 classes each, 0.")
     page = page_in(tmp_path / "tfviz-output", "report.html")
@@ -118,8 +119,11 @@ def test_it_says_what_is_needed_to_read_and_repeat_it(run, own, tmp_path):
 
 
 def test_the_command_names_the_network_that_was_chosen(run, tmp_path):
-    run("--method", "eigen_cam", "--output", "a b.html")
-    assert "tfviz report --method eigen_cam --output 'a b.html' --model demo" in page_in(tmp_path, "a b.html").text
+    run("--method", "eigen_cam", "--output", "a b.html", "--no-compare")
+    assert (
+        "tfviz report --method eigen_cam --output 'a b.html' --no-compare --model demo"
+        in page_in(tmp_path, "a b.html").text
+    )
 
 
 METHODS_OF_ALL_KINDS = ["gradient", "integrated_gradients", "occlusion", "rise"]
@@ -165,21 +169,25 @@ def test_doubtful_results_carry_their_warning(run, own, tmp_path):
     assert re.fullmatch(r"integrated_gradients misses completeness by up to \d+%: .*; take more steps", note)
     assert err.startswith("tfviz: warning: one.png (class ") and err.endswith(f"{note}\n")
     assert found["diagnostics"][0][0] == "completeness_gap"
-    assert "Maps 1, of which 1 carry a note" in page.text and f"{note}." in page.text
+    assert "Maps 1, of which 1 carries a note" in page.text and f"{note}." in page.text
 
 
 def test_a_map_that_is_zero_everywhere_says_why(run, tmp_path):
     blind(tmp_path)
     cv2.imwrite("red.png", np.full((SIZE, SIZE, 3), (0, 0, 255), np.uint8))
-    status, _, err = run("red.png", "--model", "blind.keras", "--preprocess", "0..1", "--method", "saliency")
+    status, _, err = run(
+        "red.png", "--model", "blind.keras", "--preprocess", "0..1", "--method", "saliency", "--no-compare"
+    )
     assert status == 0 and "saliency is zero everywhere for red.png" in err
     maps = page_in(tmp_path / "tfviz-output", "report.html").data.pictures[0]["targets"][0]["maps"]
     assert maps[0]["values"] is None and maps[0]["notes"][0].startswith("zero everywhere: ")
     assert maps[0]["notes"][0].removeprefix("zero everywhere: ") in err
 
 
-def test_methods_are_measured_if_that_is_asked_for(run, own, tmp_path):
-    status, out, err = run(own, *about(own, "grad_cam", "saliency"), "--compare")
+def test_methods_are_measured_if_nothing_is_said(run, own, tmp_path):
+    given = [*about(own, "grad_cam", "saliency")]
+    given.remove("--no-compare")
+    status, out, err = run(own, *given)
     assert status == 0 and "2 pictures" in out, err
     page = page_in(tmp_path).text
     assert "Methods compared" in page and "deletion ↓" in page and "untrained_network" in page
@@ -214,7 +222,7 @@ def test_networks_of_fewer_classes_than_are_usually_explained(run, tmp_path, uni
     outputs = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(units)]
     keras.Sequential([keras.layers.Input(SHAPE), keras.layers.Conv2D(3, 3), *outputs]).save("few.keras")
     cv2.imwrite("one.png", np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8))
-    status, *_ = run("one.png", "--model", "few.keras", "--preprocess", "0..1", "--method", "gradient")
+    status, *_ = run("one.png", "--model", "few.keras", "--preprocess", "0..1", "--method", "gradient", "--no-compare")
     assert status == 0
     found = page_in(tmp_path / "tfviz-output", "report.html").data.pictures[0]["targets"]
     assert len(found) == count
@@ -273,7 +281,11 @@ def test_a_page_that_is_there(run, own, tmp_path):
 def test_a_broken_picture_stops_no_other_and_is_named(run, own, tmp_path):
     (tmp_path / "broken.jpg").write_text("no picture")
     status, out, err = run("broken.jpg", own / "one.png", *about(own, "saliency"))
-    assert status == 1 and "1 pictures" in out and err.startswith("tfviz: broken.jpg is not an image")
+    assert (
+        status == 1
+        and "page.html: 1 picture, 1 method, 3 classes each, 0." in out
+        and err.startswith("tfviz: broken.jpg is not an image")
+    )
     assert err.removeprefix("tfviz: ").strip() in page_in(tmp_path).text
     before = (tmp_path / "page.html").read_bytes()
     status, out, err = run("broken.jpg", *about(own, "saliency"))
@@ -328,7 +340,7 @@ def test_maps_without_anything_to_show_say_so(tmp_path):
 
 
 def test_what_was_assumed_of_the_model_is_in_the_page(run, own, tmp_path):
-    given = ["--model", own / "own.keras", "--method", "saliency", "--output", "page.html"]
+    given = ["--model", own / "own.keras", "--method", "saliency", "--output", "page.html", "--no-compare"]
     status, _, err = run(own / "one.png", *given)
     assumed = "own.keras gets pixels of 0..255 in the order rgb, as no --preprocess says otherwise"
     assert status == 0 and assumed in err and assumed in page_in(tmp_path).text
@@ -456,6 +468,10 @@ TABLE = ReportedTable(
     ),
     ("Kendall's tau is 0.4.",),
 )
+MEASURES = (
+    ReportedMetric("deletion", "faithfulness", "whether", "lower", True, "careful", "Petsiuk"),
+    ReportedMetric("steadiness", "robustness", "whether", "higher", True, "careful", "Yeh"),
+)
 CURVES = ReportedCurves(
     "Deletion",
     "The lower, the better.",
@@ -567,12 +583,14 @@ def test_the_card_says_the_same_for_programs(run, own, tmp_path):
     text = (tmp_path / "explanation_card.md").read_text()
     for words in (card["model"]["fingerprint"], card["command"], "integrated\\_gradients", "not measured"):
         assert words in text
+    assert f"6 maps, {card['methods'][0]['zero_maps']} of them zero everywhere" in text
     assert f"of them zero everywhere, {card['methods'][1]['maps_with_notes']} with a note" in text
 
 
 def test_a_card_holds_what_was_measured_and_obeys_nobody():
     verdicts = (ReportedVerdict("saliency", "passed", "0.02"),)
-    sections = Sections(TABLE, (CURVES,), verdicts, (replace(TABLE, title="By scanner"),))
+    groups = (replace(TABLE, title="By scanner"), replace(TABLE, subject="grad_cam"))
+    sections = Sections(TABLE, (CURVES,), verdicts, groups, MEASURES, {"curves": "There are none."})
     named = {"identity": replace(IDENTITY, model="<b>*x*</b>\u202e"), "doubts": ("[a](javascript:b)",)}
     report = replace(report_of(sections=sections), **named, failed={"a": "a is\nbroken"})
     card = json.loads(card_json(card_of(report)))
@@ -585,9 +603,39 @@ def test_a_card_holds_what_was_measured_and_obeys_nobody():
     }
     assert card["measured"]["sanity"][0]["judgement"] == "passed"
     assert card["measured"]["subgroups"][0]["title"] == "By scanner"
+    assert card["measured"]["missing"] == {"curves": "There are none."}
+    assert card["methods"][0]["limits"] == {
+        "completeness": None,
+        "stability": {
+            "metric": "steadiness",
+            "better": "higher",
+            "value": 3.0,
+            "low": 2.0,
+            "high": 4.0,
+            "baselines": {"random": None},
+        },
+        "sanity": None,
+        "no_better_by": ["steadiness"],
+        "subgroups": [
+            {"by": "method", "group": "grad_cam", "metric": "insertion", "mark": "below its baseline"},
+        ],
+    }
     text = card_text(card_of(report), report.identity).decode()
     assert "# Explanation card: \\<b\\>\\*x\\*\\</b\\>\\\\u202e\n" in text
-    assert "- \\[a\\](javascript:b)\n- a is\\\\nbroken\n" in text and "- comparison: see the page" in text
+    assert "- \\[a\\](javascript:b)\n- a is\\\\nbroken\n" in text
+    for line in (
+        "- stability: steadiness 3 (2 to 4), higher is better; beside it random –",
+        "- sanity: not measured",
+        "- no better than a map that does not know the network by: steadiness",
+        "- marked of groups of pictures: method grad\\_cam, insertion: below its baseline",
+        "- deletion: faithfulness, lower is better; Petsiuk",
+        "| method | deletion \\<lower\\> | insertion |",
+        "| --- | ---: | ---: |",
+        "| grad\\_cam | 0.25 (0.125 to 0.5) | 3 (2 to 4), below its baseline |",
+        "| random (baseline) | 0.75 | – |",
+        "- Kendall's tau is 0.4.",
+    ):
+        assert f"\n{line}\n" in text
     assert json.loads(card_json({"a": float("nan")})) == {"a": None}
 
 

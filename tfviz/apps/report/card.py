@@ -9,21 +9,20 @@ is left open to be filled in. `explanation_card.schema.json` describes it.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from tfviz.apps.report.facts import Identity, MethodFacts
+from tfviz.apps.report.facts import MethodFacts
+from tfviz.apps.report.limits import limits_of
 from tfviz.apps.report.page import Report
 from tfviz.apps.report.pictures import ReportedMap
 from tfviz.printable import printable
 
 CARD_SCHEMA = 1
-SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|&~])")
-"""Characters that Markdown, or HTML within it, gives a meaning."""
+PARTS = ("comparison", "metrics", "sanity", "subgroups")
 
 
 def card_of(report: Report) -> dict[str, Any]:
@@ -40,12 +39,18 @@ def card_of(report: Report) -> dict[str, Any]:
         "intended": {"method": None, "reason": None},
         "methods": [_method(report, facts) for facts in report.methods],
         "pictures": [
-            {"name": each.name, "sha256_begins": each.digest, "predicted": each.predicted, "true": each.true}
+            {
+                "name": each.name,
+                "sha256_begins": each.digest,
+                "predicted": each.predicted,
+                "true": each.true,
+                "warnings": list(each.remarks),
+            }
             for each in report.pictures
         ],
         "failed": dict(report.failed),
         "warnings": list(report.doubts),
-        "measured": {name: sections[name] or None for name in ("comparison", "sanity", "subgroups")},
+        "measured": {**{name: sections[name] or None for name in PARTS}, "missing": sections["missing"]},
     }
 
 
@@ -58,6 +63,7 @@ def _method(report: Report, facts: MethodFacts) -> dict[str, Any]:
         for each in target.maps
         if each.method == facts.name
     ]
+    numbers = _summary(found)
     return {
         "name": facts.name,
         "title": facts.title,
@@ -70,7 +76,8 @@ def _method(report: Report, facts: MethodFacts) -> dict[str, Any]:
         "maps": len(found),
         "zero_maps": sum(each.values is None for each in found),
         "maps_with_notes": sum(bool(each.notes) for each in found),
-        "diagnostics": _summary(found),
+        "diagnostics": numbers,
+        "limits": limits_of(facts.name, numbers, report.sections),
     }
 
 
@@ -95,51 +102,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return printable(value) if isinstance(value, str) else value
-
-
-def card_text(card: Mapping[str, Any], identity: Identity) -> bytes:
-    """Return the Markdown file of a card; identity: that of its report."""
-    return ("\n".join(_lines(card, identity)) + "\n").encode()
-
-
-def _lines(card: Mapping[str, Any], identity: Identity) -> Iterator[str]:
-    yield "<!-- tfviz report -->"
-    yield f"# Explanation card: {_text(identity.model)}"
-    made = f"Made {identity.made_in_words} by tfviz {card['versions']['tfviz']}"
-    yield f"\n{_text(made)}; a page with all maps lies beside it."
-    yield "\n## The model\n"
-    yield from _items(dict(identity.rows_of_network()))
-    yield "\n## The method that is relied on, and why\n"
-    yield from _items({name: each or "to be filled in" for name, each in card["intended"].items()})
-    yield "\n## Methods, and how they are known to fail"
-    for each in card["methods"]:
-        yield from _method_lines(each)
-    yield "\n## What was measured\n"
-    yield from _items({name: "see the page" if each else "not measured" for name, each in card["measured"].items()})
-    if card["warnings"] or card["failed"]:
-        yield "\n## Warnings\n"
-        yield from (f"- {_text(each)}" for each in (*card["warnings"], *card["failed"].values()))
-    yield "\n## How to repeat it\n"
-    yield f"    {printable(card['command'])}\n"
-    yield from _items(card["versions"])
-    yield from (f"- {_text(each['name'])}: SHA-256 {each['sha256_begins']}…" for each in card["pictures"])
-
-
-def _method_lines(method: Mapping[str, Any]) -> Iterator[str]:
-    yield f"\n### {_text(method['title'])}\n"
-    about = {"means": method["means"], "known failures": method["known_failures"], "source": method["source"]}
-    yield from _items({**about, "options": ", ".join(method["options"]) or "none"})
-    yield f"- on these pictures: {method['maps']} maps, {method['zero_maps']} of them zero everywhere, " + (
-        f"{method['maps_with_notes']} with a note"
-    )
-    for name, numbers in method["diagnostics"].items():
-        yield f"- {_text(name.replace('_', ' '))}: median {numbers['median']:.4g}, largest {numbers['largest']:.4g}"
-
-
-def _items(facts: Mapping[str, Any]) -> Iterator[str]:
-    yield from (f"- {_text(name)}: {_text(value)}" for name, value in facts.items())
-
-
-def _text(value: Any) -> str:
-    """Return a text that Markdown shows as it is."""
-    return SPECIAL.sub(r"\\\1", printable(value))

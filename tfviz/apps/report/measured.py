@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from tfviz.apps.comparison import headings_of, sentences_of
@@ -10,6 +11,7 @@ from tfviz.apps.report.sections import (
     ReportedCell,
     ReportedCurve,
     ReportedCurves,
+    ReportedMetric,
     ReportedRow,
     ReportedTable,
     ReportedVerdict,
@@ -17,6 +19,8 @@ from tfviz.apps.report.sections import (
 from tfviz.results.comparison import LEGEND, NO_BETTER, Findings, Summary
 from tfviz.results.metrics import FAMILIES, METRICS, SanityVerdict
 
+IMAGES = re.compile(r"\bimage ((?:\d+, )*\d+)")
+"""How warnings of metrics name images."""
 MOST_CURVED = 20
 """The pictures whose curves are drawn."""
 CAPTION = (
@@ -25,8 +29,8 @@ CAPTION = (
 )
 
 
-def comparison_table(found: Findings) -> ReportedTable:
-    """Return the table of all methods, baselines below them."""
+def comparison_table(found: Findings, pictures: Sequence[str]) -> ReportedTable:
+    """Return the table of all methods, baselines below them; pictures: the names of the images."""
     rows = [
         ReportedRow(
             row,
@@ -35,9 +39,22 @@ def comparison_table(found: Findings) -> ReportedTable:
         )
         for row in found.rows
     ]
-    about = [f"{metric}: {FAMILIES[METRICS[metric].family]}. {METRICS[metric].caution}." for metric in found.metrics]
-    notes = (*sentences_of(found, with_marks=False), *about)
+    about = [f"{metric}: {FAMILIES[METRICS[metric].family]}; {METRICS[metric].caution}." for metric in found.metrics]
+    notes = (*sentences_of(found, with_marks=False), *about, *(f"{named(each, pictures)}." for each in found.warnings))
     return ReportedTable("Methods compared", CAPTION, ("method", *headings_of(found)), tuple(rows), notes)
+
+
+def metrics_of(found: Findings) -> Iterator[ReportedMetric]:
+    """Yield the metrics of a comparison, in the order of its columns."""
+    for name in found.metrics:
+        about = METRICS[name]
+        asks, must_beat = FAMILIES[about.family], found.must_beat(name)
+        yield ReportedMetric(name, about.family, asks, about.better, must_beat, about.caution, about.paper)
+
+
+def named(warning: str, pictures: Sequence[str]) -> str:
+    """Return a warning with the names of pictures in place of the numbers of images."""
+    return IMAGES.sub(lambda found: ", ".join(pictures[int(each)] for each in found[1].split(", ")), warning)
 
 
 def curves_of(found: Findings, pictures: Sequence[str]) -> Iterator[ReportedCurves]:

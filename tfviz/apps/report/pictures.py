@@ -63,7 +63,8 @@ class ReportedPicture:
 
     digest: the first digits of the SHA-256 of its file. width, height: in pixels of the network's image. url, overlay:
     the picture, and the first map over it, as URLs that hold them. predicted, true: names of classes; empty where they
-    are not known.
+    are not known. is_right: whether these are one class, since several may have one name; None where that is not known.
+    remarks: what must be said of the file.
     """
 
     name: str
@@ -75,6 +76,8 @@ class ReportedPicture:
     predicted: str
     true: str
     targets: tuple[ReportedTarget, ...]
+    is_right: bool | None = None
+    remarks: tuple[str, ...] = ()
 
     def as_data(self) -> dict[str, Any]:
         """Return what the script of the page reads."""
@@ -102,12 +105,13 @@ def report_picture(
     class_names: Sequence[str] | None,
     predicted: int | None,
     true: int | None,
+    remarks: Sequence[str] = (),
 ) -> ReportedPicture:
     """Return the part of a report about one picture.
 
     explanation: the rows of that picture, one for each class. picture: uint8 RGB (H, W, 3), of the network's size.
     notes: for each row what must be said of each method. room: what a map and a picture may take. predicted, true:
-    indices of classes; None where they are not known.
+    indices of classes; None where they are not known. remarks: what must be said of the file.
     """
     maps = {name: _collapsed(explanation, name) for name in explanation.maps}
     targets = tuple(
@@ -118,7 +122,9 @@ def report_picture(
     predicted_name, true_name = ("" if each is None else class_name(each, class_names) for each in (predicted, true))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     url, overlay = (url_of(shown, room.picture) for shown in (picture, _overlay(explanation, picture)))
-    return ReportedPicture(path.name, digest, width, height, url, overlay, predicted_name, true_name, targets)
+    is_right = None if true is None or predicted is None else true == predicted
+    shown = (path.name, digest, width, height, url, overlay, predicted_name, true_name, targets)
+    return ReportedPicture(*shown, is_right=is_right, remarks=tuple(remarks))
 
 
 def _target(

@@ -6,7 +6,8 @@ Numbers are shown as they are given, so that nothing is measured, averaged or ju
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 Judgement = Literal["passed", "doubtful", "failed", "not tested"]
@@ -39,8 +40,9 @@ class ReportedRow:
 class ReportedTable:
     """A table of numbers.
 
-    title, caption: what it is about, and how to read it. header: the title of the column of names, then of each other.
-    notes: sentences below it.
+    title, caption: what it is about, and how to read it, empty if there is nothing to say. header: the title of the
+    column of names, then of each other. notes: sentences below it. subject: the method that all rows are about; empty
+    for none.
     """
 
     title: str
@@ -48,6 +50,24 @@ class ReportedTable:
     header: tuple[str, ...]
     rows: tuple[ReportedRow, ...]
     notes: tuple[str, ...] = ()
+    subject: str = ""
+
+
+@dataclass(frozen=True)
+class ReportedMetric:
+    """What a reader must know of a metric that is a column of the comparison.
+
+    family, asks: what the metrics of its family have in common. better: "higher" or "lower". must_beat: whether to be
+    no better than a map that does not know the network is a verdict. caution: when not to trust it.
+    """
+
+    name: str
+    family: str
+    asks: str
+    better: str
+    must_beat: bool
+    caution: str
+    source: str
 
 
 @dataclass(frozen=True)
@@ -86,11 +106,15 @@ class ReportedVerdict:
 class Sections:
     """The measured parts of a report; those that are None or empty are left out.
 
-    comparison: methods by metrics. curves: of each kind. sanity: verdicts on methods and network. subgroups: a table
-    for each grouping of the pictures.
+    comparison: methods by metrics. curves: of each kind. sanity: verdicts on methods and network. subgroups: tables for
+    each grouping of the pictures. metrics: those of the columns of the comparison. missing: why a part that belongs to
+    a report is not there, in a sentence, by its name. warnings: about the numbers; the notes of the comparison say the same.
     """
 
     comparison: ReportedTable | None = None
     curves: tuple[ReportedCurves, ...] = ()
     sanity: tuple[ReportedVerdict, ...] = ()
     subgroups: tuple[ReportedTable, ...] = ()
+    metrics: tuple[ReportedMetric, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()

@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tfviz.apps.comparison import counted
 from tfviz.apps.explanation import Explanation, manifest_entry
 from tfviz.apps.files import Image, replacing, report_files, write_file
-from tfviz.apps.model import Setup
+from tfviz.apps.model import Sample, Setup
 from tfviz.apps.report import (
+    Metadata,
     Report,
     ReportedPicture,
     Room,
@@ -35,7 +37,7 @@ from tfviz.apps.report import (
 )
 from tfviz.apps.runs.explain import ExplainRun, find_methods
 from tfviz.apps.runs.outcome import OF_THE_IMAGE, File, Outcome, Request
-from tfviz.apps.runs.report_sections import measured_sections
+from tfviz.apps.runs.report_sections import Explained, Extent, extent_of, measured_sections
 from tfviz.methods import plan_methods
 from tfviz.methods.engine import method_of
 from tfviz.terminal import tell
@@ -48,20 +50,24 @@ USUAL_TOP = 3
 class Reported(Outcome):
     """An outcome that keeps what a page shows of each picture, and writes no files.
 
-    room: what each map and picture may take in the page. compared: whether images are kept, too, with the first target
-    of each, so that methods can be measured on them.
+    room: what each map and picture may take in the page. paths, shown: of each picture the file, and what the page
+    shows. extent: whether methods are compared; then images and their first targets are kept, too. about_files: the
+    warnings about each file. remarks: those about the measured parts.
     """
 
     room: Room = field(kw_only=True)
-    compared: bool = field(kw_only=True)
+    extent: Extent = field(kw_only=True)
+    paths: list[Path] = field(default_factory=list)
     shown: list[ReportedPicture] = field(default_factory=list)
     images: list[NDArray[np.float32]] = field(default_factory=list)
     targets: list[int] = field(default_factory=list)
+    about_files: dict[Path, Sequence[str]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
 
     @classmethod
-    def within(cls, room: Room, *, compared: bool) -> Callable[[Setup, Request], Reported]:
+    def within(cls, room: Room, extent: Extent) -> Callable[[Setup, Request], Reported]:
         """Return a function that makes an outcome whose maps and pictures take so much room."""
-        return lambda setup, request: cls(setup, request, room=room, compared=compared)
+        return lambda setup, request: cls(setup, request, room=room, extent=extent)
 
     def keep(
         self,
@@ -88,9 +94,11 @@ class Reported(Outcome):
                     class_names=names,
                     predicted=self._predicted(part),
                     true=label,
+                    remarks=self.about_files.get(file.path, ()),
                 )
             )
-            if self.compared:
+            self.paths.append(file.path)
+            if self.extent.is_compared:
                 self.images.append(part.images[0])
                 self.targets.append(int(part.targets[0]))
             image = str(file.path)
@@ -98,11 +106,26 @@ class Reported(Outcome):
                 manifest_entry(part, row, image=image, class_names=names, files={}, true=label) for row in range(each)
             ]
 
+    def complaints(self) -> list[str]:
+        """Return those of every outcome, and before them those about the measured parts."""
+        return [*(f"warning: {each}" for each in self.remarks), *super().complaints()]
+
     def _predicted(self, part: Explanation) -> int | None:
         """Return the class that an image is predicted as; None if the scores are not of classes."""
         if not part.has_classes:
             return None
         return int(np.argmax(np.asarray(self.setup.network.head.ranking(part.logits[:1]))[0]))
+
+
+class ReportRun(ExplainRun):
+    """A run of `tfviz explain` that keeps the warnings about each file, for the page."""
+
+    outcome: Reported
+
+    def _read(self, path: Path) -> Sample:
+        sample = super()._read(path)
+        self.outcome.about_files[path] = sample.warnings
+        return sample
 
 
 def _doubts(part: Explanation, row: int) -> dict[str, list[str]]:
@@ -124,35 +147,41 @@ def usual_top(setup: Setup) -> int:
 
 
 def report(
-    setup: Setup, request: Request, paths: Sequence[Path], command: str, *, are_samples: bool, compared: bool
-) -> Outcome:
+    setup: Setup,
+    request: Request,
+    paths: Sequence[Path],
+    command: str,
+    *,
+    are_samples: bool,
+    compared: bool | None,
+    metadata: Metadata,
+) -> Reported:
     """Explain images and write the page about them to `request.output`; return what came of it.
 
-    command: as it was typed, for the page. compared: whether methods are measured, too. Raises `TfvizError` if jinja2
-    is not installed or the page would have to carry too many maps, both before the first image is read, and as
-    `tfviz explain`.
+    command: as it was typed, for the page. compared: whether methods are measured, too, None for the usual. metadata:
+    the groups of images that are told apart. Raises `TfvizError` if jinja2 is not installed or the page would have to
+    carry too many maps, both before the first image is read, and as `tfviz explain`.
     """
     check_installed()
     chosen, _ = find_methods(setup.network, request.methods, request.options)
     maps = len(plan_methods(setup.network, chosen)) * max(len(request.targets), request.top)
-    run = ExplainRun(setup, request, Reported.within(room_for(len(paths), maps), compared=compared))
+    extent = extent_of(compared, len(paths), is_grouped=bool(metadata.groupings))
+    run = ReportRun(setup, request, Reported.within(room_for(len(paths), maps), extent))
     if are_samples:
         run.explain_samples(paths, with_class_pictures=False)
     else:
         run.explain_files(paths)
     found = run.outcome
-    if isinstance(found, Reported) and found.explanation is not None:
-        _write(found, found.explanation, command, chosen)
+    if found.explanation is not None:
+        explained = Explained(found.images, found.targets, found.paths, found.shown)
+        sections = measured_sections(setup.network, chosen, explained, metadata.groupings, extent=extent)
+        known = {*setup.all_warnings, *found.warnings}
+        found.remarks += [*metadata.warnings, *(each for each in sections.warnings if each not in known)]
+        _write(found, found.explanation, command, sections)
     return found
 
 
-def _measured(found: Reported, methods: Mapping[str, Mapping[str, Any]]) -> Sections:
-    """Return what is measured of the methods on the pictures that were explained."""
-    names = [each.name for each in found.shown]
-    return measured_sections(found.setup.network, methods, found.images, found.targets, names)
-
-
-def _write(found: Reported, explanation: Explanation, command: str, methods: Mapping[str, Mapping[str, Any]]) -> None:
+def _write(found: Reported, explanation: Explanation, command: str, sections: Sections) -> None:
     """Write the page of an outcome and the cards beside it, and print what they hold and where they are."""
     setup = found.setup
     about = Report(
@@ -161,9 +190,9 @@ def _write(found: Reported, explanation: Explanation, command: str, methods: Map
         pictures=tuple(found.shown),
         methods=facts_of_methods(explanation),
         size=setup.size,
-        doubts=tuple(dict.fromkeys([*setup.network.warnings, *found.warnings])),
+        doubts=tuple(dict.fromkeys([*setup.network.warnings, *found.warnings, *found.remarks])),
         failed=found.failed,
-        sections=_measured(found, methods) if found.compared else Sections(),
+        sections=sections,
     )
     card = card_of(about)
     paths, contents = (
@@ -173,7 +202,15 @@ def _write(found: Reported, explanation: Explanation, command: str, methods: Map
     replaced = replacing(paths)
     for path, content in zip(paths, contents, strict=True):
         write_file(path, content)
-    counts = (
-        f"{len(found.shown)} pictures, {len(explanation.maps)} methods, {explanation.targets_per_image} classes each"
+    tell(
+        f"{paths[0]}: {_counts(found, explanation)}, {len(contents[0]) / 1e6:.1f} MB",
+        *paths[1:],
+        *([replaced] if replaced else []),
     )
-    tell(f"{paths[0]}: {counts}, {len(contents[0]) / 1e6:.1f} MB", *paths[1:], *([replaced] if replaced else []))
+
+
+def _counts(found: Reported, explanation: Explanation) -> str:
+    """Return in words how much a page holds."""
+    methods = counted(len(explanation.maps), "method")
+    each = counted(explanation.targets_per_image, "class", "classes")
+    return f"{counted(len(found.shown), 'picture')}, {methods}, {each} each"
