@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import json
 import re
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from support import browser
 from support.commands import picture_of
+from support.model_zoo import SIZE, model_of
 
 import tfviz
 from tfviz import demo
@@ -24,6 +26,7 @@ pytestmark = [
     pytest.mark.xdist_group("tfviz report"),
     pytest.mark.skipif(bool(browser.why_not()), reason=f"not installed: {browser.why_not()}"),
 ]
+GROUP = "<img src=x onerror=document.title='hit'>{{7*7}}"
 HOSTILE = "<img src=x onerror=document.title='hit'>.png"
 CLASSES = [
     "</script><script>document.title='hit'</script>" if each == "blue checked star" else each
@@ -31,6 +34,7 @@ CLASSES = [
 ]
 METHODS = ["saliency", "grad_cam", "integrated_gradients"]
 STEPS = 16
+LEAN = ["--no-compare"]
 SIDE = 128
 
 
@@ -45,7 +49,7 @@ def made(tmp_path_factory):
     named = ["--model", "demo", "--labels", folder / "names.json", "--steps", STEPS, "--no-upsample"]
     methods = [word for name in METHODS for word in ("--method", name)]
     with pytest.raises(SystemExit) as ended:
-        main([str(each) for each in ("report", *paths, *named, *methods, "--output", folder / "page.html")])
+        main([str(each) for each in ("report", *paths, *named, *methods, *LEAN, "--output", folder / "page.html")])
     assert not ended.value.code
     pictures = np.stack([*map(picture_of, paths)])
     # The maps of Grad-CAM are small: the page enlarges them.
@@ -64,12 +68,48 @@ def driver(tmp_path_factory):
 @pytest.fixture
 def page(driver, made):
     """The page just opened, wide and light; in the end nothing may have gone wrong in it, and nothing been obeyed."""
+    yield opened(driver, made.url, SIDE)
+    assert driver.get_log("browser") == [] and driver.title == "What demo looks at"
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """The URL of a page with everything that is measured, of twelve small pictures in groups of hostile names."""
+    folder = tmp_path_factory.mktemp("measured")
+    model_of("functional").save(folder / "own.keras")
+    paths = [folder / f"{number}.png" for number in range(12)]
+    for path, image in zip(
+        paths, np.random.default_rng(0).integers(0, 256, (12, SIZE, SIZE, 3), np.uint8), strict=True
+    ):
+        cv2.imwrite(str(path), image)
+    groups = [GROUP if number < 6 else "a group of a long name, that has no end " * 3 for number in range(11)]
+    with (folder / "about.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["file", GROUP], *zip([path.name for path in paths], groups, strict=False)])
+    given = ["--model", folder / "own.keras", "--preprocess", "0..1", "--metadata", folder / "about.csv", "--by", GROUP]
+    given += ["--top", 2]
+    with pytest.raises(SystemExit) as ended:
+        methods = ["--method", "saliency", "--method", "grad_cam"]
+        main([str(each) for each in ("report", *paths, *given, *methods, "--output", folder / "page.html")])
+    assert not ended.value.code
+    return (folder / "page.html").as_uri()
+
+
+@pytest.fixture
+def measured_page(driver, measured):
+    """That page, as `page` opens the other."""
+    yield opened(driver, measured, SIZE)
+    assert driver.get_log("browser") == [] and driver.title == "What own looks at"
+
+
+def opened(driver, url, side):
+    """The browser when it has drawn the first map of a page."""
     driver.get_log("browser")
     browser.look(driver)
-    driver.get(made.url)
-    until(driver, "document.querySelector('canvas.map').width === 128 && document.querySelector('.low').textContent")
-    yield driver
-    assert driver.get_log("browser") == [] and driver.title == "What demo looks at"
+    driver.get(url)
+    until(
+        driver, f"document.querySelector('canvas.map').width === {side} && document.querySelector('.low').textContent"
+    )
+    return driver
 
 
 def until(driver, condition):
@@ -261,7 +301,39 @@ def test_by_keyboard_alone(page, made):
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_axe_finds_nothing(page, width, dark):
+    undecided = found_by_axe(page, width, dark)
+    # At the width of a phone axe cannot tell the contrast of some texts, whose colours are those of the wide page.
+    assert undecided == [] or (width == 390 and {name for name, _ in undecided} == {"color-contrast"})
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_nothing_in_what_is_measured(measured_page, width, dark):
+    """Without the cards of most pictures, which are like the first."""
+    measured_page.execute_script(
+        "document.querySelectorAll('article.picture').forEach((each, number) => { if (number > 1) each.remove() })"
+    )
+    undecided = found_by_axe(measured_page, width, dark)
+    # Nor can it of texts in drawings.
+    assert {name for name, _ in undecided} <= {"color-contrast"}
+    shown = (
+        "const [tick, page] = [document.querySelector('.tick'), document.body].map((each) => getComputedStyle(each));"
+    )
+    colors = measured_page.execute_script(f"{shown} return [tick.fill, page.backgroundColor]")
+    darker, lighter = sorted(luminance(map(int, re.findall(r"\d+", each))) for each in colors)
+    assert (lighter + 0.05) / (darker + 0.05) > 4.5
+
+
+def luminance(color):
+    """Of red, green and blue, 0..255, by WCAG 2."""
+    shares = [each / 255 for each in color]
+    linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in shares]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+def found_by_axe(page, width, dark):
     """With every part open, and the bar not over others, whose contrast axe could not tell."""
+    page.set_script_timeout(60)
     browser.look(page, width=width, dark=dark)
     shown = page.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", shown))) < 300) == dark
@@ -269,17 +341,28 @@ def test_axe_finds_nothing(page, width, dark):
         "document.querySelectorAll('details').forEach((each) => { each.open = true });"
         "document.querySelector('.toolbar').style.position = 'static'; window.scrollTo(0, 0)"
     )
-    choose(page, "methods", 2)
+    page.find_elements("css selector", "article.picture .methods label")[-1].click()
     page.execute_script("window.scrollTo(0, 0)")
     browser.settled(page)
     violations, undecided = browser.accessibility_findings(page)
     assert violations == []
-    # At the width of a phone axe cannot tell the contrast of some texts, whose colours are those of the wide page.
-    assert undecided == [] or (width == 390 and {name for name, _ in undecided} == {"color-contrast"})
+    return undecided
 
 
 @pytest.mark.parametrize("width", [390, 320])
 def test_a_phone_need_not_scroll_sideways(page, width):
+    check_narrow(page, width)
+
+
+@pytest.mark.parametrize("width", [390, 320])
+def test_a_phone_shows_what_is_measured(measured_page, width):
+    check_narrow(measured_page, width)
+    browser.look(measured_page, width=width, height=800)
+    tables = measured_page.find_elements("css selector", "#comparison .scroll, #subgroups .scroll")
+    assert len(tables) == 4 and all(each.size["width"] <= width for each in tables)
+
+
+def check_narrow(page, width):
     browser.look(page, width=width, height=800)
     choose(page, "methods", 1)
     assert page.execute_script("return document.documentElement.scrollWidth") <= width
@@ -292,6 +375,44 @@ def test_a_phone_need_not_scroll_sideways(page, width):
     shown = page.execute_script("return document.querySelector('canvas.map').getBoundingClientRect().width")
     beside = page.execute_script("return document.querySelector('.beside').getBoundingClientRect().width")
     assert min(shown, beside) > 0.8 * width
+
+
+def test_classes_and_methods_are_chosen_beside_what_is_measured(measured_page):
+    """By mouse and by keyboard; the parts below stay as they are, and are reached by their links."""
+    from selenium.webdriver.common.keys import Keys
+
+    page = measured_page
+    below = "return document.querySelector('#comparison').innerHTML + document.querySelector('#subgroups').innerHTML"
+    before, first = page.execute_script(below), pixels(page)
+    choose(page, "targets", 1)
+    assert (pixels(page) != first).any() and ", for " in find(page, ".about .title").text
+    page.execute_script("arguments[0].focus()", find(page, "input[name=target-0]:checked"))
+    press(page, Keys.ARROW_DOWN)
+    chosen = page.find_elements("css selector", "article.picture .targets label")[0].text.split("\n")[0]
+    assert find(page, ".about .title").text == f"saliency, for {chosen}"
+    page.execute_script("arguments[0].focus()", find(page, "input[name=method-0]:checked"))
+    press(page, Keys.ARROW_RIGHT)
+    assert find(page, ".about .title").text.startswith("grad_cam at")
+    assert page.execute_script(below) == before
+    for part in ("comparison", "curves", "sanity", "subgroups"):
+        link = find(page, f"nav a[href='#{part}']")
+        page.execute_script("arguments[0].focus()", link)
+        press(page, Keys.ENTER)
+        browser.settled(page)
+        top = page.execute_script("return arguments[0].getBoundingClientRect().top", find(page, f"#{part} h2"))
+        assert 0 <= top < 1000
+    press(page, Keys.TAB)
+    assert page.switch_to.active_element.get_attribute("aria-label") == f"By {GROUP}"
+
+
+def test_groups_are_shown_with_their_names_and_marks(measured_page):
+    """Names of strangers are texts; what is marked is told without colour alone."""
+    titles = [each.text for each in measured_page.find_elements("css selector", "#subgroups h3")]
+    assert titles == [f"By {GROUP}", f"saliency by {GROUP}", f"grad_cam by {GROUP}"]
+    names = [each.text for each in measured_page.find_elements("css selector", "#subgroups tbody th")]
+    assert names[:3] == [GROUP, ("a group of a long name, that has no end " * 3).strip(), "(none given)"]
+    marks = [each.text for each in measured_page.find_elements("css selector", "#subgroups .mark")]
+    assert marks[0] == "too few to judge" and measured_page.title == "What own looks at"
 
 
 def test_nothing_is_loaded_and_nothing_of_a_stranger_runs(page):
