@@ -140,13 +140,13 @@ def test_bad_files_are_one_line(images, text, column, message):
 
 
 def test_a_folder_is_no_file(images, tmp_path):
-    with pytest.raises(TfvizError, match="metadata .* cannot be read: Is a directory"):
+    with pytest.raises(TfvizError, match=r"metadata .* cannot be read: Is a directory"):
         read_metadata(tmp_path, ["scanner"], images)
 
 
 def test_many_columns_are_not_all_listed(images):
     path = write([["file", *(f"column {number}" for number in range(40))], ["a.png"]])
-    with pytest.raises(TfvizError, match="column 10, column 11 and 28 more$"):
+    with pytest.raises(TfvizError, match=r"column 10, column 11 and 28 more$"):
         read_metadata(path, ["zzz"], images)
 
 
@@ -202,7 +202,7 @@ def test_a_group_that_lies_apart_from_the_rest_is_marked():
     marks = [row.cells[1].mark for row in table.rows]
     low, high = interval(bootstrap_means(sure[np.newaxis, 6:], 2000, 0), 0.95)
     assert marks[0] == f"above the rest ({low[0]:#.3g} to {high[0]:#.3g})"
-    # The rest of the others holds both kinds, from 0.2 to 0.9: the second group lies in it or not, as its interval says.
+    # The rest of the others holds both kinds, from 0.2 to 0.9: a group lies in it or not, as its interval says.
     for group, members in (("b", slice(6, 12)), ("c", slice(12, 18))):
         rest = np.delete(sure, range(*members.indices(18)))
         ends = [interval(bootstrap_means(each[np.newaxis], 2000, 0), 0.95) for each in (sure[members], rest)]

@@ -87,8 +87,8 @@ def measured(tmp_path_factory):
         csv.writer(file).writerows([["file", GROUP], *zip([path.name for path in paths], groups, strict=False)])
     given = ["--model", folder / "own.keras", "--preprocess", "0..1", "--metadata", folder / "about.csv", "--by", GROUP]
     given += ["--top", 2]
+    methods = ["--method", "saliency", "--method", "grad_cam"]
     with pytest.raises(SystemExit) as ended:
-        methods = ["--method", "saliency", "--method", "grad_cam"]
         main([str(each) for each in ("report", *paths, *given, *methods, "--output", folder / "page.html")])
     assert not ended.value.code
     return (folder / "page.html").as_uri()

@@ -249,8 +249,8 @@ def test_a_network_without_weights(run, own, tmp_path):
 
 def test_pictures_of_several_sizes_are_not_compared():
     images = [np.zeros((4, 4, 3), np.float32), np.zeros((5, 4, 3), np.float32)]
-    explained = report_sections.Explained(images, [0, 0], [], [])
-    found, why = report_sections._compared(None, {}, explained)
+    examined = report_sections.Examined(images, [0, 0], [], [])
+    found, why = report_sections._compared(None, {}, examined)
     assert found is None and "several sizes" in why
 
 

@@ -19,7 +19,7 @@ from tfviz.apps.report.sections import (
 from tfviz.results.comparison import LEGEND, NO_BETTER, Findings, Summary
 from tfviz.results.metrics import FAMILIES, METRICS, SanityVerdict
 
-IMAGES = re.compile(r"\bimage ((?:\d+, )*\d+)")
+IMAGE_NUMBERS = re.compile(r"\bimage ((?:\d+, )*\d+)")
 """How warnings of metrics name images."""
 MOST_CURVED = 20
 """The pictures whose curves are drawn."""
@@ -54,7 +54,7 @@ def metrics_of(found: Findings) -> Iterator[ReportedMetric]:
 
 def named(warning: str, pictures: Sequence[str]) -> str:
     """Return a warning with the names of pictures in place of the numbers of images."""
-    return IMAGES.sub(lambda found: ", ".join(pictures[int(each)] for each in found[1].split(", ")), warning)
+    return IMAGE_NUMBERS.sub(lambda found: ", ".join(pictures[int(each)] for each in found[1].split(", ")), warning)
 
 
 def curves_of(found: Findings, pictures: Sequence[str]) -> Iterator[ReportedCurves]:

@@ -24,7 +24,7 @@ FILE_COLUMNS = ("file", "filename", "image", "path")
 NONE_GIVEN = "(none given)"
 """The group of pictures whose cell is empty, or that have no row."""
 DELIMITERS = (",", ";", "\t", "|")
-MOST_NAMED, MOST_LISTED = 3, 12
+MOST_IMAGES, MOST_LISTED = 3, 12
 MOST_COMPARED = 1000
 """The rows of other files among which one is sought whose name is meant."""
 
@@ -109,7 +109,7 @@ def read_metadata(path: Path, columns: Sequence[str], images: Sequence[Path]) ->
 def _about_lacking(path: Path, images: Sequence[Path]) -> tuple[str, ...]:
     if not images:
         return ()
-    warnings = f"{path.name} has no row for {_listed(images, MOST_NAMED)}, and so their group is {NONE_GIVEN}"
+    warnings = f"{path.name} has no row for {_listed(images, MOST_IMAGES)}, and so their group is {NONE_GIVEN}"
     return (warnings,)
 
 
@@ -142,7 +142,7 @@ def _rows_of(table: _Table, images: Sequence[Path]) -> Iterator[tuple[Path, list
         if len(meant) > 1:
             raise InvalidImagesError(
                 f"{table.path}, row {row.number}: {name} is the name of several images; give more of the path: "
-                f"{_listed(meant, MOST_NAMED)}"
+                f"{_listed(meant, MOST_IMAGES)}"
             )
         for image in meant:
             found[image].append(row)

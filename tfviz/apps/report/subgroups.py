@@ -39,7 +39,7 @@ CAPTION = (
     "differences show, so that what is not marked may differ, too. Below the groups are the means of the metrics, with "
     "their intervals, for the maps of each method."
 )
-Interval = tuple[float, float]
+Ends = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def _against_rest(groups: _Groups, name: str, measure: Callable[[Sequence[int]],
     return _marked(own, _apart(_ends(own), _ends(other)))
 
 
-def _ends(cell: ReportedCell) -> Interval:
+def _ends(cell: ReportedCell) -> Ends:
     return (cell.low, cell.high) if cell.low is not None and cell.high is not None else (math.nan, math.nan)
 
 
@@ -154,7 +154,7 @@ def _marked(cell: ReportedCell, *marks: str) -> ReportedCell:
     return ReportedCell(cell.value, cell.low, cell.high, "; ".join(filter(None, (cell.mark, *marks))))
 
 
-def _apart(own: Interval, rest: Interval) -> str:
+def _apart(own: Ends, rest: Ends) -> str:
     """Return in words that an interval lies apart from that of the rest; empty if it does not, or there is none."""
     where = "above" if own[0] > rest[1] else "below" if own[1] < rest[0] else ""
     return f"{where} the rest ({number_text(rest[0])} to {number_text(rest[1])})" if where else ""

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,7 +36,7 @@ from tfviz.apps.report import (
 )
 from tfviz.apps.runs.explain import ExplainRun, find_methods
 from tfviz.apps.runs.outcome import OF_THE_IMAGE, File, Outcome, Request
-from tfviz.apps.runs.report_sections import Explained, Extent, extent_of, measured_sections
+from tfviz.apps.runs.report_sections import Examined, Extent, extent_of, measured_sections
 from tfviz.methods import plan_methods
 from tfviz.methods.engine import method_of
 from tfviz.terminal import tell
@@ -83,28 +82,31 @@ class Reported(Outcome):
         rows_of = explanation.by_row(np.stack(pictures))
         for number, file in enumerate(files):
             rows = range(number * each, (number + 1) * each)
-            part, label = explanation.select(rows), self.true.get(file.path)
-            self.shown.append(
-                report_picture(
-                    part,
-                    rows_of[rows.start],
-                    file.path,
-                    [_doubts(part, row) for row in range(each)],
-                    room=self.room,
-                    class_names=names,
-                    predicted=self._predicted(part),
-                    true=label,
-                    remarks=self.about_files.get(file.path, ()),
-                )
-            )
-            self.paths.append(file.path)
-            if self.extent.is_compared:
-                self.images.append(part.images[0])
-                self.targets.append(int(part.targets[0]))
-            image = str(file.path)
+            part = explanation.select(rows)
+            self._show(part, rows_of[rows.start], file.path)
+            image, label = str(file.path), self.true.get(file.path)
             self.entries += [
                 manifest_entry(part, row, image=image, class_names=names, files={}, true=label) for row in range(each)
             ]
+
+    def _show(self, part: Explanation, picture: Image, path: Path) -> None:
+        """Keep what the page shows of a file, and what methods are measured on; part: its rows of an explanation."""
+        shown = report_picture(
+            part,
+            picture,
+            path,
+            [_doubts(part, row) for row in range(len(part.targets))],
+            room=self.room,
+            class_names=self.setup.class_names,
+            predicted=self._predicted(part),
+            true=self.true.get(path),
+            remarks=self.about_files.get(path, ()),
+        )
+        self.shown.append(shown)
+        self.paths.append(path)
+        if self.extent.is_compared:
+            self.images.append(part.images[0])
+            self.targets.append(int(part.targets[0]))
 
     def complaints(self) -> list[str]:
         """Return those of every outcome, and before them those about the measured parts."""
@@ -173,8 +175,8 @@ def report(
         run.explain_files(paths)
     found = run.outcome
     if found.explanation is not None:
-        explained = Explained(found.images, found.targets, found.paths, found.shown)
-        sections = measured_sections(setup.network, chosen, explained, metadata.groupings, extent=extent)
+        examined = Examined(found.images, found.targets, found.paths, found.shown)
+        sections = measured_sections(setup.network, chosen, examined, metadata.groupings, extent=extent)
         known = {*setup.all_warnings, *found.warnings}
         found.remarks += [*metadata.warnings, *(each for each in sections.warnings if each not in known)]
         _write(found, found.explanation, command, sections)

@@ -45,7 +45,7 @@ TOO_MANY = (
 
 
 @dataclass(frozen=True)
-class Explained:
+class Examined:
     """What is measured on: images (H, W, C) with their targets, their files, and what the page shows of them."""
 
     images: Sequence[NDArray[np.float32]]
@@ -81,7 +81,7 @@ def extent_of(compared: bool | None, pictures: int, *, is_grouped: bool) -> Exte
 def measured_sections(
     network: TracedNetwork,
     methods: Mapping[str, Mapping[str, Any]],
-    explained: Explained,
+    examined: Examined,
     groupings: Sequence[Grouping],
     *,
     extent: Extent,
@@ -89,42 +89,42 @@ def measured_sections(
     """Return the measured parts of a report; groupings: of its pictures. Images may be missing if none is compared."""
     found, missing, sanity = None, extent.why_not, []
     if extent.is_compared:
-        found, missing = _compared(network, methods, explained)
-        sanity = _sanity(network, methods, explained)
+        found, missing = _compared(network, methods, examined)
+        sanity = _sanity(network, methods, examined)
     return Sections(
-        comparison=None if found is None else comparison_table(found, explained.names),
+        comparison=None if found is None else comparison_table(found, examined.names),
         metrics=() if found is None else tuple(metrics_of(found)),
-        curves=() if found is None else tuple(curves_of(found, explained.names)),
+        curves=() if found is None else tuple(curves_of(found, examined.names)),
         sanity=tuple(sanity),
-        subgroups=tuple(subgroup_tables(_groups(explained, groupings), explained.shown, found)),
+        subgroups=tuple(subgroup_tables(_groups(examined, groupings), examined.shown, found)),
         missing={"comparison": f"{missing}."} if missing else {},
-        warnings=() if found is None else tuple(named(each, explained.names) for each in found.warnings),
+        warnings=() if found is None else tuple(named(each, examined.names) for each in found.warnings),
     )
 
 
 def _compared(
-    network: TracedNetwork, methods: Mapping[str, Mapping[str, Any]], explained: Explained
+    network: TracedNetwork, methods: Mapping[str, Mapping[str, Any]], examined: Examined
 ) -> tuple[Comparison | None, str]:
     """Return the comparison of methods, or None and why there is none."""
-    if len(explained.images) < 2:
+    if len(examined.images) < 2:
         return None, ONE_PICTURE
-    if len({image.shape for image in explained.images}) > 1:
+    if len({image.shape for image in examined.images}) > 1:
         return None, SEVERAL_SIZES
-    targets = np.asarray(explained.targets) if network.head.has_classes else None
+    targets = np.asarray(examined.targets) if network.head.has_classes else None
     try:
-        return comparison_of(network, np.stack(explained.images), targets, methods, MEASURED_BY), ""
+        return comparison_of(network, np.stack(examined.images), targets, methods, MEASURED_BY), ""
     except TfvizError as error:
         return None, f"It cannot be made of this network: {error}"
 
 
 def _sanity(
-    network: TracedNetwork, methods: Mapping[str, Mapping[str, Any]], explained: Explained
+    network: TracedNetwork, methods: Mapping[str, Mapping[str, Any]], examined: Examined
 ) -> list[ReportedVerdict]:
     """Return the verdict on each method, which says why if it cannot be tested."""
-    first = explained.images[0].shape
-    tried = [row for row, image in enumerate(explained.images) if image.shape == first][:TRIED_FOR_SANITY]
-    images = np.stack([explained.images[row] for row in tried])
-    targets = np.asarray([explained.targets[row] for row in tried]) if network.head.has_classes else None
+    first = examined.images[0].shape
+    tried = [row for row, image in enumerate(examined.images) if image.shape == first][:TRIED_FOR_SANITY]
+    images = np.stack([examined.images[row] for row in tried])
+    targets = np.asarray([examined.targets[row] for row in tried]) if network.head.has_classes else None
     options = {name: _first_layer(given) for name, given in methods.items()}
     try:
         return [*verdicts_of(sanity_verdicts(network, images, targets, [*methods], options=options).values())]
@@ -132,9 +132,9 @@ def _sanity(
         return [untested(name, str(error)) for name in methods]
 
 
-def _groups(explained: Explained, groupings: Sequence[Grouping]) -> dict[str, list[str]]:
+def _groups(examined: Examined, groupings: Sequence[Grouping]) -> dict[str, list[str]]:
     """Return the group of each picture by each column."""
-    return {each.column: [each.of[path] for path in explained.paths] for each in groupings}
+    return {each.column: [each.of[path] for path in examined.paths] for each in groupings}
 
 
 def _first_layer(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -128,6 +128,7 @@ class Findings:
         order = dict(zip(self.methods, ranks(own, highest_first=better.better == "higher"), strict=True))
         best = min((row for row in self.methods if np.isfinite(order[row])), key=lambda row: order[row], default=None)
         apart, index = self._apart(metric), {row: number for number, row in enumerate(self.rows)}
+        beside = {row: self.baselines if row in self.methods else () for row in self.rows}
         return {
             row: Summary(
                 mean=means[row],
@@ -136,11 +137,7 @@ class Findings:
                 count=len(defined[row]),
                 rank=float(order.get(row, float("nan"))),
                 like_best=best not in (None, row) and not apart[index[row], index[best or row]],
-                beaten_by=tuple(
-                    each
-                    for each in self.baselines
-                    if row in self.methods and not better.is_better(means[row], means[each])
-                ),
+                beaten_by=tuple(each for each in beside[row] if not better.is_better(means[row], means[each])),
                 why=self.table.undefined.get(metric, {}).get(row, ""),
                 must_beat=self.must_beat(metric),
             )
