@@ -303,7 +303,8 @@ def test_warnings_of_metrics_name_pictures(run, own, tmp_path):
     (line,) = [each for each in err.splitlines() if "saliency: deletion" in each]
     told = line.removeprefix("tfviz: warning: ")
     assert re.match(r"saliency: deletion of (red.png, )?(blue.png|red.png) is not defined \(NaN\)", told)
-    assert told in page_in(tmp_path).text and told in card_in(tmp_path)["warnings"]
+    assert page_in(tmp_path).text.count(told) == 1
+    assert f"{told}." in card_in(tmp_path)["measured"]["comparison"]["notes"]
 
 
 def test_pictures_that_are_called_alike_have_curves_of_their_own(run, own, tmp_path):

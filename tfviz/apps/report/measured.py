@@ -29,8 +29,8 @@ CAPTION = (
 )
 
 
-def comparison_table(found: Findings, pictures: Sequence[str]) -> ReportedTable:
-    """Return the table of all methods, baselines below them; pictures: the names of the images."""
+def comparison_table(found: Findings, warnings: Iterable[str]) -> ReportedTable:
+    """Return the table of all methods, baselines below them; warnings: what must be said of its numbers."""
     rows = [
         ReportedRow(
             row,
@@ -40,7 +40,7 @@ def comparison_table(found: Findings, pictures: Sequence[str]) -> ReportedTable:
         for row in found.rows
     ]
     about = [f"{metric}: {FAMILIES[METRICS[metric].family]}; {METRICS[metric].caution}." for metric in found.metrics]
-    notes = (*sentences_of(found, with_marks=False), *about, *(f"{named(each, pictures)}." for each in found.warnings))
+    notes = (*sentences_of(found, with_marks=False), *about, *(f"{each}." for each in warnings))
     return ReportedTable("Methods compared", CAPTION, ("method", *headings_of(found)), tuple(rows), notes)
 
 

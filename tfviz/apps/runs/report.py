@@ -51,7 +51,7 @@ class Reported(Outcome):
 
     room: what each map and picture may take in the page. paths, shown: of each picture the file, and what the page
     shows. extent: whether methods are compared; then images and their first targets are kept, too. about_files: the
-    warnings about each file. remarks: those about the measured parts.
+    warnings about each file. remarks: those that are printed at the end: about the file of groups, and the numbers.
     """
 
     room: Room = field(kw_only=True)
@@ -109,7 +109,7 @@ class Reported(Outcome):
             self.targets.append(int(part.targets[0]))
 
     def complaints(self) -> list[str]:
-        """Return those of every outcome, and before them those about the measured parts."""
+        """Return those of every outcome, and the remarks before them."""
         return [*(f"warning: {each}" for each in self.remarks), *super().complaints()]
 
     def _predicted(self, part: Explanation) -> int | None:
@@ -177,8 +177,8 @@ def report(
     if found.explanation is not None:
         examined = Examined(found.images, found.targets, found.paths, found.shown)
         sections = measured_sections(setup.network, chosen, examined, metadata.groupings, extent=extent)
-        known = {*setup.all_warnings, *found.warnings}
-        found.remarks += [*metadata.warnings, *(each for each in sections.warnings if each not in known)]
+        found.warnings += metadata.warnings
+        found.remarks += [*metadata.warnings, *sections.warnings]
         _write(found, found.explanation, command, sections)
     return found
 
@@ -192,7 +192,7 @@ def _write(found: Reported, explanation: Explanation, command: str, sections: Se
         pictures=tuple(found.shown),
         methods=facts_of_methods(explanation),
         size=setup.size,
-        doubts=tuple(dict.fromkeys([*setup.network.warnings, *found.warnings, *found.remarks])),
+        doubts=tuple(dict.fromkeys([*setup.network.warnings, *found.warnings])),
         failed=found.failed,
         sections=sections,
     )

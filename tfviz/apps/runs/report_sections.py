@@ -91,14 +91,16 @@ def measured_sections(
     if extent.is_compared:
         found, missing = _compared(network, methods, examined)
         sanity = _sanity(network, methods, examined)
+    about = () if found is None else (each for each in found.warnings if each not in network.warnings)
+    warnings = tuple(named(each, examined.names) for each in about)
     return Sections(
-        comparison=None if found is None else comparison_table(found, examined.names),
+        comparison=None if found is None else comparison_table(found, warnings),
         metrics=() if found is None else tuple(metrics_of(found)),
         curves=() if found is None else tuple(curves_of(found, examined.names)),
         sanity=tuple(sanity),
         subgroups=tuple(subgroup_tables(_groups(examined, groupings), examined.shown, found)),
         missing={"comparison": f"{missing}."} if missing else {},
-        warnings=() if found is None else tuple(named(each, examined.names) for each in found.warnings),
+        warnings=warnings,
     )
 
 
