@@ -98,6 +98,7 @@ def test_a_report_with_everything(run, own, tmp_path):
     assert rows["new"][:2] == [5, 1.0] and rows[printable(HOSTILE)][:2] == [5, 0.4]
     assert rows["(none given)"] == [1, None, None]
     assert [each["title"] for each in methods] == [f"{name} by scanner" for name in METHODS]
+    assert all(cell["value"] is not None for each in methods for row in each["rows"] for cell in row["cells"])
     assert printable(HOSTILE) in page.text and "By scanner" in page.text
     assert not [each for tag, each in page.elements if tag == "script"][3 + len(card["pictures"]) :]
     assert "</script\\>\\|\\*\\*b\\*\\*" in text and "too few to judge" in text and "\u202e" not in text

@@ -47,7 +47,7 @@ def comparison_table(found: Findings, warnings: Iterable[str]) -> ReportedTable:
 def metrics_of(found: Findings) -> Iterator[ReportedMetric]:
     """Yield the metrics of a comparison, in the order of its columns."""
     for name in found.metrics:
-        about = METRICS[name]
+        about = found.table.about[name]
         asks, must_beat = FAMILIES[about.family], found.must_beat(name)
         yield ReportedMetric(name, about.family, asks, about.better, must_beat, about.caution, about.paper)
 

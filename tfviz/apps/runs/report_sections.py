@@ -114,7 +114,8 @@ def _compared(
         return None, SEVERAL_SIZES
     targets = np.asarray(examined.targets) if network.head.has_classes else None
     try:
-        return comparison_of(network, np.stack(examined.images), targets, methods, MEASURED_BY), ""
+        # On all pictures: groups need the stability of each, and its warnings name pictures.
+        return comparison_of(network, np.stack(examined.images), targets, methods, MEASURED_BY, rerun_images=None), ""
     except TfvizError as error:
         return None, f"It cannot be made of this network: {error}"
 
