@@ -49,7 +49,7 @@ def sentences_of(found: Findings, *, with_marks: bool = True) -> Iterator[str]:
             rows = ", ".join(row for row, each in reasons.items() if each == why)
             yield f"No {metric} of {rows}: {why}."
     some = int(found.table.rerun.sum())
-    if again := [metric for metric in found.metrics if METRICS[metric].takes == "method" and some < count]:
+    if again := [metric for metric in found.metrics if METRICS[metric].repeats and some < count]:
         names = ", ".join(again)
         yield f"On {some} of the images, since the methods are run again for each (rerun_images=None: all): {names}."
     (asked, run), (wanted, explained) = found.passes, found.maps

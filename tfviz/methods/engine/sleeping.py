@@ -33,7 +33,7 @@ def judge_unseen(method: str, diagnostics: Mapping[str, np.ndarray]) -> list[str
     """Return a warning about the maps of a method that show nothing of their image, if there are some."""
     rows = np.flatnonzero(diagnostics.get(UNSEEN, ()))
     about = (
-        f"{method} of image {name_images(rows)} shows weights, biases and padding, and nothing of the image: a ReLU that "
-        "all evidence flows through is saturated at every place; saliency is zero, and names it"
+        f"{method} of image {name_images(rows)} shows weights, biases and padding, and nothing of the image: a ReLU "
+        "that all evidence flows through is saturated at every place; saliency is zero, and names it"
     )
     return [about] if rows.size else []

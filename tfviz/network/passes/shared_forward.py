@@ -48,8 +48,8 @@ class Rows(NamedTuple):
 
     logits: (N, K). targets: int32 (N,). scores: (N,), NaN without a classifier. finite: bool (N,), whether the score
     and the maps of the layers are. asleep: int32 (N,), the number of the first ReLU that lets nothing of the image
-    through, see `_asleep`. layers: the values of the layers by their paths. biases: the values of the biases. gradients: for each
-    announced `Gradient` in the order of `SharedForward.gradients`, those of its places.
+    through, see `_asleep`. layers: the values of the layers by their paths. biases: the values of the biases.
+    gradients: for each announced `Gradient` in the order of `SharedForward.gradients`, those of its places.
     """
 
     logits: tf.Tensor

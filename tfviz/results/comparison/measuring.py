@@ -17,7 +17,7 @@ from tfviz.errors import TfvizError
 from tfviz.progress import progress
 from tfviz.results import Masks
 from tfviz.results.comparison.baselines import Baseline
-from tfviz.results.metrics import METRICS, Curves, Measurement, Metric, Subject
+from tfviz.results.metrics import METRICS, Curves, Measurement, Metric, Subject, numbered
 
 WithOptions = tuple[Metric, Mapping[str, Any]]
 """A metric with its options."""
@@ -123,8 +123,13 @@ def _measure(subject: Subject, row: Row, chosen: WithOptions, masks: Masks | Non
     shared = {"collapse": row.how, "batch_size": subject.batch_size, **options}
     if metric.takes == "network":
         return metric.compute(*_about(subject), row.found, **shared)
-    some = subject.select(np.flatnonzero(rerun))
-    found = metric.compute(*_about(some), row.method, **{"options": row.options or None, **shared})
+    again = {"options": row.options or None, **shared}
+    if not metric.repeats:
+        return metric.compute(*_about(subject), row.method, **again)
+    numbers = np.flatnonzero(rerun)
+    with numbered(numbers):
+        about = _about(subject.select(numbers))
+        found = metric.compute(*about, row.method, **again)
     return _among_all(found, rerun)
 
 

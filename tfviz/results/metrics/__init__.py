@@ -72,6 +72,7 @@ from tfviz.results.metrics.measuring import (
     Subject,
     collapse_of,
     find_metric,
+    numbered,
     shared_passes,
     subject_of,
 )
@@ -121,6 +122,7 @@ __all__ = [
     "max_sensitivity",
     "mu_fidelity",
     "non_sensitivity",
+    "numbered",
     "parameter_randomisation",
     "performance_information",
     "pixel_flipping",

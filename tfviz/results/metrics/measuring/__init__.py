@@ -25,4 +25,4 @@ from tfviz.results.metrics.measuring.registry import FAMILIES, METRICS, Metric, 
 from tfviz.results.metrics.measuring.remembering import SharedPasses, made_of, shared_passes
 from tfviz.results.metrics.measuring.shared_maps import SharedMaps
 from tfviz.results.metrics.measuring.subject import Changed, Subject, subject_of
-from tfviz.results.metrics.measuring.undefined import ZERO, set_undefined
+from tfviz.results.metrics.measuring.undefined import ZERO, numbered, set_undefined

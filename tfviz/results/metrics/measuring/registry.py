@@ -65,6 +65,11 @@ class Metric:
     of_classes: bool = False
 
     @property
+    def repeats(self) -> bool:
+        """Whether it runs the method again and again, on changed images or with other weights."""
+        return self.takes == "method" and self.family in ("robustness", "randomisation")
+
+    @property
     def options(self) -> dict[str, Any]:
         """The default of every option by its name."""
         parameters = inspect.signature(self.compute).parameters.items()
