@@ -48,8 +48,13 @@ def sentences_of(found: Findings, *, with_marks: bool = True) -> Iterator[str]:
         for why in dict.fromkeys(reasons.values()):
             rows = ", ".join(row for row, each in reasons.items() if each == why)
             yield f"No {metric} of {rows}: {why}."
+    yield from _about_work(found)
+
+
+def _about_work(found: Findings) -> Iterator[str]:
+    """Yield on how many images methods were run again, and what the metrics asked for and shared."""
     some = int(found.table.rerun.sum())
-    if again := [metric for metric in found.metrics if METRICS[metric].repeats and some < count]:
+    if again := [metric for metric in found.metrics if METRICS[metric].repeats and some < len(found.results.targets)]:
         names = ", ".join(again)
         yield f"On {some} of the images, since the methods are run again for each (rerun_images=None: all): {names}."
     (asked, run), (wanted, explained) = found.passes, found.maps

@@ -10,7 +10,14 @@ page itself.
 from tfviz.apps.report.card import card_json, card_of
 from tfviz.apps.report.card_text import card_text
 from tfviz.apps.report.facts import facts_of_methods, identity_of
-from tfviz.apps.report.measured import comparison_table, curves_of, metrics_of, named, untested, verdicts_of
+from tfviz.apps.report.measured import (
+    comparison_table,
+    curves_of,
+    metrics_of,
+    untested,
+    verdicts_of,
+    with_picture_names,
+)
 from tfviz.apps.report.metadata import Grouping, Metadata, read_metadata
 from tfviz.apps.report.page import Report, check_installed, render_report
 from tfviz.apps.report.pictures import ReportedPicture, report_picture

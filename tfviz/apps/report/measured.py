@@ -52,7 +52,7 @@ def metrics_of(found: Findings) -> Iterator[ReportedMetric]:
         yield ReportedMetric(name, about.family, asks, about.better, must_beat, about.caution, about.paper)
 
 
-def named(warning: str, pictures: Sequence[str]) -> str:
+def with_picture_names(warning: str, pictures: Sequence[str]) -> str:
     """Return a warning with the names of pictures in place of the numbers of images."""
     return IMAGE_NUMBERS.sub(lambda found: ", ".join(pictures[int(each)] for each in found[1].split(", ")), warning)
 

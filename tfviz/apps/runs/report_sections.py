@@ -24,10 +24,10 @@ from tfviz.apps.report import (
     comparison_table,
     curves_of,
     metrics_of,
-    named,
     subgroup_tables,
     untested,
     verdicts_of,
+    with_picture_names,
 )
 from tfviz.errors import TfvizError
 from tfviz.methods.engine import LAYER
@@ -92,7 +92,7 @@ def measured_sections(
         found, missing = _compared(network, methods, examined)
         sanity = _sanity(network, methods, examined)
     about = () if found is None else (each for each in found.warnings if each not in network.warnings)
-    warnings = tuple(named(each, examined.names) for each in about)
+    warnings = tuple(with_picture_names(each, examined.names) for each in about)
     return Sections(
         comparison=None if found is None else comparison_table(found, warnings),
         metrics=() if found is None else tuple(metrics_of(found)),

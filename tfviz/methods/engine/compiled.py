@@ -140,9 +140,8 @@ def _compile(
                 results = [result] if width == 1 else [run.compute(each, chosen[name]) for each in columns]
                 found[name] = tf.nest.map_structure(lambda *each: interleaved(each), *map(_parts, results))
         warnings.extend(whole.warnings)
-        computed = {"found": found, "loops": started, FINITE: whole.finite}
-        if any(run.looks_inside for run in runs.values()):
-            computed[ASLEEP] = whole.asleep
+        asleep = {ASLEEP: whole.asleep} if any(run.looks_inside for run in runs.values()) else {}
+        computed = {"found": found, "loops": started, FINITE: whole.finite, **asleep}
         return computed if maps_alone else computed | _about_scores(network, whole)
 
     function = compile_function(explain, *batch_specs(network), *(slot.spec for slot in slots(compiled_for)))
