@@ -73,7 +73,7 @@ class Explaining:
 
             def run(chosen: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Floats]:
                 found: Results = run_methods(network, chosen, given, known, batch_size=self.subject.batch_size)
-                return found.maps
+                return {method: found[method] for method in chosen}  # raises for one of several layers
 
             own, shared = (self.method, self.options), sharing()
             return (
