@@ -22,7 +22,7 @@ from tfviz.arrays import Doubles, name_images
 from tfviz.errors import TfvizError
 from tfviz.results import Masks, check_masks, pointing_game as points_at, with_places
 from tfviz.results.metrics.localisation.map_order import roc_area, share_of_highest
-from tfviz.results.metrics.measuring import Definitions, Measurement, choose, maps_of, metric, named, set_undefined
+from tfviz.results.metrics.measuring import Definitions, Measurement, choice_of, choose, maps_of, metric, set_undefined
 
 POINTING_LIKE: Definitions = {
     "tfviz": {"tolerance": 15, "ties": "first"},
@@ -117,7 +117,7 @@ def energy_in_mask(
     ----------
     .. [1] Wang et al., "Score-CAM", 2019, arXiv 1910.01279.
     """
-    options = choose(ENERGY_LIKE, like, {"sign": named("sign", COUNTED)}, sign=sign)
+    options = choose(ENERGY_LIKE, like, {"sign": choice_of("sign", COUNTED)}, sign=sign)
     values, places, how, warnings = _given("energy_in_mask", maps, masks, collapse)
     energy = COUNTED[options["sign"]](values)
     whole = energy.sum(axis=(1, 2))

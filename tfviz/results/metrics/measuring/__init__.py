@@ -11,7 +11,7 @@ from __future__ import annotations
 from tfviz.results.metrics.measuring.blanks import blank, check_blank
 from tfviz.results.metrics.measuring.correlation import correlation, mean_of_known, ranks_of
 from tfviz.results.metrics.measuring.curves import Curves
-from tfviz.results.metrics.measuring.definitions import Checks, Definitions, check_seed, choose, is_number, named
+from tfviz.results.metrics.measuring.definitions import Checks, Definitions, check_seed, choice_of, choose, is_number
 from tfviz.results.metrics.measuring.explaining import Explain, Explaining, collapse_of
 from tfviz.results.metrics.measuring.maps import is_constant, maps_of, norms, scaled_as_quantus
 from tfviz.results.metrics.measuring.measurement import Better, Measurement

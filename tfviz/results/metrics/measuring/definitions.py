@@ -39,7 +39,7 @@ def choose(definitions: Definitions, like: str, checks: Checks | None = None, **
     return {"like": like, **chosen}
 
 
-def named(kind: str, choices: Mapping[str, Any]) -> Callable[[str, Any], object]:
+def choice_of(kind: str, choices: Mapping[str, Any]) -> Callable[[str, Any], object]:
     """Return a check that accepts the names of some choices; kind: what one of them is called."""
     return lambda name, value: pick(kind, value, choices)
 

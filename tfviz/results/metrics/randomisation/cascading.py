@@ -13,13 +13,21 @@ from tfviz.arrays import Doubles, Floats
 from tfviz.methods.engine import integer, number
 from tfviz.network.traced import OtherWeights, TracedNetwork
 from tfviz.progress import progress
-from tfviz.results.metrics.measuring import Checks, Curves, Explaining, Measurement, mean_of_known, named, set_undefined
+from tfviz.results.metrics.measuring import (
+    Checks,
+    Curves,
+    Explaining,
+    Measurement,
+    choice_of,
+    mean_of_known,
+    set_undefined,
+)
 from tfviz.results.metrics.randomisation.random_weights import DRAWING, ORDERS, count_of, other_weights, states
 from tfviz.results.metrics.randomisation.similarity import NOT_COMPARED, SIMILARITIES, similarities
 
 CHECKS: Checks = {
     **DRAWING,
-    "similarity": named("similarity", SIMILARITIES),
+    "similarity": choice_of("similarity", SIMILARITIES),
     "samples": integer,
     "noise": partial(number, least=0, unit=": a part of the image's range"),
     "bins": integer,

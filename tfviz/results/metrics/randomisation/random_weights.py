@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from tfviz.methods.engine import integer, optional
 from tfviz.network.traced import LayerWeights, OtherWeights, TracedNetwork, with_own_weights
 from tfviz.results import pick
-from tfviz.results.metrics.measuring import Checks, check_seed, made_of, named
+from tfviz.results.metrics.measuring import Checks, check_seed, choice_of, made_of
 
 ORDERS = {"top_down": "from the output on", "bottom_up": "from the input on", "independent": "each layer alone"}
 """Which layers have random weights at a time."""
@@ -145,7 +145,7 @@ def _check_weights(name: str, value: Any) -> None:
 
 
 DRAWING: Checks = {
-    "order": named("order of layers (order)", ORDERS),
+    "order": choice_of("order of layers (order)", ORDERS),
     "steps": optional(integer),
     "weights": _check_weights,
     "seed": check_seed,
