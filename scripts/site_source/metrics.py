@@ -34,7 +34,7 @@ def _section(family: str, asks: str) -> str:
 
     rows = [HEADINGS, *(tuple(_cells(each)) for each in METRICS.values() if each.family == family)]
     lines = [f"{'*' if not column else ' '} - {cell}" for row in rows for column, cell in enumerate(row)]
-    table = ("```{list-table}", ":header-rows: 1", ":class: metrics", "", *lines, "```")
+    table = ("```{list-table}", ":header-rows: 1", ":class: metrics", ":widths: 34 33 33", "", *lines, "```")
     return "\n".join((f"## {family.capitalize()}", "", f"{asks[0].upper()}{asks[1:]}.", "", *table))
 
 
@@ -42,7 +42,7 @@ def _cells(metric: Metric) -> Iterator[str]:
     """Yield what the columns say of a metric."""
     yield f"{{py:obj}}`{metric.name} <tfviz.results.metrics.{metric.name}>` <br> {linked_source(metric.paper)}"
     takes = f"takes `{metric.takes}`{', of classes' * metric.of_classes}"
-    yield f"{metric.better} is better, {range_in_words(*metric.bounds)} <br> {takes} <br> {metric.cost}"
+    yield f"{metric.better} is better, {range_in_words(*metric.bounds)} <br> {takes} <br> costs {metric.cost}"
     yield metric.caution
 
 
