@@ -627,7 +627,7 @@ def test_a_card_holds_what_was_measured_and_obeys_nobody():
         "- stability: steadiness 3 (2 to 4), higher is better; beside it random –",
         "- sanity: not measured",
         "- no better than a map that does not know the network by: steadiness",
-        "- marked of groups of pictures: method grad\\_cam, insertion: below its baseline",
+        "- marked of groups of pictures: insertion where method is 'grad\\_cam': below its baseline",
         "- deletion: faithfulness, lower is better; Petsiuk",
         "| method | deletion \\<lower\\> | insertion |",
         "| --- | ---: | ---: |",

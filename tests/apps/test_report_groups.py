@@ -192,6 +192,8 @@ def test_shares_and_means_beside_other_software():
 def test_what_is_not_known_is_not_there():
     (table,) = tables_of(["a"] * 6, [picture(None)] * 6)
     assert table.header == ("scanner", "pictures")
+    assert table.notes[-1].startswith("Neither true classes (--true) nor probabilities are known")
+    assert "Below the groups" not in table.caption
 
 
 def test_a_group_that_lies_apart_from_the_rest_is_marked():
@@ -275,7 +277,11 @@ def test_each_method_is_measured_on_each_group(found):
     network, *tables = tables_of(GROUPS, found=found)
     assert [each.title for each in tables] == ["saliency by scanner", "grad_cam by scanner"]
     assert [each.subject for each in tables] == [*METHODS] and network.subject == ""
-    assert network.caption and not any(each.caption for each in tables)
+    assert (
+        "Below the groups are the means of the metrics" in network.caption
+        and not network.notes[1:]
+        and not any(each.caption for each in tables)
+    )
     for method, table in zip(METHODS, tables, strict=True):
         assert table.header == ("scanner", "pictures", "deletion ↓", "sparseness ↑")
         assert [row.name for row in table.rows] == ["a", "b"]

@@ -70,7 +70,7 @@ def _limits(limits: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if worse is not None:
         yield "no better than a map that does not know the network by", ", ".join(worse) or "none of the metrics"
     if groups is not None:
-        found = [f"{each['by']} {each['group']}, {each['metric']}: {each['mark']}" for each in groups]
+        found = [f"{each['metric']} where {each['by']} is '{each['group']}': {each['mark']}" for each in groups]
         yield "marked of groups of pictures", "; ".join(found) or "none"
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -36,9 +36,10 @@ DEVIATIONS = 1.959964
 CAPTION = (
     "Whether the network and its maps do as well on every group of pictures. A group is marked if its interval lies "
     "apart from that of all other pictures. Of many numbers some lie apart by chance; and of few pictures only large "
-    "differences show, so that what is not marked may differ, too. Below the groups are the means of the metrics, with "
-    "their intervals, for the maps of each method."
+    "differences show, so that what is not marked may differ, too."
 )
+ABOUT_METHODS = "Below the groups are the means of the metrics, with their intervals, for the maps of each method."
+NOTHING_KNOWN = "Neither true classes (--true) nor probabilities are known, and no methods are compared."
 Ends = tuple[float, float]
 
 
@@ -79,10 +80,12 @@ def subgroup_tables(
     groupings: the group of each picture, by the column that tells it. found: the comparison on the same pictures, None
     if there is none.
     """
-    caption = CAPTION
+    caption = f"{CAPTION} {ABOUT_METHODS}" if found else CAPTION
     for column, of in groupings.items():
         groups = _Groups(column, of)
-        yield _about_network(groups, pictures, caption)
+        network = _about_network(groups, pictures, caption)
+        is_empty = found is None and len(network.header) == 2
+        yield replace(network, notes=(*network.notes, NOTHING_KNOWN)) if is_empty else network
         if found is not None:
             yield from _about_methods(groups, found)
         caption = ""
