@@ -143,6 +143,11 @@ def of_deletion(found):
 def test_numbers_agree_with_their_words(found, passes, words):
     counted = " ".join(str(replace(found, passes=passes)).split())
     assert counted.endswith(f"asked for the scores {words}")
+    for maps, words in (((1, 1), "1 map"), ((7, 4), "7 maps")):
+        again = " ".join(str(replace(found, passes=(0, 0), maps=maps)).split())
+        made = "it was made" if maps == (1, 1) else "4 were made, the others shared"
+        assert again.endswith(f"The metrics asked for {words} of methods that were run again; {made}.")
+        assert "for the scores" not in again
     assert "Means over 1 image, by" in str(found.select([2])) and "Means over 5 images, by" in str(found)
 
 

@@ -61,8 +61,8 @@ def _about_work(found: Findings) -> Iterator[str]:
     if asked:
         yield f"The metrics asked for the scores of {counted(asked, 'image')}; {_run_of(asked, run, 'run')}."
     if wanted:
-        maps = counted(wanted, "map")
-        yield f"They asked for {maps} of methods that were run again; {_run_of(wanted, explained, 'made')}."
+        they, maps = "They" if asked else "The metrics", counted(wanted, "map")
+        yield f"{they} asked for {maps} of methods that were run again; {_run_of(wanted, explained, 'made')}."
 
 
 def _run_of(asked: int, run: int, done: str) -> str:

@@ -114,7 +114,7 @@ def _compared(
         return None, SEVERAL_SIZES
     targets = np.asarray(examined.targets) if network.head.has_classes else None
     try:
-        # On all pictures: groups need the stability of each, and its warnings name pictures.
+        # On all pictures, since groups need the stability of each.
         return comparison_of(network, np.stack(examined.images), targets, methods, MEASURED_BY, rerun_images=None), ""
     except TfvizError as error:
         return None, f"It cannot be made of this network: {error}"
