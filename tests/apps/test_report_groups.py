@@ -45,9 +45,9 @@ EXPECTED = ['old; "A"', "new", 'old; "A"', "new"]
 
 def test_three_unlike_files_say_the_same(images, tmp_path):
     """Of a spreadsheet with semicolons; with tabs, full paths and rows twice; of a whole data set in another folder."""
-    quoted = [["Nr", "File Name", "note", "scanner"]]
+    quoted = [["File Name", "note", "scanner", "Nr"]]
     named = ["a.png", "cats/b.png", "dogs/b.png", "d, e.png"]
-    quoted += [[number, name, "a;b", group] for number, (name, group) in enumerate(zip(named, EXPECTED, strict=True))]
+    quoted += [[name, "a;b", group, number] for number, (name, group) in enumerate(zip(named, EXPECTED, strict=True))]
     first = write(quoted, delimiter=";", encoding="utf-8-sig", quoting=csv.QUOTE_ALL)
     assert groups_of(first, images) == EXPECTED
     full = [[str(image.absolute()), "x", group] for image, group in zip(images, EXPECTED, strict=True)]
@@ -61,6 +61,12 @@ def test_three_unlike_files_say_the_same(images, tmp_path):
         [["scanner", "file"], *([group, name] for name, group in zip(named, EXPECTED, strict=True))], delimiter="|"
     )
     assert groups_of(bars, images) == EXPECTED
+
+
+def test_a_path_from_the_working_folder_and_a_space_before_a_quote(images, tmp_path):
+    path = write([], "sheets/about.csv")
+    path.write_text(f'file, scanner\n../{tmp_path.name}/a.png, "one, two"\n"d, e.png", new\n')
+    assert groups_of(path, [images[0], images[3]]) == ["one, two", "new"]
 
 
 def test_several_columns_and_the_first_of_several_that_name_files(images):
@@ -118,7 +124,7 @@ def test_a_text_of_a_line_break_and_a_name_with_commas(images):
             "about.csv, row 2: b.png is the name of several images; give more of the path: cats/b.png, ",
         ),
         (
-            "file,scanner\na.png,1\nx.png,1\n./a.png,2\n",
+            "file,scanner\na.png,1\na.png,1\n./a.png,2\n",
             "scanner",
             "says two things of a.png: scanner is '1' in row 2, '2' in row 4",
         ),
@@ -183,6 +189,11 @@ def test_shares_and_means_beside_other_software():
         assert (mean.value, *np.percentile(means, [2.5, 97.5])) == pytest.approx(
             (sure[part].mean(), mean.low, mean.high)
         )
+    for count in range(5, 60):
+        shares = [
+            tables_of(["a"] * count, [picture(is_right=each)] * count)[0].rows[0].cells[1] for each in (True, False)
+        ]
+        assert all(0 <= each.low <= each.high <= 1 for each in shares)
     all_right = tables_of(["a"] * 5, [picture(is_right=True)] * 5)[0].rows[0].cells[1]
     assert all_right.value == all_right.high == 1 and all_right.low == pytest.approx(
         5 / (5 + stats.norm.ppf(0.975) ** 2)

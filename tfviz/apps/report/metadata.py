@@ -92,7 +92,7 @@ def read_metadata(path: Path, columns: Sequence[str], images: Sequence[Path]) ->
     rows of an image differ in it, and `InvalidImagesError` if a row names several images, or none has a row.
     """
     table = _read(path)
-    indices = {column: table.column(column) for column in dict.fromkeys(columns)}
+    indices = {column: table.column(column) for column in columns}
     found = dict(_rows_of(table, images))
     if not found:
         names = [row.cells[table.files] for row in table.rows[:MOST_COMPARED]]
@@ -173,9 +173,8 @@ def _parsed(path: Path, text: str) -> _Table:
                 f"{path}, row {reader.line_num}: it has {len(cells)} cells, and the header {len(header)}; a cell that "
                 f"holds {mark!r} needs quotes"
             )
-        if any(cells):
-            filled = [*cells, *[""] * (len(header) - len(cells))][: len(header)]
-            rows.append(_Row(reader.line_num, filled))
+        filled = [*cells, *[""] * (len(header) - len(cells))][: len(header)]
+        rows.append(_Row(reader.line_num, filled))
     return _Table(path, header, rows)
 
 
