@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from functools import partial
+from types import SimpleNamespace
 
 import cv2
 import jsonschema
@@ -255,6 +256,23 @@ def test_pictures_of_several_sizes_are_not_compared():
     assert found is None and "several sizes" in why
 
 
+def test_sanity_is_tried_on_the_first_pictures_of_one_size(monkeypatch):
+    """With the first of several layers, and without targets where there are no classes."""
+    given = []
+    monkeypatch.setattr(
+        report_sections, "sanity_verdicts", lambda *each, **options: given.append((*each, options)) or {}
+    )
+    images = [np.full((5 if number == 1 else 4, 4, 3), number, np.float32) for number in range(7)]
+    examined = report_sections.Examined(images, [*range(7)], [], [])
+    for has_classes in (True, False):
+        network = SimpleNamespace(head=SimpleNamespace(has_classes=has_classes))
+        report_sections._sanity(network, {"grad_cam": {"layer": ["one", "two"]}, "saliency": {}}, examined)
+        _, tried, targets, methods, options = given.pop()
+        assert [int(each[0, 0, 0]) for each in tried] == [0, 2, 3, 4] and methods == ["grad_cam", "saliency"]
+        assert (targets.tolist() == [0, 2, 3, 4]) if has_classes else targets is None
+        assert options == {"options": {"grad_cam": {"layer": "one"}, "saliency": {}}}
+
+
 def test_many_pictures_are_compared_if_that_is_asked_for(run, own, tmp_path, monkeypatch):
     """By --compare or --by; if nothing is said, the page says why not, and how."""
     assert report_sections.MOST_COMPARED == 40
@@ -301,6 +319,9 @@ def test_warnings_of_metrics_name_pictures(run, own, tmp_path):
     given = ["--model", "blind.keras", "--preprocess", "0..1", "--output", "page.html", *named("saliency")]
     status, _, err = run("red.png", "blue.png", *given)
     assert status == 0 and not re.search(r"\bimage \d", err)
+    # What was said of the maps is not said again, and what is said of baselines stands in the page alone.
+    assert err.count("saliency is zero everywhere") == 1 and "edges: deletion" not in err
+    assert re.search(r"edges: deletion of .*png is not defined", page_in(tmp_path).text)
     (line,) = [each for each in err.splitlines() if "saliency: deletion" in each]
     told = line.removeprefix("tfviz: warning: ")
     assert re.match(r"saliency: deletion of (red.png, )?(blue.png|red.png) is not defined \(NaN\)", told)

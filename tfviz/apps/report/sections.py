@@ -108,7 +108,7 @@ class Sections:
 
     comparison: methods by metrics. curves: of each kind. sanity: verdicts on methods and network. subgroups: tables for
     each grouping of the pictures. metrics: those of the columns of the comparison. missing: why a part that belongs to
-    a report is not there, in a sentence, by its name. warnings: about the numbers.
+    a report is not there, in a sentence, by its name. warnings: about the numbers of methods.
     """
 
     comparison: ReportedTable | None = None

@@ -91,8 +91,8 @@ def measured_sections(
     if extent.is_compared:
         found, missing = _compared(network, methods, examined)
         sanity = _sanity(network, methods, examined)
-    about = () if found is None else (each for each in found.warnings if each not in network.warnings)
-    warnings = tuple(with_picture_names(each, examined.names) for each in about)
+    warnings = [] if found is None else _warnings(found, examined.names)
+    of_baselines = () if found is None else tuple(f"{name}: " for name in found.baselines)
     return Sections(
         comparison=None if found is None else comparison_table(found, warnings),
         metrics=() if found is None else tuple(metrics_of(found)),
@@ -100,8 +100,14 @@ def measured_sections(
         sanity=tuple(sanity),
         subgroups=tuple(subgroup_tables(_groups(examined, groupings), examined.shown, found)),
         missing={"comparison": f"{missing}."} if missing else {},
-        warnings=warnings,
+        warnings=tuple(each for each in warnings if not each.startswith(of_baselines)),
     )
+
+
+def _warnings(found: Comparison, pictures: Sequence[str]) -> list[str]:
+    """Return what must be said of a comparison, and was not said when its pictures were explained."""
+    new = (each for each in found.warnings if each not in found.results.warnings)
+    return [with_picture_names(each, pictures) for each in new]
 
 
 def _compared(
