@@ -61,13 +61,19 @@ def measured(given: argparse.Namespace) -> dict[str, Any]:
     about = {"date": moment()["date"], "said": said(stamp())}
     cases, preferences = {}, {}
     for case in all_cases(given):
-        measuring = Measuring(case, given.output, method_options(case.images.shape[1]), given.few)
-        metrics = [name for name in given.metric if METRICS[name].takes != "masks" or case.masks is not None]
         if case.name != "disconnected":
-            cases[case.name] = summed_case(measuring, tuple(metrics))
+            cases[case.name] = summed(case, given)
         if case.masks is not None:
             preferences[case.name] = preferred(case, given)
     return {**about, "cases": cases, "preference": preferences}
+
+
+def summed(case: Case, given: argparse.Namespace) -> dict[str, Any]:
+    """Return what all metrics that apply say of all methods."""
+    metrics = [name for name in given.metric if METRICS[name].takes != "masks" or case.masks is not None]
+    with shared_passes() as passes:
+        options = method_options(case.images.shape[1])
+        return summed_case(Measuring(case, given.output, options, given.few, passes), tuple(metrics))
 
 
 def all_cases(given: argparse.Namespace) -> Iterator[Case]:

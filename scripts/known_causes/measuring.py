@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ from known_causes.cases import Case
 
 import tfviz
 from tfviz.errors import TfvizError, TfvizWarning
-from tfviz.results.comparison import BASELINES, Row, measure
-from tfviz.results.metrics import METRICS, Subject, collapse_of, sanity_verdicts, shared_passes, subject_of
+from tfviz.results.comparison import BASELINES, Row, measure, spread
+from tfviz.results.metrics import METRICS, SharedPasses, Subject, collapse_of, sanity_verdicts, subject_of
 
 SANITY = "sanity"
 SANITY_IMAGES = 4
@@ -32,7 +32,7 @@ METRIC_OPTIONS: Mapping[str, Mapping[str, Any]] = {"smooth_parameter_randomisati
 
 def method_options(side: int) -> dict[str, dict[str, Any]]:
     """Return the options of every method: fewer samples than by default, since most metrics run it many times."""
-    fewer = {"samples": 5, "steps": 16, "masks": 128, "max_channels": 32}
+    fewer = {"samples": 5, "steps": 12, "masks": 96, "max_channels": 32}
     own = {"occlusion": {"patch": max(2, side // 6), "stride": max(1, side // 7)}}
     return {
         name: own.get(name, {option: value for option, value in fewer.items() if option in method.options})
@@ -42,12 +42,16 @@ def method_options(side: int) -> dict[str, dict[str, Any]]:
 
 @dataclass(eq=False)
 class Measuring:
-    """A case to be measured into a folder. few: how many of its pictures for metrics that run the methods again."""
+    """A case to be measured into a folder.
+
+    few: how many of its pictures for metrics that run the methods again. passes: what its metrics share.
+    """
 
     case: Case
     folder: Path
     methods: Mapping[str, Mapping[str, Any]]
     few: int
+    passes: SharedPasses
     missing: dict[str, str] = field(default_factory=dict)
 
     def metric(self, name: str) -> dict[str, Any]:
@@ -65,13 +69,14 @@ class Measuring:
         options = {**METRICS[name].options, **METRIC_OPTIONS.get(name, {})}
         return {"images": images, "options": options, "methods": self.methods}
 
-    def _kept(self, name: str, of: dict[str, Any], make: Any) -> dict[str, Any]:
+    def _kept(self, name: str, of: dict[str, Any], make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         path = self.folder / self.case.name / f"{name}.json"
         of = json.loads(json.dumps(of))
         if path.exists():
             kept = json.loads(path.read_text(encoding="utf-8"))
             if kept["of"] == of and not kept["error"]:
                 return kept
+        self.ready()
         started = time.monotonic()
         try:
             found = {**make(), "error": ""}
@@ -84,24 +89,40 @@ class Measuring:
         return found
 
     def _measured(self, name: str) -> dict[str, Any]:
-        count = self._of(name)["images"]
-        subject = replace(self.subject, images=self.subject.images[:count], targets=self.subject.targets[:count])
-        rows = {key: replace(row, found=row.found[:count], maps=row.maps[:count]) for key, row in self.rows.items()}
-        masks = None if self.case.masks is None else self.case.masks[:count]
-        with quiet(), shared_passes() as passes:
-            table = measure(subject, rows, {name: (METRICS[name], METRIC_OPTIONS.get(name, {}))}, masks)
+        before = self._counts()
+        with quiet():
+            chosen = {name: (METRICS[name], METRIC_OPTIONS.get(name, {}))}
+            table = measure(self.subject, self.rows, chosen, self.rerun, self.case.masks)
         return {
             "values": {row: values.tolist() for row, values in table.values[name].items()},
             "undefined": {**self.missing, **table.undefined.get(name, {})},
-            "passes": [passes.asked, passes.computed],
+            "counts": [now - then for now, then in zip(self._counts(), before, strict=True)],
         }
 
+    def _counts(self) -> tuple[int, int, int, int]:
+        """Return how many scores and maps were asked for and run, in turn."""
+        maps = self.passes.maps
+        return self.passes.asked, self.passes.computed, maps.asked, maps.computed
+
+    def ready(self) -> None:
+        """Run all methods once, and let metrics that run them again run them together."""
+        if "rows" in vars(self):
+            return
+        named = [(row.method, row.options) for row in self.rows.values() if isinstance(row.method, str)]
+        self.passes.maps.together(self.case.network, named)
+
     def _verdicts(self) -> dict[str, Any]:
-        methods = {name: self.methods[name] for name in self.rows if name in self.methods}
-        about = (self.case.network, self.case.images[:SANITY_IMAGES], self.case.targets[:SANITY_IMAGES])
+        methods = {name: row.options for name, row in self.rows.items() if isinstance(row.method, str)}
+        some = spread(len(self.case.images), SANITY_IMAGES)
         with quiet():
+            about = (self.case.network, self.case.images[some], self.case.targets[some])
             found = sanity_verdicts(*about, [*methods], options=methods)
         return {"verdicts": {name: {**vars(each)} for name, each in found.items()}}
+
+    @property
+    def rerun(self) -> np.ndarray:
+        """On which pictures metrics measure that run the methods again, bool (N,)."""
+        return spread(len(self.case.images), self.few)
 
     @cached_property
     def subject(self) -> Subject:

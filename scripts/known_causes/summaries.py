@@ -42,17 +42,19 @@ def summed_metric(name: str, kept: Mapping[str, Any], methods: Mapping[str, Any]
     """Return what a metric says of all rows, or its error."""
     about = {"images": kept["of"]["images"], "seconds": round(kept["seconds"]), "error": kept["error"]}
     if kept["error"]:
-        return {**about, "passes": [0, 0], "alike": 0, "pairs": 0, "cells": {}, "undefined": {}}
+        return {**about, "counts": [0, 0, 0, 0], "alike": 0, "pairs": 0, "cells": {}, "undefined": {}}
     values = {row: np.array(each, np.float64) for row, each in kept["values"].items()}
+    count = len(next(iter(values.values())))
     found = Findings(
-        table=Measured(values={name: values}, undefined={name: kept["undefined"]}),
+        table=Measured(rerun=np.ones(count, bool), values={name: values}, undefined={name: kept["undefined"]}),
         results={row: None for row in values if row in methods},
         baselines=tuple(row for row in values if row in BASELINES),
         collapses={},
         confidence=0.95,
         resamples=2000,
         seed=0,
-        passes=tuple(kept["passes"]),
+        passes=(0, 0),
+        maps=(0, 0),
         warnings=(),
     )
     cells = {
@@ -63,7 +65,7 @@ def summed_metric(name: str, kept: Mapping[str, Any], methods: Mapping[str, Any]
     alike, pairs = len(found.alike(name)), defined * (defined - 1) // 2
     return {
         **about,
-        "passes": kept["passes"],
+        "counts": kept["counts"],
         "alike": alike,
         "pairs": pairs,
         "cells": cells,

@@ -214,9 +214,10 @@ def cost(data: Data) -> str:
     """Return for each metric the images, the time, and how many scores were asked for and run."""
     rows = []
     for name, found in data["cases"]["photographs"]["metrics"].items():
-        asked, run = found["passes"]
-        rows.append([f"`{name}`", f"{found['images']}", f"{found['seconds']:,}", f"{asked:,}", f"{run:,}"])
-    return table(["metric", "photographs", "seconds", "scores asked for", "run"], rows)
+        counts = [f"{each:,}" for each in found["counts"]]
+        rows.append([f"`{name}`", f"{found['images']}", f"{found['seconds']:,}", *counts])
+    head = ["metric", "photographs", "seconds", "scores asked for", "run", "maps asked for", "found"]
+    return table(head, rows)
 
 
 def made(data: Data) -> str:
