@@ -46,7 +46,12 @@ def summed_metric(name: str, kept: Mapping[str, Any], methods: Mapping[str, Any]
     values = {row: np.array(each, np.float64) for row, each in kept["values"].items()}
     count = len(next(iter(values.values())))
     found = Findings(
-        table=Measured(rerun=np.ones(count, bool), values={name: values}, undefined={name: kept["undefined"]}),
+        table=Measured(
+            values={name: values},
+            undefined={name: kept["undefined"]},
+            about={name: METRICS[name]},
+            rerun=np.ones(count, bool),
+        ),
         results={row: None for row in values if row in methods},
         baselines=tuple(row for row in values if row in BASELINES),
         collapses={},
