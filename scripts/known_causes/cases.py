@@ -9,11 +9,11 @@ from typing import Any
 
 import keras
 import numpy as np
+
+import tfviz
 from known_causes.disconnected import disconnected_network, disconnected_pictures
 from known_causes.photographs import labelled_photographs
 from known_causes.planted import MARKED, planted_network, planted_pictures
-
-import tfviz
 from tfviz import demo
 
 SEED = 5

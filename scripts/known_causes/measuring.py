@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from known_causes.cases import Case
 
 import tfviz
+from known_causes.cases import Case
 from tfviz.errors import TfvizError, TfvizWarning
 from tfviz.results.comparison import BASELINES, Row, measure, spread
 from tfviz.results.metrics import METRICS, SharedPasses, Subject, collapse_of, sanity_verdicts, subject_of

@@ -9,13 +9,24 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from known_causes.measuring import Measuring
 
+from known_causes.measuring import Measuring
 from tfviz.results.comparison import BASELINES, Findings, Measured, kendall_tau
 from tfviz.results.metrics import METRICS
 
 DIGITS = 4
 Summed = dict[str, Any]
+NOT_MEASURED: Summed = {
+    "images": 0,
+    "seconds": 0,
+    "error": "it was not measured",
+    "counts": [0, 0, 0, 0],
+    "alike": 0,
+    "pairs": 0,
+    "cells": {},
+    "undefined": {},
+}
+"""What is said of a metric that was not asked for."""
 
 
 def summed_case(measuring: Measuring, metrics: tuple[str, ...]) -> Summed:
@@ -24,6 +35,7 @@ def summed_case(measuring: Measuring, metrics: tuple[str, ...]) -> Summed:
     # Metrics of maps alone come first: those that run methods again take most of the time.
     order = sorted(metrics, key=lambda name: METRICS[name].takes == "method")
     found = {name: summed_metric(name, measuring.metric(name), measuring.methods) for name in order}
+    every = [name for name, metric in METRICS.items() if metric.takes != "masks" or case.masks is not None]
     sanity = measuring.sanity()
     verdicts = {
         name: [_short(each[part]) for part in ("left", "similarity", "by_chance")]
@@ -33,7 +45,7 @@ def summed_case(measuring: Measuring, metrics: tuple[str, ...]) -> Summed:
         "images": len(case.images),
         "methods": {name: dict(options) for name, options in measuring.methods.items()},
         "default_layer": case.network.default_layer,
-        "metrics": {name: found[name] for name in metrics},
+        "metrics": {name: found.get(name, NOT_MEASURED) for name in every},
         "sanity": {"images": sanity["of"]["images"], "verdicts": verdicts, "error": sanity["error"]},
     }
 
@@ -42,7 +54,7 @@ def summed_metric(name: str, kept: Mapping[str, Any], methods: Mapping[str, Any]
     """Return what a metric says of all rows, or its error."""
     about = {"images": kept["of"]["images"], "seconds": round(kept["seconds"]), "error": kept["error"]}
     if kept["error"]:
-        return {**about, "counts": [0, 0, 0, 0], "alike": 0, "pairs": 0, "cells": {}, "undefined": {}}
+        return {**NOT_MEASURED, **about}
     values = {row: np.array(each, np.float64) for row, each in kept["values"].items()}
     count = len(next(iter(values.values())))
     found = Findings(

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from known_causes.summaries import order_of, tau, truth_of
 
 import tfviz
+from known_causes.summaries import order_of, tau, truth_of
 from tfviz.results.comparison import BASELINES, LEGEND, number_text
 from tfviz.results.metrics import FAMILIES, METRICS
 
@@ -16,13 +16,23 @@ Data = Mapping[str, Any]
 ROWS = (*tfviz.METHODS, *BASELINES)
 ARROWS = {"higher": "↑", "lower": "↓"}
 MOST_COLUMNS = 4
+WORDS = (
+    "family",
+    "best",
+    "SqueezeNet: verdict",
+    "embedded: verdict",
+    "most alike",
+    "least alike",
+    "options on SqueezeNet",
+)
 HARDLY = 0.3  # `tfviz.results.metrics.SanityVerdict` has its reason
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a table in Markdown, of which all columns but the first are numbers."""
+    """Return a table in Markdown; columns of words, and the first, are aligned to the left."""
     head = [*head]
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    sides = ["---" if index == 0 or name in WORDS else "---:" for index, name in enumerate(head)]
+    lines = [head, sides, *rows]
     return "\n".join(f"| {' | '.join(each)} |" for each in lines)
 
 
@@ -59,13 +69,17 @@ def _cell(cell: list[Any] | None) -> str:
 
 
 def _missing(case: Data, names: list[str]) -> Iterable[str]:
+    """Yield why values are missing, each reason once."""
+    reasons: dict[str, dict[str, list[str]]] = {}
     for name in names:
         found = case["metrics"][name]
-        if found["error"]:
-            yield f"No `{name}`: {_escaped(found['error'])}."
-        for why in dict.fromkeys(found["undefined"].values()):
-            rows = [row for row in ROWS if found["undefined"].get(row) == why]
-            yield f"No `{name}` of {', '.join(rows)}: {_escaped(why)}."
+        missing = {"": found["error"]} if found["error"] else found["undefined"]
+        for row in ("", *ROWS):
+            if why := missing.get(row):
+                reasons.setdefault(why, {}).setdefault(name, []).append(row)
+    for why, metrics in reasons.items():
+        rows = [row for row in next(iter(metrics.values())) if row]
+        yield f"No {_list(metrics)}{f' of {_list(rows)}' if rows else ''}: {_escaped(why)}."
 
 
 def _escaped(text: str) -> str:
@@ -78,7 +92,9 @@ def legend(data: Data) -> str:
     """Return what the marks mean."""
     best, *others = LEGEND.items()
     marks = [f"**bold**: {best[1]}", *(f"`{mark}`: {meaning}" for mark, meaning in others)]
-    return "; ".join(marks) + ". Intervals hold 95 % of 2,000 resamples of the photographs. ↑: higher is better, ↓: lower."
+    return (
+        "; ".join(marks) + ". Intervals hold 95 % of 2,000 resamples of the photographs. ↑: higher is better, ↓: lower."
+    )
 
 
 def alike(data: Data) -> str:
@@ -91,7 +107,9 @@ def alike(data: Data) -> str:
         below = sum("!" in each for each in marks.values())
         cells = (_list(best) or "–", f"{like}", f"{found['alike']} of {found['pairs']}", f"{below}")
         rows.append([f"`{name}`", *cells, f"{found['images']}"])
-    return table(["metric", "best", "like it", "pairs not told apart", "no better than a baseline", "photographs"], rows)
+    return table(
+        ["metric", "best", "like it", "pairs not told apart", "no better than a baseline", "photographs"], rows
+    )
 
 
 def _list(names: Iterable[str]) -> str:
@@ -143,8 +161,10 @@ def sanity(data: Data) -> str:
         left = [each.get(method, [None])[0] for each in cases]
         said = {None: "–", True: "depends", False: "**hardly**"}
         verdicts = [said[None if value is None else value < HARDLY] for value in left]
-        rows.append([f"`{method}`", *(cell for pair in zip(map(_number, left), verdicts, strict=True) for cell in pair)])
-    return table(["method", "SqueezeNet", "verdict", "embedded", "verdict "], rows)
+        rows.append(
+            [f"`{method}`", *(cell for pair in zip(map(_number, left), verdicts, strict=True) for cell in pair)]
+        )
+    return table(["method", "SqueezeNet: left", "SqueezeNet: verdict", "embedded: left", "embedded: verdict"], rows)
 
 
 def truth(data: Data) -> str:
@@ -196,11 +216,16 @@ def ranks(data: Data) -> str:
     columns = {}
     for family in FAMILIES:
         names = [name for name, metric in METRICS.items() if metric.family == family and name in case["metrics"]]
-        columns[family] = np.nanmean([_ranked(order_of(case, name, methods)) for name in names], axis=0)
+        found = [_ranked(order_of(case, name, methods)) for name in names]
+        columns[family] = np.array([_mean(each) for each in zip(*found, strict=True)])
     for key in ("embedded", "planted"):
         columns[f"masks, {key}"] = _ranked(truth_of(data["cases"][key], methods))
-    rows = [[f"`{row}`", *(f"{each[index]:.1f}" for each in columns.values())] for index, row in enumerate(methods)]
+    rows = [[f"`{row}`", *(_rank(each[index]) for each in columns.values())] for index, row in enumerate(methods)]
     return table(["method", *columns], rows)
+
+
+def _rank(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.1f}"
 
 
 def _ranked(order: np.ndarray) -> np.ndarray:
@@ -224,7 +249,9 @@ def made(data: Data) -> str:
     """Return what the numbers are of."""
     cases = data["cases"]
     counts = {name: case["images"] for name, case in cases.items()}
-    few = max(found["images"] for name, found in cases["photographs"]["metrics"].items() if METRICS[name].takes == "method")
+    few = max(
+        found["images"] for name, found in cases["photographs"]["metrics"].items() if METRICS[name].takes == "method"
+    )
     return (
         f"Measured on {data['date']}, {data['said']}: {counts['photographs']} photographs by SqueezeNet, {few} of them "
         f"for metrics that run a method again; {counts['embedded']} pictures by the embedded network and "
@@ -235,7 +262,9 @@ def made(data: Data) -> str:
 def options(data: Data) -> str:
     """Return the options in which methods differ from their defaults."""
     found = data["cases"]["photographs"]["methods"]
-    rows = [[f"`{name}`", ", ".join(f"{key} {value}" for key, value in own.items())] for name, own in found.items() if own]
+    rows = [
+        [f"`{name}`", ", ".join(f"{key} {value}" for key, value in own.items())] for name, own in found.items() if own
+    ]
     return table(["method", "options on SqueezeNet"], rows)
 
 
