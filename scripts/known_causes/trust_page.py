@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from known_causes.trust_tables import TABLES
+from known_causes import photograph_tables as photographs, truth_tables as known
 
+TABLES: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "made": photographs.made,
+    "options": photographs.options,
+    "legend": photographs.legend,
+    "families": photographs.families,
+    "alike": photographs.alike,
+    "agreement": photographs.agreement,
+    "ranks": known.ranks,
+    "sanity": photographs.sanity,
+    "truth": known.truth,
+    "preference": known.preference,
+    "orders": known.orders,
+    "cost": photographs.cost,
+}
+"""What stands between the markers of the page, by name."""
 NAME = "trust_on_photographs"
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

@@ -18,7 +18,7 @@ from tfviz.results.metrics import FAMILIES, METRICS, shared_passes
 sys.path.append(str(SCRIPTS))
 
 import trust_on_photographs
-from known_causes import measuring, summaries, trust_page, trust_tables
+from known_causes import cells, measuring, summaries, trust_page
 from known_causes.cases import Case, disconnected
 from meta_evaluation import OF_MAPS, false_maps, preference
 
@@ -77,7 +77,7 @@ def test_numbers_in_prose_are_those_of_the_tables(page):
 
 
 def test_a_table_that_the_page_lacks_is_named(page, data):
-    with pytest.raises(ValueError, match="the page has the tables .* expected one each of"):
+    with pytest.raises(ValueError, match=r"the page has the tables .* expected one each of"):
         trust_page.filled(page.replace("<!-- table: cost -->", ""), data)
 
 
@@ -121,7 +121,7 @@ def test_orders_are_of_what_is_better():
     np.testing.assert_array_equal(summaries.order_of(found, "deletion", rows), [-1, -2, np.nan])
     np.testing.assert_array_equal(summaries.order_of(found, "insertion", rows), [1, 2, np.nan])
     assert summaries.tau(*(summaries.order_of(found, name, rows) for name in ("deletion", "insertion"))) == -1
-    np.testing.assert_array_equal(trust_tables._ranked(np.array([3.0, 1, 3, np.nan])), [1.5, 3, 1.5, np.nan])
+    np.testing.assert_array_equal(cells.ranked(np.array([3.0, 1, 3, np.nan])), [1.5, 3, 1.5, np.nan])
 
 
 def test_the_truth_is_the_mean_rank_by_masks():

@@ -1,39 +1,19 @@
-"""The tables of notebooks/trust_on_photographs.md, made of its data alone."""
+"""The tables of the page that are about photographs, made of its data alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 import tfviz
-from known_causes.summaries import order_of, tau, truth_of
-from tfviz.results.comparison import BASELINES, LEGEND, number_text
+from known_causes.cells import ROWS, Data, escaped, listed, mean_of, number, table
+from known_causes.summaries import order_of, tau
+from tfviz.results.comparison import LEGEND, number_text
 from tfviz.results.metrics import FAMILIES, METRICS
 
-Data = Mapping[str, Any]
-ROWS = (*tfviz.METHODS, *BASELINES)
 ARROWS = {"higher": "↑", "lower": "↓"}
 MOST_COLUMNS = 4
-WORDS = (
-    "family",
-    "best",
-    "SqueezeNet: verdict",
-    "embedded: verdict",
-    "most alike",
-    "least alike",
-    "options on SqueezeNet",
-)
 HARDLY = 0.3  # `tfviz.results.metrics.SanityVerdict` has its reason
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a table in Markdown; columns of words, and the first, are aligned to the left."""
-    head = [*head]
-    sides = ["---" if index == 0 or name in WORDS else "---:" for index, name in enumerate(head)]
-    lines = [head, sides, *rows]
-    return "\n".join(f"| {' | '.join(each)} |" for each in lines)
 
 
 def families(data: Data) -> str:
@@ -79,13 +59,7 @@ def _missing(case: Data, names: list[str]) -> Iterable[str]:
                 reasons.setdefault(why, {}).setdefault(name, []).append(row)
     for why, metrics in reasons.items():
         rows = [row for row in next(iter(metrics.values())) if row]
-        yield f"No {_list(metrics)}{f' of {_list(rows)}' if rows else ''}: {_escaped(why)}."
-
-
-def _escaped(text: str) -> str:
-    for mark in ("\\", "|", "*", "<", "`", "_"):
-        text = text.replace(mark, f"\\{mark}")
-    return text
+        yield f"No {listed(metrics)}{f' of {listed(rows)}' if rows else ''}: {escaped(why)}."
 
 
 def legend(data: Data) -> str:
@@ -105,15 +79,11 @@ def alike(data: Data) -> str:
         best = [row for row in marks if "*" in marks[row]]
         like = sum("=" in each for each in marks.values())
         below = sum("!" in each for each in marks.values())
-        cells = (_list(best) or "–", f"{like}", f"{found['alike']} of {found['pairs']}", f"{below}")
+        cells = (listed(best) or "–", f"{like}", f"{found['alike']} of {found['pairs']}", f"{below}")
         rows.append([f"`{name}`", *cells, f"{found['images']}"])
     return table(
         ["metric", "best", "like it", "pairs not told apart", "no better than a baseline", "photographs"], rows
     )
-
-
-def _list(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
 
 
 def agreement(data: Data) -> str:
@@ -124,8 +94,8 @@ def agreement(data: Data) -> str:
     present = [family for family in FAMILIES if any(METRICS[name].family == family for name in names)]
     rows = []
     for family in present:
-        means = [_mean(v for (a, b), v in found.items() if _families(a, b) == {family, other}) for other in present]
-        rows.append([family, *map(_number, means)])
+        means = [mean_of(v for (a, b), v in found.items() if _families(a, b) == {family, other}) for other in present]
+        rows.append([family, *map(number, means)])
     pairs = []
     for name in names:
         own = {b: v for (a, b), v in found.items() if a == name and v == v}
@@ -144,15 +114,6 @@ def _families(one: str, other: str) -> set[str]:
     return {METRICS[one].family, METRICS[other].family}
 
 
-def _mean(values: Iterable[float]) -> float:
-    defined = [value for value in values if value == value]
-    return float(np.mean(defined)) if defined else float("nan")
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None or value != value else f"{value:.2f}"
-
-
 def sanity(data: Data) -> str:
     """Return what random weights leave of the likeness of each method's maps, on two networks."""
     cases = [data["cases"][name]["sanity"]["verdicts"] for name in ("photographs", "embedded")]
@@ -161,78 +122,8 @@ def sanity(data: Data) -> str:
         left = [each.get(method, [None])[0] for each in cases]
         said = {None: "–", True: "depends", False: "**hardly**"}
         verdicts = [said[None if value is None else value < HARDLY] for value in left]
-        rows.append(
-            [f"`{method}`", *(cell for pair in zip(map(_number, left), verdicts, strict=True) for cell in pair)]
-        )
+        rows.append([f"`{method}`", *(cell for pair in zip(map(number, left), verdicts, strict=True) for cell in pair)])
     return table(["method", "SqueezeNet: left", "SqueezeNet: verdict", "embedded: left", "embedded: verdict"], rows)
-
-
-def truth(data: Data) -> str:
-    """Return what the metrics of masks say of all methods on the embedded network."""
-    case = data["cases"]["embedded"]
-    names = [name for name, metric in METRICS.items() if metric.takes == "masks" and name in case["metrics"]]
-    return of_metrics(case, names)
-
-
-def preference(data: Data) -> str:
-    """Return how often each metric prefers the true map: the mean over the false ones, and the one it likes most."""
-    found = data["preference"]
-    rows = []
-    for name in next(iter(found.values()))["metrics"]:
-        cells = [_preferred(each["metrics"][name]) for each in found.values()]
-        rows.append([f"`{name}`", METRICS[name].family, *(cell for pair in cells for cell in pair)])
-    head = (cell for case in found for cell in (case, f"least: {case}"))
-    return table(["metric", "family", *head], rows)
-
-
-def _preferred(shares: Mapping[str, float | None] | str) -> tuple[str, str]:
-    if isinstance(shares, str):
-        return "–", "–"
-    defined = {name: share for name, share in shares.items() if share is not None}
-    if not defined:
-        return "–", "–"
-    worst = min(defined, key=defined.__getitem__)
-    return f"{np.mean([*defined.values()]):.2f}", f"{defined[worst]:.2f} {worst.replace('_', ' ')}"
-
-
-def orders(data: Data) -> str:
-    """Return for each metric how far its order is that of the true masks, and that of photographs the same."""
-    cases, methods = data["cases"], tuple(tfviz.METHODS)
-    rows = []
-    for name in METRICS:
-        found = {key: order_of(case, name, methods) for key, case in cases.items()}
-        known = [tau(found[key], truth_of(cases[key], methods)) for key in ("embedded", "planted")]
-        every = tau(order_of(cases["embedded"], name, ROWS), truth_of(cases["embedded"], ROWS))
-        across = tau(found["photographs"], found["embedded"])
-        carried = tau(found["photographs"], truth_of(cases["embedded"], methods))
-        rows.append([f"`{name}`", METRICS[name].family, *map(_number, (*known, every, across, carried))])
-    head = ["embedded", "planted", "embedded, with baselines", "photographs and embedded", "photographs and masks"]
-    return table(["metric", "family", *head], rows)
-
-
-def ranks(data: Data) -> str:
-    """Return the mean rank of each method by the metrics of each family on photographs, and by the masks elsewhere."""
-    case, methods = data["cases"]["photographs"], tuple(tfviz.METHODS)
-    columns = {}
-    for family in FAMILIES:
-        names = [name for name, metric in METRICS.items() if metric.family == family and name in case["metrics"]]
-        found = [_ranked(order_of(case, name, methods)) for name in names]
-        columns[family] = np.array([_mean(each) for each in zip(*found, strict=True)])
-    for key in ("embedded", "planted"):
-        columns[f"masks, {key}"] = _ranked(truth_of(data["cases"][key], methods))
-    rows = [[f"`{row}`", *(_rank(each[index]) for each in columns.values())] for index, row in enumerate(methods)]
-    return table(["method", *columns], rows)
-
-
-def _rank(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.1f}"
-
-
-def _ranked(order: np.ndarray) -> np.ndarray:
-    """Return ranks, 1 for the best of those that have a value; ties share a mean rank."""
-    better = (order[np.newaxis] > order[:, np.newaxis]).sum(axis=1)
-    equal = (order[np.newaxis] == order[:, np.newaxis]).sum(axis=1)
-    return np.where(np.isfinite(order), better + (equal + 1) / 2, np.nan)
 
 
 def cost(data: Data) -> str:
@@ -249,13 +140,14 @@ def made(data: Data) -> str:
     """Return what the numbers are of."""
     cases = data["cases"]
     counts = {name: case["images"] for name, case in cases.items()}
+    layer = cases["photographs"]["default_layer"]
     few = max(
         found["images"] for name, found in cases["photographs"]["metrics"].items() if METRICS[name].takes == "method"
     )
     return (
         f"Measured on {data['date']}, {data['said']}: {counts['photographs']} photographs by SqueezeNet, {few} of them "
         f"for metrics that run a method again; {counts['embedded']} pictures by the embedded network and "
-        f"{counts['planted']} by the planted one. Layer of the CAMs on SqueezeNet: `{cases['photographs']['default_layer']}`."
+        f"{counts['planted']} by the planted one. CAMs of SqueezeNet look at `{layer}`."
     )
 
 
@@ -266,10 +158,3 @@ def options(data: Data) -> str:
         [f"`{name}`", ", ".join(f"{key} {value}" for key, value in own.items())] for name, own in found.items() if own
     ]
     return table(["method", "options on SqueezeNet"], rows)
-
-
-TABLES: dict[str, Callable[[Data], str]] = {
-    each.__name__: each
-    for each in (made, options, legend, families, alike, agreement, ranks, sanity, truth, preference, orders, cost)
-}
-"""What stands between the markers of the page, by name."""
