@@ -53,7 +53,9 @@ def orders(data: Data) -> str:
         carried = tau(found["photographs"], truth_of(cases["embedded"], methods))
         rows.append([f"`{name}`", METRICS[name].family, *map(number, (*known, every, across, carried))])
     head = ["embedded", "planted", "embedded, with baselines", "photographs and embedded", "photographs and masks"]
-    return table(["metric", "family", *head], rows)
+    both = tau(*(truth_of(cases[key], methods) for key in ("embedded", "planted")))
+    sentence = f"Between the orders of the truth on the embedded and on the planted network, τ is {both:.2f}."
+    return table(["metric", "family", *head], rows) + f"\n\n{sentence}"
 
 
 def ranks(data: Data) -> str:
