@@ -7,6 +7,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from support.model_zoo import build, random_images
 from support.places import ROOT, SCRIPTS
 
 import tfviz
@@ -38,9 +39,10 @@ def data():
 
 @pytest.fixture
 def case():
-    pictures = demo.generate(4, seed=5)
-    images = pictures.images.astype(np.float32)
-    return Case("demo", tfviz.trace(demo.load_network()), images, pictures.labels, pictures.masks)
+    images = random_images(4)
+    masks = np.zeros(images.shape[:3], bool)
+    masks[:, :5] = True
+    return Case("small", tfviz.trace(build("residual")), images, np.array([0, 1, 2, 0]), masks)
 
 
 def test_the_tables_are_those_of_the_data(page, data):
@@ -88,9 +90,9 @@ def test_what_is_measured_is_not_measured_again(case, tmp_path, monkeypatch, cap
             return summaries.summed_case(one, ("deletion", "random_logit", "energy_in_mask"))
 
     first = measured()
-    assert "demo deletion: " in capsys.readouterr().out
+    assert "small deletion: " in capsys.readouterr().out
     assert measured() == first and not capsys.readouterr().out
-    kept = json.loads((tmp_path / "demo" / "deletion.json").read_text())
+    kept = json.loads((tmp_path / "small" / "deletion.json").read_text())
     values = tfviz.results.metrics.deletion(
         case.network, case.images, case.targets, tfviz.saliency(case.network, case.images, case.targets)
     )
@@ -104,7 +106,7 @@ def test_what_is_measured_is_not_measured_again(case, tmp_path, monkeypatch, cap
     }
     assert first["metrics"]["road"]["error"] == "it was not measured"
     # A metric that fails stands in the summary with its error, and is measured anew.
-    (tmp_path / "demo" / "deletion.json").unlink()
+    (tmp_path / "small" / "deletion.json").unlink()
     with monkeypatch.context() as patch:
         patch.setattr(measuring, "measure", failing)
         assert measured()["metrics"]["deletion"]["error"] == "RuntimeError: out of memory"
@@ -131,7 +133,7 @@ def test_the_truth_is_the_mean_rank_by_masks():
 
 
 def test_a_grid_is_decided_in_one_cell_alone():
-    found = disconnected(4)
+    found = disconnected(2)
     gradient = np.abs(tfviz.gradient(found.network, found.images, found.targets)).sum(axis=3)
     side = found.images.shape[1] // 2
     for index, (map_, mask, other) in enumerate(zip(gradient, found.masks, found.objects, strict=True)):
@@ -144,7 +146,7 @@ def test_a_grid_is_decided_in_one_cell_alone():
 
 
 def test_metrics_prefer_the_cause_to_what_cannot_be():
-    found = disconnected(3)
+    found = disconnected(2)
     false = {"the object": false_maps(found)["the object"]}
     assert preference(found, "insertion", false) == {"the object": 1}
     assert preference(found, "energy_in_mask", false) == {"the object": 1}
