@@ -2,7 +2,7 @@
 """Compare all methods by all metrics on photographs: the tables of notebooks/trust_on_photographs.md.
 
     python scripts/trust_on_photographs.py --network FILE --photographs FOLDER [--images 20] [--few 8] [--known 20]
-        [--metric NAME ...] [--output FOLDER] [--page notebooks]
+        [--layer NAME] [--metric NAME ...] [--output FOLDER] [--page notebooks]
     python scripts/trust_on_photographs.py --render --page notebooks
 
 FILE is a Keras model of 227 x 227 pixels in BGR minus its mean, such as SqueezeNet; FOLDER holds pictures and their
@@ -40,6 +40,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=20, help="photographs")
     parser.add_argument("--few", type=int, default=8, help="pictures for metrics that run the methods again")
     parser.add_argument("--known", type=int, default=20, help="pictures of each network whose causes are known")
+    parser.add_argument("--layer", help="for methods that look at one, on photographs; else the network's default")
     parser.add_argument("--metric", nargs="*", default=[*METRICS], choices=[*METRICS])
     parser.add_argument("--output", type=Path, default=Path("trust-on-photographs"))
     parser.add_argument("--page", type=Path, help="the folder of the page")
@@ -72,7 +73,7 @@ def summed(case: Case, given: argparse.Namespace) -> dict[str, Any]:
     """Return what all metrics that apply say of all methods."""
     metrics = [name for name in given.metric if METRICS[name].takes != "masks" or case.masks is not None]
     with shared_passes() as passes:
-        options = method_options(case.images.shape[1])
+        options = method_options(case.images.shape[1], given.layer if case.masks is None else None)
         return summed_case(Measuring(case, given.output, options, given.few, passes), tuple(metrics))
 
 

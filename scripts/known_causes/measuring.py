@@ -30,12 +30,15 @@ METRIC_OPTIONS: Mapping[str, Mapping[str, Any]] = {"smooth_parameter_randomisati
 """The options of metrics that would take longest; all others have their defaults."""
 
 
-def method_options(side: int) -> dict[str, dict[str, Any]]:
-    """Return the options of every method: fewer samples than by default, since most metrics run it many times."""
-    fewer = {"samples": 5, "steps": 12, "masks": 96, "max_channels": 32}
+def method_options(side: int, layer: str | None = None) -> dict[str, dict[str, Any]]:
+    """Return the options of every method: fewer samples than by default, since most metrics run it many times.
+
+    layer: that of the methods that look at one, unless it is the network's default.
+    """
+    given = {"samples": 5, "steps": 12, "masks": 96, "max_channels": 32} | ({} if layer is None else {"layer": layer})
     own = {"occlusion": {"patch": max(2, side // 6), "stride": max(1, side // 7)}}
     return {
-        name: own.get(name, {option: value for option, value in fewer.items() if option in method.options})
+        name: own.get(name, {option: value for option, value in given.items() if option in method.options})
         for name, method in tfviz.METHODS.items()
     }
 

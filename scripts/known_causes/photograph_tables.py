@@ -140,7 +140,7 @@ def made(data: Data) -> str:
     """Return what the numbers are of."""
     cases = data["cases"]
     counts = {name: case["images"] for name, case in cases.items()}
-    layer = cases["photographs"]["default_layer"]
+    layer = cases["photographs"]["layer"]
     few = max(
         found["images"] for name, found in cases["photographs"]["metrics"].items() if METRICS[name].takes == "method"
     )

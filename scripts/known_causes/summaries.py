@@ -44,7 +44,7 @@ def summed_case(measuring: Measuring, metrics: tuple[str, ...]) -> Summed:
     return {
         "images": len(case.images),
         "methods": {name: dict(options) for name, options in measuring.methods.items()},
-        "default_layer": case.network.default_layer,
+        "layer": measuring.methods.get("grad_cam", {}).get("layer") or case.network.default_layer,
         "metrics": {name: found.get(name, NOT_MEASURED) for name in every},
         "sanity": {"images": sanity["of"]["images"], "verdicts": verdicts, "error": sanity["error"]},
     }

@@ -25,7 +25,7 @@ def preference(data: Data) -> str:
     found = data["preference"]
     rows = []
     for name in next(iter(found.values()))["metrics"]:
-        cells = [_preferred(each["metrics"][name]) for each in found.values()]
+        cells = [_preferred(each["metrics"].get(name, "")) for each in found.values()]
         rows.append([f"`{name}`", METRICS[name].family, *(cell for pair in cells for cell in pair)])
     head = (cell for case in found for cell in (case, f"least: {case}"))
     return table(["metric", "family", *head], rows)
