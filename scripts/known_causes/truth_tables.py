@@ -28,7 +28,8 @@ def preference(data: Data) -> str:
         cells = [_preferred(each["metrics"].get(name, "")) for each in found.values()]
         rows.append([f"`{name}`", METRICS[name].family, *(cell for pair in cells for cell in pair)])
     head = (cell for case in found for cell in (case, f"least: {case}"))
-    return table(["metric", "family", *head], rows)
+    counts = ", ".join(f"{case['images']} of {name}" for name, case in found.items())
+    return f"Pictures: {counts}.\n\n{table(['metric', 'family', *head], rows)}"
 
 
 def _preferred(shares: Mapping[str, float | None] | str) -> tuple[str, str]:
@@ -38,7 +39,8 @@ def _preferred(shares: Mapping[str, float | None] | str) -> tuple[str, str]:
     if not defined:
         return "–", "–"
     worst = min(defined, key=defined.__getitem__)
-    return f"{np.mean([*defined.values()]):.2f}", f"{defined[worst]:.2f} {worst.replace('_', ' ')}"
+    deceived = f" {worst.replace('_', ' ')}" if defined[worst] < 1 else ""
+    return f"{np.mean([*defined.values()]):.2f}", f"{defined[worst]:.2f}{deceived}"
 
 
 def orders(data: Data) -> str:
