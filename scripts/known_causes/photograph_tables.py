@@ -20,10 +20,12 @@ def families(data: Data) -> str:
     """Return a table for each family of what its metrics say of the photographs, of a few metrics each."""
     case, parts = data["cases"]["photographs"], []
     for family, asks in FAMILIES.items():
-        names = [name for name in case["metrics"] if METRICS[name].family == family]
+        every = [name for name in case["metrics"] if METRICS[name].family == family]
+        names = [name for name in every if case["metrics"][name]["cells"]]
         parts.append(f"### {family.capitalize()}: {asks}")
         for start in range(0, len(names), MOST_COLUMNS):
             parts.append(of_metrics(case, names[start : start + MOST_COLUMNS]))
+        parts += _missing(case, [name for name in every if name not in names])
     return "\n\n".join(parts)
 
 
@@ -71,10 +73,15 @@ def legend(data: Data) -> str:
     )
 
 
+def measured(data: Data) -> Iterable[tuple[str, Any]]:
+    """Yield the metrics that say something of photographs, and what they say."""
+    return ((name, found) for name, found in data["cases"]["photographs"]["metrics"].items() if found["cells"])
+
+
 def alike(data: Data) -> str:
     """Return for each metric its best method, those like it, undecided pairs, and methods that a baseline equals."""
     rows = []
-    for name, found in data["cases"]["photographs"]["metrics"].items():
+    for name, found in measured(data):
         marks = {row: cell[3] for row, cell in found["cells"].items()}
         best = [row for row in marks if "*" in marks[row]]
         like = sum("=" in each for each in marks.values())
@@ -129,7 +136,7 @@ def sanity(data: Data) -> str:
 def cost(data: Data) -> str:
     """Return for each metric the images, the time, and how many scores were asked for and run."""
     rows = []
-    for name, found in data["cases"]["photographs"]["metrics"].items():
+    for name, found in measured(data):
         counts = [f"{each:,}" for each in found["counts"]]
         rows.append([f"`{name}`", f"{found['images']}", f"{found['seconds']:,}", *counts])
     head = ["metric", "photographs", "seconds", "scores asked for", "run", "maps asked for", "found"]
