@@ -290,6 +290,32 @@ def test_a_value_that_cannot_be_is_told(model, images, only_of_maps, tmp_path):
         tfviz.compare(model, images, methods="gradient", metrics="of_maps", baselines=())
 
 
+def test_methods_that_are_alike_are_the_best_and_what_has_no_value_beats_none(model, images, monkeypatch):
+    """A metric of attributions alone, which all methods but one have, and no baseline; two of them are the same."""
+
+    def of_attributions(model, images, targets, maps, *, collapse=None, batch_size=32):
+        if np.ndim(maps) != 4:
+            raise InvalidImagesError("it is not for maps")
+        return Measurement("of_attributions", np.arange(len(maps), dtype=float))
+
+    about = Metric("of_attributions", of_attributions, "axioms", "network", "higher", (0, 1), "", "", "")
+    monkeypatch.setitem(METRICS, "of_attributions", about)
+    found = tfviz.compare(model, images, methods=METHODS, metrics="of_attributions").summaries["of_attributions"]
+    assert [found[row].marks for row in METHODS] == ["*", "", "*"]
+    assert [found[row].rank for row in ("gradient", "input_x_gradient")] == [1.5, 1.5]
+    assert not any(found[row].beaten_by for row in ("gradient", "input_x_gradient"))
+
+
+def test_intervals_are_of_the_images_that_are_measured(model, images):
+    """Those of three images by themselves, whatever lies between them."""
+    options = {"methods": ("gradient", "grad_cam"), "metrics": {"max_sensitivity": {"samples": 1}}, "baselines": ()}
+    some = tfviz.compare(model, images, rerun_images=3, **options).summaries["max_sensitivity"]
+    alone = tfviz.compare(model, images[::2], **options).summaries["max_sensitivity"]
+    for row in options["methods"]:
+        assert some[row].count == alone[row].count == 3
+        np.testing.assert_allclose([some[row].low, some[row].high], [alone[row].low, alone[row].high], rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     "arguments, error, message",
     [

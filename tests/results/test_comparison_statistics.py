@@ -80,11 +80,12 @@ def test_numbers_have_three_digits(value, text):
 
 
 def test_marks():
-    def summary(rank, like_best=False, beaten_by=(), mean=1.0):
-        return Summary(mean, 0.5, 1.5, 4, rank, like_best, beaten_by, "")
+    def summary(rank, like_best=False, beaten_by=(), mean=1.0, is_best=False):
+        return Summary(mean, 0.5, 1.5, 4, rank, is_best or rank == 1, like_best, beaten_by, "")
 
     shown = [summary(1.0), summary(2.0, True), summary(2.0, True, ("edges",)), summary(3.0), summary(float("nan"))]
     assert [each.marks for each in shown] == ["*", "=", "=!", "", ""]
+    assert [summary(1.5, like_best, is_best=True).marks for like_best in (False, True)] == ["*", "*"]
     assert summary(1.0).interval_text == "0.500 to 1.50"
     assert summary(1.0, mean=float("nan")).mean_text == "–" and summary(1.0, mean=float("nan")).marks == ""
 

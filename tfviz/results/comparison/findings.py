@@ -113,7 +113,9 @@ class Findings:
 
     def _means(self, metric: str) -> Doubles:
         values = np.stack([self.table.values[metric][row] for row in self.rows])
-        return bootstrap_means(values, self.resamples, self.seed)
+        # An image without a value of any method, such as one that methods are not run again on, is none of the sample.
+        measured = np.isfinite(values).any(axis=0)
+        return bootstrap_means(values[:, measured] if measured.any() else values, self.resamples, self.seed)
 
     def _apart(self, metric: str) -> np.ndarray:
         """Return whether each two rows can be told apart, bool (M, M)."""
@@ -126,9 +128,10 @@ class Findings:
         lows, highs = interval(self._means(metric), self.confidence)
         own = np.array([means[row] for row in self.methods])
         order = dict(zip(self.methods, ranks(own, highest_first=better.better == "higher"), strict=True))
-        best = min((row for row in self.methods if np.isfinite(order[row])), key=lambda row: order[row], default=None)
+        best = min((row for row in self.methods if np.isfinite(order[row])), key=lambda row: order[row], default="")
         apart, index = self._apart(metric), {row: number for number, row in enumerate(self.rows)}
-        beside = {row: self.baselines if row in self.methods else () for row in self.rows}
+        known = [row for row in self.baselines if np.isfinite(means[row])]
+        beside = {row: known if row in self.methods else () for row in self.rows}
         return {
             row: Summary(
                 mean=means[row],
@@ -136,7 +139,8 @@ class Findings:
                 high=float(highs[index[row]]) if len(defined[row]) > 1 else float("nan"),
                 count=len(defined[row]),
                 rank=float(order.get(row, float("nan"))),
-                like_best=best not in (None, row) and not apart[index[row], index[best or row]],
+                is_best=bool(best) and order.get(row) == order[best],
+                like_best=best not in ("", row) and not apart[index[row], index[best or row]],
                 beaten_by=tuple(each for each in beside[row] if not better.is_better(means[row], means[each])),
                 why=self.table.undefined.get(metric, {}).get(row, ""),
                 must_beat=self.must_beat(metric),

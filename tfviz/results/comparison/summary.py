@@ -24,9 +24,9 @@ WON_BY_KNOWING_NOTHING = ("robustness", "complexity")
 class Summary:
     """The mean of `count` images, its interval (low, high), and the rank among the methods, 1 for the best.
 
-    like_best: whether it cannot be told from the best method's. beaten_by: the baselines that are at least as good.
-    why: why there is no value. must_beat: whether a baseline that is as good is a verdict, see above. NaN is what is
-    not defined: the interval of one image, the rank of a baseline.
+    is_best: whether no method is better. like_best: whether it cannot be told from the best method's. beaten_by: the
+    baselines that are at least as good. why: why there is no value. must_beat: whether a baseline that is as good is a
+    verdict, see above. NaN is what is not defined: the interval of one image, the rank of a baseline.
     """
 
     mean: float
@@ -34,6 +34,7 @@ class Summary:
     high: float
     count: int
     rank: float
+    is_best: bool
     like_best: bool
     beaten_by: tuple[str, ...]
     why: str
@@ -54,7 +55,7 @@ class Summary:
         """The marks beside the mean, see `LEGEND`."""
         if not self.is_defined or self.rank != self.rank:
             return ""
-        best = BEST if self.rank == 1 else LIKE_BEST if self.like_best else ""
+        best = BEST if self.is_best else LIKE_BEST if self.like_best else ""
         return best + (NO_BETTER if self.is_no_better else "")
 
     @property
