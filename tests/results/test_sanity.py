@@ -70,7 +70,7 @@ def test_options_and_seeds_count():
 
 
 def test_the_sentence():
-    about = {"similarity": 0.72, "by_chance": 0.44, "layers": ("conv3", "conv2"), "images": 3}
+    about = {"similarity": 0.72, "by_chance": 0.44, "layers": ("conv3", "conv2"), "images": 3, "depth": 6}
     assert SanityVerdict("guided_backprop", 0.5, **about).sentence == (
         "guided_backprop hardly depends on the weights: with random weights from the output up to 'conv2', 50% of the "
         "likeness of its maps beyond chance is left (structural similarity 0.72, by chance 0.44); it may show the "
@@ -81,3 +81,14 @@ def test_the_sentence():
         "maps beyond chance is left (structural similarity 0.72, by chance 0.44)"
     )
     assert SanityVerdict("gradient", HARDLY, **about).depends is False
+
+
+def test_a_shallow_network_has_no_verdict():
+    """Of three layers with weights the upper half is the head alone."""
+    network, images = tfviz.trace(build("functional")), random_images(2)
+    found = sanity_verdicts(network, images, [0, 1], ["gradient"])["gradient"]
+    assert found.verdict == UNKNOWN and found.depth == 3 and np.isfinite(found.left)
+    assert found.sentence == (
+        "gradient cannot be judged: of a network with fewer than 4 layers of weights (3), random ones in the upper "
+        "half say too little"
+    )

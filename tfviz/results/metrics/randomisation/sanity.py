@@ -10,6 +10,8 @@ The upper half, because what fails this test fails there: guided backpropagation
 change, whose edges it shows (Adebayo 2018). Weights are drawn around zero, as a network is initialised. Permuted ones
 keep the mean that was learnt; on a SqueezeNet it shut so many ReLUs that little was left of any map, and 0.18 to 0.41
 of guided backpropagation's, by the draw. The mean of two draws is taken.
+Of a network of three layers with weights, the upper half is little more than the head, and nearly all methods seemed to
+hardly depend on it: with fewer than `FEWEST` there is no verdict.
 
 The bound is derived from the embedded network, where it is known what maps must show: of their likeness, random weights
 leave 0.07 to 0.09 of the gradient's, 0.01 to 0.05 of Grad-CAM's, and 0.49 to 0.50 of guided backpropagation's; `HARDLY`
@@ -39,6 +41,7 @@ HARDLY = 0.3
 """The part of the likeness beyond chance from which on maps hardly depend on the weights; see above."""
 STATES = 8  # of a whole cascade; the first half of them is run
 DRAWS_OF_EACH = 2
+FEWEST = 4  # layers with weights
 DEPENDS, HARDLY_DEPENDS, UNKNOWN = "depends on the weights", "hardly depends on the weights", "cannot be judged"
 
 
@@ -49,7 +52,7 @@ class SanityVerdict:
     method: its name. left: the part of the maps' likeness beyond chance that random weights leave, the mean over images
     and states; 0 is nothing, 1 all, NaN if all maps are the same everywhere. similarity, by_chance: the structural
     similarity of the maps, and that of maps moved apart. layers: those that got random weights, from the output on.
-    images: how many maps were compared.
+    images: how many maps were compared. depth: how many layers with weights the network has.
     """
 
     method: str
@@ -58,11 +61,12 @@ class SanityVerdict:
     by_chance: float
     layers: tuple[str, ...]
     images: int
+    depth: int
 
     @property
     def depends(self) -> bool | None:
-        """Whether the maps depend on the weights; None if there was nothing to compare."""
-        return None if np.isnan(self.left) else self.left < HARDLY
+        """Whether the maps depend on the weights; None if there was nothing to compare, or the network is shallow."""
+        return None if np.isnan(self.left) or self.depth < FEWEST else self.left < HARDLY
 
     @property
     def verdict(self) -> str:
@@ -72,8 +76,13 @@ class SanityVerdict:
     @property
     def sentence(self) -> str:
         """The verdict and what it rests on, for a reader."""
-        if self.depends is None:
+        if np.isnan(self.left):
             return f"{self.method} {UNKNOWN}: its maps are the same everywhere"
+        if self.depends is None:
+            return (
+                f"{self.method} {UNKNOWN}: of a network with fewer than {FEWEST} layers of weights ({self.depth}), "
+                "random ones in the upper half say too little"
+            )
         advice = "" if self.depends else "; it may show the image rather than what the network has learnt"
         return (
             f"{self.method} {self.verdict}: with random weights from the output up to {self.layers[-1]!r}, "
@@ -119,7 +128,8 @@ def sanity_verdicts(
             subject.network, [(each.method, each.options) for each in named if isinstance(each.method, str)]
         )
         layers, found = _measured(subject, named, other, seed)
-    return {name: _judged(name, np.stack(parts), layers) for name, parts in found.items()}
+    depth = len(other.layers)
+    return {name: _judged(name, np.stack(parts), layers, depth) for name, parts in found.items()}
 
 
 def _measured(
@@ -163,10 +173,10 @@ def _compared(maps: Doubles, others: Doubles) -> Doubles:
     return np.stack([left, similarity, by_chance])
 
 
-def _judged(name: str, compared: Doubles, layers: tuple[str, ...]) -> SanityVerdict:
+def _judged(name: str, compared: Doubles, layers: tuple[str, ...], depth: int) -> SanityVerdict:
     """Return the verdict by what was compared in each state (S, 3, N)."""
     defined = ~np.isnan(compared).any(axis=1)
     left, similarity, by_chance = (
         float(part[defined].mean()) if defined.any() else float("nan") for part in np.moveaxis(compared, 1, 0)
     )
-    return SanityVerdict(name, left, similarity, by_chance, layers, int(defined.any(axis=0).sum()))
+    return SanityVerdict(name, left, similarity, by_chance, layers, int(defined.any(axis=0).sum()), depth)
