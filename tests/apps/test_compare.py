@@ -12,6 +12,7 @@ import pytest
 
 import tfviz
 from tfviz.errors import InvalidImagesError, InvalidTargetsError, TfvizError, TfvizWarning, UnknownMethodError
+from tfviz.results.comparison import number_text
 from tfviz.results.metrics import METRICS, Measurement, deletion, insertion
 from tfviz.results.metrics.measuring.registry import Metric
 
@@ -304,6 +305,18 @@ def test_methods_that_are_alike_are_the_best_and_what_has_no_value_beats_none(mo
     assert [found[row].marks for row in METHODS] == ["*", "", "*"]
     assert [found[row].rank for row in ("gradient", "input_x_gradient")] == [1.5, 1.5]
     assert not any(found[row].beaten_by for row in ("gradient", "input_x_gradient"))
+
+
+def test_of_many_metrics_the_ends_of_their_agreement_are_told(model, images):
+    measured = {"deletion": {"steps": 3}, "insertion": {"steps": 3}, "sparseness": {}, "complexity": {}}
+    four = tfviz.compare(model, images, methods=METHODS, metrics=measured, baselines=())
+    assert " ".join(str(four).split()).count("deletion and insertion") == 1
+    five = tfviz.compare(model, images, methods=METHODS, metrics={**measured, "effective_complexity": {}}, baselines=())
+    order = sorted(five.agreement, key=five.agreement.get)
+    text, middle = " ".join(str(five).split()), np.median([*five.agreement.values()])
+    assert f"most {' and '.join(order[-1])} " in text or five.agreement[order[-1]] == five.agreement[order[-2]]
+    assert f"least {' and '.join(order[0])} " in text or five.agreement[order[0]] == five.agreement[order[1]]
+    assert f"half of 10 pairs above {number_text(middle)}." in text and text.count("Kendall") == 1
 
 
 def test_intervals_are_of_the_images_that_are_measured(model, images):

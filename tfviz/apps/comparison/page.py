@@ -25,7 +25,7 @@ def comparison_page(found: Findings) -> str:
     )
     hidden = len(found.rows) - MOST_ROWS
     notes = [*sentences_of(found), *_about_hidden(hidden)]
-    table = element("table", element("tbody", *lines), style=TABLE)
+    table = element("table", element("tbody", *lines), style=f"{TABLE};overflow-wrap:normal")
     return page_of(
         title,
         element("div", table, style="overflow-x:auto"),
@@ -47,7 +47,7 @@ def _cell(found: Findings, metric: str, row: str) -> Html:
     mean = escaped(f"{each.mean_text} {each.marks}".strip())
     return element(
         "td",
-        element("b", mean) if each.rank == 1 else mean,
+        element("b", mean) if each.is_best else mean,
         element("div", escaped(each.interval_text), style=QUIET),
         style=RIGHT,
     )

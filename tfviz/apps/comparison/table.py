@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +16,8 @@ from tfviz.results.comparison import LEGEND, Findings, number_text
 from tfviz.results.metrics import METRICS
 
 COLUMNS = 100
+MOST_PAIRS = 6
+"""The pairs of metrics whose agreement is told, each by itself: those of four metrics."""
 ARROWS = {"higher": "↑", "lower": "↓"}
 UNMARKED = "a map that does not know the network can be perfect, so that being no better than one is not marked"
 
@@ -40,15 +43,24 @@ def sentences_of(found: Findings, *, with_marks: bool = True) -> Iterator[str]:
         yield "; ".join(f"{mark} {meaning}" for mark, meaning in LEGEND.items() if mark in used) + "."
     if found.baselines and (unmarked := [each for each in found.metrics if not found.must_beat(each)]):
         yield f"By {', '.join(unmarked)} {UNMARKED}."
-    if pairs := [
-        f"{one} and {other} {number_text(tau)}" for (one, other), tau in found.agreement.items() if tau == tau
-    ]:
-        yield f"How far the metrics order the methods alike (Kendall's τ, 1 alike, -1 reversed): {', '.join(pairs)}."
+    yield from _about_agreement(found)
     for metric, reasons in found.table.undefined.items():
         for why in dict.fromkeys(reasons.values()):
             rows = ", ".join(row for row, each in reasons.items() if each == why)
             yield f"No {metric} of {rows}: {why}."
     yield from _about_work(found)
+
+
+def _about_agreement(found: Findings) -> Iterator[str]:
+    """Yield how far metrics order the methods alike: all pairs of a few metrics, of many the ends and the middle."""
+    pairs = sorted((tau, " and ".join(both)) for both, tau in found.agreement.items() if tau == tau)
+    if not pairs:
+        return
+    middle = np.median([tau for tau, _ in pairs])
+    texts = [f"{names} {number_text(tau)}" for tau, names in pairs[::-1]]
+    if len(texts) > MOST_PAIRS:
+        texts = [f"most {texts[0]}", f"least {texts[-1]}", f"half of {len(texts)} pairs above {number_text(middle)}"]
+    yield f"How far the metrics order the methods alike (Kendall's τ, 1 alike, -1 reversed): {', '.join(texts)}."
 
 
 def _about_work(found: Findings) -> Iterator[str]:
