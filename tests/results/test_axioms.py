@@ -171,7 +171,9 @@ def test_a_network_that_is_dead_before_the_layer_is_found(dead, scale):
     """Its CAM shows biases and padding at full contrast, and none of it is evidence."""
     images = scale * np.random.default_rng(3).uniform(0, 1, (2, 16, 16, 3)).astype(np.float32)
     assert np.ptp(tfviz.trace(dead).logits(images), axis=0).max() == 0
-    with pytest.warns(tfviz.TfvizWarning, match="grad_cam of image 0, 1 shows weights, biases and padding, and nothing"):
+    with pytest.warns(
+        tfviz.TfvizWarning, match="grad_cam of image 0, 1 shows weights, biases and padding, and nothing"
+    ):
         maps = tfviz.grad_cam(dead, images, 0, layer="last")
     assert (maps.max((1, 2)) > 0).all() and (np.ptp(maps, axis=(1, 2)) > 0).all()
     told = "the score of image 0, 1 is the same whatever is removed: a map of it shows no evidence"
