@@ -96,9 +96,9 @@ class SharedMaps:
             wanted = {self._methods[number][0]: number}
             found = run(dict([self._methods[number]]))
         self.computed += count * len(wanted)
-        for method, each in wanted.items():
+        # What was asked for comes last, and so is kept whatever is forgotten.
+        for method, each in reversed(wanted.items()):
             self._keep((key, each), found[method])
-        self._keep((key, number), found[self._methods[number][0]])
 
     def _keep(self, place: tuple[bytes, int], found: np.ndarray) -> None:
         """Keep what was found, and forget what was used longest ago: it is not found for all methods again."""
