@@ -65,11 +65,18 @@ def other_weights(network: TracedNetwork) -> Iterator[OtherWeights]:
     However it is left, its weights are those of the network again. Raises as `with_own_weights`.
     """
     lent = made_of(network, OtherWeights, lambda: with_own_weights(network))
-    before = [layer.values() for layer in lent.layers]
-    try:
+    with restored(lent):
         yield lent
+
+
+@contextmanager
+def restored(weights: OtherWeights) -> Iterator[None]:
+    """Give the layers the weights back that they have now, however the block is left."""
+    before = [layer.values() for layer in weights.layers]
+    try:
+        yield
     finally:
-        for layer, values in zip(lent.layers, before, strict=True):
+        for layer, values in zip(weights.layers, before, strict=True):
             layer.assign(values)
 
 

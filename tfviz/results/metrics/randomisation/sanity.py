@@ -34,7 +34,7 @@ from tfviz.arrays import Doubles
 from tfviz.network.traced import OtherWeights
 from tfviz.progress import progress
 from tfviz.results.metrics.measuring import Explain, Explaining, Subject, shared_passes, subject_of
-from tfviz.results.metrics.randomisation.random_weights import count_of, other_weights, states
+from tfviz.results.metrics.randomisation.random_weights import count_of, other_weights, restored, states
 from tfviz.results.metrics.randomisation.similarity import similarities
 
 HARDLY = 0.3
@@ -156,12 +156,10 @@ def _measured(
 
 def _random_layers(weights: OtherWeights, count: int, seed: int) -> Iterator[str]:
     """Yield the layer that got random weights last, in the first `count` states of each draw."""
-    before = [layer.values() for layer in weights.layers]
     for draw in range(DRAWS_OF_EACH):
         drawn = states(weights, "top_down", STATES, "centred", DRAWS_OF_EACH * seed + draw)
-        yield from (state.layer for _, state in zip(range(count), drawn, strict=False))
-        for layer, values in zip(weights.layers, before, strict=True):
-            layer.assign(values)
+        with restored(weights):
+            yield from (state.layer for _, state in zip(range(count), drawn, strict=False))
 
 
 def _compared(maps: Doubles, others: Doubles) -> Doubles:
