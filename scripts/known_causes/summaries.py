@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from known_causes.measuring import Measuring
-from tfviz.results.comparison import BASELINES, Findings, Measured, kendall_tau
+from tfviz.results.comparison import BASELINES, PARTIAL, Findings, Measured, kendall_tau
 from tfviz.results.metrics import METRICS
 
 DIGITS = 4
@@ -78,7 +78,7 @@ def summed_metric(name: str, kept: Mapping[str, Any], methods: Mapping[str, Any]
         row: [_short(each.mean), _short(each.low), _short(each.high), each.marks]
         for row, each in found.summaries[name].items()
     }
-    defined = sum(cells[row][0] is not None for row in found.methods)
+    defined = sum(bool(np.isfinite(found.summaries[name][row].rank)) for row in found.methods)
     alike, pairs = len(found.alike(name)), defined * (defined - 1) // 2
     return {
         **about,
@@ -91,11 +91,11 @@ def summed_metric(name: str, kept: Mapping[str, Any], methods: Mapping[str, Any]
 
 
 def order_of(case: Summed, name: str, rows: tuple[str, ...]) -> np.ndarray:
-    """Return how good a metric says that rows are, (M,), the higher the better; NaN for what it does not say."""
+    """Return how good a metric says that rows are on all images, (M,), the higher the better; NaN if it does not."""
     cells = case["metrics"].get(name, {"cells": {}})["cells"]
     sign = 1 if METRICS[name].better == "higher" else -1
-    means = [cells.get(row, [None])[0] for row in rows]
-    return np.array([np.nan if mean is None else sign * mean for mean in means])
+    of_rows = [cells.get(row, [None]) for row in rows]
+    return np.array([np.nan if each[0] is None or PARTIAL in each[3:] else sign * each[0] for each in of_rows])
 
 
 def truth_of(case: Summed, rows: tuple[str, ...]) -> np.ndarray:

@@ -307,6 +307,22 @@ def test_methods_that_are_alike_are_the_best_and_what_has_no_value_beats_none(mo
     assert not any(found[row].beaten_by for row in ("gradient", "input_x_gradient"))
 
 
+def test_a_method_with_few_values_has_no_rank(found, tmp_path):
+    """Best of all on the two images of five that it has values of: a mean of another sample, and marked as that."""
+    values = {row: each.copy() for row, each in found.table.values["deletion"].items()}
+    values["gradient"][:] = [0.0, np.nan, 0.0, np.nan, np.nan]
+    values["grad_cam"][1] = np.nan
+    table = replace(found.table, values={**found.table.values, "deletion": values})
+    few = replace(found, table=table).summaries["deletion"]
+    assert few["gradient"].is_partial and np.isnan(few["gradient"].rank) and few["gradient"].marks == "~"
+    assert not few["grad_cam"].is_partial and {few[row].rank for row in ("grad_cam", "input_x_gradient")} == {1.0, 2.0}
+    assert not (few["gradient"].is_best or few["gradient"].like_best or few["gradient"].is_no_better)
+    assert not any("gradient" in pair for pair in replace(found, table=table).alike("deletion"))
+    assert "~ has values of less than half of the images, and so no rank" in " ".join(
+        str(replace(found, table=table)).split()
+    )
+
+
 def test_of_many_metrics_the_ends_of_their_agreement_are_told(model, images):
     measured = {"deletion": {"steps": 3}, "insertion": {"steps": 3}, "sparseness": {}, "complexity": {}}
     four = tfviz.compare(model, images, methods=METHODS, metrics=measured, baselines=())

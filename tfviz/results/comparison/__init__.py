@@ -8,6 +8,6 @@ from tfviz.results.comparison.baselines import BASELINES, Baseline, find_baselin
 from tfviz.results.comparison.findings import Findings
 from tfviz.results.comparison.measuring import Measured, Row, measure, spread
 from tfviz.results.comparison.statistics import bootstrap_means, differ, interval, kendall_tau, ranks
-from tfviz.results.comparison.summary import LEGEND, NO_BETTER, Summary, number_text
+from tfviz.results.comparison.summary import LEGEND, NO_BETTER, PARTIAL, Summary, number_text
 
 __all__ = ["BASELINES", "Findings", "Measured", "Summary"]

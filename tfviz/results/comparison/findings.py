@@ -16,7 +16,7 @@ from tfviz.methods import Results
 from tfviz.results.comparison.measuring import Measured
 from tfviz.results.comparison.statistics import bootstrap_means, differ, interval, kendall_tau, ranks
 from tfviz.results.comparison.summary import WON_BY_KNOWING_NOTHING, Summary
-from tfviz.results.metrics import METRICS
+from tfviz.results.metrics import METRICS, Metric
 
 if TYPE_CHECKING:
     from typing import Self
@@ -103,7 +103,7 @@ class Findings:
     def alike(self, metric: str) -> list[tuple[str, str]]:
         """Return the pairs of methods that this metric cannot tell apart on these images: it may be chance."""
         apart = self._apart(metric)
-        defined = [row for row in self.methods if np.isfinite(self.summaries[metric][row].mean)]
+        defined = [row for row in self.methods if np.isfinite(self.summaries[metric][row].rank)]
         index = {row: number for number, row in enumerate(self.rows)}
         return [(one, other) for one, other in combinations(defined, 2) if not apart[index[one], index[other]]]
 
@@ -121,17 +121,25 @@ class Findings:
         """Return whether each two rows can be told apart, bool (M, M)."""
         return differ(self._means(metric), self.confidence)
 
+    def _ordered(self, means: Mapping[str, float], better: Metric) -> tuple[dict[str, float], str]:
+        """Return the rank of each method that has one, and the first of the best; empty if there is none."""
+        found = ranks(np.array([*means.values()]), highest_first=better.better == "higher")
+        order = {row: float(rank) for row, rank in zip(means, found, strict=True)}
+        return order, min((row for row in order if np.isfinite(order[row])), key=order.__getitem__, default="")
+
+    def _beaten_by(self, row: str, means: Mapping[str, float], better: Metric) -> tuple[str, ...]:
+        """Return the baselines that are at least as good as a method."""
+        known = [each for each in self.baselines if row in self.methods and np.isfinite(means[each])]
+        return tuple(each for each in known if not better.is_better(means[row], means[each]))
+
     def _summarised(self, metric: str) -> dict[str, Summary]:
         better, found = self.table.about[metric], self.table.values[metric]
         defined = {row: values[np.isfinite(values)] for row, values in found.items()}
         means = {row: float(values.mean()) if values.size else float("nan") for row, values in defined.items()}
         lows, highs = interval(self._means(metric), self.confidence)
-        own = np.array([means[row] for row in self.methods])
-        order = dict(zip(self.methods, ranks(own, highest_first=better.better == "higher"), strict=True))
-        best = min((row for row in self.methods if np.isfinite(order[row])), key=lambda row: order[row], default="")
+        is_partial = _partial(found)
+        order, best = self._ordered({row: means[row] for row in self.methods if not is_partial[row]}, better)
         apart, index = self._apart(metric), {row: number for number, row in enumerate(self.rows)}
-        known = [row for row in self.baselines if np.isfinite(means[row])]
-        beside = {row: known if row in self.methods else () for row in self.rows}
         return {
             row: Summary(
                 mean=means[row],
@@ -140,10 +148,18 @@ class Findings:
                 count=len(defined[row]),
                 rank=float(order.get(row, float("nan"))),
                 is_best=bool(best) and order.get(row) == order[best],
-                like_best=best not in ("", row) and not apart[index[row], index[best or row]],
-                beaten_by=tuple(each for each in beside[row] if not better.is_better(means[row], means[each])),
+                like_best=best not in ("", row) and not (is_partial[row] or apart[index[row], index[best or row]]),
+                beaten_by=self._beaten_by(row, means, better),
                 why=self.table.undefined.get(metric, {}).get(row, ""),
                 must_beat=self.must_beat(metric),
+                is_partial=is_partial[row],
             )
             for row in self.rows
         }
+
+
+def _partial(found: Mapping[str, Doubles]) -> dict[str, bool]:
+    """Return of each row whether it has values, but of less than half of the images that any row has one of."""
+    counts = {row: int(np.isfinite(values).sum()) for row, values in found.items()}
+    measured = np.isfinite([*found.values()]).any(axis=0).sum()
+    return {row: bool(0 < 2 * count < measured) for row, count in counts.items()}

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-BEST, LIKE_BEST, NO_BETTER = "*", "=", "!"
+BEST, LIKE_BEST, NO_BETTER, PARTIAL = "*", "=", "!", "~"
 LEGEND = {
     BEST: "the best mean",
     LIKE_BEST: "cannot be told from the best on these images",
     NO_BETTER: "no better than a map that does not know the network",
+    PARTIAL: "has values of less than half of the images, and so no rank",
 }
 """The meanings of the marks beside a mean."""
 WON_BY_KNOWING_NOTHING = ("robustness", "complexity")
@@ -26,7 +27,9 @@ class Summary:
 
     is_best: whether no method is better. like_best: whether it cannot be told from the best method's. beaten_by: the
     baselines that are at least as good. why: why there is no value. must_beat: whether a baseline that is as good is a
-    verdict, see above. NaN is what is not defined: the interval of one image, the rank of a baseline.
+    verdict, see above. is_partial: whether it has values of less than half of the images that any row has one of; then
+    the mean is of another sample, and has no rank. NaN is what is not defined: the interval of one image, the rank of a
+    baseline.
     """
 
     mean: float
@@ -39,11 +42,12 @@ class Summary:
     beaten_by: tuple[str, ...]
     why: str
     must_beat: bool = True
+    is_partial: bool = False
 
     @property
     def is_no_better(self) -> bool:
         """Whether it is no better than a map that does not know the network, and should be."""
-        return self.must_beat and bool(self.beaten_by)
+        return self.must_beat and bool(self.beaten_by) and not self.is_partial
 
     @property
     def is_defined(self) -> bool:
@@ -53,6 +57,8 @@ class Summary:
     @property
     def marks(self) -> str:
         """The marks beside the mean, see `LEGEND`."""
+        if self.is_defined and self.is_partial:
+            return PARTIAL
         if not self.is_defined or self.rank != self.rank:
             return ""
         best = BEST if self.is_best else LIKE_BEST if self.like_best else ""
