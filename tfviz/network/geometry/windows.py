@@ -13,6 +13,7 @@ lies where the image would go on.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -67,17 +68,33 @@ def _reading(step: Step, axis: int, sizes: tuple[int, int], constants: Constants
         return Reading((places + 0.5) * scale - 0.5, axis, scale)
     if step.type in BLOCKS_OF_BATCH:
         return _of_batch(step, axis, places, constants)
-    size, stride, dilation = _window(step, axis)
-    reach = (size - 1) * dilation
+    window = sliding(step, axis, sizes)
     if step.type in TRANSPOSED:
-        before = _before(step, axis, (sizes[1], sizes[0]), (reach, stride))
-        return Reading((places + before - reach / 2) / stride, axis, 1 / stride)
-    before = _before(step, axis, sizes, (reach, stride))
-    return Reading(places * stride - before + reach / 2, axis, stride)
+        return Reading((places + window.before - window.reach / 2) / window.stride, axis, 1 / window.stride)
+    return Reading(places * window.stride - window.before + window.reach / 2, axis, window.stride)
 
 
-def _window(step: Step, axis: int) -> tuple[int, int, int]:
-    """Return the size, the stride and the dilation of a step's window along an axis, in places of the input.
+@dataclass(frozen=True)
+class Sliding:
+    """A window that slides along an axis: its size in places of the kernel, and stride, dilation and padding in front.
+
+    Place i of the result reads the places stride · i − before + dilation · j of the input, for j from 0 below size; a
+    transposed convolution reads the other way round.
+    """
+
+    size: int
+    stride: int = 1
+    dilation: int = 1
+    before: int = 0
+
+    @property
+    def reach(self) -> int:
+        """The places from the first that is read to the last."""
+        return (self.size - 1) * self.dilation
+
+
+def sliding(step: Step, axis: int, sizes: tuple[int, int]) -> Sliding:
+    """Return the window of a convolution or a pooling along an axis; sizes: of its input and of its result along it.
 
     A kernel has no axis for the batch and its spatial axes first, so its axis is one less, or two with channels first.
     """
@@ -85,9 +102,12 @@ def _window(step: Step, axis: int) -> tuple[int, int, int]:
     stride = _listed(step, "strides", axis)
     dilation = _listed(step, next((name for name in ("dilations", "rates") if name in attributes), ""), axis)
     if step.type in POOLINGS | PATCHES:
-        return _listed(step, "ksize" if "ksize" in attributes else "ksizes", axis), stride, dilation
-    spatial = axis - (1 if _channels(step, len(step.inputs[0].shape)) != 1 else 2)
-    return int(step.inputs[1].shape[spatial] or 1), stride, dilation
+        size = _listed(step, "ksize" if "ksize" in attributes else "ksizes", axis)
+    else:
+        spatial = axis - (1 if _channels(step, len(step.inputs[0].shape)) != 1 else 2)
+        size = int(step.inputs[1].shape[spatial] or 1)
+    padded, places = reversed(sizes) if step.type in TRANSPOSED else sizes
+    return Sliding(size, stride, dilation, _before(step, axis, (padded, places), ((size - 1) * dilation, stride)))
 
 
 def _listed(step: Step, name: str, axis: int) -> int:
