@@ -14,6 +14,8 @@ from support.thinning import by_day
 
 import tfviz
 from tfviz.errors import TfvizError
+from tfviz.network.incremental import Incremental
+from tfviz.network.passes import patches
 
 IMAGES = random_images(2)
 TARGETS = np.array([3, 1])
@@ -58,6 +60,77 @@ def test_the_default_patch_is_a_seventh_of_the_shorter_side(shape):
     side = min(shape[:2]) // 7
     ours = tfviz.occlusion(model, images, TARGETS)
     assert distance(ours, occluded_by_hand(model, images, side, max(1, side // 2), "mean")) < 1e-3
+
+
+def convolutional(shape=(48, 40, 3), *, with_numbers: bool = False, gate: bool = False) -> keras.Model:
+    """A network in which a patch changes a small part of each map, down to its head; by request with another input."""
+    keras.utils.set_random_seed(3)
+    image, numbers = keras.Input(shape, name="image"), keras.Input((8,), name="numbers")
+    x = image
+    for filters, stride in ((8, 1), (8, 2), (12, 1), (12, 1)):
+        before = x
+        x = keras.layers.Conv2D(filters, 3, strides=stride, padding="same", activation="relu")(x)
+        x = keras.layers.add([x, before]) if x.shape == before.shape else x
+    if gate:
+        x = x * keras.layers.Dense(x.shape[-1], "sigmoid")(keras.ops.mean(x, axis=(1, 2), keepdims=True))
+    x = keras.layers.Flatten()(keras.layers.MaxPooling2D(2)(x))
+    x = keras.layers.concatenate([x, numbers]) if with_numbers else x
+    inputs = [image, numbers] if with_numbers else image
+    return keras.Model(
+        inputs,
+        keras.layers.Dense(5, activation="softmax", kernel_initializer=keras.initializers.RandomNormal(stddev=0.1))(x),
+    )
+
+
+def on_windows(monkeypatch) -> list[float]:
+    """Return a list that fills with the share of the work that is left, of every network that runs on windows."""
+    shares = []
+
+    def run(plan, tensors, count):
+        shares.append(plan.share)
+        return Incremental(plan, tensors, count)
+
+    monkeypatch.setattr(patches, "Incremental", run)
+    return shares
+
+
+@pytest.mark.parametrize("kind", ["live", "saved", "with_numbers", "gate", "export"])
+def test_windows_find_what_whole_images_do(kind, tmp_path, monkeypatch):
+    """Patches at the borders, and a last row of places that overlaps the one before; batches of several sizes."""
+    model, options = convolutional(with_numbers=kind == "with_numbers", gate=kind == "gate"), {"patch": 7, "stride": 5}
+    images = given = random_images(3, (48, 40, 3))
+    if kind == "with_numbers":
+        given = {"image": images, "numbers": np.random.default_rng(0).normal(0, 2, (3, 8)).astype(np.float32)}
+    if kind == "saved":
+        model.export(tmp_path / "saved", verbose=False)
+        model = tmp_path / "saved"
+    shares = on_windows(monkeypatch)
+    whole = tfviz.occlusion(tfviz.trace(model, fast=False), given, **options)
+    assert not shares
+    if kind == "export":
+        tfviz.export(model, tmp_path / "exported", methods=["occlusion"], options={"occlusion": options})
+        signature = tf.saved_model.load(tmp_path / "exported").signatures["occlusion"]
+        found = signature(images=tf.constant(images), targets=tf.constant([-1, -1, -1]))["maps"].numpy()
+    else:
+        found = tfviz.occlusion(model, given, batch_size=2, **options)
+    assert len(shares) >= 1 and max(shares) < (0.8 if kind == "gate" else 0.5)
+    # The difference of two probabilities below 1, each off by a few roundings.
+    np.testing.assert_allclose(found, whole, rtol=0, atol=4e-7)
+    assert np.abs(whole).max() > 0.03
+
+
+def test_windows_are_for_what_they_make_faster(monkeypatch):
+    """Not for patches of most of an image, images of any size, XLA, a reduced precision, or a network that looks around."""
+    shares, images = on_windows(monkeypatch), random_images(1, (48, 40, 3))
+    tfviz.occlusion(convolutional(), images, patch=40)
+    tfviz.occlusion(model_of("open_size"), random_images(1, (28, 31, 3)))
+    tfviz.occlusion(tfviz.trace(convolutional(), jit_compile=True), images, patch=7, stride=7)
+    tfviz.occlusion(tfviz.trace(convolutional(), precision="bfloat16"), images, patch=7, stride=7)
+    around = keras.Sequential(
+        [keras.Input((48, 40, 3)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2, "softmax")]
+    )
+    tfviz.occlusion(around, images, patch=7)
+    assert not shares
 
 
 def test_a_network_that_looks_at_one_corner():

@@ -17,7 +17,7 @@ import tensorflow as tf
 from tfviz.arrays import name_images
 from tfviz.errors import TfvizError
 from tfviz.methods.engine import Diagnosed, Loop, each_repeated, integer, joined, method, number, optional, split
-from tfviz.network.passes import Passes
+from tfviz.network.passes import Passes, Patches
 
 MEAN = "mean"
 UNRESOLVED = "rounding"
@@ -72,7 +72,8 @@ def _warn_of_rounding(diagnostics: Mapping[str, np.ndarray]) -> list[str]:
     when_zero="the probability of the target is the same wherever the patch lies",
     check=_check_patch,
     judge=_warn_of_rounding,
-    arguments={"patch": optional(integer), "stride": optional(integer), "fill": _fill},
+    arguments={"fill": _fill},
+    constants={"patch": optional(integer), "stride": optional(integer)},
 )
 def occlusion(passes: Passes, patch: int | None = None, stride: int | None = None, fill: float | str = MEAN) -> Loop:
     """Return how far the probability of the target falls under a sliding patch, signed, (N, H, W), in −1..1 [1]_.
@@ -96,34 +97,18 @@ def occlusion(passes: Passes, patch: int | None = None, stride: int | None = Non
     .. [1] Zeiler, Fergus, "Visualizing and Understanding Convolutional Networks", 2013, arXiv 1311.2901, section 4.2.
     """
     images, before = passes.images, passes.probabilities
-    size = tf.shape(images)[1:3]
-    side = tf.maximum(1, tf.reduce_min(size) // 7) if patch is None else patch
-    step = tf.maximum(1, side // 2) if stride is None else stride
-    mean = tf.reduce_mean(images, axis=(1, 2), keepdims=True)[:, tf.newaxis]
-    shown = mean if isinstance(fill, str) else tf.reshape(tf.cast(fill, tf.float32), [1, 1, 1, 1, 1])
-    # How many places there are along each axis, the last one at the edge.
-    places = 1 + -(-(size - side) // step)
-
-    def patches(items: tf.Tensor) -> tf.Tensor:
-        """Return which pixels (k, H, W) the patches hide: 1, else 0."""
-        inside = []
-        for axis, place in enumerate((items // places[1], items % places[1])):
-            start = tf.minimum(place * step, size[axis] - side)[:, tf.newaxis]
-            pixel = tf.range(size[axis])[tf.newaxis]
-            inside.append(tf.cast((pixel >= start) & (pixel < start + side), tf.float32))
-        return inside[0][:, :, tf.newaxis] * inside[1][:, tf.newaxis, :]
+    mean = tf.reduce_mean(images, axis=(1, 2), keepdims=True)
+    shown = mean if isinstance(fill, str) else tf.reshape(tf.cast(fill, tf.float32), [1, 1, 1, 1])
+    patches = Patches(passes, patch, stride, shown)
 
     def gather(state: tuple[tf.Tensor, ...], items: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        hidden = patches(items)
-        mask = hidden[tf.newaxis, ..., tf.newaxis]
-        occluded = images[:, tf.newaxis] * (1 - mask) + shown * mask
-        after = passes.again(joined(occluded), each_repeated(passes.targets, items)).probabilities
-        drop = before[:, tf.newaxis] - split(after, items)
+        hidden = patches.hidden(items)
+        drop = before[:, tf.newaxis] - patches.probabilities(items)
         largest = tf.maximum(state[2], tf.reduce_max(tf.abs(drop), axis=1))
         return state[0] + tf.einsum("nk,khw->nhw", drop, hidden), state[1] + tf.reduce_sum(hidden, axis=0), largest
 
-    start = tf.zeros(tf.shape(images)[:3]), tf.zeros(size), tf.zeros_like(before)
-    return Loop(places[0] * places[1], start, gather, partial(_mean_drop, before))
+    start = tf.zeros(tf.shape(images)[:3]), tf.zeros(tf.shape(images)[1:3]), tf.zeros_like(before)
+    return Loop(patches.count, start, gather, partial(_mean_drop, before))
 
 
 def _mean_drop(before: tf.Tensor, state: tuple[tf.Tensor, ...]) -> Diagnosed:

@@ -85,6 +85,8 @@ class Method:
     arguments
         The checks of the options that are arguments of a compiled function: each takes a name and a value, and returns
         the value or raises. All other options are constants of the function.
+    constants
+        The checks of options that are numbers, and yet constants: those that shapes depend on.
     for_host
         The options that only `on_host` reads.
     given_images
@@ -109,6 +111,7 @@ class Method:
     judge: Judge = lambda diagnostics: []
     on_host: OnHost | None = None
     arguments: Mapping[str, Convert] = field(default_factory=dict)
+    constants: Mapping[str, Convert] = field(default_factory=dict)
     for_host: frozenset[str] = frozenset()
     missing: Callable[[], str] = lambda: ""
     given_images: frozenset[str] = frozenset()
@@ -135,8 +138,8 @@ class Method:
             known = ", ".join(self.options) or "none"
             told = f"its options are: {known}{self._in_smooth_grad(unknown[0])}"
             raise UnknownMethodError(f"{self.name} does not know the option {unknown[0]!r}; {told}")
-        complete = {**self.options, **options}
-        complete.update({name: convert(name, complete[name]) for name, convert in self.arguments.items()})
+        complete, checks = {**self.options, **options}, {**self.arguments, **self.constants}
+        complete.update({name: convert(name, complete[name]) for name, convert in checks.items()})
         if not isinstance(complete.get("upsample", True), bool):
             raise TfvizError(f"upsample is {complete['upsample']!r}, expected True or False")
         if not isinstance(complete.get(INNER_OPTIONS) or {}, Mapping):

@@ -8,7 +8,9 @@ the image's size settles.
 """
 
 from tfviz.network.geometry.axes import MATRIX_PRODUCTS, Carried, Flow, carry, flows_of, row_size, rows_per_image
+from tfviz.network.geometry.constants import Constants
 from tfviz.network.geometry.maps import CHANNELS_LAST, OPEN_SIZE, Maps
 from tfviz.network.geometry.placement import Line, Placement
 from tfviz.network.geometry.pointwise import POINTWISE
 from tfviz.network.geometry.shapes import settled
+from tfviz.network.geometry.windows import Sliding, sliding

@@ -16,7 +16,7 @@ import tensorflow as tf
 from tfviz.network.heads import SOFTMAX_OF_RAW
 from tfviz.network.passes.biases import BiasTerm
 from tfviz.network.passes.shared_forward import BIASES, IMAGES, Gradient, Rows, SharedForward
-from tfviz.network.program import NO_EXTRA_INPUTS, Value, is_batch
+from tfviz.network.program import NO_EXTRA_INPUTS, TensorsByValue, Value, is_batch
 from tfviz.network.replay import NOTHING, Change, Rule
 from tfviz.network.traced import TracedNetwork
 
@@ -58,9 +58,14 @@ class Passes:
         self.images, self.extra_inputs, self.warnings = images, extra_inputs, warnings
         self.logits, self.targets, self.scores, self.finite = rows.logits, rows.targets, rows.scores, rows.finite
         self.asleep = rows.asleep
-        self.layers = network.layer_index
-        self._network, self._forward, self._rows = network, forward, rows
+        self.network, self.layers = network, network.layer_index
+        self._forward, self._rows = forward, rows
         self._gradients = dict(zip(forward.gradients, rows.gradients, strict=True))
+
+    @property
+    def tensors(self) -> TensorsByValue | None:
+        """The tensors of all values of the network for these images; None if XLA keeps them to itself."""
+        return self._forward.tensors
 
     @property
     def at_once(self) -> tf.Tensor | int:
@@ -73,9 +78,9 @@ class Passes:
         There are as many for each image, and those of an image stand together, so M is a multiple of N. The inputs
         beside an image go with each that is made of it.
         """
-        extra_inputs = repeated(self._network, self.extra_inputs, tf.shape(images)[0] // tf.shape(self.images)[0])
+        extra_inputs = repeated(self.network, self.extra_inputs, tf.shape(images)[0] // tf.shape(self.images)[0])
         return passes_of(
-            self._network, images, targets, gradients, extra_inputs=extra_inputs, ranks=0, warnings=self.warnings
+            self.network, images, targets, gradients, extra_inputs=extra_inputs, ranks=0, warnings=self.warnings
         )
 
     def say(self, message: str) -> None:
@@ -87,16 +92,16 @@ class Passes:
 
         The k passes of an image follow each other. The layer was announced, and what lies before it is not run again.
         """
-        found, count = self._network.find_layer(layer), tf.shape(factors)[1]
+        found, count = self.network.find_layer(layer), tf.shape(factors)[1]
         before = self._rows.layers[found.path]
         shape = [1] * len(before.shape)
         shape[0], shape[found.channel_axis] = tf.shape(before)[0] * count, tf.shape(factors)[2]
         scaled = tf.repeat(before, count, axis=0) * tf.cast(tf.reshape(factors, shape), before.dtype)
         return passes_of(
-            self._network,
+            self.network,
             tf.repeat(self.images, count, axis=0),
             tf.repeat(self.targets, count),
-            extra_inputs=repeated(self._network, self.extra_inputs, count),
+            extra_inputs=repeated(self.network, self.extra_inputs, count),
             ranks=0,
             changed={found.value: lambda _: scaled},
             warnings=self.warnings,
@@ -105,12 +110,16 @@ class Passes:
     @property
     def probabilities(self) -> tf.Tensor:
         """The probability (N,) of each target; a custom score, or one raw output, has none and stands for itself."""
-        head = self._network.head
+        return self.probability(self.logits, self.targets)
+
+    def probability(self, logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """Return the probability (M,) of targets (M,), given logits (M, K) of the network; see `probabilities`."""
+        head = self.network.head
         if not head.has_classes:
-            return self.scores
+            return head.scores(logits, targets)
         if head.kind == "none":
             self.say(SOFTMAX_OF_RAW)
-        return tf.gather(head.probabilities(self.logits), self.targets, axis=1, batch_dims=1)
+        return tf.gather(head.probabilities(logits), targets, axis=1, batch_dims=1)
 
     @property
     def biases(self) -> list[BiasTerm]:
@@ -122,12 +131,12 @@ class Passes:
         """Return ∂scores/∂(the images, or a layer; None is the default layer) in float32, if it was announced."""
         if at == IMAGES:
             return self._gradients[Gradient(IMAGES, rule)][0]
-        layer = self._network.find_layer(at)
+        layer = self.network.find_layer(at)
         return layer.to_map(self._gradients[Gradient(layer.path, rule)][0])
 
     def features(self, layer: str | None) -> tf.Tensor:
         """Return the feature map (N, h, w, c) in float32 of a layer that was announced, by its gradient or alone."""
-        found = self._network.find_layer(layer)
+        found = self.network.find_layer(layer)
         return found.to_map(tf.cast(self._rows.layers[found.path], tf.float32))
 
 

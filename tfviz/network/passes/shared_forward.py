@@ -19,7 +19,7 @@ import tensorflow as tf
 from tfviz.network.passes.biases import find_biases
 from tfviz.network.passes.forward import Forward, shared_by
 from tfviz.network.passes.rule_checks import check_rules
-from tfviz.network.program import Value
+from tfviz.network.program import TensorsByValue, Value
 from tfviz.network.replay import RELUS, Change, Rule
 from tfviz.network.traced import TracedNetwork
 
@@ -95,6 +95,11 @@ class SharedForward:
         self._places = {path: [value] for path, value in self._layers.items()}
         self._places |= {IMAGES: [network.image], BIASES: [bias.value for bias in self.biases]}
         self._forwards = None if network.running.jit_compile else self._run(images, extra_inputs)
+
+    @property
+    def tensors(self) -> TensorsByValue | None:
+        """The tensors of all values for these images; None if XLA keeps them to itself."""
+        return None if self._forwards is None else self._forwards[0][0].tensors
 
     def towards(self, targets: tf.Tensor, ranks: int) -> Rows:
         """Return the rows of targets (N,), those down to -`ranks` standing for the best classes, -1 for the best.
