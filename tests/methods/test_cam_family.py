@@ -11,6 +11,8 @@ from support.thinning import by_day
 
 import tfviz
 from tfviz.errors import TfvizError, UnknownLayerError
+from tfviz.methods import gradient_free_cam
+from tfviz.methods.engine import Loop
 
 IMAGES = random_images(3)
 TARGETS = np.array([3, 0, 4])
@@ -190,6 +192,50 @@ def test_ablation_cam(model, parts, channels, options):
         cams.append(np.maximum(total, 0))
     ours = tfviz.ablation_cam(model, IMAGES, TARGETS, layer="conv", upsample=False, **options)
     assert distance(ours, cams) < 1e-4
+
+
+LINEAR = {
+    "pooling": lambda x, image: keras.layers.GlobalAveragePooling2D()(x),
+    "flatten": lambda x, image: keras.layers.Flatten()(x),
+    "convolution": lambda x, image: keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(7, 1)(x)),
+    "normalisation": lambda x, image: keras.layers.GlobalAveragePooling2D()(keras.layers.BatchNormalization()(x)),
+    "two dense": lambda x, image: keras.layers.Dense(9)(keras.layers.Flatten()(keras.layers.AveragePooling2D(2)(x))),
+    "depthwise": lambda x, image: keras.layers.Flatten()(keras.layers.DepthwiseConv2D(2)(x * 0.5 - 1)),
+    "gate": lambda x, image: keras.layers.Flatten()(x * keras.ops.mean(image, axis=(1, 2, 3), keepdims=True)),
+    "parts": lambda x, image: keras.layers.concatenate([keras.ops.mean(x, axis=(1, 2)), -x[:, 1, 2]]),
+}
+NOT_LINEAR = {
+    "relu": lambda x, image: keras.ops.mean(keras.ops.relu(x - 0.2), axis=(1, 2)),
+    "maximum": lambda x, image: keras.layers.GlobalMaxPooling2D()(x),
+    "square": lambda x, image: keras.ops.mean(x * x, axis=(1, 2)),
+    "attention": lambda x, image: keras.ops.sum(x * keras.ops.softmax(x, axis=-1), axis=(1, 2)),
+    "division": lambda x, image: keras.ops.mean(1 / (1.5 + x), axis=(1, 2)),
+}
+
+
+@pytest.mark.parametrize(
+    "head", by_day([*LINEAR, *NOT_LINEAR], ["flatten", "normalisation", "gate", "relu", "attention"])
+)
+@pytest.mark.parametrize("kind", by_day(["live", "saved"], ["live"]))
+def test_ablation_cam_needs_one_pass_where_the_score_is_linear(head, kind, tmp_path, monkeypatch):
+    """The same as channel by channel, which is how it is done with fast=False."""
+    image = keras.Input(SHAPE)
+    x = keras.layers.Conv2D(4, 3, strides=2, activation="tanh", name="conv")(image)
+    x = (LINEAR | NOT_LINEAR)[head](x, image)
+    model = randomise(keras.Model(image, keras.layers.Dense(CLASSES, activation="softmax")(x)))
+    if kind == "saved":
+        model.export(tmp_path / "saved", verbose=False)
+        model = tmp_path / "saved"
+    loops = []
+    monkeypatch.setattr(gradient_free_cam, "Loop", lambda *given: loops.append(given) or Loop(*given))
+    found = tfviz.ablation_cam(model, IMAGES, TARGETS, layer="conv", upsample=False, max_channels=3)
+    assert len(loops) == (head in NOT_LINEAR)
+    slowly = tfviz.trace(model, fast=False)
+    assert (
+        distance(found, tfviz.ablation_cam(slowly, IMAGES, TARGETS, layer="conv", upsample=False, max_channels=3))
+        < 1e-5
+    )
+    assert len(loops) == 1 + (head in NOT_LINEAR) and found.any()
 
 
 def test_ablation_cam_where_the_layer_is_passed_by():

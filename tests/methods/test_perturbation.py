@@ -120,7 +120,7 @@ def test_windows_find_what_whole_images_do(kind, tmp_path, monkeypatch):
 
 
 def test_windows_are_for_what_they_make_faster(monkeypatch):
-    """Not for patches of most of an image, images of any size, XLA, a reduced precision, or a network that looks around."""
+    """Not for large patches, images of any size, XLA, a reduced precision, or a network that looks around."""
     shares, images = on_windows(monkeypatch), random_images(1, (48, 40, 3))
     tfviz.occlusion(convolutional(), images, patch=40)
     tfviz.occlusion(model_of("open_size"), random_images(1, (28, 31, 3)))

@@ -67,6 +67,7 @@ REASONS = {
     "network/test_fingerprint.py": ALIKE,
     "network/test_finite.py": ALIKE,
     "network/test_fixed_batch.py": ALIKE,
+    "network/test_incremental.py": "more random networks",
     "network/test_inputs.py": ALIKE,
     "network/test_internals.py": ALIKE,
     "network/test_jit_compile.py": "XLA compiles for seconds; by day two methods",

@@ -2,8 +2,9 @@
 
 Score-CAM follows its authors' code: weights are the probabilities of the masked images. Subtracting that of an empty
 image, as the paper writes, leaves an empty map if it is high. Ablation-CAM divides by |s_c|, or a negative logit would
-turn its sign; it runs only the part of the network behind the layer. Channels are items of a `Loop`, those that vary
-most over the map first, so that `max_channels` may leave out the rest.
+turn its sign; it runs only the part of the network behind the layer, and none if the score is linear in the layer: then
+the drop of every channel follows from one gradient. Channels are items of a `Loop`, those that vary most over the map
+first, so that `max_channels` may leave out the rest.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ def score_cam(
     paper="Desai 2020, WACV",
     needs=NEEDS_LAYER,
     arguments=dict(PLACING, max_channels=optional(integer)),
-    cost="1 forward, and 1 from the layer to the score for each of its channels",
+    cost="1 forward, and 1 from the layer to the score for each of its channels, or 1 backward if it is linear there",
     caution="coarse and slow; channels that stand in for each other get no weight",
 )
 def ablation_cam(
@@ -123,7 +124,7 @@ def ablation_cam(
     upsample: bool = True,
     max_channels: int | None = None,
     placement: Convention = "convention",
-) -> Loop:
+) -> Loop | tf.Tensor:
     """Return relu(Σ_k w_k A_k), (N, H, W), at least 0, with `w_k = (s_c − s_c without A_k) / |s_c|` [1]_.
 
     The absolute value, which the paper leaves out, keeps the sign of the weights if the logit is negative. `layer`,
@@ -137,16 +138,22 @@ def ablation_cam(
     features, chosen = _chosen(whole_map, max_channels)
     scores = passes.scores[:, tf.newaxis]
 
+    def weighted(cam: tf.Tensor, channels: tf.Tensor, drops: tf.Tensor) -> tf.Tensor:
+        weights = tf.math.divide_no_nan(drops, tf.abs(scores))
+        return cam + tf.einsum("nk,nijk->nij", weights, tf.gather(features, channels, axis=-1))
+
     def gather(cam: tf.Tensor, channels: tf.Tensor) -> tf.Tensor:
         factors = 1 - tf.one_hot(tf.gather(chosen, channels, axis=1), tf.shape(whole_map)[-1])
         without = split(passes.with_channels(layer, factors).scores, channels)
-        weights = tf.math.divide_no_nan(scores - without, tf.abs(scores))
-        return cam + tf.einsum("nk,nijk->nij", weights, tf.gather(features, channels, axis=-1))
+        return weighted(cam, channels, scores - without)
 
     def finish(cam: tf.Tensor) -> tf.Tensor:
         return placed_if(upsample, passes, tf.nn.relu(cam), layer, placement)
 
-    return Loop(tf.shape(features)[-1], tf.zeros(tf.shape(features)[:3]), gather, finish)
+    nothing, count = tf.zeros(tf.shape(features)[:3]), tf.shape(features)[-1]
+    if (drops := passes.drops(layer)) is not None:
+        return finish(weighted(nothing, tf.range(count), tf.gather(drops, chosen, axis=1, batch_dims=1)))
+    return Loop(count, nothing, gather, finish)
 
 
 def _chosen(features: tf.Tensor, max_channels: int | None) -> tuple[tf.Tensor, tf.Tensor]:

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from tfviz.network.heads import SOFTMAX_OF_RAW
 from tfviz.network.passes.biases import BiasTerm
+from tfviz.network.passes.linearity import is_linear
 from tfviz.network.passes.shared_forward import BIASES, IMAGES, Gradient, Rows, SharedForward
 from tfviz.network.program import NO_EXTRA_INPUTS, TensorsByValue, Value, is_batch
 from tfviz.network.replay import NOTHING, Change, Rule
@@ -106,6 +107,29 @@ class Passes:
             changed={found.value: lambda _: scaled},
             warnings=self.warnings,
         )
+
+    def drops(self, layer: str | None) -> tf.Tensor | None:
+        """Return by how much each score falls without each channel of a layer, (N, c), if it is linear in the layer.
+
+        Then that is the sum over the map of the channel times its gradient, of one pass from the layer on. None if the
+        score is not linear, and if the network is to take no shortcuts. The layer was announced.
+        """
+        network, found = self.network, self.network.find_layer(layer)
+        logits = network.head.logits
+        if logits is None or not network.running.fast or not is_linear(network.program, found.value, logits):
+            return None
+        value, announced = self._rows.layers[found.path], Gradient(found.path)
+        behind = passes_of(
+            network,
+            self.images,
+            self.targets,
+            [announced],
+            extra_inputs=self.extra_inputs,
+            ranks=0,
+            changed={found.value: lambda _: value},
+            warnings=self.warnings,
+        )
+        return tf.einsum("nijc,nijc->nc", self.features(layer), behind.gradient(layer))
 
     @property
     def probabilities(self) -> tf.Tensor:
