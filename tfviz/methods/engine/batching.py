@@ -23,7 +23,7 @@ from tfviz.methods.engine.replicas import on_replicas, replica_devices, run_part
 from tfviz.methods.engine.sleeping import add_unseen
 from tfviz.network.batches import Batch, Targets, as_targets, same_for_all
 from tfviz.network.diagnosis import OVERFLOW, check_scores, check_weights, refusal
-from tfviz.network.passes import AWAKE, affordable
+from tfviz.network.passes import AWAKE, affordable, affordable_batch
 from tfviz.network.program import with_captured
 from tfviz.network.replay import FULL
 from tfviz.network.traced import TracedNetwork
@@ -61,6 +61,8 @@ def run_batches(
     """
     wanted = as_targets(network.head, targets)
     compiled = compile_methods(network, chosen, wanted.width, maps_alone=maps_alone)
+    # A loop may read every map of every image again.
+    batch_size = affordable_batch(network, int(batch_size)) if compiled.loops else batch_size
     run, ranges = _runner(network, compiled, wanted, batch_size), ImageRanges(compiled.expected)
     found: list[dict[str, Any]] = []
     exact, done = dict[str, np.ndarray](), 0

@@ -7,7 +7,7 @@ is refused). `patches` hides parts of the images, `biases` finds what full gradi
 images run at once.
 """
 
-from tfviz.network.passes.memory import affordable
+from tfviz.network.passes.memory import affordable, affordable_batch
 from tfviz.network.passes.passes import Passes, columns_of, passes_of, running
 from tfviz.network.passes.patches import Patches
 from tfviz.network.passes.rule_checks import check_rules
