@@ -65,14 +65,26 @@ ALTERNATIVES = {
     "smallest_addition": lambda network: 9000,
     "dilation": lambda network: 40,
     "seed": lambda network: 1,
+    "quadrature": lambda network: "gauss_legendre",
+    "tolerance": lambda network: 10.0,
+    "max_steps": lambda network: 20,
 }
+# Wide enough to end after the first eight samples, but not after the first steps.
+NARROW = {("integrated_gradients", "tolerance"): lambda network: 1e-9}
 # What must be set besides, for an option to matter.
 WITH = {
     ("integrated_gradients", "seed"): {"baseline": "uniform"},
     ("xrai", "seed"): {"baseline": "uniform"},
+    ("integrated_gradients", "max_steps"): {"tolerance": 1e-9},
+    ("rise", "tolerance"): {"masks": 100},
+    **{(name, "tolerance"): {"samples": 24} for name, each in METHODS.items() if "samples" in each.options},
     **{(name, "options"): {"of": "grad_cam"} for name in METHODS if METHODS[name].result == "inner"},
 }
 ALTERNATIVES["options"] = lambda network: {"layer": ALTERNATIVES["layer"](network)}
+
+
+def alternative(name, option, network):
+    return NARROW.get((name, option), ALTERNATIVES[option])(network)
 
 
 class Serving(tf.Module):
@@ -248,7 +260,7 @@ OPTIONS = [(name, option) for name in METHODS for option in METHODS[name].option
 @pytest.mark.parametrize("name, option", by_day(OPTIONS, first_of_each(OPTIONS, 2)))
 def test_every_option_changes_the_result(name, option):
     model = model_of("functional")
-    value = ALTERNATIVES[option](tfviz.trace(model))
+    value = alternative(name, option, tfviz.trace(model))
     given = WITH.get((name, option), {})
     default = {**METHODS[name].options, **quick(name), **given}[option]
     before = run(name, model, targets=TARGETS, **given)
@@ -307,7 +319,7 @@ def test_an_explainer_is_the_function(name):
     np.testing.assert_array_equal(explainer(IMAGES), run(name, model))
     assert distance(explainer(IMAGES, TARGETS, batch_size=2), explainer(IMAGES, TARGETS)) < 1e-5
     for option in list(METHODS[name].options)[:1]:
-        chosen = {**quick(name), **WITH.get((name, option), {}), option: ALTERNATIVES[option](explainer.network)}
+        chosen = {**quick(name), **WITH.get((name, option), {}), option: alternative(name, option, explainer.network)}
         expected = run(name, model, targets=TARGETS, **chosen)
         np.testing.assert_array_equal(tfviz.Explainer(model, name, **chosen)(IMAGES, TARGETS), expected)
 

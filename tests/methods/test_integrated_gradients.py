@@ -68,6 +68,62 @@ def test_a_cubic_is_the_midpoint_sum(steps):
     np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("steps", [1, 2, 5, 40])
+def test_gauss_legendre_is_the_weighted_sum_at_its_nodes(steps):
+    """With the nodes and weights of NumPy; exact for a polynomial of degree 2 · steps, whose gradient has one less."""
+    nodes, weights = np.polynomial.legendre.leggauss(steps)
+    model = model_of("functional")
+    images = random_images(2)
+    gradients = [tfviz.gradient(model, images * np.float32((node + 1) / 2), 1) for node in nodes]
+    expected = images * np.einsum("k,knijc->nijc", weights / 2, gradients)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TfvizWarning)
+        ours = tfviz.integrated_gradients(model, images, 1, steps=steps, quadrature="gauss_legendre")
+    assert distance(ours, expected) < 1e-4
+    model, kernel = polynomial(2 * steps if steps < 4 else 4)
+    exponent = 2 * steps if steps < 4 else 4
+    ours = tfviz.integrated_gradients(model, IMAGES, 0, steps=steps, quadrature="gauss_legendre")
+    np.testing.assert_allclose(ours, kernel[..., 0] * IMAGES**exponent, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("quadrature", ["midpoint", "gauss_legendre"])
+@pytest.mark.parametrize("baseline", ["zeros", ["zeros", 0.3, "blurred"]])
+def test_steps_are_doubled_until_the_gap_is_small(quadrature, baseline):
+    """Each image has the attributions of as many steps as it took, the least of 3, 6, 12, ... that are enough."""
+    model, images = model_of("functional"), random_images(4)
+    how = {"baseline": baseline, "quadrature": quadrature}
+
+    def explained(images, batch_size=32, **options):
+        about = {"methods": "integrated_gradients", "options": {"integrated_gradients": how | options}}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TfvizWarning)
+            found = tfviz.explain(model, images, 1, batch_size=batch_size, **about)
+        return found.maps["integrated_gradients"], found.diagnostics["integrated_gradients"]
+
+    rounds = [explained(images, steps=3 * 2**number) for number in range(5)]
+    gaps = np.array([about["completeness_gap"] for _, about in rounds])
+    tolerance = float(np.median(gaps))
+    enough = [next((each for each in range(5) if gaps[each, n] <= tolerance), 4) for n in range(4)]
+    assert len(set(enough)) > 1
+    for batch_size in (2, 32):
+        found, about = explained(images, batch_size, steps=3, max_steps=95, tolerance=tolerance)
+        np.testing.assert_array_equal(about["steps_used"], 3 * 2 ** np.array(enough))
+        np.testing.assert_allclose(about["completeness_gap"], gaps[enough, range(4)], rtol=1e-2, atol=1e-5)
+        np.testing.assert_array_equal(about["tolerance_missed"], gaps[enough, range(4)] > tolerance)
+        for number, each in enumerate(enough):
+            assert distance(found[number], rounds[each][0][number]) < 1e-5
+
+
+def test_steps_that_were_not_enough_are_said():
+    model, images = model_of("functional"), random_images(1)
+    with pytest.warns(TfvizWarning, match=r"integrated_gradients misses completeness by .* for image 0"):
+        tfviz.integrated_gradients(model, images, steps=2, max_steps=4, tolerance=1e-6)
+    with pytest.raises(TfvizError, match=r"max_steps is 10, less than the 50 steps to begin with"):
+        tfviz.integrated_gradients(model, images, max_steps=10, tolerance=0.1)
+    with pytest.raises(TfvizError, match="quadrature is 'simpson', expected one of 'midpoint', 'gauss_legendre'"):
+        tfviz.integrated_gradients(model, images, quadrature="simpson")
+
+
 @pytest.mark.filterwarnings("ignore:.*misses completeness:tfviz.errors.TfvizWarning")
 def test_several_baselines_are_averaged():
     model = model_of("functional")

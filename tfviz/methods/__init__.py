@@ -61,7 +61,8 @@ from tfviz.methods.gradients import gradient, input_x_gradient, saliency
 from tfviz.methods.guided import deconvnet, guided_backprop, guided_grad_cam
 from tfviz.methods.integrated_gradients import integrated_gradients
 from tfviz.methods.noise import smooth_grad, square_grad, var_grad
-from tfviz.methods.perturbation import occlusion, rise
+from tfviz.methods.occlusion import occlusion
+from tfviz.methods.rise import rise
 from tfviz.methods.visualization import (
     Channel,
     Class,

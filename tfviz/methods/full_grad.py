@@ -18,9 +18,9 @@ import tensorflow as tf
 
 from tfviz.arrays import Doubles, Indices
 from tfviz.errors import TfvizError, emit_warnings
-from tfviz.methods.engine import Loop, at_image_size, batch_specs, method, placement_of
+from tfviz.methods.engine import SAMPLE_MEAN, Loop, at_image_size, batch_specs, judge_tolerance, method, placement_of
 from tfviz.methods.gradients import ONE_PASS
-from tfviz.methods.noise import SAMPLING, over_noise
+from tfviz.methods.noise import SAMPLING, Sampling, over_noise
 from tfviz.network import trace
 from tfviz.network.diagnosis import OVERFLOW, check_scores, check_weights
 from tfviz.network.geometry import Placement
@@ -160,17 +160,16 @@ def simple_full_grad(passes: Passes) -> tf.Tensor:
     cost="1 forward, 1 backward for each sample",
     caution="as full_grad, smoother; the noise decides what is left",
     arguments=SAMPLING,
+    judge=judge_tolerance("smooth_full_grad"),
 )
-def smooth_full_grad(passes: Passes, samples: int = 25, noise: float = 0.15, seed: int = 0) -> Loop:
-    """Return the mean of `full_grad` over noisy copies of the image, (N, H, W), at least 0, without unit [1]_.
+def smooth_full_grad(
+    passes: Passes, samples: int = 25, noise: float = 0.15, seed: int = 0, tolerance: float | None = None
+) -> Loop:
+    """Return the mean of `full_grad` over noisy copies of the image, (N, H, W), at least 0, without unit.
 
-    The authors' SmoothFullGrad; the options are those of `smooth_grad`.
-
-    References
-    ----------
-    .. [1] Srinivas, Fleuret, "Full-Gradient Representation", 2019, arXiv 1905.00780, and its authors' code.
+    The authors' SmoothFullGrad, of Srinivas and Fleuret's own code; the options are those of `smooth_grad`.
     """
-    return over_noise(passes, "full_grad", (samples, noise, seed), None, lambda seen: seen.mean)
+    return over_noise(passes, "full_grad", Sampling(samples, noise, seed, tolerance), None, SAMPLE_MEAN)
 
 
 def _sum_of_maps(passes: Passes, of_image: tf.Tensor, of_biases: Iterable[tuple[Value, tf.Tensor]]) -> tf.Tensor:

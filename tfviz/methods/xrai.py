@@ -16,8 +16,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.errors import TfvizError
+from tfviz.methods.baselines import check_baseline
 from tfviz.methods.engine import SIDE, Diagnosed, Loop, find_regions, grow, integer, method, missing_package, number
-from tfviz.methods.integrated_gradients import BASELINE, WAY, ZERO_WAY, check_baseline, integrate, judge_completeness
+from tfviz.methods.integrated_gradients import BASELINE, WAY, ZERO_WAY, Way, integrate, judge_completeness
 from tfviz.network.passes import Passes
 
 SCALES = (50, 100, 150, 250, 500, 1200)
@@ -106,7 +107,7 @@ def xrai(
     .. [2] Felzenszwalb, Huttenlocher, "Efficient Graph-Based Image Segmentation", International Journal of Computer
        Vision, 2004, doi 10.1023/B:VISI.0000022288.19776.77.
     """
-    loop = integrate(passes, baseline, steps, seed)
+    loop = integrate(passes, Way(baseline, steps, seed))
 
     def finish(state: Any) -> Diagnosed:
         found: Any = loop.finish(state)

@@ -1,12 +1,12 @@
 """Runs compiled methods over batches of images, and checks what they find.
 
 A loop is advanced from here, in stretches of half a second, so that there is a progress bar without a host call in the
-compiled graph. Scores and maps must be finite; whatever else must be said is returned as messages.
+compiled graph. Scores and maps must be finite, see `judging`; whatever else must be said is returned as messages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,18 +14,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfviz.arrays import name_images
-from tfviz.errors import TfvizError
 from tfviz.methods.engine.compiled import ASLEEP, FINITE, Compiled, compile_methods
 from tfviz.methods.engine.image_ranges import ImageRanges
+from tfviz.methods.engine.judging import about_zero, judge_diagnostics, refuse_broken_maps
 from tfviz.methods.engine.precision_error import precision_errors
 from tfviz.methods.engine.replicas import on_replicas, replica_devices, run_parts
 from tfviz.methods.engine.sleeping import add_unseen
 from tfviz.network.batches import Batch, Targets, as_targets, same_for_all
-from tfviz.network.diagnosis import OVERFLOW, check_scores, check_weights, refusal
+from tfviz.network.diagnosis import check_scores, refusal
 from tfviz.network.passes import AWAKE, affordable, affordable_batch
 from tfviz.network.program import with_captured
-from tfviz.network.replay import FULL
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
 
@@ -61,12 +59,10 @@ def run_batches(
     """
     wanted = as_targets(network.head, targets)
     compiled = compile_methods(network, chosen, wanted.width, maps_alone=maps_alone)
-    # A loop may read every map of every image again.
-    batch_size = affordable_batch(network, int(batch_size)) if compiled.loops else batch_size
     run, ranges = _runner(network, compiled, wanted, batch_size), ImageRanges(compiled.expected)
     found: list[dict[str, Any]] = []
     exact, done = dict[str, np.ndarray](), 0
-    for batch in network.batches(images, wanted, batch_size):
+    for batch in network.batches(images, wanted, _images_in_a_batch(network, compiled, batch_size)):
         ranges.look(batch.images)
         found.append(_rows(network, compiled, run, batch, done))
         done += len(batch.images)
@@ -77,12 +73,20 @@ def run_batches(
         for name, errors in precision_errors(joined["maps"], exact).items():
             joined["diagnostics"].setdefault(name, {}).update(errors)
     columns = joined["targets_per_image"] = wanted.per_image
-    joined["zero_maps"] = _check_maps(network, compiled, joined, columns)
+    joined["zero_maps"] = refuse_broken_maps(network, compiled, joined, columns)
     if (asleep := joined.pop(ASLEEP, NOBODY)).min(initial=AWAKE) < AWAKE:
         add_unseen(joined, asleep, {name: run.sees_up_to(network) for name, run in compiled.runs.items()})
-    messages = (*compiled.warnings, *ranges.messages(), *_about_zero(joined["zero_maps"], columns))
-    messages += _judge(compiled, joined["diagnostics"], columns)
+    messages = (*compiled.warnings, *ranges.messages(), *about_zero(joined["zero_maps"], columns))
+    messages += judge_diagnostics(compiled, joined["diagnostics"], columns)
     return Computed(compiled, joined, messages if maps_alone else messages + _complete(network, joined))
+
+
+def _images_in_a_batch(network: TracedNetwork, compiled: Compiled, batch_size: int) -> int:
+    """Return how many images a batch has, if up to `batch_size` are run at once."""
+    if any(run.ends_early for run in compiled.runs.values()):
+        return 1
+    # A loop may read every map of every image again.
+    return affordable_batch(network, int(batch_size)) if compiled.loops else batch_size
 
 
 def _rows(
@@ -172,10 +176,12 @@ def _exact_maps(
 
 
 def _gather(name: str, loop: Any, start: tuple[int, Any], chunk: int, at_once: int) -> Any:
-    """Run a loop over all its items, `chunk` of them at a time, and return its result."""
+    """Run a loop over all its items, `chunk` of them at a time, or until it ends, and return its result."""
     (items, state), found = start, None
     for first, last in stretches(-(-items // chunk), name):
-        state, found = loop(state, *map(tf.constant, (first * chunk, min(last * chunk, items), at_once)))
+        state, found, ended = loop(state, *map(tf.constant, (first * chunk, min(last * chunk, items), at_once)))
+        if ended:
+            break
     return found
 
 
@@ -201,48 +207,3 @@ def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
         return parts[0]
     joined: dict[str, Any] = tf.nest.map_structure(lambda *each: np.concatenate(each), *parts)
     return joined
-
-
-def _judge(compiled: Compiled, diagnostics: dict[str, dict[str, np.ndarray]], columns: int) -> tuple[str, ...]:
-    """Return warnings about the diagnostics, by the number of the image: those of the worst of its columns."""
-    worst = f" (the worst of its {columns} targets)" if columns > 1 else ""
-    return tuple(
-        message + worst
-        for name, numbers in diagnostics.items()
-        for message in compiled.runs[name].method.judged(
-            {key: np.fmax.reduce(each.reshape(-1, columns), axis=1) for key, each in numbers.items()}
-        )
-    )
-
-
-def _check_maps(
-    network: TracedNetwork, compiled: Compiled, found: dict[str, Any], columns: int
-) -> dict[str, dict[int, str]]:
-    """Return for each method why its maps are zero everywhere, by their rows; raise if a map is not finite."""
-    reduced = network.running.precision
-    zero: dict[str, dict[int, str]] = {}
-    for name, values in found["maps"].items():
-        axes = tuple(range(1, values.ndim))
-        lowest, highest = values.min(axis=axes), values.max(axis=axes)
-        finite = np.isfinite(lowest) & np.isfinite(highest)
-        if not finite.all():
-            check_weights(network, int(np.argmin(finite)) // columns)
-            raise TfvizError(
-                f"{name} of image {int(np.argmin(finite)) // columns} holds NaN or infinite values: {OVERFLOW}"
-            )
-        rows = np.flatnonzero((lowest == 0) & (highest == 0))
-        if rows.size:
-            check_weights(network, int(rows[0]) // columns)
-            otherwise = compiled.runs[name].zero_means
-            otherwise += "" if reduced == FULL else f", or its numbers are too small or too large for {reduced}"
-            reasons = compiled.runs[name].why_zero(network, found["images"][rows])
-            zero[name] = {int(row): why or otherwise for row, why in zip(rows, reasons, strict=True)}
-    return zero
-
-
-def _about_zero(zero: Mapping[str, Mapping[int, str]], columns: int) -> Iterator[str]:
-    """Yield warnings about maps that are zero everywhere, each reason once."""
-    for name, reasons in zero.items():
-        for why in dict.fromkeys(reasons.values()):
-            images = np.unique([row // columns for row, each in reasons.items() if each == why])
-            yield f"{name} is zero everywhere for image {name_images(images)}: {why}"

@@ -162,7 +162,8 @@ def _compile_loop(loop: Loop, passes: Passes) -> Any:
     def advance(state: Any, first: tf.Tensor, last: tf.Tensor, at_once: tf.Tensor) -> Any:
         with running(at_once):
             state = loop.advance(state, first, last, items_at_once(at_once, tf.shape(passes.images)[0]))
-        return state, _parts(loop.finish(state))
+        ended = loop.until.ended(state) if loop.until else tf.constant(False)
+        return state, _parts(loop.finish(state)), ended
 
     return compile_function(advance, state, number, number, number)
 

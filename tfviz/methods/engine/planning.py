@@ -18,7 +18,7 @@ import tensorflow as tf
 from tfviz.data_format import DataFormat
 from tfviz.errors import InvalidImagesError, UnknownLayerError
 from tfviz.methods.engine.loop import Diagnosed, Loop
-from tfviz.methods.engine.registry import INNER, INNER_OPTIONS, LAYER, Method, find_method
+from tfviz.methods.engine.registry import ENDS_AT, INNER, INNER_OPTIONS, LAYER, Method, find_method
 from tfviz.network.diagnosis import zeros_at, zeros_of_gradient
 from tfviz.network.passes import AWAKE, IMAGES, Features, Passes
 from tfviz.network.rewriting import in_own_order
@@ -44,6 +44,12 @@ class Run:
         """The path of the layer that the method, or its inner method, looks at."""
         path: str | None = self.options.get(LAYER) or (self.options.get(INNER_OPTIONS) or {}).get(LAYER)
         return path
+
+    @property
+    def ends_early(self) -> bool:
+        """Whether the method, or its inner method, runs each image until a tolerance is reached."""
+        every = (self.options, self.options.get(INNER_OPTIONS) or {})
+        return any(options.get(ENDS_AT) is not None for options in every)
 
     @property
     def looks_inside(self) -> bool:

@@ -26,6 +26,8 @@ LAYER = "layer"
 """Stands, in a method's gradients, for the layer that the user names."""
 # The options that name another method, which this one runs, and that one's options.
 INNER, INNER_OPTIONS = "of", "options"
+# The option that ends the loop of each image early, see `stopping`.
+ENDS_AT = "tolerance"
 # What tf-keras-vis calls options of `smooth_grad`, which several of its methods take.
 OF_SMOOTH_GRAD = {"smooth_samples": "samples", "smooth_noise": "noise"}
 # Why a method with a last step on the host is refused if all must be one graph.
