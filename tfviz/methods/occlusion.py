@@ -57,7 +57,7 @@ def _warn_of_rounding(diagnostics: Mapping[str, np.ndarray]) -> list[str]:
     sign="evidence",
     paper="Zeiler 2013, arXiv 1311.2901",
     needs="any network",
-    cost="1 forward for each place of the patch, 196 by default",
+    cost="1 forward for each place of the patch, 196 by default; on a CPU only what each place changes",
     caution="sees what one patch can hide; the patch itself is something that the network was not trained on",
     when_zero="the probability of the target is the same wherever the patch lies",
     check=_check_patch,

@@ -128,9 +128,10 @@ def trace(
         How many bytes a .keras or .h5 file may unpack to, unless four times its own size is more; its configuration may
         have a twenty-fifth of them. A file that asks for more is refused before it is read.
     fast
-        Whether backward passes take shortcuts that are faster on a CPU. The forward pass runs TensorFlow's own
-        operations; gradients equal its own up to rounding. None takes them if TensorFlow sees nothing but CPUs and
-        `jit_compile` is not asked for; a reduced precision has none.
+        Whether less is computed on a CPU for the same numbers, up to rounding: backward passes take shortcuts,
+        `occlusion` runs the network on what each patch changes, and `ablation_cam` in one pass where the score is
+        linear in the layer. The forward pass itself runs TensorFlow's own operations. None does so if TensorFlow sees
+        nothing but CPUs and `jit_compile` is not asked for; a reduced precision does not.
     random
         `off` removes what is random in the program (dropout, noise, augmentation) and the statistics of the batch that
         normalisations took in training, and refuses a program that does not show what it would be without; `keep`

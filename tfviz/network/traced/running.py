@@ -53,7 +53,7 @@ class Running:
 
     @property
     def fast(self) -> bool:
-        """Whether backward passes take the shortcuts for CPUs."""
+        """Whether less is computed for the same numbers: the shortcuts for CPUs, windows, what is linear."""
         return self.shortcuts is not NONE
 
     def replay(self, arguments: Mapping[Value, tf.Tensor], **how: Any) -> dict[Value, tf.Tensor]:
