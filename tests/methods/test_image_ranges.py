@@ -19,7 +19,7 @@ import tfviz
 from tfviz import demo
 from tfviz.apps.model.preprocessing import applications, families
 from tfviz.errors import TfvizWarning
-from tfviz.methods.engine.image_ranges import ImageRanges
+from tfviz.methods.engine.judging import ImageRanges
 from tfviz.network.diagnosis.expected_range import APPLICATIONS, ExpectedRange, expected_range
 
 SIDE = 16

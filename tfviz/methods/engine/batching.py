@@ -15,8 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.methods.engine.compiled import ASLEEP, FINITE, Compiled, compile_methods
-from tfviz.methods.engine.image_ranges import ImageRanges
-from tfviz.methods.engine.judging import about_zero, judge_diagnostics, refuse_broken_maps
+from tfviz.methods.engine.judging import ImageRanges, ZeroMaps, about_zero, complete, judge_diagnostics
 from tfviz.methods.engine.precision_error import precision_errors
 from tfviz.methods.engine.replicas import on_replicas, replica_devices, run_parts
 from tfviz.methods.engine.sleeping import add_unseen
@@ -27,10 +26,6 @@ from tfviz.network.program import with_captured
 from tfviz.network.traced import TracedNetwork
 from tfviz.progress import stretches
 
-RAW_PROBABILITIES = (
-    "the model's output looks like probabilities, but no softmax or sigmoid was found at its end: the raw output is "
-    "explained, whose gradient fades where the model is sure; trace(model, score=...) explains another number"
-)
 NOBODY = np.empty(0, np.int32)
 
 
@@ -50,52 +45,49 @@ def run_batches(
     *,
     batch_size: int,
     maps_alone: bool = False,
-    compared: bool = False,
+    for_results: bool = False,
 ) -> Computed:
     """Run the `chosen` methods over all images in batches.
 
-    maps_alone: see `compile_methods`. compared: whether the first image is run in float32, too, if the network is in a
-    reduced precision.
+    maps_alone: see `compile_methods`. for_results: whether the images are among what is returned, and the first of them
+    is run in float32, too, if the network is in a reduced precision.
     """
     wanted = as_targets(network.head, targets)
     compiled = compile_methods(network, chosen, wanted.width, maps_alone=maps_alone)
     run, ranges = _runner(network, compiled, wanted, batch_size), ImageRanges(compiled.expected)
-    found: list[dict[str, Any]] = []
-    exact, done = dict[str, np.ndarray](), 0
-    for batch in network.batches(images, wanted, _images_in_a_batch(network, compiled, batch_size)):
+    gathered, exact, zero = Gathered(), dict[str, np.ndarray](), ZeroMaps(network, compiled, wanted.per_image)
+    at_most = _images_beside_loops(network, compiled, batch_size) if compiled.loops else batch_size
+    for batch in network.batches(images, wanted, at_most):
         ranges.look(batch.images)
-        found.append(_rows(network, compiled, run, batch, done))
-        done += len(batch.images)
-        if compared and not exact and network.running.full is not None:
-            exact = _exact_maps(network, chosen, batch, found[0], batch_size)
-    joined = _joined(found)
-    if exact:
-        for name, errors in precision_errors(joined["maps"], exact).items():
-            joined["diagnostics"].setdefault(name, {}).update(errors)
+        rows = _rows(network, compiled, run, batch, gathered.done)
+        zero.look(rows["maps"], rows["images"] if for_results else rows.pop("images"))
+        if for_results and not exact and network.running.full is not None:
+            exact = _exact_maps(network, chosen, batch, rows, batch_size)
+        gathered.add(rows, len(batch.images), batch.total)
+    joined = gathered.result()
+    for name, errors in precision_errors(joined["maps"], exact).items() if exact else ():
+        joined["diagnostics"].setdefault(name, {}).update(errors)
     columns = joined["targets_per_image"] = wanted.per_image
-    joined["zero_maps"] = refuse_broken_maps(network, compiled, joined, columns)
+    joined["zero_maps"] = zero.why
     if (asleep := joined.pop(ASLEEP, NOBODY)).min(initial=AWAKE) < AWAKE:
         add_unseen(joined, asleep, {name: run.sees_up_to(network) for name, run in compiled.runs.items()})
     messages = (*compiled.warnings, *ranges.messages(), *about_zero(joined["zero_maps"], columns))
     messages += judge_diagnostics(compiled, joined["diagnostics"], columns)
-    return Computed(compiled, joined, messages if maps_alone else messages + _complete(network, joined))
+    return Computed(compiled, joined, messages if maps_alone else messages + complete(network, joined))
 
 
-def _images_in_a_batch(network: TracedNetwork, compiled: Compiled, batch_size: int) -> int:
-    """Return how many images a batch has, if up to `batch_size` are run at once."""
-    if any(run.ends_early for run in compiled.runs.values()):
-        return 1
-    # A loop may read every map of every image again.
-    return affordable_batch(network, int(batch_size)) if compiled.loops else batch_size
+def _images_beside_loops(network: TracedNetwork, compiled: Compiled, batch_size: int) -> int:
+    """Return how many images a batch has, if up to `batch_size` are run at once: loops may read every map of each."""
+    most = 1 if any(run.ends_early for run in compiled.runs.values()) else affordable_batch(network)
+    return most if isinstance(batch_size, int | np.integer) and most is not None and most < batch_size else batch_size
 
 
 def _rows(
     network: TracedNetwork, compiled: Compiled, run: Callable[[Batch], dict[str, Any]], batch: Batch, start: int
 ) -> dict[str, Any]:
     """Return the results for a batch, whose first image is number `start`; raise if it or a score is refused."""
-    if None in network.image_shape:
-        for each in compiled.runs.values():
-            each.check(batch.images.shape[1:])
+    for each in compiled.runs.values() if None in network.image_shape else ():
+        each.check(batch.images.shape[1:])
     try:
         rows = run(batch)
     except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
@@ -119,7 +111,7 @@ def _runner(
         replicas = on_replicas(network, compiled, devices)
 
         def run(batch: Batch) -> dict[str, Any]:
-            return _joined(run_parts(replicas, run_part, batch.split(network.extra_inputs, len(replicas))))
+            return joined_rows(run_parts(replicas, run_part, batch.split(network.extra_inputs, len(replicas))))
 
     else:
         run = partial(run_part, compiled)
@@ -185,25 +177,46 @@ def _gather(name: str, loop: Any, start: tuple[int, Any], chunk: int, at_once: i
     return found
 
 
-def _complete(network: TracedNetwork, arrays: dict[str, Any]) -> tuple[str, ...]:
-    """Add the probabilities of a network that ends in them, with a warning. Without a classifier, logits are NaN."""
-    if network.head.lacking:
-        arrays["logits"] = np.full_like(arrays["logits"], np.nan)
-        return ()
-    if network.head.kind != "none" or not _are_probabilities(arrays["logits"]):
-        return ()
-    arrays["probabilities"] = arrays["logits"]
-    return (RAW_PROBABILITIES,)
+class Gathered:
+    """The results of batches so far, in one array each: parts joined at the end would take twice their memory.
+
+    done: of how many images they are.
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[dict[str, Any]] = []
+        self._whole: dict[str, Any] | None = None
+        self.done = 0
+
+    def add(self, part: dict[str, Any], count: int, total: int | None) -> None:
+        """Add the results of a batch of `count` images; total: how many images there are, None if it is not known."""
+        if count == total:
+            self._whole = part
+        elif total is None:
+            self._parts.append(part)
+        else:
+            self._fill(part, count, total)
+        self.done += count
+
+    def _fill(self, part: dict[str, Any], count: int, total: int) -> None:
+        """Write the rows of a batch behind those before them; every image has as many."""
+        if self._whole is None:
+            self._whole = tf.nest.map_structure(
+                lambda array: np.empty((len(array) // count * total, *array.shape[1:]), array.dtype), part
+            )
+
+        def write(whole: np.ndarray, array: np.ndarray) -> None:
+            first = len(array) // count * self.done
+            whole[first : first + len(array)] = array
+
+        tf.nest.map_structure(write, self._whole, part)
+
+    def result(self) -> dict[str, Any]:
+        """Return the results of all batches."""
+        return joined_rows(self._parts) if self._whole is None else self._whole
 
 
-def _are_probabilities(outputs: np.ndarray) -> bool:
-    """Return whether every row (N, K) is of numbers from 0 to 1 that sum to 1."""
-    return bool(outputs.shape[1] > 1 and (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
-
-
-def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the results for the parts of a batch, or for batches, one after the other."""
-    if len(parts) == 1:
-        return parts[0]
+def joined_rows(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the results of several parts, one after the other."""
     joined: dict[str, Any] = tf.nest.map_structure(lambda *each: np.concatenate(each), *parts)
     return joined

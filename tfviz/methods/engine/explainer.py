@@ -113,7 +113,7 @@ def run_methods(
     On a network in a reduced precision, they run on the first image in float32, too, and the difference is among the
     diagnostics. Raises `InvalidImagesError` if the network itself refuses the images, such as too small ones.
     """
-    found = run_batches(network, chosen, images, targets, batch_size=batch_size, compared=True)
+    found = run_batches(network, chosen, images, targets, batch_size=batch_size, for_results=True)
     arrays = {**found.arrays, "maps": _in_format(network, found.arrays["maps"])}
     arrays["images"] = network.data_format.from_last(arrays["images"])
     return kind(

@@ -27,12 +27,13 @@ class Batch:
     """Checked images, float32 (n, H, W, C), the targets of each, (n, k), and the other inputs.
 
     extra_inputs: by name, in the types that the network takes; those with an entry for each image are cut as the images
-    are.
+    are. total: how many images all batches have together; None if that is not known yet.
     """
 
     images: np.ndarray
     targets: Targets
     extra_inputs: dict[str, tf.Tensor]
+    total: int | None = None
 
     def split(self, specs: Mapping[str, tf.TensorSpec], count: int) -> list[Batch]:
         """Return at most `count` batches of nearly the same size that hold the images of this one, in order.
@@ -71,17 +72,22 @@ def batches(expected: Expected, head: Head, images: Any, targets: Any, batch_siz
             chunk, extra_inputs = block.part(offset, offset + size, start)
             shape = shape or chunk.shape[1:]
             if chunk.shape[1:] != shape:
-                raise InvalidImagesError(
-                    f"batches hold images of the shapes {shape} and {chunk.shape[1:]}, expected one "
-                    f"(from image {start} on)"
-                )
-            yield Batch(chunk, wanted.of_images(start, start + len(chunk)), extra_inputs)
+                raise _of_several_shapes(shape, chunk.shape[1:], start)
+            yield Batch(
+                chunk, wanted.of_images(start, start + len(chunk)), extra_inputs, given.count if given else None
+            )
             start += len(chunk)
     if start == 0:
         raise InvalidImagesError(
             "there are no images: expected a batch (N, height, width, channels) with N of at least 1"
         )
     wanted.check_count(start)
+
+
+def _of_several_shapes(first: tuple[int, ...], other: tuple[int, ...], start: int) -> InvalidImagesError:
+    return InvalidImagesError(
+        f"batches hold images of the shapes {first} and {other}, expected one (from image {start} on)"
+    )
 
 
 def _dataset_blocks(expected: Expected, dataset: tf.data.Dataset) -> Iterator[Given]:

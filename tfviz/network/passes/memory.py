@@ -40,10 +40,10 @@ def affordable(network: TracedNetwork, shape: Sequence[int]) -> int:
     return max(1, int(AFFORDED // max(1, needed)))
 
 
-def affordable_batch(network: TracedNetwork, batch_size: int) -> int:
-    """Return how many images a batch may have of which every value is kept: as many as given if sizes are open."""
+def affordable_batch(network: TracedNetwork) -> int | None:
+    """Return how many images a batch may have of which every value is kept; None if the network leaves sizes open."""
     sizes = [size for size in network.image_shape if size is not None]
-    return min(batch_size, affordable(network, sizes)) if len(sizes) == len(network.image_shape) else batch_size
+    return affordable(network, sizes) if len(sizes) == len(network.image_shape) else None
 
 
 def _needed(network: TracedNetwork, shape: tuple[int, ...]) -> int:
