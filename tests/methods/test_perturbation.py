@@ -94,7 +94,9 @@ def on_windows(monkeypatch) -> list[float]:
     return shares
 
 
-@pytest.mark.parametrize("kind", ["live", "saved", "with_numbers", "gate", "export"])
+@pytest.mark.parametrize(
+    "kind", by_day(["live", "saved", "with_numbers", "gate", "export"], ["saved", "with_numbers", "export"])
+)
 def test_windows_find_what_whole_images_do(kind, tmp_path, monkeypatch):
     """Patches at the borders, and a last row of places that overlaps the one before; batches of several sizes."""
     model, options = convolutional(with_numbers=kind == "with_numbers", gate=kind == "gate"), {"patch": 7, "stride": 5}
