@@ -118,6 +118,9 @@ def test_flags_reach_the_methods(run, own, tmp_path):
         "baseline": ["zeros", "blurred"],
         "steps": 3,
         "seed": 0,
+        "quadrature": "midpoint",
+        "tolerance": None,
+        "max_steps": 400,
     }
     loaded = tf.saved_model.load(str(tmp_path / "out"))
     images = np.load(tmp_path / "out" / "assets.extra" / "images.npy")

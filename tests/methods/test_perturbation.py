@@ -121,6 +121,14 @@ def test_windows_find_what_whole_images_do(kind, tmp_path, monkeypatch):
     assert np.abs(whole).max() > 0.03
 
 
+def test_windows_of_several_targets_of_an_image(monkeypatch):
+    model, images, shares = convolutional(), random_images(3, (48, 40, 3)), on_windows(monkeypatch)
+    about = {"methods": "occlusion", "top": 3, "options": {"occlusion": {"patch": 7, "stride": 7}}}
+    found, whole = (tfviz.explain(tfviz.trace(model, fast=fast), images, **about) for fast in (True, False))
+    assert len(shares) >= 1 and len(found["occlusion"]) == 9
+    np.testing.assert_allclose(found["occlusion"], whole["occlusion"], rtol=0, atol=4e-7)
+
+
 def test_windows_are_for_what_they_make_faster(monkeypatch):
     """Not for large patches, images of any size, XLA, a reduced precision, or a network that looks around."""
     shares, images = on_windows(monkeypatch), random_images(1, (48, 40, 3))

@@ -206,7 +206,7 @@ def test_an_unknown_option():
     [
         ("saliency", "smooth_samples", "none; that is samples of smooth_grad(..., of='saliency')"),
         ("score_cam", "smooth_noise", "placement; that is noise of smooth_grad(..., of='score_cam')"),
-        ("var_grad", "smooth_noise", "of, samples, noise, seed, options (that is noise)"),
+        ("var_grad", "smooth_noise", "of, samples, noise, seed, tolerance, options (that is noise)"),
         ("xrai", "smooth_samples", "dilation"),
     ],
 )

@@ -207,6 +207,7 @@ def smooth_grad(
     samples: int = 25,
     noise: float = 0.15,
     seed: int = 0,
+    tolerance: float | None = None,
     options: Mapping[str, Any] | None = None,
     batch_size: int = 32,
 ) -> Floats: ...
@@ -219,6 +220,7 @@ def var_grad(
     samples: int = 25,
     noise: float = 0.15,
     seed: int = 0,
+    tolerance: float | None = None,
     options: Mapping[str, Any] | None = None,
     batch_size: int = 32,
 ) -> Floats: ...
@@ -231,6 +233,7 @@ def square_grad(
     samples: int = 25,
     noise: float = 0.15,
     seed: int = 0,
+    tolerance: float | None = None,
     options: Mapping[str, Any] | None = None,
     batch_size: int = 32,
 ) -> Floats: ...
@@ -256,6 +259,7 @@ def smooth_full_grad(
     samples: int = 25,
     noise: float = 0.15,
     seed: int = 0,
+    tolerance: float | None = None,
     batch_size: int = 32,
 ) -> Floats: ...
 @overload
@@ -348,6 +352,9 @@ def integrated_gradients(
     baseline: Any = "zeros",
     steps: int = 50,
     seed: int = 0,
+    quadrature: str = "midpoint",
+    tolerance: float | None = None,
+    max_steps: int = 400,
     batch_size: int = 32,
 ) -> Floats: ...
 def occlusion(
@@ -369,6 +376,7 @@ def rise(
     cell_size: int | None = None,
     probability: float = 0.5,
     seed: int = 0,
+    tolerance: float | None = None,
     batch_size: int = 32,
 ) -> Floats: ...
 def xrai(

@@ -30,11 +30,8 @@ from tfviz.network.traced import TracedNetwork
 
 SRINIVAS = "Srinivas 2019, arXiv 1905.00780"
 NEEDS_PIECEWISE_LINEAR = "any differentiable network; complete for piecewise linear ones"
-# Of the score. Float32 alone reached 8e-5 when the terms were 300 times as large as the score, float16 9e-4; the least
-# that was left out by what is not piecewise linear was 4e-2.
-TOLERANCE = 1e-3
-# Of the sum of the absolute terms: what float32 loses in a network (up to 5e-6).
-ROUNDING = 1e-5
+TOLERANCE = 1e-3  # of the score: float32 reached 8e-5, float16 9e-4; what is not piecewise linear 4e-2 at least
+ROUNDING = 1e-5  # of the sum of the absolute terms: what float32 loses in a network (up to 5e-6)
 
 
 @dataclass(frozen=True, repr=False)
@@ -165,9 +162,13 @@ def simple_full_grad(passes: Passes) -> tf.Tensor:
 def smooth_full_grad(
     passes: Passes, samples: int = 25, noise: float = 0.15, seed: int = 0, tolerance: float | None = None
 ) -> Loop:
-    """Return the mean of `full_grad` over noisy copies of the image, (N, H, W), at least 0, without unit.
+    """Return the mean of `full_grad` over noisy copies of the image, (N, H, W), at least 0, without unit [1]_.
 
-    The authors' SmoothFullGrad, of Srinivas and Fleuret's own code; the options are those of `smooth_grad`.
+    The authors' SmoothFullGrad; the options are those of `smooth_grad`.
+
+    References
+    ----------
+    .. [1] Srinivas, Fleuret, "Full-Gradient Representation", 2019, arXiv 1905.00780, and its authors' code.
     """
     return over_noise(passes, "full_grad", Sampling(samples, noise, seed, tolerance), None, SAMPLE_MEAN)
 

@@ -29,7 +29,7 @@ class Incremental:
     """A program that was run on N images, and is run again with a patch on them."""
 
     def __init__(self, plan: WindowPlan, tensors: TensorsByValue, count: tf.Tensor) -> None:
-        """Take what the patch leaves as it is from the `tensors` of the images without it; there are `count` images."""
+        """Take what the patch leaves as it is from the `tensors` of the images without it; there are `count` rows."""
         self._plan, self._base, self._count = plan, tensors, count
         for value in plan.unchanged:
             # A tensor that a shortcut left out is made when it is asked for, which must not be inside a loop.

@@ -61,10 +61,11 @@ class Read(NamedTuple):
 
 @dataclass(eq=False)
 class Windows:
-    """The values of N images, each with the patch at k places, while a program runs.
+    """The values of N rows, each an image with the patch at k places, while a program runs.
 
-    base: the tensors of the images without a patch. rows, columns: int32 (k,), where in the tables of spans each place
-    is. changed: the windows (N · k, h, w, ...) of values that have one, and the whole tensors (N · k, ...) of others.
+    base: the tensors of the images without a patch; as many rows in turn are of each. rows, columns: int32 (k,), where
+    in the tables of spans each place is. changed: the windows (N · k, h, w, ...) of values that have one, and the whole
+    tensors (N · k, ...) of others.
     """
 
     base: TensorsByValue
@@ -102,15 +103,16 @@ class Windows:
             parts.append(tf.fill([1, size], tf.cast(fill, base.dtype)))
         y, v = (tf.gather(tf.constant(table, tf.int32), self.rows) for table in rows.tables(window.rows))
         x, u = (tf.gather(tf.constant(table, tf.int32), self.columns) for table in columns.tables(window.columns))
-        images, places = tf.range(self.count)[:, tf.newaxis, tf.newaxis, tf.newaxis], tf.size(self.rows)
+        images, places, area = tf.shape(base)[0], tf.size(self.rows), axes[0] * axes[1]
+        number = tf.range(self.count)[:, tf.newaxis, tf.newaxis, tf.newaxis]
         y, v, x, u = y[:, :, tf.newaxis], v[:, :, tf.newaxis], x[:, tf.newaxis], u[:, tf.newaxis]
         height, width = window.size
-        from_base = images * (axes[0] * axes[1]) + (y * axes[1] + x)
-        number = images * places + tf.range(places)[:, tf.newaxis, tf.newaxis]
-        from_window = self.count * (axes[0] * axes[1]) + number * (height * width) + (v * width + u)
-        where = tf.where((v >= 0) & (u >= 0), from_window, from_base)
+        # Several rows may be of one image, such as its targets.
+        from_base = number * images // self.count * area + (y * axes[1] + x)
+        patch = number * places + tf.range(places)[:, tf.newaxis, tf.newaxis]
+        where = tf.where((v >= 0) & (u >= 0), images * area + patch * (height * width) + (v * width + u), from_base)
         if fill is not None:
-            last = self.count * (axes[0] * axes[1] + places * height * width)
+            last = images * area + self.count * places * (height * width)
             where = tf.where((y >= 0) & (x >= 0), where, last)
         found = tf.gather(tf.concat(parts, axis=0), where)
         return tf.reshape(found, [-1, rows.length, columns.length, *base.shape[3:]])
