@@ -41,7 +41,8 @@ PAIRS = [
         {"baseline": ("uniform", -OTHER_IMAGE), "steps": 2, "seed": 2},
     ),
     ("xrai", {"steps": 2, "scales": (50,)}, {"steps": 3, "scales": [50, 100], "dilation": 2, "smallest_segment": 3}),
-    ("occlusion", {"patch": 8, "stride": 4, "fill": 0.5}, {"patch": 6, "stride": 3, "fill": -1}),
+    # Patch and stride are constants: the windows that are run follow from them.
+    ("occlusion", {"patch": 8, "stride": 4, "fill": 0.5}, {"patch": 8, "stride": 4, "fill": -1}),
     (
         "rise",
         {"masks": 5, "cell_size": 4, "probability": 0.5, "seed": 0},
