@@ -2,10 +2,9 @@
 
 Read `registry` and `decorator` first (what a method is, and how a function becomes one), then follow a call:
 `explainer` (where it comes in), `choosing` and `planning` (options and layers), `compiled` with `arguments` (one
-function for all), `batching` with `replicas` and `judging` (over the images), `results`. `loop` says
-how a method runs the network many times, `stopping` when that is often enough, `serving` makes one graph of a method
-for an export. `checks`, `placing`, `moments`,
-`pixels`, `blur`, `regions` and `precision_error` are tools that several of these use.
+function for all), `batching` with `replicas` and `judging` (over the images), `results`. `loop` says how a method runs
+the network many times, `stopping` when that is often enough, `serving` makes one graph of a method for an export.
+`checks`, `placing`, `moments`, `pixels`, `blur`, `regions` and `precision_error` are tools that several of these use.
 """
 
 from tfviz.methods.engine.blur import gaussian_blur

@@ -74,7 +74,7 @@ class Loop:
 
 
 def per_row(rows: tf.Tensor, tensor: tf.Tensor) -> tf.Tensor:
-    """Return numbers (N,) with the rank of a tensor (N, ...), with which they are to be broadcast."""
+    """Return values (N,) with the rank of a tensor (N, ...), with which they are to be broadcast."""
     return tf.reshape(rows, tf.concat([[-1], tf.ones([tf.rank(tensor) - 1], tf.int32)], axis=0))
 
 

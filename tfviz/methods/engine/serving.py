@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
-from tfviz.methods.engine.loop import Diagnosed, Loop
+from tfviz.methods.engine.loop import Diagnosed, Loop, per_row
 from tfviz.methods.engine.planning import Run
 from tfviz.network.batches import HALF, PREDICTED
 from tfviz.network.passes import affordable, passes_of, running
@@ -51,7 +51,7 @@ def serve(network: TracedNetwork, run: Run, batch_size: int, warnings: list[str]
         warnings.extend(passes.warnings)
         maps = found.result if isinstance(found, Diagnosed) else found
         # Nothing can be raised here; a map that could be believed is worse than none.
-        broken = tf.reshape(~(passes.finite & usable), tf.concat([[-1], tf.ones(tf.rank(maps) - 1, tf.int32)], axis=0))
+        broken = per_row(~(passes.finite & usable), maps)
         return {
             "maps": tf.where(broken, NAN, maps),
             "targets": tf.where(usable, passes.targets, PREDICTED),

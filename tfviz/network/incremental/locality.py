@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from tfviz.network.geometry import POINTWISE
 from tfviz.network.incremental.channels import on_axes, reshaping, slicing, splitting, transposing
 from tfviz.network.incremental.local import Known, Local, grown, joined_window
-from tfviz.network.incremental.sliding import OUTSIDE, convolution, padded, pooling
+from tfviz.network.incremental.sliding import CONVOLUTIONS, OUTSIDE, convolution, padded, pooling
 from tfviz.network.incremental.windows import Windows
 from tfviz.network.program import NORMALISATIONS, Step, Tensors, Value, run_operation
 
@@ -89,7 +89,7 @@ def _concatenated(step: Step, known: Known) -> Local | None:
 
 _RULES: tuple[tuple[Collection[str], Callable[[Step, Known], Local | None]], ...] = (
     (POINTWISE, _pointwise),
-    (frozenset({"Conv2D", "DepthwiseConv2dNative"}), convolution),
+    (CONVOLUTIONS, convolution),
     (OUTSIDE, pooling),
     (frozenset({"Pad", "PadV2"}), padded),
     (frozenset({"ConcatV2"}), _concatenated),

@@ -15,11 +15,11 @@ import numpy as np
 from tfviz.network.geometry import Constants
 from tfviz.network.incremental.local import Known, Local
 from tfviz.network.incremental.locality import local
+from tfviz.network.incremental.sliding import CONVOLUTIONS
 from tfviz.network.incremental.spans import Span
 from tfviz.network.incremental.windows import Window
 from tfviz.network.program import Program, Step, Value
 
-CONVOLUTIONS = frozenset({"Conv2D", "DepthwiseConv2dNative"})
 LARGEST_SHARE = 0.75
 """Of a map that is still run as a window; what is gathered around it costs the rest."""
 WORTHWHILE = 0.95

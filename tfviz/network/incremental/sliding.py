@@ -18,6 +18,7 @@ from tfviz.network.incremental.spans import Span
 from tfviz.network.incremental.windows import Read, Window, Windows
 from tfviz.network.program import Step, Tensors, run_operation
 
+CONVOLUTIONS = frozenset({"Conv2D", "DepthwiseConv2dNative"})
 OUTSIDE = {"MaxPool": -np.inf, "AvgPool": 0.0}
 """What the padding of a pooling means."""
 UNPADDED = {"padding": "VALID", "explicit_paddings": []}
